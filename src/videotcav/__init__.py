@@ -1,0 +1,1 @@
+"""Why did the video model see that action?"""

@@ -1,0 +1,1 @@
+"""Frames → concept sets: detections, tracks, crops, twins, review, folders."""

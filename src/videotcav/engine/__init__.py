@@ -1,0 +1,1 @@
+"""Where passes run, and where what they produce is kept."""

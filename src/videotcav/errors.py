@@ -1,0 +1,104 @@
+"""Everything that can go wrong, as one tree.
+
+Every message is one sentence or a short list: what was wrong, where, and what to do.
+
+    VideotcavError
+    ├── VideoError            a video file cannot be read: names the file and the reason
+    │   └── VideosError       several at once, each with its reason
+    ├── StudyFileError        mistakes in a study file, all of them in one message
+    ├── ConceptError          a concept folder, a sidecar of boxes or a detector does not fit
+    ├── ModelError            a model, a checkpoint or a device cannot be used
+    │   ├── LayerNotFound     no such layer; the closest names are suggested
+    │   ├── ClassNotFound     no such class; the closest names are suggested
+    │   └── LayoutError       a layer's output cannot be folded into channel time height width
+    ├── NotEnoughData         fewer clips or draws than the method can stand on; says the number needed
+    ├── NumericalError        NaN or infinity, with the clip and the layer where it appeared
+    ├── RunFolderError        a run folder cannot be written or is not one
+    └── MissingExtra          an optional package is not installed; says which extra brings it
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+
+
+class VideotcavError(Exception):
+    """Base of every error that is raised on purpose; its text is fit to be shown to a user."""
+
+
+class VideoError(VideotcavError):
+    """A video file cannot be used. `path` names it, `reason` says why."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        self.path = str(path)
+        self.reason = reason
+        super().__init__(f"{path}: {reason}")
+
+
+class VideosError(VideoError):
+    """Several video files cannot be used; `reasons` maps each path to its reason."""
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        self.reasons = dict(reasons)
+        listed = "\n".join(f"  {path}: {reason}" for path, reason in self.reasons.items())
+        files = "video" if len(self.reasons) == 1 else "videos"
+        VideotcavError.__init__(self, f"{len(self.reasons)} {files} cannot be read:\n{listed}")
+        self.path = next(iter(self.reasons), "")
+        self.reason = "several videos cannot be read"
+
+
+class StudyFileError(VideotcavError):
+    """A study file has mistakes; `problems` lists each with its key and what to do."""
+
+    def __init__(self, path: object, problems: Iterable[str]) -> None:
+        self.path = str(path)
+        self.problems = tuple(problems)
+        listed = "\n".join(f"  {problem}" for problem in self.problems)
+        mistakes = "mistake" if len(self.problems) == 1 else "mistakes"
+        super().__init__(f"{path}: {len(self.problems)} {mistakes}\n{listed}")
+
+
+class ConceptError(VideotcavError):
+    """A concept folder, a sidecar of boxes, or a detector cannot be used."""
+
+
+class ModelError(VideotcavError):
+    """A model, a checkpoint or a device cannot be used."""
+
+
+class LayerNotFound(ModelError):
+    """The model has no layer of that name."""
+
+
+class ClassNotFound(ModelError):
+    """The model has no class of that name or index."""
+
+
+class LayoutError(ModelError):
+    """A layer's output cannot be folded into channel, time, height and width."""
+
+
+class NotEnoughData(VideotcavError):
+    """There are fewer clips, sources or draws than the method can stand on."""
+
+
+class NumericalError(VideotcavError):
+    """A NaN or an infinity appeared; the message names the clip and the layer."""
+
+
+class RunFolderError(VideotcavError):
+    """A run folder cannot be written, or what was given is not one."""
+
+
+class MissingExtra(VideotcavError):
+    """An optional package is not installed."""
+
+    def __init__(self, package: str, *, extra: str, purpose: str) -> None:
+        super().__init__(f'{purpose} needs {package}: pip install "videotcav[{extra}]"')
+
+
+def closest(name: str, known: Iterable[str], *, limit: int = 3) -> str:
+    """The known names nearest to `name`, as `'a', 'b'`; an empty string when none is near."""
+    near = difflib.get_close_matches(name, list(known), n=limit, cutoff=0.5)
+    return ", ".join(f"'{match}'" for match in near)

@@ -1,0 +1,1 @@
+"""The bundled ground truth: scenes rendered from factors, and the small Video Swin trained on them."""

@@ -1,0 +1,265 @@
+"""The nouns: frozen, validated from birth, free of tensors and of files.
+
+Every room speaks in these. They import nothing heavy, so that the review app and the report can use them
+without torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+T = TypeVar("T")
+
+Kind = Literal["spatial", "spatiotemporal", "frozen", "shuffled", "reversed"]
+"""How a concept clip was made: one crop repeated; a track; or a twin of that same track."""
+
+Statistic = Literal["sign_count", "sensitivity", "cosine"]
+"""The scores of METHOD 3: fraction of clips with S > 0, mean of S, mean cosine of gradient and CAV."""
+
+Verdict = Literal["positive", "negative", "no evidence", "not learned", "degenerate", "underpowered"]
+"""What may be concluded about a concept; decided by effect, interval, p and accuracy together."""
+
+Pooling = Literal["none", "space", "time", "all"]
+"""Which axes of a layer's activation are averaged before the CAV sees it."""
+
+KINDS: tuple[Kind, ...] = ("spatial", "spatiotemporal", "frozen", "shuffled", "reversed")
+TWINS: tuple[Kind, ...] = ("frozen", "shuffled", "reversed")
+STATISTICS: tuple[Statistic, ...] = ("sign_count", "sensitivity", "cosine")
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Progress(Protocol):
+    """A way to watch long work: wraps an iterable, yields its items. The library's own default is silent."""
+
+    def __call__(self, items: Iterable[T], what: str, *, total: int | None = None) -> Iterator[T]:
+        """The items, one by one, while something somewhere shows how far they are."""
+        ...
+
+
+def silent(items: Iterable[T], what: str, *, total: int | None = None) -> Iterator[T]:  # noqa: ARG001 - as Progress
+    """The default progress: shows nothing."""
+    return iter(items)
+
+
+# --- video -----------------------------------------------------------------------------------------------------
+
+
+class ClipSpec(Record):
+    """How a video becomes a model's input: which frames, which pixels, which numbers.
+
+    `resize` is the length of the shorter side, or (height, width) of the whole frame, before the centre crop
+    to `height` × `width`. Pixels are scaled to 0…1, then (x − mean) / std per channel (RGB).
+    """
+
+    frames: PositiveInt
+    seconds_between_frames: PositiveFloat
+    height: PositiveInt
+    width: PositiveInt
+    resize: PositiveInt | tuple[PositiveInt, PositiveInt]
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.5, 0.5, 0.5)
+
+    @property
+    def seconds(self) -> float:
+        """Time from the first sampled frame to the last."""
+        return (self.frames - 1) * self.seconds_between_frames
+
+    @property
+    def fill(self) -> tuple[int, int, int]:
+        """The model's mean as an 8-bit colour: what padding is filled with, so that it becomes 0."""
+        red, green, blue = (round(255 * channel) for channel in self.mean)
+        return (red, green, blue)
+
+
+class VideoInfo(Record):
+    """A video file as it is shown: width and height in pixels after rotation, duration in seconds."""
+
+    path: Path
+    sha256: str
+    width: PositiveInt
+    height: PositiveInt
+    duration_seconds: PositiveFloat
+    frames_per_second: PositiveFloat
+
+
+class Clip(Record):
+    """Frames of a video, and the way back: which seconds and which source pixels the model was shown.
+
+    A pixel at (y, x) of the clip lies at (top + y · pixels_per_row, left + x · pixels_per_column) of the source.
+    """
+
+    video: VideoInfo
+    timestamps: tuple[float, ...]
+    top: float
+    left: float
+    pixels_per_row: PositiveFloat
+    pixels_per_column: PositiveFloat
+
+
+# --- concepts --------------------------------------------------------------------------------------------------
+
+
+class Box(Record):
+    """A rectangle in source pixels; right and bottom are exclusive."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @model_validator(mode="after")
+    def _has_area(self) -> Self:
+        edges = (self.left, self.top, self.right, self.bottom)
+        if not all(math.isfinite(edge) for edge in edges) or self.right <= self.left or self.bottom <= self.top:
+            raise ValueError(f"a box needs left < right and top < bottom, got {edges}")
+        return self
+
+    @property
+    def width(self) -> float:
+        """Pixels from left to right."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        """Pixels from top to bottom."""
+        return self.bottom - self.top
+
+
+class Track(Record):
+    """One instance followed through a video: a box and a score at each of its frames (indices, ascending)."""
+
+    id: str
+    label: str
+    frames: tuple[int, ...]
+    boxes: tuple[Box, ...]
+    scores: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _is_aligned(self) -> Self:
+        if not self.frames or not len(self.frames) == len(self.boxes) == len(self.scores):
+            raise ValueError("a track needs at least one frame, and one box and one score for each frame")
+        if any(later <= earlier for earlier, later in zip(self.frames, self.frames[1:], strict=False)):
+            raise ValueError("the frames of a track must ascend")
+        return self
+
+
+class ConceptClip(Record):
+    """One clip of a concept set: where it lies, what it shows, what it was cut from.
+
+    `id` is shared by a spatiotemporal clip and its spatial version and twins: they come from one track.
+    `source` names the source video; splits and resampling go by it.
+    """
+
+    id: str
+    concept: str
+    kind: Kind
+    path: Path
+    source: str
+    source_sha256: str = ""
+
+
+class ConceptSet(Record):
+    """The clips of one concept in one kind, ordered by id."""
+
+    concept: str
+    kind: Kind
+    clips: tuple[ConceptClip, ...]
+
+    @property
+    def name(self) -> str:
+        """The concept and its kind, as `racket/frozen`."""
+        return f"{self.concept}/{self.kind}"
+
+
+# --- models ----------------------------------------------------------------------------------------------------
+
+
+class ModelCard(Record):
+    """What must be known of a model besides its module.
+
+    `layouts` maps layer names (shell patterns) to how their output is laid out, as `b t h w c`, `b c t h w`,
+    `b (t h w) c` or `b c`; `grids` gives time, height and width where tokens are flattened.
+    """
+
+    name: str
+    clip_spec: ClipSpec
+    classes: tuple[str, ...]
+    layouts: dict[str, str] = Field(default_factory=dict)
+    grids: dict[str, tuple[int, int, int]] = Field(default_factory=dict)
+    default_layers: tuple[str, ...] = ()
+    weights: str = "random"
+    weights_sha256: str = ""
+
+
+# --- results ---------------------------------------------------------------------------------------------------
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Result(Record):
+    """One row of results: a concept × kind × layer × class × statistic, against random clips or against a twin.
+
+    `value` with its 95 % interval is the estimate; for `against` a twin it is the difference between the two
+    values. `null_*` is the central 95 % of the null and its centre. `p` is never 0. `classic` is the published
+    t-test, shown for comparison only.
+    """
+
+    concept: str
+    kind: Kind
+    against: Literal["random", "frozen", "shuffled", "reversed"]
+    layer: str
+    class_name: str
+    statistic: Statistic
+    value: float
+    low: float
+    high: float
+    null_centre: float
+    null_low: float
+    null_high: float
+    p: Fraction
+    p_corrected: Fraction
+    null_draws: PositiveInt
+    p_classic: Fraction | None = None
+    p_classic_corrected: Fraction | None = None
+    accuracy: Fraction
+    accuracy_low: Fraction
+    accuracy_high: Fraction
+    smallest_effect: float
+    gradient_cosine: float
+    concept_clips: PositiveInt
+    concept_sources: PositiveInt
+    class_clips: PositiveInt
+    class_sources: PositiveInt
+    random_clips: PositiveInt
+    verdict: Verdict
+
+    def as_row(self) -> dict[str, Any]:
+        """The result as one flat row of a table."""
+        return self.model_dump()
+
+
+class Medium(Record):
+    """A file in a run's `media/` folder and what it shows; the report finds its pictures by this list.
+
+    `role` is `exemplar` (a concept clip), `cam` (Grad-CAM overlay; `value` its class's probability) or `class`.
+    """
+
+    role: Literal["exemplar", "cam", "class"]
+    path: str
+    caption: str
+    concept: str = ""
+    kind: str = ""
+    class_name: str = ""
+    layer: str = ""
+    source: str = ""
+    value: float | None = None

@@ -1,0 +1,1 @@
+"""Results → figures and one self-contained page; recomputes nothing."""

@@ -1,0 +1,1 @@
+"""Files ↔ frames: the only room that knows a decoder."""
