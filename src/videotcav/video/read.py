@@ -1,0 +1,235 @@
+"""Frames by timestamp: the frame on show at a given second, decoded once, with no more of the video than needed.
+
+Times are seconds from the first presented frame. A frame is on show from its own timestamp until the next one's,
+so videos of variable frame rate need no special care. Frames come as shown: rotated and mirrored as the display
+matrix asks. Pixels that are not square are left as they are stored, as Kinetics models are trained on them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from av.container import InputContainer
+from av.sidedata.sidedata import SideData
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from videotcav.errors import VideoError
+from videotcav.records import VideoInfo
+from videotcav.video.container import COPY_AGAIN, opened
+
+Frames = NDArray[np.uint8]
+"""Pixels as `time height width channel` (RGB)."""
+
+
+def probe(path: Path | str) -> VideoInfo:
+    """What is known of a video file before its frames are read; raises `VideoError`.
+
+    Width and height are those of the frames as shown, after rotation. The duration is what the packets add up to
+    (a header may lie), frames per second is their mean.
+    """
+    return VideoFile(path).info()
+
+
+def frame_times(path: Path | str) -> NDArray[np.float64]:
+    """The seconds at which each frame goes on show, ascending, the first at 0; raises `VideoError`."""
+    return VideoFile(path).times
+
+
+def read_frames(video: VideoInfo, timestamps: Sequence[float]) -> Frames:
+    """The frames on show at the given seconds, in the given order, as uint8 `time height width channel`.
+
+    Raises `VideoError` for a time outside the video and for a frame that cannot be decoded.
+    """
+    return VideoFile(video.path).at(timestamps)
+
+
+def read_all(path: Path | str) -> tuple[Frames, NDArray[np.float64]]:
+    """All frames (uint8 `time height width channel`) and their times in seconds: for short videos."""
+    video = VideoFile(path)
+    return video.frames(range(len(video.times))), video.times
+
+
+@dataclass(frozen=True)
+class _Timeline:
+    """When each frame is shown (rank 0 is the first), and from which ranks decoding can start.
+
+    `ranks` maps the container's timestamps to ranks; None where they cannot be trusted, and frames are told apart
+    by the order in which the decoder presents them.
+    """
+
+    times: NDArray[np.float64]
+    duration_seconds: float
+    tick_seconds: float
+    ranks: dict[int, int] | None
+    starts: tuple[tuple[int, int], ...]  # (rank, container timestamp) of the keyframes, ascending
+
+
+class _Misplaced(Exception):
+    """The decoder presented another frame than the timeline foretold."""
+
+
+class VideoFile:
+    """A video file whose timeline is known, at the cost of reading its packets but decoding none.
+
+    `decoded` counts the frames that the decoder has handed out so far.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.decoded = 0
+        with opened(self.path) as (container, stream):
+            self._timeline = _read_timeline(self.path, container, stream)
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """Seconds at which each frame goes on show."""
+        return self._timeline.times
+
+    def info(self) -> VideoInfo:
+        """The record of this file; decodes its first frame."""
+        height, width = self.frames([0]).shape[1:3]
+        with self.path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        duration = self._timeline.duration_seconds
+        return VideoInfo(
+            path=self.path,
+            sha256=sha256,
+            width=width,
+            height=height,
+            duration_seconds=duration,
+            frames_per_second=len(self.times) / duration,
+        )
+
+    def at(self, timestamps: Sequence[float]) -> Frames:
+        """The frames on show at the given seconds."""
+        return self.frames(self.ranks_at(timestamps))
+
+    def ranks_at(self, timestamps: Sequence[float]) -> list[int]:
+        """Which frames (0 is the first) are on show at the given seconds.
+
+        A frame counts as on show half a tick of the container's clock early, 0.5 ms at most: mkv rounds to
+        milliseconds, and a thirtieth of a second must not fall on the frame before for that.
+        """
+        slack = min(self._timeline.tick_seconds / 2, 0.0005) + 1e-9
+        duration = self._timeline.duration_seconds
+        for seconds in timestamps:
+            if not -slack <= seconds <= duration + slack:
+                raise VideoError(self.path, f"has no frame at {seconds:.3f} s; it lasts {duration:.3f} s")
+        times = self.times.tolist()
+        return [max(0, bisect_right(times, seconds + slack) - 1) for seconds in timestamps]
+
+    def frames(self, ranks: Sequence[int]) -> Frames:
+        """The frames of the given ranks, in the given order; a frame wanted twice is decoded once."""
+        if not len(ranks):
+            raise VideoError(self.path, "no frame was asked for; give at least one time")
+        wanted = sorted(set(ranks))
+        pictures: dict[int, Frames] = {}
+        try:
+            for rank, frame in zip(wanted, self._presented(wanted, seek=True), strict=True):
+                pictures[rank] = _as_shown(frame)
+        except _Misplaced:
+            for rank, frame in zip(wanted, self._presented(wanted, seek=False), strict=True):
+                pictures[rank] = _as_shown(frame)
+        return np.stack([pictures[rank] for rank in ranks])
+
+    def _presented(self, wanted: Sequence[int], *, seek: bool) -> Iterator[VideoFrame]:
+        """The frames of the wanted ranks (ascending), decoding from the nearest keyframe where that skips some."""
+        starts = self._timeline.starts if seek else ()
+        with opened(self.path) as (container, stream):
+            frames = self._decode(container, stream, from_rank=0)
+            position, frame = -1, None
+            for rank in wanted:
+                start = bisect_right(starts, rank, key=lambda start: start[0]) - 1
+                if start > 0 and starts[start][0] > position + 1:
+                    container.seek(starts[start][1], stream=stream)
+                    frames = self._decode(container, stream, from_rank=None)
+                while position < rank:
+                    position, frame = next(frames, (-1, None))
+                    if frame is None:
+                        seconds = self.times[rank]
+                        raise VideoError(self.path, f"cannot be decoded at {seconds:.3f} s; {COPY_AGAIN}")
+                if position > rank:
+                    raise _Misplaced
+                assert frame is not None  # noqa: S101 - for the type checker
+                if frame.is_corrupt:
+                    raise VideoError(self.path, f"is damaged at {self.times[rank]:.3f} s; {COPY_AGAIN}")
+                yield frame
+
+    def _decode(
+        self, container: InputContainer, stream: VideoStream, *, from_rank: int | None
+    ) -> Iterator[tuple[int, VideoFrame]]:
+        ranks = self._timeline.ranks
+        for count, frame in enumerate(container.decode(stream)):
+            self.decoded += 1
+            if ranks is None:
+                yield count, frame
+            elif frame.pts is not None and frame.pts in ranks:
+                yield ranks[frame.pts], frame
+            elif from_rank is None:
+                raise _Misplaced
+
+
+class _Packet(NamedTuple):
+    pts: int | None
+    dts: int | None
+    duration: int
+    is_keyframe: bool
+
+
+def _read_timeline(path: Path, container: InputContainer, stream: VideoStream) -> _Timeline:
+    packets = [  # without their bytes, which may be more than the memory holds
+        _Packet(packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe)
+        for packet in container.demux(stream)
+        if packet.size and not packet.is_discard
+    ]
+    first = next((index for index, packet in enumerate(packets) if packet.is_keyframe), 0)
+    packets = packets[first:]  # what comes before the first keyframe cannot be decoded
+    if not packets:
+        raise VideoError(path, f"holds no frame that can be decoded; {COPY_AGAIN}")
+    # avi stores no presentation times: with B-frames FFmpeg guesses them, in the wrong order.
+    guessed = container.format.name == "avi" and stream.codec_context.has_b_frames
+    clock = stream.time_base or Fraction(1, 90_000)
+    usual = round(1 / (clock * (stream.average_rate or stream.guessed_rate or 25)))
+    known = [ticks for packet in packets if (ticks := packet.dts if guessed else packet.pts) is not None]
+    if len(known) < len(packets):
+        known, guessed = [index * usual for index in range(len(packets))], True
+    ascending = sorted(known)
+    if len(known) > 1:
+        usual = int(np.median(np.diff(ascending)))
+    last = packets[known.index(ascending[-1])].duration or usual
+    trusted = not guessed and len(set(known)) == len(known)
+    ranks = {ticks: rank for rank, ticks in enumerate(ascending)} if trusted else None
+    starts = (
+        [(ranks[ticks], ticks) for packet, ticks in zip(packets, known, strict=True) if packet.is_keyframe]
+        if ranks
+        else []
+    )
+    return _Timeline(
+        times=(np.asarray(ascending, dtype=np.int64) - ascending[0]) * clock.numerator / clock.denominator,
+        duration_seconds=float((ascending[-1] - ascending[0] + last) * clock),
+        tick_seconds=float(clock),
+        ranks=ranks,
+        starts=tuple(sorted(starts)),
+    )
+
+
+def _as_shown(frame: VideoFrame) -> Frames:
+    """The frame as uint8 `height width channel`, turned and mirrored as its display matrix asks."""
+    pixels = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if not isinstance(matrix, SideData):
+        return pixels
+    # ISO 14496-12: a pixel (x, y) is shown at (a·x + c·y, b·x + d·y); whole quarter turns only.
+    a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), dtype=np.int32)
+    if abs(b) > abs(a):
+        pixels, a, d = pixels.swapaxes(0, 1), c, b
+    return np.ascontiguousarray(pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
