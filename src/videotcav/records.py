@@ -188,7 +188,8 @@ class ModelCard(Record):
     """What must be known of a model besides its module.
 
     `layouts` maps layer names (shell patterns) to how their output is laid out, as `b t h w c`, `b c t h w`,
-    `b (t h w) c` or `b c`; `grids` gives time, height and width where tokens are flattened.
+    `b (t h w) c` or `b c`; `grids` gives time, height and width where tokens are flattened. `degenerate` names
+    (shell patterns) the layers with only linear operations between them and the logits: see METHOD 4.6.
     """
 
     name: str
@@ -197,6 +198,7 @@ class ModelCard(Record):
     layouts: dict[str, str] = Field(default_factory=dict)
     grids: dict[str, tuple[int, int, int]] = Field(default_factory=dict)
     default_layers: tuple[str, ...] = ()
+    degenerate: tuple[str, ...] = ()
     weights: str = "random"
     weights_sha256: str = ""
 

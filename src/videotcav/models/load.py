@@ -1,0 +1,127 @@
+"""Names → models: `torchvision:swin3d_t`, `planted:swin`, `package.module:build`, or a module as it is."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from videotcav.errors import ModelError, closest
+from videotcav.models import checkpoint
+from videotcav.models.model import VideoModel
+from videotcav.records import ModelCard
+
+__all__ = ["GROUP", "ModelSource", "VideoModel", "load_model", "sources"]
+
+GROUP = "videotcav.models"
+
+
+class ModelSource(Protocol):
+    """Where models come from: an entry point of the group `videotcav.models`, named as the part before the colon."""
+
+    def __call__(self, name: str, *, weights: str | None) -> tuple[nn.Module, ModelCard]:
+        """The module with its card, for the part of the name after the colon. Raises ModelError."""
+        ...
+
+
+def load_model(
+    name: str | nn.Module,
+    *,
+    weights: str | Path | None = None,
+    card: ModelCard | None = None,
+    device: str | torch.device | None = None,
+) -> VideoModel:
+    """The model of that name, or the module itself, with its card.
+
+    Args:
+        name: `source:model` for an installed source; `package.module:function` for a function that returns a module,
+            or a module and its card; or a module.
+        weights: a name that the source knows, or a path to a .safetensors, .pt or .pth file. None: random weights, or
+            those that the module has.
+        card: what must be known of the model; needed for a module or a function without one, and otherwise takes the
+            place of the source's.
+        device: where the model shall be; None leaves it where it is.
+
+    Raises:
+        ModelError: the model, its weights or the device cannot be used; the closest names are suggested.
+    """
+    wanted = None if weights is None else str(weights)
+    if isinstance(name, nn.Module):
+        module, own_card = name, None
+    else:
+        module, own_card, wanted = _named(name, wanted)
+    if wanted is not None:
+        _load_into(module, Path(wanted), name=card.name if card else type(module).__name__)
+    card = card or own_card
+    if card is None:
+        subject = f"'{name}'" if isinstance(name, str) else f"a {type(name).__name__}"
+        raise ModelError(
+            f"{subject} comes without a card, so that nobody knows its input and its classes: give "
+            "card=ModelCard(name=…, clip_spec=ClipSpec(…), classes=(…)), or let the function return (module, card)"
+        )
+    if wanted is not None:
+        card = card.model_copy(update={"weights": Path(wanted).name, "weights_sha256": ""})
+    if not card.weights_sha256:
+        card = card.model_copy(update={"weights_sha256": checkpoint.fingerprint(module)})
+    return VideoModel(module=_moved(module, device), card=card)
+
+
+def sources() -> dict[str, EntryPoint]:
+    """The installed sources of models by name."""
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def _named(name: str, weights: str | None) -> tuple[nn.Module, ModelCard | None, str | None]:
+    """Module, card, and the weights that are still to be loaded."""
+    prefix, colon, rest = name.partition(":")
+    installed = sources()
+    if not colon or not rest:
+        known = ", ".join(f"{source}:…" for source in installed)
+        raise ModelError(f"'{name}' is no model: name it as source:model ({known}) or package.module:function")
+    if prefix in installed:
+        source: ModelSource = installed[prefix].load()
+        return *source(rest, weights=weights), None
+    return *_built(prefix, rest), weights
+
+
+def _built(package: str, function: str) -> tuple[nn.Module, ModelCard | None]:
+    name = f"{package}:{function}"
+    try:
+        build = getattr(importlib.import_module(package), function)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{package}.".startswith(f"{error.name}."):
+            raise ModelError(f"'{name}' cannot be imported: it needs the package '{error.name}'") from error
+        near = closest(package, sources())
+        suggestion = f"; closest: {near}" if near else ""
+        raise ModelError(
+            f"'{package}' is neither a source of models ({', '.join(sources())}){suggestion} nor a Python module"
+        ) from None
+    except AttributeError:
+        raise ModelError(f"the Python module '{package}' has no '{function}'") from None
+    match build():
+        case nn.Module() as module:
+            return module, None
+        case (nn.Module() as module, ModelCard() as card):
+            return module, card
+        case other:
+            raise ModelError(f"'{name}' returns {type(other).__name__}, not a module or a (module, ModelCard)")
+
+
+def _load_into(module: nn.Module, path: Path, *, name: str) -> None:
+    state = checkpoint.read(path).state
+    if wrong := checkpoint.mismatch(module, state):
+        raise ModelError(f"{path}: does not fit {name}: {wrong}")
+    module.load_state_dict(state)
+
+
+def _moved(module: nn.Module, device: str | torch.device | None) -> nn.Module:
+    if device is None:
+        return module
+    try:
+        return module.to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"the device '{device}' cannot be used: {str(error).splitlines()[0]}") from None

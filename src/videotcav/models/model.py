@@ -1,0 +1,165 @@
+"""A module together with what must be known of it, and the promise to hand it back unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from videotcav.errors import ClassNotFound, LayerNotFound, LayoutError, ModelError, closest
+from videotcav.models.layout import fold
+from videotcav.records import ModelCard
+
+T = TypeVar("T")
+
+
+@contextmanager
+def borrowed(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode and constant parameters inside; every flag as it was afterwards, also when the body raises."""
+    training = [(part, part.training) for part in module.modules()]
+    trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    try:
+        # Not module.eval(): models override it, and what it changes could not be undone part by part.
+        for part, _ in training:
+            part.training = False
+        for parameter in trainable:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for part, was_training in training:
+            part.training = was_training
+        for parameter in trainable:
+            parameter.requires_grad_(True)
+
+
+def first_tensor(output: Any) -> Tensor:
+    """The tensor that an output is, or the first one in a tuple or list (transformers return the grid beside it)."""
+    if isinstance(output, Tensor):
+        return output
+    if isinstance(output, tuple | list) and output and isinstance(output[0], Tensor):
+        return output[0]
+    raise ModelError(f"a module returns {type(output).__name__}, not a tensor or a tuple that starts with one")
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """A layer that can be named: its module's type, the shape of its output for one clip, and its layout.
+
+    `layout` is empty where nobody said how the output is laid out. `degenerate` layers have only linear operations
+    between them and the logits: their gradient is the same for every clip (METHOD 4.6).
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    layout: str
+    degenerate: bool
+
+
+@dataclass(frozen=True)
+class VideoModel:
+    """A video classifier whose layers and classes can be named.
+
+    Call it with pixels `clip channel time height width`; `tap` and `passes` look inside.
+    """
+
+    module: nn.Module
+    card: ModelCard
+
+    @property
+    def name(self) -> str:
+        """How the model is named on the command line."""
+        return self.card.name
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are; clips are brought there."""
+        parameter = next(self.module.parameters(), None)
+        return torch.device("cpu") if parameter is None else parameter.device
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """The logits `clip class`, in evaluation mode and without a graph."""
+        with borrowed(self.module), torch.no_grad():
+            return first_tensor(self.module(pixels.to(self.device)))
+
+    def class_index(self, name: str | int) -> int:
+        """The index of a class given by its name or its index. Raises ClassNotFound with the closest names."""
+        classes = self.card.classes
+        if isinstance(name, str) and name in classes:
+            return classes.index(name)
+        if isinstance(name, int) or name.isdecimal():
+            if 0 <= int(name) < len(classes):
+                return int(name)
+            raise ClassNotFound(f"no class {name} in {self._short_name}; its {len(classes)} classes count from 0")
+        near = closest(name, classes) or ", ".join(f"'{known}'" for known in classes[:3]) + " …"
+        raise ClassNotFound(f"no class '{name}' among the {len(classes)} of {self._short_name}; closest: {near}")
+
+    def layer(self, name: str) -> nn.Module:
+        """The module of that name. Raises LayerNotFound with the closest names."""
+        modules: dict[str, nn.Module] = dict(self.module.named_modules())
+        if name and name in modules:
+            return modules[name]
+        near = closest(name, (known for known in modules if known))
+        listing = f"videotcav layers {self.name}" if ":" in self.name else "model.layers()"
+        suggestion = f"; closest: {near}" if near else ""
+        raise LayerNotFound(f"no layer '{name}' in {self._short_name}{suggestion}. List them: {listing}")
+
+    def layers(self) -> tuple[LayerInfo, ...]:
+        """The layers that can be named, in the module's order, seen in one forward pass of zeros.
+
+        A module that does not run in the pass, runs more than once, or gives no tensor is left out.
+        """
+        spec = self.card.clip_spec
+        outputs: dict[str, list[tuple[int, ...]]] = {}
+
+        def note(name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
+            try:
+                outputs.setdefault(name, []).append(tuple(first_tensor(output).shape))
+            except ModelError:
+                outputs[name] = []
+
+        parts = {name: part for name, part in self.module.named_modules() if name}
+        hooks = [part.register_forward_hook(partial(note, name)) for name, part in parts.items()]
+        try:
+            self(torch.zeros(1, 3, spec.frames, spec.height, spec.width))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return tuple(
+            LayerInfo(
+                name=name,
+                kind=type(part).__name__,
+                shape=outputs[name][0],
+                layout=self.layout_of(name),
+                degenerate=any(fnmatchcase(name, pattern) for pattern in self.card.degenerate),
+            )
+            for name, part in parts.items()
+            if len(outputs.get(name, ())) == 1
+        )
+
+    def layout_of(self, layer: str) -> str:
+        """How the layer's output is laid out, as an einops pattern; empty when the card does not say."""
+        return _look_up(self.card.layouts, layer) or ""
+
+    def fold(self, layer: str, output: Tensor) -> Tensor:
+        """The layer's output as `clip channel time height width`. Raises LayoutError naming the layer."""
+        try:
+            return fold(output, self.layout_of(layer), _look_up(self.card.grids, layer))
+        except LayoutError as error:
+            raise LayoutError(f"layer '{layer}' of {self._short_name}: {error}") from None
+
+    @property
+    def _short_name(self) -> str:
+        return self.name.rpartition(":")[2]
+
+
+def _look_up(table: Mapping[str, T], layer: str) -> T | None:
+    """The layer's own entry, or else that of the first shell pattern which it matches."""
+    matches: Iterable[T] = (value for pattern, value in table.items() if fnmatchcase(layer, pattern))
+    return table[layer] if layer in table else next(iter(matches), None)

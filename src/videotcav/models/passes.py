@@ -1,0 +1,161 @@
+"""Pixels in, activations and gradients out: one forward pass for all layers, one backward pass a class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from videotcav.errors import NumericalError
+from videotcav.models.layout import pool, pool_gradient
+from videotcav.models.model import VideoModel
+from videotcav.models.tap import tap
+from videotcav.records import Pooling
+
+Score = Literal["logit", "softmax"]
+
+_Shape = Callable[[str, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Passes:
+    """What forward and backward passes over some clips gave, in float32.
+
+    Attributes:
+        logits: clip class.
+        activations: for each layer `clip d`, or `clip channel time height width` from `volumes`.
+        gradients: for each class index and layer the gradient of that class's score, shaped as the activations.
+    """
+
+    logits: Tensor
+    activations: dict[str, Tensor]
+    gradients: dict[int, dict[str, Tensor]]
+
+
+def logits(model: VideoModel, pixels: Tensor, *, clip_names: Sequence[str] = ()) -> Tensor:
+    """The logits `clip class` in float32. Raises NumericalError naming the clip when one is not finite."""
+    found = model(pixels).float()
+    _check_finite(found, f"the logits of {model.name}", clip_names)
+    return found
+
+
+def features(
+    model: VideoModel,
+    pixels: Tensor,
+    layers: Sequence[str],
+    *,
+    pooling: Pooling = "none",
+    clip_names: Sequence[str] = (),
+) -> dict[str, Tensor]:
+    """The activations of each layer, `clip d` in float32, from one forward pass.
+
+    With pooling `none` the layer's output is flattened as it is, class token included; any other pooling folds it
+    first (the layer's layout must be known), where a class token has no place.
+
+    Args:
+        model: the model; handed back unchanged.
+        pixels: clip channel time height width, preprocessed.
+        layers: names of layers.
+        pooling: which axes are averaged.
+        clip_names: what errors call the clips; their positions where absent.
+
+    Raises:
+        NumericalError: an activation is NaN or infinite; names clip and layer.
+    """
+    with tap(model, layers) as tapped, torch.no_grad():
+        tapped(pixels)
+    flat = _pooled(model, pooling, pool)
+    return _shaped(tapped.activations, layers, flat, f"the activation of {model.name}", clip_names)
+
+
+def gradients(
+    model: VideoModel,
+    pixels: Tensor,
+    layers: Sequence[str],
+    class_indices: Sequence[int],
+    *,
+    pooling: Pooling = "none",
+    score: Score = "logit",
+    clip_names: Sequence[str] = (),
+) -> Passes:
+    """Logits, activations and gradients, from one forward pass and one backward pass for each class.
+
+    Arguments and errors as in `features`; `score` is what is differentiated: a class's logit or its probability.
+    Gradients are those with respect to the *pooled* activation.
+    """
+    flat = _pooled(model, pooling, pool), _pooled(model, pooling, pool_gradient)
+    return _passes(model, pixels, layers, class_indices, score=score, shapes=flat, clip_names=clip_names)
+
+
+def volumes(
+    model: VideoModel,
+    pixels: Tensor,
+    layers: Sequence[str],
+    class_indices: Sequence[int],
+    *,
+    score: Score = "logit",
+    clip_names: Sequence[str] = (),
+) -> Passes:
+    """As `gradients`, with activations and gradients folded to `clip channel time height width`, as a CAM needs them.
+
+    Raises:
+        LayoutError: nobody said how a layer's output is laid out.
+    """
+    return _passes(
+        model, pixels, layers, class_indices, score=score, shapes=(model.fold, model.fold), clip_names=clip_names
+    )
+
+
+def _passes(
+    model: VideoModel,
+    pixels: Tensor,
+    layers: Sequence[str],
+    class_indices: Sequence[int],
+    *,
+    score: Score,
+    shapes: tuple[_Shape, _Shape],
+    clip_names: Sequence[str],
+) -> Passes:
+    activation_shape, gradient_shape = shapes
+    found: dict[int, dict[str, Tensor]] = {}
+    with tap(model, layers) as tapped, torch.enable_grad():
+        raw = tapped(pixels)
+        # Before any backward pass, so that the error names the first layer that went wrong.
+        activations = _shaped(
+            tapped.activations, layers, activation_shape, f"the activation of {model.name}", clip_names
+        )
+        _check_finite(raw.detach(), f"the logits of {model.name}", clip_names)
+        scores = raw.softmax(dim=1) if score == "softmax" else raw
+        for index in class_indices:
+            what = f"the gradient of class '{model.card.classes[index]}' of {model.name}"
+            found[index] = _shaped(tapped.gradients(scores[:, index]), layers, gradient_shape, what, clip_names)
+    return Passes(logits=raw.detach().float(), activations=activations, gradients=found)
+
+
+def _pooled(model: VideoModel, pooling: Pooling, reduction: Callable[[Tensor, Pooling], Tensor]) -> _Shape:
+    if pooling == "none":
+        return lambda _, output: output.flatten(1)
+    return lambda layer, output: reduction(model.fold(layer, output), pooling)
+
+
+def _shaped(
+    outputs: Mapping[str, Tensor], layers: Sequence[str], shape: _Shape, what: str, clip_names: Sequence[str]
+) -> dict[str, Tensor]:
+    """The outputs checked in the order in which the layers ran, shaped, in float32, in the order asked for."""
+    for layer, output in outputs.items():
+        _check_finite(output, f"{what} at layer '{layer}'", clip_names)
+    return {layer: shape(layer, outputs[layer].float()) for layer in layers}
+
+
+def _check_finite(values: Tensor, what: str, clip_names: Sequence[str]) -> None:
+    finite = values.isfinite().flatten(1).all(dim=1).tolist()
+    if all(finite):
+        return
+    position = finite.index(False)
+    clip = f"'{clip_names[position]}'" if clip_names else str(position)
+    raise NumericalError(
+        f"clip {clip}: {what} is NaN or infinite; look at the clip's pixels and at the weights, no score was computed"
+    )
