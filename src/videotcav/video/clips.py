@@ -1,0 +1,232 @@
+"""Clips: the frames and pixels of a video that a model is shown, and the way back to the video.
+
+A clip's coordinates are continuous: pixel i covers the stretch from i to i + 1, and its centre lies at i + ½.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from einops import rearrange
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from videotcav.errors import VideoError, VideosError
+from videotcav.records import Clip, ClipSpec, Progress, VideoInfo, silent
+from videotcav.video.read import Frames, VideoFile
+
+Fit = Literal["time", "stretch"]
+"""`time`: frames as far apart as the clip spec says. `stretch`: spread evenly over all frames of the video."""
+
+VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".ts", ".mpg", ".mpeg", ".wmv", ".gif"})
+"""What is taken for a video where a folder is given."""
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Clips read from videos: record i tells where `pixels[i]` (float32 `channel time height width`) comes from.
+
+    `left_out` maps the files that could not be read to the reason, where it was asked to go on without them.
+    """
+
+    records: tuple[Clip, ...]
+    pixels: Tensor
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __repr__(self) -> str:
+        shape = " × ".join(str(length) for length in self.pixels.shape[1:])
+        left_out = f", {len(self.left_out)} left out" if self.left_out else ""
+        return f"Clips({len(self)} clips of {shape} (channel time height width){left_out})"
+
+
+# --- which frames ----------------------------------------------------------------------------------------------
+
+
+def sample_times(video: VideoInfo, spec: ClipSpec, *, start_seconds: float | None = None) -> tuple[float, ...]:
+    """The seconds of the clip's frames: from `start_seconds` on, or from the middle of the video.
+
+    Raises `VideoError` where the video ends before the clip does, with the length that is enough.
+    """
+    spare = video.duration_seconds - spec.seconds
+    start = max(0.0, spare / 2) if start_seconds is None else start_seconds
+    if start < 0:
+        raise VideoError(video.path, f"cannot be read from {start:.3f} s; start at 0 or later")
+    if start + spec.seconds >= video.duration_seconds - 1e-6:
+        since = f" from {start:.2f} s on" if start_seconds else ""
+        raise VideoError(
+            video.path,
+            f"is too short: it lasts {video.duration_seconds:.2f} s, but {spec.frames} frames "
+            f"{spec.seconds_between_frames:.3g} s apart{since} need more than {start + spec.seconds:.2f} s; "
+            "take a longer video, or fewer or closer frames",
+        )
+    return tuple(start + frame * spec.seconds_between_frames for frame in range(spec.frames))
+
+
+def stretched_times(frame_times: NDArray[np.float64], spec: ClipSpec) -> tuple[float, ...]:
+    """The seconds of the clip's frames spread evenly over all frames; a shorter video's frames are repeated.
+
+    The video is cut into as many equal runs of frames as the clip has, and the middle of each is taken.
+    """
+    middles = (np.arange(spec.frames) + 0.5) * len(frame_times) / spec.frames
+    return tuple(frame_times[middles.astype(np.int64)].tolist())
+
+
+# --- which pixels ----------------------------------------------------------------------------------------------
+
+
+class _Crop(NamedTuple):
+    """The whole frame's size after resizing, and where the crop begins in it (negative: the crop is padded)."""
+
+    height: int
+    width: int
+    top: int
+    left: int
+
+
+def _crop(height: int, width: int, spec: ClipSpec) -> _Crop:
+    """As torchvision resizes and centre-crops, to the last rounding."""
+    if isinstance(spec.resize, tuple):
+        resized_height, resized_width = spec.resize
+    elif width <= height:
+        resized_height, resized_width = int(spec.resize * height / width), spec.resize
+    else:
+        resized_height, resized_width = spec.resize, int(spec.resize * width / height)
+
+    def start(length: int, wanted: int) -> int:
+        return -((wanted - length) // 2) if wanted > length else round((length - wanted) / 2)
+
+    return _Crop(
+        height=resized_height,
+        width=resized_width,
+        top=start(resized_height, spec.height),
+        left=start(resized_width, spec.width),
+    )
+
+
+def preprocess(frames: Frames, spec: ClipSpec) -> Tensor:
+    """What the model is shown of uint8 frames (`time height width channel`): float32 `channel time height width`.
+
+    The same numbers as torchvision's `VideoClassification` preset: bilinear resize without antialiasing, rounded
+    to whole grey levels; centre crop, padded with black where the frame is smaller; 0…1; (x − mean) / std.
+    """
+    crop = _crop(frames.shape[1], frames.shape[2], spec)
+    source = rearrange(torch.from_numpy(np.ascontiguousarray(frames)), "t h w c -> t c h w").contiguous()
+    resized = torch.cat([_resize(frame[None], crop) for frame in source])  # frame by frame: floats are large
+    edges = (-crop.left, crop.left + spec.width - crop.width, -crop.top, crop.top + spec.height - crop.height)
+    cropped = functional.pad(resized, edges)  # negative edges cut off
+    mean = rearrange(torch.tensor(spec.mean), "c -> c 1 1")
+    std = rearrange(torch.tensor(spec.std), "c -> c 1 1")
+    return rearrange((cropped.float() / 255 - mean) / std, "t c h w -> c t h w").contiguous()
+
+
+def _resize(frames: Tensor, crop: _Crop) -> Tensor:
+    size = (crop.height, crop.width)
+    resized = functional.interpolate(frames.float(), size=size, mode="bilinear", align_corners=False, antialias=False)
+    return resized.round().to(torch.uint8)
+
+
+def to_source(volume: NDArray[np.floating] | Tensor, clip: Clip) -> NDArray[np.float32]:
+    """A map over the clip's pixels (`time height width`), over the source video's pixels instead.
+
+    Bilinear; 0 outside the crop that the model was shown. Time stays: one map for each frame of the clip.
+    """
+    maps = torch.as_tensor(volume, dtype=torch.float32)
+    height, width = maps.shape[1:]
+    y = (torch.arange(clip.video.height) + 0.5 - clip.top) / (clip.pixels_per_row * height)  # 0…1 within the crop
+    x = (torch.arange(clip.video.width) + 0.5 - clip.left) / (clip.pixels_per_column * width)
+    rows, columns = torch.meshgrid(2 * y - 1, 2 * x - 1, indexing="ij")
+    grid = torch.stack([columns, rows], dim=-1)[None]  # grid_sample wants x first, in −1…1
+    over_source = functional.grid_sample(maps[None], grid, padding_mode="border", align_corners=False)[0]
+    shown = (rows.abs() <= 1) & (columns.abs() <= 1)
+    return np.asarray((over_source * shown).numpy(), dtype=np.float32)
+
+
+# --- files to clips --------------------------------------------------------------------------------------------
+
+
+def read_clip(
+    video: VideoInfo | Path | str, spec: ClipSpec, *, start_seconds: float | None = None, fit: Fit = "time"
+) -> tuple[Clip, Tensor]:
+    """One clip of a video and its pixels as the model is shown them, float32 `channel time height width`.
+
+    Raises `VideoError`. With `fit="stretch"` no video is too short.
+    """
+    file = VideoFile(video.path if isinstance(video, VideoInfo) else video)
+    info = video if isinstance(video, VideoInfo) else file.info()
+    if fit == "stretch":
+        timestamps = stretched_times(file.times, spec)
+    else:
+        timestamps = sample_times(info, spec, start_seconds=start_seconds)
+    crop = _crop(info.height, info.width, spec)
+    rows, columns = info.height / crop.height, info.width / crop.width
+    clip = Clip(
+        video=info,
+        timestamps=timestamps,
+        top=crop.top * rows,
+        left=crop.left * columns,
+        pixels_per_row=rows,
+        pixels_per_column=columns,
+    )
+    return clip, preprocess(file.at(timestamps), spec)
+
+
+def find_videos(where: Path | str | Iterable[Path | str]) -> tuple[Path, ...]:
+    """The video files meant by paths, folders (all videos directly in them) and glob patterns, each once.
+
+    In the order given; within a folder or pattern by name. A plain path is taken as it is, there or not.
+    """
+    places = [where] if isinstance(where, str | Path) else where
+    return tuple(dict.fromkeys(path for place in places for path in _expand(Path(place))))
+
+
+def _expand(place: Path) -> Sequence[Path]:
+    if place.is_dir():
+        found = sorted(path for path in place.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
+        cure = "name its sub-folders, or a pattern such as '**/*.mp4'"
+    elif glob.has_magic(str(place)) and not place.exists():
+        found = sorted(Path(path) for path in glob.glob(str(place), recursive=True))  # noqa: PTH207 - absolute patterns too
+        cure = "check the pattern"
+    else:
+        return [place]
+    if not found:
+        raise VideoError(place, f"matches no video; {cure}")
+    return found
+
+
+def read_clips(
+    where: Path | str | Iterable[Path | str],
+    spec: ClipSpec,
+    *,
+    fit: Fit = "time",
+    skip_bad: bool = False,
+    progress: Progress = silent,
+) -> Clips:
+    """A clip of each video that paths, folders and glob patterns name.
+
+    Raises `VideosError` with all bad files at once; with `skip_bad` they are left out and told in `left_out`,
+    unless no video is left.
+    """
+    paths = find_videos(where)
+    clips: list[Clip] = []
+    left_out: dict[str, str] = {}
+    pixels = torch.empty((len(paths), 3, spec.frames, spec.height, spec.width))
+    for path in progress(paths, "reading", total=len(paths)):
+        try:
+            clip, pixels[len(clips)] = read_clip(path, spec, fit=fit)
+        except VideoError as error:
+            left_out[str(path)] = error.reason
+        else:
+            clips.append(clip)
+    if not clips or (left_out and not skip_bad):
+        raise VideosError(left_out)
+    return Clips(records=tuple(clips), pixels=pixels[: len(clips)], left_out=left_out)
