@@ -1,0 +1,164 @@
+"""A run folder, read and checked: `read_run`. What the page and the notebook show comes from here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from videotcav.errors import RunFolderError
+from videotcav.records import Medium, Result, Statistic
+
+
+class Facts(BaseModel):
+    """Base of what a manifest states: frozen; a fact that this version does not know is kept, not refused."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class ModelFacts(Facts):
+    """Which network was asked."""
+
+    name: str
+    weights: str = ""
+    weights_sha256: str = ""
+    classes: tuple[str, ...] = ()
+    clip_spec: dict[str, Any] = Field(default_factory=dict)
+
+
+class ClassFacts(Facts):
+    """The clips of one class; `accuracy` is the fraction of them that the model predicts as that class."""
+
+    clips: int
+    sources: int
+    accuracy: float | None = None
+    mean_probability: float | None = None
+
+
+class TestFacts(Facts):
+    """How the study decided."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    alpha: float = 0.05
+    correction: str = "holm"
+    random_draws: int | None = None
+    pseudo_concepts: int | None = None
+    classifier: str = ""
+    primary: Statistic = "sign_count"
+
+
+class ConceptFacts(Facts):
+    """The clips of one concept: number of clips of each kind, and whether a person looked at them."""
+
+    kinds: dict[str, int] = Field(default_factory=dict)
+    sources: int = 0
+    review: str = "unreviewed"
+
+
+class RandomFacts(Facts):
+    """The pool that random and pseudo-concept sets are drawn from."""
+
+    clips: int = 0
+    sources: int = 0
+
+
+class CamFacts(Facts):
+    """How to read the overlays; `scale` says in one sentence what the two ends of the colours mean."""
+
+    colour_map: str = "inferno"
+    scale: str = "Each map is scaled to its own greatest value, so colours compare places within a clip, not clips."
+
+
+class Manifest(Facts):
+    """Everything about a run that is not a number in its results."""
+
+    videotcav: str
+    created: str
+    question: str
+    model: ModelFacts
+    command: str = ""
+    seed: int = 0
+    versions: dict[str, str] = Field(default_factory=dict)
+    classes: dict[str, ClassFacts] = Field(default_factory=dict)
+    study: str = ""
+    study_sha256: str = ""
+    layers: tuple[str, ...] = ()
+    pooling: str = "none"
+    tests: TestFacts = TestFacts()
+    concepts: dict[str, ConceptFacts] = Field(default_factory=dict)
+    random: RandomFacts = RandomFacts()
+    cam: CamFacts = CamFacts()
+    left_out: dict[str, str] = Field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    media: tuple[Medium, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """A run as it lies on disk: its manifest, its rows in their order, its media."""
+
+    folder: Path
+    manifest: Manifest
+    results: tuple[Result, ...]
+
+    @property
+    def media(self) -> tuple[Medium, ...]:
+        """The pictures of the run, in the manifest's order."""
+        return self.manifest.media
+
+    def medium_path(self, medium: Medium) -> Path:
+        """Where a medium lies; its name may be given from the run folder or from the `media` folder in it."""
+        name = medium.path.removeprefix("media/")
+        return self.folder / "media" / name
+
+
+def read_run(run: Path | str) -> RunResults:
+    """The run in the folder `run`.
+
+    Raises RunFolderError when it is not a run folder, or when its manifest or its results are damaged.
+    """
+    folder = Path(run)
+    if not folder.is_dir():
+        raise RunFolderError(f"{folder} is not a folder: give the folder that `videotcav run` wrote")
+    missing = [name for name in ("manifest.json", "results.parquet") if not (folder / name).is_file()]
+    if missing:
+        raise RunFolderError(
+            f"{folder} is not a run folder: it has no {' and no '.join(missing)}; `videotcav run` writes both"
+        )
+    return RunResults(
+        folder=folder,
+        manifest=_read_manifest(folder / "manifest.json"),
+        results=_read_results(folder / "results.parquet"),
+    )
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise RunFolderError(f"{path} is damaged: {_first_problem(error)}; run the study again") from error
+
+
+def _read_results(path: Path) -> tuple[Result, ...]:
+    try:
+        rows = pq.read_table(path, use_threads=False).to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise RunFolderError(f"{path} is damaged: it cannot be read as Parquet; run the study again") from error
+    try:
+        results = tuple(Result.model_validate(row) for row in rows)
+    except ValidationError as error:
+        raise RunFolderError(f"{path} is damaged: {_first_problem(error)}; run the study again") from error
+    if not results:
+        raise RunFolderError(f"{path} holds no results: run the study again")
+    return results
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(step) for step in first["loc"])
+    return f"{where}: {first['msg']}" if where else str(first["msg"])

@@ -1,0 +1,368 @@
+"""Verdicts as plain sentences: what each row of results lets a person say, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from videotcav.records import TWINS, Kind, Result, Statistic
+from videotcav.report.run import Manifest, RunResults
+from videotcav.report.words import (
+    CORRECTION_WORDS,
+    KIND_WORDS,
+    STATISTIC_WORDS,
+    count,
+    listing,
+    number,
+    p_value,
+    percent,
+    score,
+    span,
+)
+
+RECOGNISES_MOST = 0.8
+RECOGNISES_HALF = 0.5
+
+_QUESTIONS: tuple[tuple[str, str], ...] = (
+    ("spatiotemporal", "random"),
+    ("frozen", "random"),
+    ("spatiotemporal", "frozen"),
+    ("shuffled", "random"),
+    ("spatiotemporal", "shuffled"),
+    ("reversed", "random"),
+    ("spatiotemporal", "reversed"),
+    ("spatial", "random"),
+)
+"""Kind and what it is held against, in the order in which a concept is told: each twin beside its original."""
+
+_DECIDING: tuple[tuple[str, str], ...] = (
+    ("spatiotemporal", "random"),
+    *(("spatiotemporal", twin) for twin in TWINS),
+    ("spatial", "random"),
+)
+"""The questions that choose the layer at which a concept is told, the first that has a verdict."""
+
+_SUBJECTS: dict[Kind, str] = {
+    "spatiotemporal": "Moving {concept} clips",
+    "spatial": "Still {concept} crops",
+    "frozen": "The very same {concept} clips, frozen,",
+    "shuffled": "The very same {concept} clips, shuffled in time,",
+    "reversed": "The very same {concept} clips, played backwards,",
+}
+
+_MATTER = {"frozen": "motion matters", "shuffled": "the order of frames matters", "reversed": "time's arrow matters"}
+_TWIN = {"frozen": "frozen", "shuffled": "shuffled in time", "reversed": "played backwards"}
+
+Item = TypeVar("Item", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One verdict in words: the row it speaks of, and the rows of the same question at every layer."""
+
+    result: Result
+    per_layer: tuple[Result, ...]
+    lead: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class ConceptAnswer:
+    """All that was found about one concept and one class, told at one layer."""
+
+    concept: str
+    layer: str
+    short: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class ClassAnswer:
+    """The answers for one class, a concept each."""
+
+    class_name: str
+    concepts: tuple[ConceptAnswer, ...]
+
+
+@dataclass(frozen=True)
+class Caution:
+    """Something a reader must know before believing a verdict; a grave one concerns all of them."""
+
+    title: str
+    text: str
+    grave: bool = False
+
+
+def answers(run: RunResults) -> tuple[ClassAnswer, ...]:
+    """The verdicts of a run, by class and concept in the order of the results."""
+    told = told_rows(run.results, primary=run.manifest.tests.primary)
+    layers = layer_order(run)
+    return tuple(
+        ClassAnswer(
+            class_name=class_name,
+            concepts=tuple(
+                _concept_answer(
+                    [row for row in told if row.class_name == class_name and row.concept == concept],
+                    layers=layers,
+                    manifest=run.manifest,
+                )
+                for concept in unique(row.concept for row in told if row.class_name == class_name)
+            ),
+        )
+        for class_name in unique(row.class_name for row in told)
+    )
+
+
+def told_rows(results: Iterable[Result], *, primary: Statistic) -> list[Result]:
+    """One row a question and layer: the primary statistic, or the cosine where a sign says nothing (METHOD 4.6)."""
+    rows = list(results)
+    cosines = {_question(row): row for row in rows if row.statistic == "cosine" and row.verdict != "degenerate"}
+    return [
+        cosines.get(_question(row), row) if row.verdict == "degenerate" else row
+        for row in rows
+        if row.statistic == primary
+    ]
+
+
+def layer_order(run: RunResults) -> tuple[str, ...]:
+    """The layers of the run from input to output, as the study names them."""
+    present = unique(row.layer for row in run.results)
+    named = [layer for layer in run.manifest.layers if layer in present]
+    return (*named, *(layer for layer in present if layer not in named))
+
+
+def question_order(kind: str, against: str) -> int:
+    """Where a question stands in the telling; unusual ones come last."""
+    question = (kind, against)
+    return _QUESTIONS.index(question) if question in _QUESTIONS else len(_QUESTIONS)
+
+
+def unique(items: Iterable[Item]) -> list[Item]:
+    """The items without repetition, in the order of their first appearance."""
+    return list(dict.fromkeys(items))
+
+
+def _question(row: Result) -> tuple[str, ...]:
+    return (row.concept, row.kind, row.against, row.layer, row.class_name)
+
+
+# --- one concept -------------------------------------------------------------------------------------------------
+
+
+def _concept_answer(rows: Sequence[Result], *, layers: Sequence[str], manifest: Manifest) -> ConceptAnswer:
+    rows = sorted(rows, key=lambda row: (question_order(row.kind, row.against), layers.index(row.layer)))
+    layer = _telling_layer(rows)
+    findings = []
+    for question in unique((row.kind, row.against) for row in rows):
+        per_layer = tuple(row for row in rows if (row.kind, row.against) == question)
+        told = next((row for row in per_layer if row.layer == layer), per_layer[-1])
+        findings.append(Finding(told, per_layer, lead_of(told), detail_of(told, manifest=manifest)))
+    return ConceptAnswer(
+        concept=rows[0].concept,
+        layer=layer,
+        short=_short([finding.result for finding in findings]),
+        findings=tuple(findings),
+    )
+
+
+def _telling_layer(rows: Sequence[Result]) -> str:
+    """The last layer that decides something; where nothing is decided, the last that is not degenerate."""
+    for question in _DECIDING:
+        decided = [row for row in rows if (row.kind, row.against) == question and _is_decided(row)]
+        if decided:
+            return decided[-1].layer
+    sound = [row for row in rows if row.verdict != "degenerate"] or list(rows)
+    first = (sound[0].kind, sound[0].against)
+    return [row for row in sound if (row.kind, row.against) == first][-1].layer
+
+
+def _short(rows: Sequence[Result]) -> str:
+    """One sentence for the top of the page: the moving concept, and what freezing it does."""
+    by_question = {(row.kind, row.against): row for row in rows}
+    chief = by_question.get(("spatiotemporal", "random")) or by_question.get(("spatial", "random")) or rows[0]
+    motion = by_question.get(("spatiotemporal", "frozen"))
+    frozen = by_question.get(("frozen", "random"))
+    start = lead_of(chief)
+    if motion is None or not _is_decided(chief):
+        if motion is not None and _is_decided(motion):
+            return f"{start}; yet beside their frozen twins they score {_higher(motion)}."
+        return f"{start}."
+    if not _is_decided(motion):
+        return f"{start}; whether they move makes no difference that this study could see."
+    if motion.verdict == chief.verdict:
+        return f"{start}, and motion matters: frozen, the very same clips {_frozen_does(frozen, chief)}."
+    return f"{start}; frozen, the very same clips score {_higher(motion, opposite=True)} still."
+
+
+def _frozen_does(frozen: Result | None, chief: Result) -> str:
+    if frozen is None or frozen.verdict == chief.verdict:
+        return "do so less"
+    if _is_decided(frozen):
+        return "do the opposite"
+    return "show no such effect" if frozen.verdict == "no evidence" else "cannot be judged"
+
+
+def _higher(motion: Result, *, opposite: bool = False) -> str:
+    return "higher" if (motion.verdict == "positive") is not opposite else "lower"
+
+
+def _is_decided(row: Result) -> bool:
+    return row.verdict in {"positive", "negative"}
+
+
+# --- one row -----------------------------------------------------------------------------------------------------
+
+
+def lead_of(row: Result) -> str:
+    """What a verdict says, without its numbers."""
+    return _lead_against_random(row) if row.against == "random" else _lead_against_twin(row)
+
+
+def _lead_against_random(row: Result) -> str:
+    subject = _SUBJECTS[row.kind].format(concept=row.concept)
+    match row.verdict:
+        case "positive":
+            return f"{subject} push the model towards “{row.class_name}”"
+        case "negative":
+            return f"{subject} push the model away from “{row.class_name}”"
+        case "no evidence":
+            return f"{subject} give no evidence of a push towards or away from “{row.class_name}”"
+        case "not learned":
+            return f"{subject} cannot be judged: this layer does not recognise the concept on new videos"
+        case "degenerate":
+            return f"{subject} cannot be judged: every direction scores alike at this layer"
+        case "underpowered":
+            return f"{subject} cannot be judged: the study is too small"
+
+
+def _lead_against_twin(row: Result) -> str:
+    matter, twin = _MATTER[row.against], _TWIN[row.against]
+    capital = matter[0].upper() + matter[1:]
+    clips = f"moving, {row.concept} clips score {{}} for “{row.class_name}” than the very same clips {twin}"
+    match row.verdict:
+        case "positive":
+            return f"{capital}: {clips.format('higher')}"
+        case "negative":
+            return f"{capital}, the other way round: {clips.format('lower')}"
+        case "no evidence":
+            return f"No evidence that {matter}: moving {row.concept} clips and the same {twin} cannot be told apart here"
+        case "not learned":
+            return f"Whether {matter} cannot be judged: this layer does not recognise “{row.concept}” on new videos"
+        case "degenerate":
+            return f"Whether {matter} cannot be judged: every direction scores alike at this layer"
+        case "underpowered":
+            return f"Whether {matter} cannot be judged: the study is too small"
+
+
+def detail_of(row: Result, *, manifest: Manifest) -> str:
+    """The numbers behind a verdict: effect, interval, null, p, and what could not have been seen."""
+    if row.verdict == "not learned":
+        return (
+            f"At {row.layer} its CAV is right on {percent(row.accuracy)} of the clips of held-out videos "
+            f"(95 % interval {percent(row.accuracy_low)} to {percent(row.accuracy_high)}), which reaches chance."
+        )
+    if row.verdict == "degenerate":
+        return (
+            f"At {row.layer} the gradients of all class clips point the same way (mean cosine "
+            f"{number(row.gradient_cosine, 4)}): a sign count is 0 or 1 there for every vector, random ones too."
+        )
+    name = STATISTIC_WORDS[row.statistic]
+    value = score(row.value, row.statistic)
+    if row.against == "random":
+        what, null = name.capitalize(), "random sets"
+    else:
+        what, null = f"Difference in {name}", "labels flipped within pairs"
+        value = value if value.startswith("−") or row.value == 0 else f"+{value}"
+    correction = CORRECTION_WORDS.get(manifest.tests.correction, manifest.tests.correction)
+    after = f" after {correction}" if correction else ""
+    text = (
+        f"{what} {value} at {row.layer} (95 % interval {span(row.low, row.high, row.statistic)}; {null} give "
+        f"{span(row.null_low, row.null_high, row.statistic)}; p = {p_value(row.p_corrected)}{after})."
+    )
+    smallest = f"±{score(row.smallest_effect, row.statistic)}"
+    if row.verdict == "no evidence":
+        text += f" An effect smaller than {smallest} could not have been seen."
+    if row.verdict == "underpowered":
+        text += f" The smallest effect that it could have seen is {smallest}."
+    if row.statistic != manifest.tests.primary:
+        text += f" The {STATISTIC_WORDS[manifest.tests.primary]} is degenerate at this layer."
+    return text
+
+
+# --- before believing any of it ----------------------------------------------------------------------------------
+
+
+def cautions(run: RunResults) -> tuple[Caution, ...]:
+    """What stands above the answer, gravest first."""
+    found = [
+        *_weak_model(run.manifest),
+        *_degenerate_layers(run),
+        *_unjudged(run, "not learned", "Not recognised", "on new videos: no verdict is given there"),
+        *_unjudged(run, "underpowered", "Too small a study", "to decide with the draws and clips that it has"),
+        *_unreviewed(run.manifest),
+        *_left_out(run.manifest),
+        *(Caution("Remark", remark) for remark in run.manifest.remarks),
+    ]
+    return tuple(sorted(found, key=lambda caution: not caution.grave))
+
+
+def _weak_model(manifest: Manifest) -> Iterable[Caution]:
+    for name, facts in manifest.classes.items():
+        if facts.accuracy is None or facts.accuracy >= RECOGNISES_MOST:
+            continue
+        weak = facts.accuracy < RECOGNISES_HALF
+        clips = count(facts.clips, "clip")
+        yield Caution(
+            "The model hardly knows this class" if weak else "The model often misses this class",
+            f"The model recognises only {percent(facts.accuracy)} of the {clips} of “{name}”: "
+            + (
+                "explanations of a model that does not know the class mean little."
+                if weak
+                else "the clips that it misses are part of every score below."
+            ),
+            grave=weak,
+        )
+
+
+def _degenerate_layers(run: RunResults) -> Iterable[Caution]:
+    primary = run.manifest.tests.primary
+    rows = [row for row in run.results if row.verdict == "degenerate" and row.statistic == primary]
+    layers = [layer for layer in layer_order(run) if any(row.layer == layer for row in rows)]
+    if layers:
+        yield Caution(
+            "Degenerate layer" if len(layers) == 1 else "Degenerate layers",
+            f"At {listing(layers)} the gradients of all class clips point the same way (mean cosine "
+            f"{number(min(row.gradient_cosine for row in rows), 4)} or more). A {STATISTIC_WORDS[primary]} is 0 or 1 "
+            "there for every vector, random ones too; the cosine is used instead.",
+        )
+
+
+def _unjudged(run: RunResults, verdict: str, title: str, why: str) -> Iterable[Caution]:
+    told = told_rows(run.results, primary=run.manifest.tests.primary)
+    rows = [row for row in told if row.verdict == verdict and row.against == "random"]
+    parts = []
+    for concept, kind in unique((row.concept, row.kind) for row in rows):
+        layers = [
+            layer
+            for layer in layer_order(run)
+            if any((row.concept, row.kind, row.layer) == (concept, kind, layer) for row in rows)
+        ]
+        parts.append(f"“{concept}” ({KIND_WORDS[kind]}) at {listing(layers)}")
+    if parts:
+        yield Caution(title, f"{'; '.join(parts)}: {why}.")
+
+
+def _unreviewed(manifest: Manifest) -> Iterable[Caution]:
+    names = [f"“{name}”" for name, facts in manifest.concepts.items() if facts.review == "unreviewed"]
+    if names:
+        yield Caution(
+            "Concepts not reviewed",
+            f"No person has looked through the clips of {listing(names)}: wrong clips in a set become a wrong concept.",
+        )
+
+
+def _left_out(manifest: Manifest) -> Iterable[Caution]:
+    if manifest.left_out:
+        files = count(len(manifest.left_out), "file")
+        yield Caution("Left out", f"{files} could not be used; the reasons stand at the end of this page.")
