@@ -1,0 +1,123 @@
+"""The draws of a study: which clips make up every CAV that will be trained, decided before any is scored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from videotcav.errors import NotEnoughData
+from videotcav.explain.draws import Clips, Flags, draw_flips, draw_negatives, draw_sets, generator
+from videotcav.explain.gram import Rows
+from videotcav.explain.score import all_runs
+from videotcav.explain.settings import AnalysisSettings
+from videotcav.records import ConceptSet, Kind
+
+
+@dataclass(frozen=True)
+class ConceptRows:
+    """A concept set as rows of the kernel; `ids` pair a dynamic clip with its twins."""
+
+    concept: str
+    kind: Kind
+    ids: tuple[str, ...]
+    clips: Clips
+
+    @classmethod
+    def of(cls, concept_set: ConceptSet, *, first_row: int) -> ConceptRows:
+        """The rows of a set whose clips stand one after the other from `first_row`."""
+        rows = np.arange(first_row, first_row + len(concept_set.clips), dtype=np.intp)
+        return cls(
+            concept=concept_set.concept,
+            kind=concept_set.kind,
+            ids=tuple(clip.id for clip in concept_set.clips),
+            clips=Clips(rows=rows, sources=tuple(clip.source for clip in concept_set.clips)),
+        )
+
+    @property
+    def name(self) -> str:
+        """The concept and its kind, as `racket/frozen`."""
+        return f"{self.concept}/{self.kind}"
+
+    def restricted(self, ids: Sequence[str]) -> ConceptRows:
+        """The same set with the clips `ids` only, in that order."""
+        at = [self.ids.index(clip_id) for clip_id in ids]
+        sources = tuple(self.clips.sources[index] for index in at)
+        return ConceptRows(self.concept, self.kind, tuple(ids), Clips(self.clips.rows[at], sources))
+
+
+@dataclass(frozen=True)
+class NullShape:
+    """What a pseudo-concept copies: clips of each source, and the size of its random sets."""
+
+    counts: tuple[int, ...]
+    negatives: int
+
+
+def null_shape(concept: ConceptRows, pool: Clips) -> NullShape:
+    """The shape of a concept set's pseudo-concepts; a random set is as large as the concept where the pool allows.
+
+    Raises:
+        NotEnoughData: the pool cannot give pseudo-concepts with as many sources and, beside each, random clips.
+    """
+    counts, size = concept.clips.counts, len(concept.clips)
+    pool_counts = pool.counts
+    rest = len(pool) - max(sum(pool_counts[: len(counts)]), int(shares_source(pool, concept.clips).sum()))
+    least = math.ceil(size / 2)
+    if len(pool_counts) <= len(counts) or rest < least:
+        raise NotEnoughData(
+            f"the random pool has {len(pool)} clips of {len(pool_counts)} source videos, but '{concept.name}' has "
+            f"{size} clips of {len(counts)}: a pseudo-concept as large, with at least {least} random clips of other "
+            f"videos beside it, needs about {size + least} clips of {len(counts) + least} videos (better: 3 times the "
+            "concept). Add random clips, or use fewer concept clips"
+        )
+    return NullShape(counts=counts, negatives=min(size, rest))
+
+
+def shares_source(pool: Clips, other: Clips) -> Flags:
+    """Which clips of the pool come from a source video of `other`: they are never its random clips."""
+    known = set(other.sources)
+    return np.array([source in known for source in pool.sources], dtype=np.bool_)
+
+
+def concept_negatives(concept: ConceptRows, pool: Clips, shape: NullShape, settings: AnalysisSettings) -> Rows:
+    """The random sets of a concept (draw, q), as positions in the pool; the same for all of its kinds of one size."""
+    rng = generator(settings.seed, "negatives", concept.concept)
+    excluded = shares_source(pool, concept.clips)[None]
+    negatives: Rows = draw_negatives(excluded, size=shape.negatives, draws=settings.random_draws, rng=rng)[0]
+    return negatives
+
+
+def pseudo_runs(pool: Clips, shape: NullShape, *, sets: int, settings: AnalysisSettings) -> Rows:
+    """Training rows of the pseudo-concepts' CAVs, (sets, draw, n + q): the null of every concept of this shape."""
+    rng = generator(settings.seed, "pseudo-concepts", str(shape))
+    chosen = draw_sets(pool, shape.counts, sets=sets, rng=rng)
+    source_index = pool.source_index
+    excluded = np.zeros((sets, len(pool)), dtype=np.bool_)
+    for source in np.unique(source_index):
+        members = source_index == source
+        excluded[np.ix_(members[chosen].any(axis=1), members)] = True
+    negatives = draw_negatives(excluded, size=shape.negatives, draws=settings.random_draws, rng=rng)
+    return all_runs(pool.rows[chosen], pool.rows[negatives])
+
+
+def bootstrap_positions(concept: ConceptRows, settings: AnalysisSettings) -> tuple[Rows, Rows]:
+    """Resampled clips of a concept, (resample, n), as positions in it, and of its random sets, (resample, draw)."""
+    rng = generator(settings.seed, "bootstrap", concept.concept)
+    resamples, draws = settings.bootstrap_resamples, settings.random_draws
+    clips = draw_sets(concept.clips, concept.clips.counts, sets=resamples, rng=rng, with_replacement=True)
+    return clips, rng.integers(draws, size=(resamples, draws))
+
+
+def flips_within_pairs(pair: ConceptRows, *, draws: int, settings: AnalysisSettings) -> tuple[Flags, bool]:
+    """Which pairs swap, (flip, clip), and whether all flips are listed.
+
+    All pairs of one source video swap together. Under the null each pair is exchangeable, but pairs of one video
+    share its scene, its camera and its encoding, so only videos can be flipped independently of each other.
+    """
+    source_index = pair.clips.source_index
+    rng = generator(settings.seed, "flips", pair.concept)
+    flips, complete = draw_flips(int(source_index.max()) + 1, draws=draws, rng=rng)
+    return flips[:, source_index], complete

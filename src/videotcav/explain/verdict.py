@@ -1,0 +1,45 @@
+"""What may be concluded. Never decided by p alone: effect, interval, p and accuracy stand beside each other."""
+
+from __future__ import annotations
+
+from videotcav.records import Verdict
+
+
+def verdict(
+    *,
+    effect: float,
+    low: float,
+    high: float,
+    p_corrected: float,
+    alpha: float,
+    smallest_effect: float,
+    largest_effect: float,
+    learned: bool,
+    degenerate: bool,
+) -> Verdict:
+    """The verdict about one row; the first of these that holds.
+
+    `effect` is the value's distance from the null's centre, `low` to `high` its interval, on the same scale.
+
+    - *not learned*: the concept's own CAV cannot recognise it on held-out videos (its accuracy interval reaches
+      chance), so whatever the class does along that CAV says nothing about the concept.
+    - *degenerate*: the gradients of all class clips point the same way, so a sign count is 0 or 1 for every
+      vector; given to sign counts only, because magnitudes can still be compared with the null.
+    - *positive*, *negative*: the corrected p is at most alpha and the whole interval lies on the effect's side of
+      the null's centre.
+    - *underpowered*: no value that the statistic can take would have been significant (`smallest_effect`, which
+      must be exceeded, is not below `largest_effect`): too few null draws, too few pairs, or a null as wide as
+      the scale.
+    - *no evidence*: otherwise; an effect up to `smallest_effect` could not have been seen.
+    """
+    if not learned:
+        return "not learned"
+    if degenerate:
+        return "degenerate"
+    if p_corrected <= alpha and effect > 0 and low > 0:
+        return "positive"
+    if p_corrected <= alpha and effect < 0 and high < 0:
+        return "negative"
+    if p_corrected > alpha and smallest_effect >= largest_effect:
+        return "underpowered"
+    return "no evidence"
