@@ -1,1 +1,65 @@
-"""Why did the video model see that action?"""
+"""Why did the video model see that action?
+
+import videotcav as vt
+
+model = vt.load_model("planted:swin")
+swings = vt.read_clips("demo/classes/swing", model.card.clip_spec)
+vt.grad_cam(model, swings, target="swing")
+concepts = vt.read_concepts("demo/concepts", model.card.clip_spec)
+random = vt.read_clips("demo/random/*/*", model.card.clip_spec)
+vt.tcav(model, target="swing", clips=swings, concepts=concepts, random=random)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from videotcav.errors import VideotcavError
+    from videotcav.explain.settings import AnalysisSettings
+    from videotcav.models.load import load_model
+    from videotcav.notebook import grad_cam, read_concepts, tcav
+    from videotcav.records import ClipSpec, ModelCard, Result
+    from videotcav.report.run import read_run
+    from videotcav.study import Study
+    from videotcav.video.clips import read_clips
+
+_HOMES = {
+    "AnalysisSettings": "explain.settings",
+    "ClipSpec": "records",
+    "ModelCard": "records",
+    "Result": "records",
+    "Study": "study",
+    "VideotcavError": "errors",
+    "grad_cam": "notebook",
+    "load_model": "models.load",
+    "read_clips": "video.clips",
+    "read_concepts": "notebook",
+    "read_run": "report.run",
+    "tcav": "notebook",
+}
+
+__all__ = [
+    "AnalysisSettings",
+    "ClipSpec",
+    "ModelCard",
+    "Result",
+    "Study",
+    "VideotcavError",
+    "grad_cam",
+    "load_model",
+    "read_clips",
+    "read_concepts",
+    "read_run",
+    "tcav",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when they are first used: torch takes seconds, `videotcav --help` must not."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'videotcav' has no attribute '{name}'")
+    return getattr(import_module(f"videotcav.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

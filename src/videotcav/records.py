@@ -96,6 +96,7 @@ class Clip(Record):
     """Frames of a video, and the way back: which seconds and which source pixels the model was shown.
 
     A pixel at (y, x) of the clip lies at (top + y · pixels_per_row, left + x · pixels_per_column) of the source.
+    `source` names the video or scene that the file was cut from, where that is not the file itself.
     """
 
     video: VideoInfo
@@ -104,6 +105,7 @@ class Clip(Record):
     left: float
     pixels_per_row: PositiveFloat
     pixels_per_column: PositiveFloat
+    source: str = ""
 
 
 # --- concepts --------------------------------------------------------------------------------------------------
@@ -157,7 +159,8 @@ class ConceptClip(Record):
     """One clip of a concept set: where it lies, what it shows, what it was cut from.
 
     `id` is shared by a spatiotemporal clip and its spatial version and twins: they come from one track.
-    `source` names the source video; splits and resampling go by it.
+    `source` names the source video; splits and resampling go by it. `decision` is `accepted` where the clip was
+    taken unseen by `videotcav concepts accept`; what reviewers said is kept apart.
     """
 
     id: str
@@ -166,6 +169,7 @@ class ConceptClip(Record):
     path: Path
     source: str
     source_sha256: str = ""
+    decision: Literal["undecided", "accepted"] = "undecided"
 
 
 class ConceptSet(Record):

@@ -1,1 +1,286 @@
-"""A study file in, a run folder out, top to bottom."""
+"""START HERE: a study file in, a run folder out, top to bottom.
+
+videos ─→ clips ─→ activations and gradients ─→ Gram blocks ─→ CAVs, scores, tests ─→ results ─→ report
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from pydantic import ValidationError
+from torch import Tensor
+
+from videotcav.errors import ClassNotFound, LayerNotFound, ModelError
+from videotcav.explain.analyse import analyse
+from videotcav.explain.design import ConceptRows
+from videotcav.explain.draws import Clips
+from videotcav.gather import Inputs, gather
+from videotcav.maps import last_spatial_layer, write_cam_video
+from videotcav.measure import ClipFile, ClipReader, Measured, batch_size_for, measure
+from videotcav.models.load import load_model
+from videotcav.models.model import VideoModel
+from videotcav.records import ClipSpec, Medium, Progress, Result, silent
+from videotcav.report.page import write_report
+from videotcav.report.run import RunResults, read_run
+from videotcav.runfolder import MEDIA, free_run_folder, new_run_folder, write_manifest, write_results
+from videotcav.studyfile import StudyText, read_study_file
+from videotcav.video.clips import read_clip
+from videotcav.video.read import probe
+
+EXEMPLARS = 4
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that can be run: its file, and its model, loaded and checked against the file."""
+
+    file: StudyText
+    model: VideoModel
+
+    @classmethod
+    def from_file(cls, path: Path | str) -> Self:
+        """The study in a file, its model loaded.
+
+        Raises:
+            StudyFileError: the file has mistakes, also such that only the model can tell (layers, classes).
+        """
+        loaded: list[VideoModel] = []
+        file = read_study_file(Path(path), check=partial(_model_problems, folder=Path(path).parent, loaded=loaded))
+        return cls(file, loaded[0])
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that the file names, or the model's default ones."""
+        return self.file.study.layers or self.model.card.default_layers
+
+    def run(
+        self,
+        output: Path | str | None = None,
+        *,
+        skip_bad: bool = False,
+        replace: bool = False,
+        progress: Progress = silent,
+    ) -> RunResults:
+        """The results, which also lie in a run folder with a report.
+
+        Args:
+            output: the run folder, which must not exist; `runs/NAME` by default.
+            skip_bad: leave unreadable videos out and record it, instead of refusing the study.
+            replace: an earlier run folder at `output` is replaced when the new one is complete.
+            progress: shows how far the passes are.
+
+        Raises:
+            NotEnoughData: fewer clips, sources or draws than the tests can stand on; says the number needed.
+            VideosError: videos cannot be read; all of them are listed.
+            NumericalError: NaN or infinity in the model; names clip and layer.
+        """
+        target = Path(output) if output else free_run_folder(Path("runs"), self.file.path.stem)
+        with new_run_folder(target, replace=replace) as folder:
+            inputs, measured, left_out = self._pass_clips(gather(self.file), skip_bad=skip_bad, progress=progress)
+            results = self._analyse(inputs, measured)
+            media = [*_exemplars(inputs, folder / MEDIA), *self._overlays(inputs, folder / MEDIA, progress=progress)]
+            write_results(folder, results)
+            write_manifest(folder, self._manifest(inputs, measured, media, left_out))
+            write_report(folder)
+        return read_run(target)
+
+    def _pass_clips(
+        self, inputs: Inputs, *, skip_bad: bool, progress: Progress
+    ) -> tuple[Inputs, Measured, dict[str, str]]:
+        """Every clip through the model, and what is left of the inputs when bad videos may be skipped."""
+        reader = partial(ClipReader, batch_size=batch_size_for(self.model), skip_bad=skip_bad, progress=progress)
+        spec = self.model.card.clip_spec
+        sets = reader(inputs.set_files, partial(_read_set_clip, spec=spec), what="concept and random clips")
+        classes = {
+            name: reader(files, partial(_read_class_clip, spec=spec), what=f"clips of '{name}'")
+            for name, files in inputs.classes.items()
+        }
+        measured = measure(self.model, sets=sets, classes=classes, layers=self.layers, pooling=self.file.study.pooling)
+        left_out = {path: reason for each in (sets, *classes.values()) for path, reason in each.left_out.items()}
+        return inputs.without(left_out), measured, left_out
+
+    def _analyse(self, inputs: Inputs, measured: Measured) -> list[Result]:
+        concepts, first_row = [], 0
+        for concept in inputs.concepts:
+            concepts.append(ConceptRows.of(concept, first_row=first_row))
+            first_row += len(concept.clips)
+        classes, first_class_row = {}, 0
+        for name, files in inputs.classes.items():
+            classes[name] = _rows(files, first_class_row)
+            first_class_row += len(files)
+        settings = self.file.study.tests.model_copy(update={"seed": self.file.study.seed})
+        return analyse(
+            measured.grams,
+            concepts=concepts,
+            random=_rows(inputs.random, first_row),
+            classes=classes,
+            settings=settings,
+        )
+
+    def _overlays(self, inputs: Inputs, media: Path, *, progress: Progress) -> Iterator[Medium]:
+        """Grad-CAM videos of the first clips of each class, beside the map of the class it is held against."""
+        cam = self.file.study.cam
+        if cam is None:
+            return
+        layer = cam.layer or last_spatial_layer(self.model)
+        clips = [(name, file) for name, files in inputs.classes.items() for file in files[: cam.clips]]
+        for number, (name, file) in enumerate(progress(clips, "overlays", total=len(clips)), start=1):
+            shown = (name, cam.against) if cam.against and cam.against != name else (name,)
+            path = f"cam-{number}-{_slug(name)}.mp4"
+            probabilities = write_cam_video(media / path, self.model, file.path, layer=layer, classes=shown)
+            yield Medium(
+                role="cam",
+                path=path,
+                caption=f"{file.path.name}: where the model looks for " + " and for ".join(f"“{n}”" for n in shown),
+                class_name=name,
+                layer=layer,
+                source=file.source,
+                value=probabilities[name],
+            )
+
+    def _manifest(
+        self, inputs: Inputs, measured: Measured, media: list[Medium], left_out: Mapping[str, str]
+    ) -> dict[str, Any]:
+        study, card = self.file.study, self.model.card
+        return {
+            "videotcav": version("videotcav"),
+            "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "question": study.question,
+            "seed": study.seed,
+            "versions": {
+                "python": platform.python_version(),
+                **{package: version(package) for package in ("torch", "torchvision", "numpy", "scipy", "av")},
+            },
+            "model": card.model_dump(include={"name", "weights", "weights_sha256", "classes", "clip_spec"}),
+            "study": self.file.text,
+            "study_sha256": self.file.sha256,
+            "layers": self.layers,
+            "pooling": study.pooling,
+            "tests": {**study.tests.model_dump(), "primary": "sign_count"},
+            "classes": {
+                name: {
+                    "clips": len(files),
+                    "sources": len({file.source for file in files}),
+                    "accuracy": float((shares.argmax(axis=1) == self.model.class_index(name)).mean()),
+                    "mean_probability": float(shares[:, self.model.class_index(name)].mean()),
+                }
+                for (name, files), shares in zip(inputs.classes.items(), measured.probabilities.values(), strict=True)
+            },
+            "concepts": _concept_facts(inputs),
+            "random": {"clips": len(inputs.random), "sources": len({file.source for file in inputs.random})},
+            "clips_sha256": _digest(
+                [*inputs.set_files, *(file for files in inputs.classes.values() for file in files)]
+            ),
+            "left_out": dict(left_out),
+            "media": [medium.model_dump() for medium in media],
+        }
+
+
+def _model_problems(raw: Mapping[str, Any], *, folder: Path, loaded: list[VideoModel]) -> Iterator[str]:
+    """What the model has to say about a raw study: that it cannot be loaded, or lacks a layer or a class."""
+    section = raw.get("model")
+    if not isinstance(section, dict) or not isinstance(section.get("name"), str):
+        return
+    try:
+        model = load_model(section["name"], weights=_weights(section.get("weights"), folder))
+        if isinstance(section.get("clip"), dict):
+            spec = ClipSpec.model_validate(section["clip"])
+            model = replace(model, card=model.card.model_copy(update={"clip_spec": spec}))
+    except ValidationError:
+        return  # told by the file's own validation
+    except ModelError as error:
+        yield f"model: {error}"
+        return
+    loaded.append(model)
+    cam = raw.get("cam")
+    cam = cam if isinstance(cam, dict) else {}
+    asked: list[tuple[str, object, Callable[[str], object]]] = [
+        *((f"layers[{index}]", name, model.layer) for index, name in enumerate(_strings(raw.get("layers")))),
+        *((f"classes.{name}", name, model.class_index) for name in _strings(raw.get("classes"))),
+        ("cam.layer", cam.get("layer"), model.layer),
+        ("cam.against", cam.get("against"), model.class_index),
+    ]
+    for key, name, look_up in asked:
+        try:
+            if isinstance(name, str):
+                look_up(name)
+        except (LayerNotFound, ClassNotFound) as error:
+            yield f"{key}: {error}"
+
+
+def _strings(value: object) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list | dict) else []
+
+
+def _weights(value: object, folder: Path) -> str | None:
+    """The weights as the loader takes them: a file relative to the study, or else a name."""
+    if not isinstance(value, str):
+        return None
+    return str(folder / value) if Path(value).suffix else value
+
+
+def _read_class_clip(path: Path, *, spec: ClipSpec) -> Tensor:
+    return read_clip(path, spec)[1]
+
+
+def _read_set_clip(path: Path, *, spec: ClipSpec) -> Tensor:
+    """A concept or random clip: its own speed where it is long enough, stretched to the model's length where not."""
+    video = probe(path)
+    return read_clip(video, spec, fit="time" if video.duration_seconds > spec.seconds else "stretch")[1]
+
+
+def _rows(files: tuple[ClipFile, ...], first: int) -> Clips:
+    """Clips that stand one after the other from row `first`."""
+    return Clips(rows=np.arange(first, first + len(files)), sources=tuple(file.source for file in files))
+
+
+def _exemplars(inputs: Inputs, media: Path) -> Iterator[Medium]:
+    """The first clips of each concept set, copied beside the results; those of twins show the same tracks."""
+    for concept in inputs.concepts:
+        for number, clip in enumerate(concept.clips[:EXEMPLARS], start=1):
+            path = f"{_slug(concept.concept)}-{concept.kind}-{number}{clip.path.suffix}"
+            shutil.copyfile(clip.path, media / path)
+            yield Medium(
+                role="exemplar",
+                path=path,
+                caption=f"{concept.concept}, {concept.kind}, from {clip.source}",
+                concept=concept.concept,
+                kind=concept.kind,
+                source=clip.source,
+            )
+
+
+def _concept_facts(inputs: Inputs) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    for concept in inputs.concepts:
+        entry = facts.setdefault(concept.concept, {"kinds": {}, "sources": 0})
+        entry["kinds"][concept.kind] = len(concept.clips)
+        entry["sources"] = max(entry["sources"], len({clip.source for clip in concept.clips}))
+    return facts
+
+
+def _digest(files: Iterable[ClipFile]) -> str:
+    """One hash over the bytes of all clips, in their order."""
+    whole = hashlib.sha256()
+    for file in files:
+        with file.path.open("rb") as clip:
+            whole.update(hashlib.file_digest(clip, "sha256").digest())
+    return whole.hexdigest()
+
+
+def _slug(name: str) -> str:
+    """A name as a part of a file name."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower() or "concept"

@@ -1,0 +1,71 @@
+"""What the command line says while it works: one live line, one sentence at the end, or nothing.
+
+Results go to standard output, everything else to standard error. Progress is live on a terminal and silent when
+piped or with `--quiet`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Sized
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How this invocation speaks: set once by the global options, read by every command."""
+
+    quiet: bool = False
+    json: bool = False
+    debug: bool = False
+
+    def progress(self, items: Iterable[T], what: str, *, total: int | None = None) -> Iterator[T]:
+        """The items, with one live line on a terminal that ends as `✓ reading 1200/1200 43.1/s 0:28`."""
+        console = Console(stderr=True)
+        if self.quiet or self.json or not console.is_terminal:
+            yield from items
+            return
+        if total is None and isinstance(items, Sized):
+            total = len(items)
+        started, done = time.monotonic(), 0
+        columns = (
+            TextColumn("  {task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, transient=True) as live:
+            task = live.add_task(what, total=total)
+            for item in items:
+                yield item
+                done += 1
+                live.advance(task)
+        seconds = time.monotonic() - started
+        rate = f"{done / seconds:.1f}/s " if seconds > 0 else ""
+        minutes, rest = divmod(round(seconds), 60)
+        console.print(f"[green]✓[/] {what} {done}/{total or done} {rate}{minutes}:{rest:02d}", highlight=False)
+
+    def say(self, text: str) -> None:
+        """A line for a person, on standard error; nothing with `--quiet` or `--json`."""
+        if not (self.quiet or self.json):
+            Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
+
+    def result(self, text: str, facts: Any) -> None:
+        """The outcome on standard output: `text` for people, `facts` as one JSON document with `--json`."""
+        if self.json:
+            print(json.dumps(facts, ensure_ascii=False, default=str))  # noqa: T201 - the command's own output
+        else:
+            print(text)  # noqa: T201 - the command's own output
+
+    def fail(self, error: Exception) -> None:
+        """Why it did not work, in one sentence on standard error."""
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"error: {error}", markup=False, style="red")

@@ -1,0 +1,176 @@
+"""The commands.
+
+Exit codes: 0 done; 1 something given does not fit (one sentence says what, where and what to do); 2 the command
+line itself is wrong; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import click
+import typer
+
+from videotcav.cli.console import Voice
+from videotcav.errors import VideotcavError
+
+if TYPE_CHECKING:
+    from videotcav.report.run import RunResults
+
+app = typer.Typer(
+    name="videotcav",
+    help="Why did the video model see that action?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+    epilog="Exit codes: 0 done, 1 an input does not fit, 2 wrong usage, 130 interrupted.",
+)
+planted = typer.Typer(
+    help="The bundled ground truth: scenes and the small model trained on them.", no_args_is_help=True
+)
+app.add_typer(planted, name="planted")
+
+Model = Annotated[str, typer.Argument(help="Model, as torchvision:swin3d_t, planted:swin or package.module:build.")]
+ModelOption = Annotated[str, typer.Option("--model", help="Model, as torchvision:swin3d_t or planted:swin.")]
+Weights = Annotated[str | None, typer.Option(help="Name of published weights (KINETICS400_V1) or a checkpoint file.")]
+
+
+def main() -> None:
+    """Runs the command line and turns errors into one sentence and an exit code."""
+    debug = "--debug" in sys.argv
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except click.exceptions.Abort:
+        Voice().say("interrupted; nothing was left half-written")
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (VideotcavError, OSError) as error:
+        if debug:
+            raise
+        Voice().fail(error)
+        sys.exit(1)
+
+
+@app.callback()
+def _globals(
+    context: typer.Context,
+    *,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no remarks.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The result as one JSON document on standard output.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="A traceback beside an error's sentence.")] = False,
+) -> None:
+    context.obj = Voice(quiet=quiet, json=json, debug=debug)
+
+
+@app.command()
+def demo(
+    context: typer.Context,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the scenes and the run.")] = Path("demo"),
+) -> None:
+    """Run the whole study on the bundled scenes and say where its report lies."""
+    from videotcav.demo import run_demo  # noqa: PLC0415 - torch is slow to import
+
+    voice: Voice = context.obj
+    _conclude(voice, run_demo(output, progress=voice.progress))
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    study: Annotated[Path, typer.Argument(help="Study file (TOML).")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Run folder; runs/NAME by default.")] = None,
+    *,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and record it.")] = False,
+) -> None:
+    """Run a study: which concepts move which class, at which layer, and how sure that is."""
+    from videotcav.study import Study  # noqa: PLC0415 - torch is slow to import
+
+    voice: Voice = context.obj
+    _conclude(voice, Study.from_file(study).run(output, skip_bad=skip_bad, progress=voice.progress))
+
+
+@app.command()
+def report(
+    context: typer.Context, run: Annotated[Path, typer.Argument(help="Run folder, as written by `videotcav run`.")]
+) -> None:
+    """Rebuild a run's page from its results alone."""
+    from videotcav.report.page import write_report  # noqa: PLC0415 - matplotlib is slow to import
+
+    page = write_report(run)
+    context.obj.result(str(page), {"report": page})
+
+
+@app.command()
+def layers(context: typer.Context, model: Model, weights: Weights = None) -> None:
+    """List the layers of a model that can be named, with the shape of what they give out."""
+    from videotcav.models.load import load_model  # noqa: PLC0415 - torch is slow to import
+
+    loaded = load_model(model, weights=weights)
+    rows = loaded.layers()
+    width = max(len(row.name) for row in rows)
+    lines = [
+        f"{'*' if row.name in loaded.card.default_layers else ' '} {row.name:<{width}}  {row.kind:<24} "
+        f"{' × '.join(map(str, row.shape)):<24} {row.layout}".rstrip()
+        for row in rows
+    ]
+    lines.append("* = default layers of a study")
+    context.obj.result("\n".join(lines), [vars(row) for row in rows])
+
+
+@app.command()
+def cam(  # noqa: PLR0917 - typer's parameters are options
+    context: typer.Context,
+    video: Annotated[Path, typer.Argument(help="Video to explain.")],
+    model: ModelOption,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Overlay video to write (mp4).")],
+    class_name: Annotated[str | None, typer.Option("--class", help="Class; the predicted one by default.")] = None,
+    layer: Annotated[str | None, typer.Option(help="Layer; the model's last spatial one by default.")] = None,
+    weights: Weights = None,
+    against: Annotated[str | None, typer.Option(help="A second class to show beside.")] = None,
+) -> None:
+    """Write a video that shows where and when the model looks (Grad-CAM)."""
+    from videotcav.notebook import cam_overlay  # noqa: PLC0415 - torch is slow to import
+
+    shown = cam_overlay(video, output, model=model, weights=weights, target=class_name, layer=layer, against=against)
+    context.obj.result(str(output), {"video": output, **shown})
+
+
+@planted.command("render")
+def planted_render(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Folder to write the scenes and the study file into.")],
+    seed: Annotated[int, typer.Option(help="Seed of the scenes.")] = 0,
+) -> None:
+    """Render the bundled scenes to video files, with their boxes and a study file."""
+    from videotcav.planted.render import render_demo  # noqa: PLC0415 - torch is slow to import
+
+    render_demo(folder, seed=seed, progress=context.obj.progress)
+    context.obj.result(str(folder / "study.toml"), {"study": folder / "study.toml"})
+
+
+@planted.command("train")
+def planted_train(
+    context: typer.Context,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the weights (safetensors).")],
+    seed: Annotated[int, typer.Option(help="Seed of weights and scenes.")] = 0,
+) -> None:
+    """Train the bundled model again."""
+    from videotcav.planted.train import train  # noqa: PLC0415 - torch is slow to import
+
+    log = train(output, seed=seed, progress=context.obj.progress)
+    context.obj.result(f"{output}: held-out accuracy {log['accuracy']:.3f}", log)
+
+
+def _conclude(voice: Voice, run: RunResults) -> None:
+    """The verdicts as sentences, and where the report lies."""
+    from videotcav.report.sentences import answers  # noqa: PLC0415 - as above
+
+    page = run.folder / "report.html"
+    sentences = [concept.short for answer in answers(run) for concept in answer.concepts]
+    facts = {"run": run.folder, "report": page, "results": [result.as_row() for result in run.results]}
+    voice.result("\n".join([*sentences, "", str(page)]), facts)

@@ -1,0 +1,96 @@
+"""Which files a study reads: concept sets, the random pool, the clips of each class, and the source of each."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from videotcav.concepts.sets import METADATA, read_sets
+from videotcav.errors import ConceptError, StudyFileError
+from videotcav.measure import ClipFile
+from videotcav.records import ConceptSet
+from videotcav.studyfile import SourcesSection, StudyText, class_videos
+from videotcav.video.clips import VIDEO_SUFFIXES
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything a study reads, in a fixed order."""
+
+    concepts: tuple[ConceptSet, ...]
+    random: tuple[ClipFile, ...]
+    classes: dict[str, tuple[ClipFile, ...]]
+
+    @property
+    def set_files(self) -> tuple[ClipFile, ...]:
+        """The clips whose activations are read: those of all concept sets, then the random pool."""
+        concepts = (ClipFile(path=clip.path, source=clip.source) for concept in self.concepts for clip in concept.clips)
+        return (*concepts, *self.random)
+
+    def without(self, left_out: Iterable[str]) -> Inputs:
+        """The same without the clips at these paths. A concept that loses all its clips is gone."""
+        bad = {Path(path) for path in left_out}
+        kept = (
+            concept.model_copy(update={"clips": tuple(clip for clip in concept.clips if clip.path not in bad)})
+            for concept in self.concepts
+        )
+        return Inputs(
+            concepts=tuple(concept for concept in kept if concept.clips),
+            random=tuple(file for file in self.random if file.path not in bad),
+            classes={
+                name: tuple(file for file in files if file.path not in bad) for name, files in self.classes.items()
+            },
+        )
+
+
+def gather(file: StudyText) -> Inputs:
+    """The files of a study.
+
+    Raises:
+        ConceptError: a concept folder or the random pool is empty or damaged, or lacks a concept that is asked for.
+        StudyFileError: the table of sources does not fit.
+    """
+    study, folder = file.study, file.folder
+    source_of = _source_lookup(study.sources, folder)
+    return Inputs(
+        concepts=tuple(read_sets(folder / study.concepts.folder, include=study.concepts.include or None)),
+        random=_random_pool(folder / study.random.folder, source_of),
+        classes={
+            name: tuple(ClipFile(path=path, source=source_of(path)) for path in paths)
+            for name, paths in class_videos(study, folder).items()
+        },
+    )
+
+
+def _random_pool(folder: Path, source_of: Callable[[Path], str]) -> tuple[ClipFile, ...]:
+    if (folder / METADATA).is_file():
+        sets = read_sets(folder)
+        pool = tuple(ClipFile(path=clip.path, source=clip.source) for concept in sets for clip in concept.clips)
+    else:
+        pool = tuple(ClipFile(path=path, source=source_of(path)) for path in _videos_below(folder))
+    if not pool:
+        raise ConceptError(f"{folder}: the random pool holds no video; put unrelated clips there")
+    return pool
+
+
+def _source_lookup(section: SourcesSection | None, folder: Path) -> Callable[[Path], str]:
+    """What says the source of a file: the study's table, or else the file's own path."""
+    if section is None:
+        return lambda path: str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+    table = folder / section.table
+    with table.open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    wrong = [key for key in (section.file, section.source) if rows and key not in rows[0]]
+    if wrong or not rows:
+        found = ", ".join(rows[0]) if rows else "no rows"
+        raise StudyFileError(
+            table, [f"sources: the table has no column {' and no '.join(wrong) or section.file}; found: {found}"]
+        )
+    sources = {(table.parent / row[section.file]).resolve(): row[section.source] for row in rows}
+    return lambda path: sources.get(path.resolve(), str(path))
+
+
+def _videos_below(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)

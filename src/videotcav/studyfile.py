@@ -1,0 +1,187 @@
+"""The study file: what is asked of which model, with which videos, concepts and tests.
+
+A file is read whole before it is refused: every mistake comes in one message, each with its key and a suggestion.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import Field, PositiveInt, ValidationError
+from pydantic_core import ErrorDetails
+
+from videotcav.errors import StudyFileError, VideoError, closest
+from videotcav.explain.settings import AnalysisSettings
+from videotcav.records import ClipSpec, Pooling, Record
+from videotcav.video.clips import find_videos
+
+
+class ModelSection(Record):
+    """Which model, with which weights; `clip` overrides the clip specification that the model brings."""
+
+    name: str
+    weights: str | None = None
+    clip: ClipSpec | None = None
+
+
+class ClassSection(Record):
+    """The clips on which one class of the model is explained: paths or globs relative to the study file."""
+
+    videos: tuple[str, ...] = Field(min_length=1)
+
+
+class SourcesSection(Record):
+    """A CSV table that says which clips share a source video or scene; its paths are relative to itself."""
+
+    table: Path
+    file: str = "file"
+    source: str = "source"
+
+
+class ConceptsSection(Record):
+    """The folder of concept sets, and which of its concepts to use (all when empty)."""
+
+    folder: Path
+    include: tuple[str, ...] = ()
+
+
+class RandomSection(Record):
+    """The pool of random clips: a concept folder or a plain folder of videos."""
+
+    folder: Path
+
+
+class CamSection(Record):
+    """Grad-CAM overlays of the first `clips` clips of each class, beside the map of the class `against`."""
+
+    layer: str | None = None
+    clips: PositiveInt = 3
+    against: str | None = None
+
+
+class StudyFile(Record):
+    """A whole study, as validated from its file. Paths are relative to the folder of the file."""
+
+    question: str
+    seed: int = 0
+    layers: tuple[str, ...] = ()
+    pooling: Pooling = "none"
+    model: ModelSection
+    classes: dict[str, ClassSection] = Field(min_length=1)
+    sources: SourcesSection | None = None
+    concepts: ConceptsSection
+    random: RandomSection
+    tests: AnalysisSettings = Field(default_factory=AnalysisSettings)
+    cam: CamSection | None = None
+
+
+class StudyText(Record):
+    """A study file as it was read: its place, its text, and what it says."""
+
+    path: Path
+    text: str
+    study: StudyFile
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the paths of the study are relative to."""
+        return self.path.parent
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the text, as recorded in the manifest."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def read_study_file(path: Path, *, check: Callable[[Mapping[str, Any]], Iterable[str]] = lambda _: ()) -> StudyText:
+    """The study in `path`.
+
+    Args:
+        path: the file (TOML).
+        check: finds further mistakes in the raw tables, such as only a model can tell; they join the others.
+
+    Raises:
+        StudyFileError: the file is missing, is not TOML, or has mistakes; all of them are listed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise StudyFileError(path, [f"cannot be read: {reason}"]) from error
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise StudyFileError(path, [f"is not TOML: {error}"]) from error
+    problems: list[str] = []
+    study: StudyFile | None = None
+    try:
+        study = StudyFile.model_validate(raw)
+    except ValidationError as error:
+        problems += [_sentence(detail) for detail in error.errors()]
+    problems += [*path_problems(raw, path.parent), *check(raw)]
+    if problems or study is None:
+        raise StudyFileError(path, problems)
+    return StudyText(path=path, text=text, study=study)
+
+
+def class_videos(study: StudyFile, folder: Path) -> dict[str, tuple[Path, ...]]:
+    """The video files of each class, sorted; `folder` is the study file's."""
+    return {
+        name: tuple(sorted({video for pattern in section.videos for video in _matches(folder, pattern)}))
+        for name, section in study.classes.items()
+    }
+
+
+def path_problems(raw: Mapping[str, Any], folder: Path) -> Iterator[str]:
+    """A sentence for each path in the raw study that leads nowhere, also where other keys are wrong."""
+    for key, name in (("concepts", "folder"), ("random", "folder"), ("sources", "table")):
+        section = raw.get(key)
+        value = section.get(name) if isinstance(section, Mapping) else None
+        if isinstance(value, str) and not (folder / value).exists():
+            yield f"{key}.{name}: '{value}' does not exist below {folder.resolve()}"
+    tests = raw.get("tests")
+    if isinstance(tests, Mapping) and "seed" in tests:
+        yield "tests.seed: a study has one seed; write it at the top, as seed = 0"
+    classes = raw.get("classes")
+    for class_name, section in classes.items() if isinstance(classes, Mapping) else ():
+        videos = section.get("videos", ()) if isinstance(section, Mapping) else ()
+        for pattern in videos if isinstance(videos, list) else ():
+            if isinstance(pattern, str) and not _matches(folder, pattern):
+                yield f"classes.{class_name}.videos: '{pattern}' matches no file below {folder.resolve()}"
+
+
+def _matches(folder: Path, pattern: str) -> tuple[Path, ...]:
+    try:
+        return tuple(path for path in find_videos(folder / pattern) if path.exists())
+    except VideoError:
+        return ()
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    key = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        parent, name = detail["loc"][:-1], str(detail["loc"][-1])
+        near = closest(name, _known_keys(parent))
+        return f"{key}: unknown key" + (f"; closest: {near}" if near else f"; known: {', '.join(_known_keys(parent))}")
+    if detail["type"] == "missing":
+        return f"{key}: is missing"
+    shown = detail["input"]
+    return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}" + (
+        "" if isinstance(shown, dict) else f", got {shown!r}"
+    )
+
+
+def _known_keys(section: tuple[int | str, ...]) -> list[str]:
+    model: Any = StudyFile
+    for part in section:
+        if not (isinstance(model, type) and issubclass(model, Record)):
+            return []
+        field = model.model_fields.get(str(part))
+        annotation = field.annotation if field else ClassSection
+        options = [option for option in (annotation, *get_args(annotation)) if isinstance(option, type)]
+        model = next((option for option in options if issubclass(option, Record)), None)
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, Record) else []
