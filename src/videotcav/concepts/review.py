@@ -1,0 +1,210 @@
+"""What people decided about a concept folder: which clips count, how many people looked, how far they agree.
+
+What is judged is a *candidate*, that is a track: the clip cut from it, its still version and its twins share one
+decision. `decisions.py` says what can be decided, `ledger.py` keeps it, `sets.py` reads the folder.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from videotcav.concepts.agreement import Agreement, agreement, ratings
+from videotcav.concepts.decisions import Candidate, Decision, Standing, from_lines, standings, to_lines
+from videotcav.concepts.ledger import DATABASE, Ledger
+from videotcav.concepts.sets import ClipRecord, read_records, read_sets, replace_text
+from videotcav.errors import ConceptError
+from videotcav.records import KINDS, ConceptClip, ConceptSet, Record
+
+
+class ReviewedClip(Record):
+    """A clip of a concept folder, its line of the table where there is one, and what people said of its candidate."""
+
+    clip: ConceptClip
+    record: ClipRecord | None
+    standing: Standing
+
+    @property
+    def candidate(self) -> Candidate:
+        """What is judged."""
+        return Candidate(self.clip.concept, self.clip.id)
+
+    @property
+    def judged(self) -> bool:
+        """Whether a person's opinion stands."""
+        return bool(self.standing.opinions or self.standing.settled_by)
+
+    @property
+    def concept(self) -> str:
+        """What the clip is an example of, after relabelling."""
+        return self.standing.label or self.clip.concept
+
+    @property
+    def counts(self) -> bool:
+        """Whether a study uses the clip: a person accepted it, or nobody judged it and it was accepted unseen.
+
+        A folder without a table, which somebody filled by hand, is accepted unseen as a whole.
+        """
+        if self.judged:
+            return self.standing.outcome == "accepted"
+        return self.record is None or self.record.decision == "accepted"
+
+
+class SetReview(Record):
+    """What people did about one concept. `unseen` clips count although nobody looked at them."""
+
+    concept: str
+    accepted: int = 0
+    unseen: int = 0
+    rejected: int = 0
+    unsure: int = 0
+    conflicts: int = 0
+    undecided: int = 0
+    reviewers: tuple[str, ...] = ()
+    agreement: Agreement | None = None
+
+    @property
+    def reviewed(self) -> bool:
+        """Whether people looked, and nothing counts that nobody looked at."""
+        return bool(self.reviewers) and self.unseen == 0
+
+    @property
+    def sentence(self) -> str:
+        """The review in one sentence, for a report."""
+        words = {
+            "accepted": self.accepted,
+            "taken unseen": self.unseen,
+            "rejected": self.rejected,
+            "unsure": self.unsure,
+            "in conflict": self.conflicts,
+            "undecided": self.undecided,
+        }
+        counts = ", ".join(f"{count} {word}" for word, count in words.items() if count)
+        people = f"{len(self.reviewers)} {'person' if len(self.reviewers) == 1 else 'people'}"
+        how = "not reviewed" if not self.reviewers else f"{'' if self.reviewed else 'partly '}reviewed by {people}"
+        agreed = f"; {self.agreement.sentence}" if self.agreement else ""
+        return f"'{self.concept}' is {how}: {counts}{agreed}."
+
+
+class ReviewedSets(Record):
+    """The concept sets of a folder as they stand after review, and what people did about each concept."""
+
+    sets: tuple[ConceptSet, ...]
+    reviews: dict[str, SetReview]
+    agreement: Agreement | None
+
+    @property
+    def accepted(self) -> dict[str, tuple[str, ...]]:
+        """The ids that count, for each concept, after relabelling."""
+        ids: dict[str, set[str]] = {}
+        for concept_set in self.sets:
+            ids.setdefault(concept_set.concept, set()).update(clip.id for clip in concept_set.clips)
+        return {concept: tuple(sorted(found)) for concept, found in ids.items()}
+
+
+def reviewed_sets(folder: Path | str) -> ReviewedSets:
+    """The concept sets of a folder with all decisions applied, and a summary for each concept.
+
+    A clip that a person accepted counts, as what they called it; one that nobody judged counts where the table says
+    that it was accepted unseen, or where there is no table. Raises ConceptError where nothing counts.
+    """
+    clips = reviewed_clips(folder)
+    chosen = sorted(
+        (one for one in clips if one.counts),
+        key=lambda one: (one.concept, KINDS.index(one.clip.kind), one.clip.id),
+    )
+    if not chosen:
+        raise ConceptError(
+            f"{folder}: {len(clips)} candidate clips and none accepted; look at them with "
+            f"'videotcav concepts review {folder}', or take them unseen with 'videotcav concepts accept {folder} --all'"
+        )
+    return ReviewedSets(
+        sets=tuple(
+            ConceptSet(
+                concept=concept,
+                kind=kind,
+                clips=tuple(one.clip.model_copy(update={"concept": concept}) for one in group),
+            )
+            for (concept, kind), group in itertools.groupby(chosen, key=lambda one: (one.concept, one.clip.kind))
+        ),
+        reviews=summarise(clips),
+        agreement=agreement(ratings({one.candidate: one.standing for one in clips})),
+    )
+
+
+def summarise(clips: Collection[ReviewedClip]) -> dict[str, SetReview]:
+    """What people did about each concept, as the candidates are called now. Counts are of candidates, not clips."""
+    candidates = {one.candidate: one for one in clips}
+    groups: dict[str, list[ReviewedClip]] = {}
+    for one in candidates.values():
+        groups.setdefault(one.concept, []).append(one)
+    return {concept: _set_review(concept, groups[concept]) for concept in sorted(groups)}
+
+
+def _set_review(concept: str, group: Collection[ReviewedClip]) -> SetReview:
+    outcomes = Counter(one.standing.outcome for one in group)
+    unseen = sum(one.counts and not one.judged for one in group)
+    held = {one.candidate: one.standing for one in group}
+    return SetReview(
+        concept=concept,
+        accepted=outcomes["accepted"],
+        unseen=unseen,
+        rejected=outcomes["rejected"],
+        unsure=outcomes["unsure"],
+        conflicts=outcomes["conflict"],
+        undecided=outcomes["undecided"] - unseen,
+        reviewers=reviewers(held.values()),
+        agreement=agreement(ratings(held)),
+    )
+
+
+def reviewers(held: Iterable[Standing]) -> tuple[str, ...]:
+    """Everybody who has an opinion on something or settled a conflict."""
+    named = {name for standing in held for name in (*standing.opinions, standing.settled_by)}
+    return tuple(sorted(named - {""}))
+
+
+def recorded(folder: Path | str) -> list[Decision]:
+    """All decisions on a folder, oldest first; none where nobody ever reviewed it. Makes no file."""
+    if not (Path(folder) / DATABASE).is_file():
+        return []
+    with Ledger(folder) as ledger:
+        return ledger.decisions()
+
+
+def reviewed_clips(folder: Path | str) -> list[ReviewedClip]:
+    """Every clip of the folder, by concept, kind and id, with what people said of it."""
+    held = standings(recorded(folder))
+    records = {(record.concept, record.kind, record.id): record for record in read_records(folder)}
+    return [
+        ReviewedClip(
+            clip=clip,
+            record=records.get((clip.concept, clip.kind, clip.id)),
+            standing=held.get(Candidate(clip.concept, clip.id), Standing()),
+        )
+        for concept_set in read_sets(folder)
+        for clip in concept_set.clips
+    ]
+
+
+# --- files of decisions ----------------------------------------------------------------------------------------
+
+
+def export_decisions(folder: Path | str, path: Path | str) -> int:
+    """How many decisions were written to `path`, a row a line (JSONL)."""
+    rows = recorded(folder)
+    replace_text(Path(path), "".join(to_lines(rows)))
+    return len(rows)
+
+
+def import_decisions(folder: Path | str, path: Path | str) -> int:
+    """How many decisions in the JSONL file `path` were new to the folder; all of them go in, or none."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConceptError(f"{path} cannot be read as a file of decisions: {error}") from error
+    rows = from_lines(text)
+    with Ledger(folder) as ledger:
+        return ledger.merge(rows)
