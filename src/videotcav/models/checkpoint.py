@@ -118,14 +118,15 @@ def _unpickled(path: Path) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
-        what = f" ({wanted[1]})" if wanted else ""
+        if (wanted := re.search(r"GLOBAL ([\w.]+)", str(error))) is None:
+            raise ModelError(f"{path}: not a readable checkpoint") from None
         raise ModelError(
-            f"{path}: refused, as it holds more than tensors{what} and opening it would run code; "
+            f"{path}: refused, as it holds more than tensors ({wanted[1]}) and opening it would run code; "
             "save the state_dict() alone, or better as .safetensors"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{path}: not a readable checkpoint ({str(error).splitlines()[0][:200]})") from None
+    except (RuntimeError, EOFError, OSError, ValueError, LookupError) as error:
+        reason = str(error).partition("\n")[0] or "it ends too early"
+        raise ModelError(f"{path}: not a readable checkpoint ({reason})") from None
 
 
 def _state(path: Path, held: object) -> dict[str, Tensor]:

@@ -96,7 +96,7 @@ FAMILIES = {
         layouts={"*": _CHANNELS_FIRST},
         # Before each of the larger poolings, and the end of the last stage but one block.
         stages=lambda _: ("features.3", "features.6", "features.12", "features.14"),
-        degenerate=("features", "features.15", "avgpool", "classifier*"),
+        degenerate=("features", "features.15", "features.15.branch?", "avgpool", "classifier*"),
     ),
     "VideoResNet": Family(
         frames=16,

@@ -22,7 +22,7 @@ from videotcav.torchvision_cpu import import_torchvision
 OWN_SIZE = "swin3d"
 """The name of a Video Swin whose size the checkpoint itself states, as `metadata["architecture"]`."""
 
-_ALIKE = 0.5  # share of common tensors from which on a checkpoint is said to look like an architecture
+_ALIKE = 0.5  # the share of common tensors, or keys, above which a checkpoint is said to look like an architecture
 
 
 def names() -> tuple[str, ...]:
@@ -42,56 +42,23 @@ def load(name: str, *, weights: str | None) -> tuple[nn.Module, ModelCard]:
     Raises:
         ModelError: no such model or weights, no way to fetch them, or a checkpoint that does not fit.
     """
-    if name == OWN_SIZE:
-        return _own_size(weights)
-    if name not in names():
-        near = closest(name, names())
+    if name not in (known := (*names(), OWN_SIZE)):
+        near = closest(name, known)
         suggestion = f"; closest: {near}" if near else ""
         raise ModelError(f"torchvision has no video model '{name}'{suggestion}. It has {', '.join(names())}")
-    published = import_torchvision("torchvision.models").get_model_weights(name)
-    kinetics = tuple(published.DEFAULT.meta["categories"])
+    published = {} if name == OWN_SIZE else {entry.name: entry for entry in _published(name)}
     if weights is None:
-        module = _built(name, len(kinetics))
-        return module, _card(name, module, clip_spec=_clip_spec(name, module), classes=kinetics, weights="random")
-    if weights in published.__members__:
-        entry = published[weights]
-        classes = tuple(entry.meta["categories"])
-        module = _built(name, len(classes))
-        _load_into(module, _fetched(entry), name=name, origin=str(entry))
-        spec = _clip_spec(name, module, weights=entry)
-        return module, _card(name, module, clip_spec=spec, classes=classes, weights=entry.name)
+        return _random(name)
+    if weights in published:
+        return _downloaded(name, published[weights])
     if not Path(weights).suffix:
-        known = ", ".join(published.__members__)
-        raise ModelError(f"'{weights}' is neither weights of torchvision's {name} ({known}) nor a checkpoint file")
-    held = checkpoint.read(Path(weights))
-    head = held.state.get(FAMILIES[_class_of(name)].head)
-    module = _built(name, len(kinetics) if head is None else len(head))
-    _load_into(module, held.state, name=name, origin=weights, states_its_size=held.architecture is not None)
-    spec = held.clip_spec or _clip_spec(name, module)
-    return module, _card(name, module, clip_spec=spec, classes=_classes(held, module, kinetics), weights=held.path.name)
+        listed = f" ({', '.join(published)})" if published else ""
+        raise ModelError(f"'{weights}' is neither weights of torchvision's {name}{listed} nor a checkpoint file")
+    return _from_file(name, checkpoint.read(Path(weights)))
 
 
-def _own_size(weights: str | None) -> tuple[nn.Module, ModelCard]:
-    """A Video Swin built from the numbers that its checkpoint states."""
-    if weights is None:
-        raise ModelError(f"torchvision:{OWN_SIZE} is the Video Swin of a checkpoint that states its size: give weights")
-    held = checkpoint.read(Path(weights))
-    if held.architecture is None or held.clip_spec is None:
-        raise ModelError(
-            f"{weights}: its metadata must state 'architecture' (the arguments of torchvision's SwinTransformer3d) "
-            "and 'clip_spec'; videotcav.models.checkpoint.save writes both"
-        )
-    try:
-        with _seeded():
-            module = import_torchvision("torchvision.models.video").SwinTransformer3d(**held.architecture)
-    except (TypeError, ValueError, IndexError) as error:
-        raise ModelError(f"{weights}: its architecture is not one of a SwinTransformer3d: {error}") from None
-    _load_into(module, held.state, name=OWN_SIZE, origin=weights)
-    classes = _classes(held, module, ())
-    return module, _card(OWN_SIZE, module, clip_spec=held.clip_spec, classes=classes, weights=held.path.name)
-
-
-def _card(name: str, module: nn.Module, *, clip_spec: ClipSpec, classes: tuple[str, ...], weights: str) -> ModelCard:
+def card_for(name: str, module: nn.Module, *, clip_spec: ClipSpec, classes: tuple[str, ...], weights: str) -> ModelCard:
+    """The card of a module that is one of torchvision's video models, of whatever size: layouts, grids, layers."""
     family = FAMILIES[type(module).__name__]
     return ModelCard(
         name=f"torchvision:{name}",
@@ -105,10 +72,66 @@ def _card(name: str, module: nn.Module, *, clip_spec: ClipSpec, classes: tuple[s
     )
 
 
+def _random(name: str) -> tuple[nn.Module, ModelCard]:
+    if name == OWN_SIZE:
+        raise ModelError(f"torchvision:{OWN_SIZE} is the Video Swin of a checkpoint that states its size: give weights")
+    classes = tuple(_published(name).DEFAULT.meta["categories"])
+    module = _built(name, len(classes))
+    return module, card_for(name, module, clip_spec=_clip_spec(name, module), classes=classes, weights="random")
+
+
+def _downloaded(name: str, entry: Any) -> tuple[nn.Module, ModelCard]:
+    classes = tuple(entry.meta["categories"])
+    module = _built(name, len(classes))
+    _load_into(module, _fetched(entry), name=name, origin=str(entry))
+    spec = _clip_spec(name, module, weights=entry)
+    return module, card_for(name, module, clip_spec=spec, classes=classes, weights=entry.name)
+
+
+def _from_file(name: str, held: Checkpoint) -> tuple[nn.Module, ModelCard]:
+    if name == OWN_SIZE:
+        kinetics: tuple[str, ...] = ()
+        module = _own_size(held)
+    else:
+        kinetics = tuple(_published(name).DEFAULT.meta["categories"])
+        head = held.state.get(FAMILIES[type(_skeleton(name)).__name__].head)
+        module = _built(name, len(kinetics) if head is None or head.ndim == 0 else len(head))
+    states_its_size = held.architecture is not None and name != OWN_SIZE
+    _load_into(module, held.state, name=name, origin=str(held.path), states_its_size=states_its_size)
+    return module, card_for(
+        name,
+        module,
+        clip_spec=held.clip_spec or _clip_spec(name, module),
+        classes=_classes(held, module, kinetics),
+        weights=held.path.name,
+    )
+
+
+def _own_size(held: Checkpoint) -> nn.Module:
+    """A Video Swin built from the numbers that its checkpoint states."""
+    if held.architecture is None or held.clip_spec is None:
+        raise ModelError(
+            f"{held.path}: its metadata must state 'architecture' (the arguments of torchvision's SwinTransformer3d) "
+            "and 'clip_spec'; videotcav.models.checkpoint.save writes both"
+        )
+    swin = import_torchvision("torchvision.models.video").SwinTransformer3d
+    try:
+        with _seeded():
+            module: nn.Module = swin(**held.architecture)
+    except (TypeError, ValueError, IndexError, ZeroDivisionError) as error:
+        raise ModelError(f"{held.path}: its architecture is not one of a SwinTransformer3d: {error}") from None
+    return module
+
+
+def _published(name: str) -> Any:
+    """Torchvision's enumeration of the weights published for a model."""
+    return import_torchvision("torchvision.models").get_model_weights(name)
+
+
 def _clip_spec(name: str, module: nn.Module, *, weights: Any = None) -> ClipSpec:
     """The input as the published weights' own transform makes it; frames and rate as they were evaluated."""
     family = FAMILIES[type(module).__name__]
-    entry = weights or import_torchvision("torchvision.models").get_model_weights(name).DEFAULT
+    entry = weights or _published(name).DEFAULT
     transform = entry.transforms()
     height, width = transform.crop_size
     return ClipSpec(
@@ -133,13 +156,8 @@ def _classes(held: Checkpoint, module: nn.Module, kinetics: tuple[str, ...]) -> 
 
 def _built(name: str, classes: int) -> nn.Module:
     with _seeded():
-        module = import_torchvision("torchvision.models").get_model(name, weights=None, num_classes=classes)
-    assert isinstance(module, nn.Module)  # noqa: S101 - torchvision has no types
+        module: nn.Module = import_torchvision("torchvision.models").get_model(name, weights=None, num_classes=classes)
     return module
-
-
-def _class_of(name: str) -> str:
-    return type(_skeleton(name)).__name__
 
 
 def _skeleton(name: str) -> nn.Module:
@@ -175,24 +193,25 @@ def _load_into(module: nn.Module, state: State, *, name: str, origin: str, state
         module.load_state_dict(dict(state))
         return
     hint = (
-        f"it states a size of its own: name the model torchvision:{OWN_SIZE}" if states_its_size else _likeness(state)
+        f"It states a size of its own: name the model torchvision:{OWN_SIZE}" if states_its_size else _likeness(state)
     )
     raise ModelError(f"{origin}: does not fit torchvision:{name}: {wrong}. {hint}".rstrip())
 
 
 def _likeness(state: State) -> str:
-    """A sentence about the torchvision model whose tensors these are, or whose keys at least; empty for neither."""
+    """A sentence about the torchvision model whose tensors these are, or whose keys at least."""
     tensors = {(key, tuple(tensor.shape)) for key, tensor in state.items()}
-    keys = set(state)
-    by_tensors, by_keys = {}, {}
+    same_tensors, same_keys = {}, {}
     for name in names():
         skeleton = _skeleton(name).state_dict()
         known = {(key, tuple(tensor.shape)) for key, tensor in skeleton.items()}
-        by_tensors[name] = len(known & tensors) / len(known | tensors)
-        by_keys[name] = len(keys & skeleton.keys()) / len(keys | skeleton.keys())
-    alike, same_keys = max(by_tensors, key=by_tensors.__getitem__), max(by_keys, key=by_keys.__getitem__)
-    if by_tensors[alike] > _ALIKE:
+        same_tensors[name] = len(known & tensors) / len(known | tensors)
+        common = len(state.keys() & skeleton.keys())
+        # A smaller one of the family has a part of the keys of all the larger ones: the smallest of those it is.
+        same_keys[name] = (common / len(state), common / len(skeleton))
+    alike, akin = max(same_tensors, key=same_tensors.__getitem__), max(same_keys, key=same_keys.__getitem__)
+    if same_tensors[alike] > _ALIKE:
         return f"It looks like torchvision:{alike}"
-    if by_keys[same_keys] > _ALIKE:
-        return f"Its keys are like those of torchvision:{same_keys}, but of other sizes"
+    if same_keys[akin][0] > _ALIKE:
+        return f"Its keys are like those of torchvision:{akin}, but of other sizes"
     return "It looks like no video model of torchvision"
