@@ -1,0 +1,93 @@
+"""Boxes from a file, as a detector: annotations, fixed regions of the frame, another program's detections.
+
+A file that knows which box belongs to which instance says so, and its word stands: nothing is tracked again.
+`sidecars.py` reads the formats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from videotcav.concepts.detect import Detections, Frames
+from videotcav.errors import ConceptError, closest
+from videotcav.records import VideoInfo
+
+Row = tuple[float, float, float, float, float, str, str | None]
+"""Left, top, right, bottom, score, label, instance."""
+
+
+@dataclass(frozen=True)
+class VideoBoxes:
+    """What the file says of one video: rows by frame index; `size` is (width, height) where the file states it.
+
+    `relative` boxes are fractions of the frame.
+    """
+
+    frames: Mapping[int, list[Row]]
+    size: tuple[int, int] | None = None
+    relative: bool = False
+
+
+@dataclass(frozen=True)
+class BoxesFile:
+    """A detector that looks boxes up. `videos` is keyed by file name without its ending."""
+
+    path: Path
+    sha256: str
+    labels: tuple[str, ...]
+    videos: Mapping[str, VideoBoxes]
+    name: str = "boxes"
+
+    @property
+    def knows_instances(self) -> bool:
+        """Whether every box comes with the instance it belongs to."""
+        return all(
+            row[6] is not None for video in self.videos.values() for rows in video.frames.values() for row in rows
+        )
+
+    def __call__(self, frames: Frames) -> list[Detections]:
+        """The file's boxes in these frames; raises ConceptError where the file does not fit the video."""
+        boxes = self._of(frames.video)
+        indices = range(frames.first, frames.first + len(frames.pixels))
+        return [self._detections(boxes, index, frames.video) for index in indices]
+
+    def _of(self, video: VideoInfo) -> VideoBoxes:
+        near = [key for key in self.videos if Path(key).name == video.path.stem]
+        if len(near) > 1:
+            near = [key for key in near if f"/{video.path.with_suffix('').as_posix()}".endswith(f"/{key}")]
+        if len(near) != 1:
+            hint = closest(video.path.stem, self.videos)
+            raise ConceptError(
+                f"{self.path}: has no boxes for the video {video.path.name}"
+                + (f"; closest: {hint}" if hint else "; its videos must be named as the files are")
+            )
+        boxes = self.videos[near[0]]
+        if boxes.size is not None and boxes.size != (video.width, video.height):
+            raise ConceptError(
+                f"{self.path}: says {video.path.name} is {boxes.size[0]}×{boxes.size[1]}, but it is "
+                f"{video.width}×{video.height}; its boxes belong to another version of the video"
+            )
+        count = round(video.duration_seconds * video.frames_per_second)
+        last = max(boxes.frames, default=0)
+        if last >= count:
+            raise ConceptError(
+                f"{self.path}: has boxes in frame {last} of {video.path.name}, whose last frame is {count - 1}"
+            )
+        return boxes
+
+    def _detections(self, boxes: VideoBoxes, index: int, video: VideoInfo) -> Detections:
+        scale = (video.width, video.height) if boxes.relative else (1, 1)
+        rows = []
+        for left, top, right, bottom, score, label, instance in boxes.frames.get(index, ()):
+            edges = (left * scale[0], top * scale[1], right * scale[0], bottom * scale[1])
+            inside = (max(edges[0], 0), max(edges[1], 0), min(edges[2], video.width), min(edges[3], video.height))
+            if inside[0] >= inside[2] or inside[1] >= inside[3]:
+                shown = ", ".join(f"{edge:g}" for edge in edges)
+                raise ConceptError(
+                    f"{self.path}: the box ({shown}) of '{label}' in frame {index} of {video.path.name} lies outside "
+                    f"the {video.width}×{video.height} frame or is empty"
+                )
+            rows.append((*inside, score, label, instance))
+        return Detections.of(rows)

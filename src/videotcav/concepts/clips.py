@@ -1,0 +1,199 @@
+"""One video's tracks → its clips on disk, and the outcome that says what became of each candidate."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from videotcav.concepts import crop
+from videotcav.concepts.candidates import Candidate, cut, nearest, perceptual_hash, too_poor
+from videotcav.concepts.crop import UInt8Array
+from videotcav.concepts.detect import Detector
+from videotcav.concepts.recipe import Recipe
+from videotcav.concepts.sets import ClipRecord, as_json
+from videotcav.concepts.workshop import Outcome, Workshop
+from videotcav.records import Kind, Track, VideoInfo
+from videotcav.video.read import VideoFile
+from videotcav.video.write import write_video
+
+_QUANTISER = 12
+
+
+@dataclass(frozen=True)
+class Job:
+    """One video and the concepts that are still to be cut from it. `source` is what splits go by."""
+
+    name: str
+    source: str
+    info: VideoInfo
+    concepts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The pixels of one kind of clip, and which of the candidate's frames they show when."""
+
+    pixels: UInt8Array
+    order: tuple[int, ...]
+
+
+def versions(
+    frames: UInt8Array, candidate: Candidate, recipe: Recipe, *, rng: np.random.Generator
+) -> dict[Kind, Shown]:
+    """The candidate as each kind of clip, from its source frames (uint8 `time height width 3`).
+
+    The still frame of the spatial clip and of the frozen twin is the sharpest one in which the object was detected.
+    """
+    seen = [index for index, score in enumerate(candidate.scores) if score > 0]
+    still = seen[crop.sharpest(frames[seen], [candidate.boxes[index] for index in seen])]
+    dynamic = crop.moving(
+        frames,
+        candidate.boxes,
+        mode=recipe.mode,
+        fill=recipe.fill_colour,
+        context=recipe.context,
+        smoothing_frames=recipe.smoothing_frames,
+    )
+    picture = crop.still(
+        frames[still], candidate.boxes[still], mode=recipe.mode, fill=recipe.fill_colour, context=recipe.context
+    )
+    count = len(frames)
+    shown = {"spatial": Shown(crop.hold(picture, count), (still,) * count)}
+    for kind, order in crop.twin_orders(count, still_frame=still, rng=rng).items():
+        shown[kind] = Shown(dynamic[list(order)], order)
+    return {kind: shown[kind] for kind in recipe.kinds}
+
+
+def make_clips(
+    job: Job,
+    concept: str,
+    tracks: Sequence[Track],
+    *,
+    labels: tuple[str, ...],
+    detector: Detector,
+    recipe: Recipe,
+    workshop: Workshop,
+) -> Outcome:
+    """The outcome of one video for one concept, with its clips in place. `tracks` are those of the concept's labels."""
+    workshop.begin()
+    rejected: Counter[str] = Counter()
+    good: list[Candidate] = []
+    for candidate in (candidate for track in tracks for candidate in cut(track, recipe)):
+        reason = too_poor(candidate, recipe)
+        if reason:
+            rejected[reason] += 1
+        else:
+            good.append(candidate)
+    earlier = list(workshop.of(concept))
+    room = recipe.max_clips_per_source - sum(outcome.kept for outcome in earlier if outcome.source == job.source)
+    hashes = {name: int(text, 16) for outcome in earlier for name, text in outcome.hashes.items()}
+    kept: dict[str, str] = {}
+    records: list[ClipRecord] = []
+    file = VideoFile(job.info.path)
+    for candidate in sorted(good, key=lambda candidate: candidate.rank):
+        if recipe.max_clips_per_source and len(kept) >= room:
+            rejected[f"more than {recipe.max_clips_per_source} from one source"] += 1
+            continue
+        clip_id = _id_of(job, candidate)
+        frames = file.frames(candidate.frames)
+        made = versions(frames, candidate, recipe, rng=_rng(recipe.seed, clip_id))
+        sharp = max(crop.sharpness(f, b) for f, b in zip(frames, candidate.boxes, strict=True))
+        fingerprint = perceptual_hash(crop.moving(frames, candidate.boxes, mode=recipe.mode, fill=recipe.fill_colour))
+        if sharp < recipe.min_sharpness:
+            rejected["blurred"] += 1
+        elif nearest(fingerprint, hashes.items())[1] < recipe.min_hash_distance:
+            rejected["nearly the same as another"] += 1
+        else:
+            kept[clip_id] = f"{fingerprint:048x}"
+            hashes[clip_id] = fingerprint
+            records.extend(
+                _write(
+                    made,
+                    candidate,
+                    clip_id=clip_id,
+                    concept=concept,
+                    job=job,
+                    detector=detector,
+                    recipe=recipe,
+                    workshop=workshop,
+                )
+            )
+    outcome = Outcome(
+        video=job.name,
+        source=job.source,
+        sha256=job.info.sha256,
+        concept=concept,
+        labels=labels,
+        tracks=len(tracks),
+        rejected=dict(sorted(rejected.items())),
+        hashes=kept,
+        clips=tuple(records),
+    )
+    workshop.finish(outcome)
+    return outcome
+
+
+def _write(
+    made: Mapping[Kind, Shown],
+    candidate: Candidate,
+    *,
+    clip_id: str,
+    concept: str,
+    job: Job,
+    detector: Detector,
+    recipe: Recipe,
+    workshop: Workshop,
+) -> Iterator[ClipRecord]:
+    for kind, shown in made.items():
+        name = f"{concept}/{kind}/{clip_id}.mp4"
+        write_video(
+            workshop.temporary / f"{clip_id}.mp4",
+            shown.pixels,
+            frames_per_second=job.info.frames_per_second,
+            crf=_QUANTISER,
+            each_alone=True,  # so that twins hold the same pixels after coding too
+        )
+        target = workshop.folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (workshop.temporary / f"{clip_id}.mp4").replace(target)
+        yield ClipRecord(
+            file_name=name,
+            id=clip_id,
+            concept=concept,
+            kind=kind,
+            label=candidate.track.label,
+            source=job.source,
+            source_sha256=job.info.sha256,
+            video=Path(os.path.relpath(job.info.path, workshop.folder)).as_posix(),
+            track=candidate.track.id,
+            frames=tuple(candidate.frames[i] for i in shown.order),
+            boxes=tuple(_edges(candidate, i) for i in shown.order),
+            scores=tuple(round(candidate.scores[i], 4) for i in shown.order),
+            frames_per_second=job.info.frames_per_second,
+            width=shown.pixels.shape[2],
+            height=shown.pixels.shape[1],
+            detector=detector.name,
+            detector_sha256=detector.sha256,
+            recipe=as_json(recipe.model_dump(mode="json")),
+        )
+
+
+def _edges(candidate: Candidate, index: int) -> tuple[float, float, float, float]:
+    box = candidate.boxes[index]
+    return (round(box.left, 2), round(box.top, 2), round(box.right, 2), round(box.bottom, 2))
+
+
+def _id_of(job: Job, candidate: Candidate) -> str:
+    label = candidate.track.label.replace(" ", "_").replace("/", "_")
+    return f"{job.name}-{label}-{candidate.track.id}-{candidate.frames[0]:05d}"
+
+
+def _rng(seed: int, clip_id: str) -> np.random.Generator:
+    """Randomness that depends on the clip alone, not on what was made before it."""
+    return np.random.default_rng([seed, *hashlib.sha256(clip_id.encode()).digest()])

@@ -1,0 +1,81 @@
+"""Frames → detections: the one Protocol that every source of boxes speaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from videotcav.records import VideoInfo
+
+UInt8Frames = NDArray[np.uint8]
+
+
+class Frames(NamedTuple):
+    """Consecutive frames of one video, uint8 RGB `time height width 3`; `first` is the index of the first one."""
+
+    pixels: UInt8Frames
+    video: VideoInfo
+    first: int
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What was found in one frame. Boxes are `n 4` (left, top, right, bottom) in source pixels.
+
+    `track_ids` is given only by sources that know the instances already, as an annotated file does.
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    labels: tuple[str, ...]
+    track_ids: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        count = len(self.labels)
+        if self.boxes.shape != (count, 4) or self.scores.shape != (count,):
+            raise ValueError(f"{count} labels need boxes {count}×4, got {self.boxes.shape} and {self.scores.shape}")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @classmethod
+    def of(cls, rows: list[tuple[Any, ...]]) -> Detections:
+        """Detections from rows of (left, top, right, bottom, score, label) or the same with a track id behind."""
+        boxes = np.array([row[:4] for row in rows], dtype=np.float32).reshape(-1, 4)
+        scores = np.array([row[4] for row in rows], dtype=np.float32)
+        known = [row[6] for row in rows if len(row) > 6 and row[6] is not None]  # noqa: PLR2004 - the seventh column
+        return cls(boxes, scores, tuple(row[5] for row in rows), tuple(known) if known else None)
+
+
+class Detector(Protocol):
+    """A source of boxes: a network, or a file. `name` and `sha256` go into the provenance of every clip.
+
+    One that knows instances gives `track_ids` with every detection; the others are tracked.
+    """
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Of the file that it was read from."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Everything it can find."""
+        ...
+
+    @property
+    def knows_instances(self) -> bool:
+        """Whether its detections come with `track_ids`."""
+        ...
+
+    def __call__(self, frames: Frames) -> list[Detections]:
+        """One `Detections` a frame."""
+        ...

@@ -1,0 +1,120 @@
+"""The formats in which boxes come: COCO JSON with videos, as TAO and COCO-VID write it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from videotcav.concepts.boxes import BoxesFile, Row, VideoBoxes
+from videotcav.errors import ConceptError
+
+
+def read_boxes(path: Path | str) -> BoxesFile:
+    """The boxes of a file, as a detector. Raises ConceptError with the place of the first mistake."""
+    path = Path(path)
+    if not path.exists():
+        raise ConceptError(f"{path}: there is no such file of boxes")
+    return _read_coco(path)
+
+
+class _Loose(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class _Video(_Loose):
+    id: int | str
+    file_name: str | None = None
+    name: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+class _Image(_Loose):
+    id: int | str
+    video_id: int | str
+    frame_index: int | None = None
+    frame_id: int | None = None
+
+
+class _Annotation(_Loose):
+    image_id: int | str
+    category_id: int | str
+    bbox: tuple[float, float, float, float]
+    track_id: int | str | None = None
+    instance_id: int | str | None = None
+    score: float = 1.0
+
+
+class _Category(_Loose):
+    id: int | str
+    name: str
+
+
+class _Coco(_Loose):
+    videos: list[_Video]
+    images: list[_Image]
+    annotations: list[_Annotation]
+    categories: list[_Category]
+
+
+def _read_coco(path: Path) -> BoxesFile:
+    data = path.read_bytes()
+    try:
+        coco = _Coco.model_validate(json.loads(data))
+    except ValueError as error:  # json's and pydantic's both
+        raise ConceptError(f"{path}: {_first_mistake(error)}") from None
+    categories = {category.id: category.name for category in coco.categories}
+    images = {image.id: image for image in coco.images}
+    videos: dict[Any, dict[int, list[Row]]] = {video.id: {} for video in coco.videos}
+    for number, annotation in enumerate(coco.annotations):
+        where = f"{path}: annotations[{number}]"
+        image = images.get(annotation.image_id)
+        if image is None or image.video_id not in videos:
+            raise ConceptError(f"{where} points to image {annotation.image_id}, which is in no video of the file")
+        if annotation.category_id not in categories:
+            raise ConceptError(f"{where} has category {annotation.category_id}, which 'categories' does not list")
+        index = image.frame_index if image.frame_index is not None else image.frame_id
+        if index is None or index < 0:
+            raise ConceptError(f"{path}: image {image.id} needs a frame_index, counted from 0")
+        instance = annotation.track_id if annotation.track_id is not None else annotation.instance_id
+        left, top, width, height = annotation.bbox
+        videos[image.video_id].setdefault(index, []).append(
+            (
+                *(left, top, left + width, top + height),
+                annotation.score,
+                categories[annotation.category_id],
+                None if instance is None else str(instance),
+            )
+        )
+    return BoxesFile(
+        path=path,
+        sha256=hashlib.sha256(data).hexdigest(),
+        labels=tuple(dict.fromkeys(categories.values())),
+        videos={
+            Path(video.file_name or video.name or str(video.id)).with_suffix("").as_posix(): VideoBoxes(
+                frames=_all_or_no_instances(path, videos[video.id]),
+                size=(video.width, video.height) if video.width and video.height else None,
+            )
+            for video in coco.videos
+        },
+    )
+
+
+def _all_or_no_instances(path: Path, frames: dict[int, list[Row]]) -> dict[int, list[Row]]:
+    known = {row[6] is not None for rows in frames.values() for row in rows}
+    if len(known) > 1:
+        raise ConceptError(
+            f"{path}: some boxes of a video have a track_id and some have none; give it to all or to none"
+        )
+    return frames
+
+
+def _first_mistake(error: ValueError) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"is not COCO JSON with videos: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    return f"is not JSON: {error}"

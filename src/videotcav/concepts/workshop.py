@@ -1,0 +1,116 @@
+"""What makes a concept folder safe to add to: which videos are done, by which recipe, and with what outcome.
+
+    <folder>/.propose/recipe.json                 recipe and detector; the same for all clips of a folder
+    <folder>/.propose/done/<video>/<concept>.json the outcome of one video for one concept, written after its clips
+    <folder>/.propose/tmp/                        clips under way
+
+A clip is moved to its place when it is complete, an outcome is written when all its clips are in place, and the table
+is made from the outcomes. What a killed run leaves behind is finished, with the same bytes, by the next.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+from videotcav.concepts.recipe import Recipe
+from videotcav.concepts.sets import ClipRecord, as_json, read_records, replace_text, write_records
+from videotcav.errors import ConceptError
+from videotcav.records import Record
+
+
+class Outcome(Record):
+    """What became of one video for one concept. `rejected` counts candidates by reason."""
+
+    video: str
+    source: str
+    sha256: str
+    concept: str
+    labels: tuple[str, ...]
+    tracks: int
+    rejected: dict[str, int]
+    hashes: dict[str, str]
+    clips: tuple[ClipRecord, ...]
+
+    @property
+    def kept(self) -> int:
+        """How many candidates became clips (with their twins)."""
+        return len({clip.id for clip in self.clips})
+
+
+class Workshop:
+    """The state of a concept folder while clips are added to it."""
+
+    def __init__(self, folder: Path, recipe: Recipe, *, detector: str, detector_sha256: str) -> None:
+        self.folder = folder
+        self._state = folder / ".propose"
+        self._rules = {"detector": detector, "detector_sha256": detector_sha256, **recipe.model_dump(mode="json")}
+        self._require_same_rules()
+        self.outcomes = {(outcome.video, outcome.concept): outcome for outcome in self._read_outcomes()}
+
+    @property
+    def temporary(self) -> Path:
+        """Where clips lie until they are complete."""
+        return self._state / "tmp"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write the table from all outcomes; what was decided about a clip, and foreign clips, stay in it."""
+        shutil.rmtree(self.temporary, ignore_errors=True)
+        made = {record.file_name: record for outcome in self.outcomes.values() for record in outcome.clips}
+        for old in read_records(self.folder):
+            kept = {"decision": old.decision, "who": old.who, "when": old.when}
+            new = made.get(old.file_name)
+            made[old.file_name] = new.model_copy(update=kept) if new else old
+        if made:
+            write_records(self.folder, made.values())
+
+    def begin(self) -> None:
+        """Make the folder, with the rules written down and nothing half-made in it."""
+        shutil.rmtree(self.temporary, ignore_errors=True)
+        self.temporary.mkdir(parents=True)
+        replace_text(self._state / "recipe.json", json.dumps(self._rules, indent=1) + "\n")
+
+    def name_of(self, path: Path, sha256: str) -> str:
+        """The name of a video in this folder: its stem, with a piece of its hash where another video has it already."""
+        for outcome in self.outcomes.values():
+            if outcome.video == path.stem and outcome.sha256 != sha256:
+                return f"{path.stem}-{sha256[:8]}"
+        return path.stem
+
+    def known(self, sha256: str, concept: str) -> Outcome | None:
+        """The outcome of a video with these bytes, whatever its name; None when it is still to do."""
+        same = (o for o in self.outcomes.values() if o.sha256 == sha256 and o.concept == concept)
+        return next(same, None)
+
+    def finish(self, outcome: Outcome) -> None:
+        """Write down that all clips of this outcome are in place."""
+        target = self._state / "done" / outcome.video / f"{outcome.concept}.json"
+        replace_text(target, outcome.model_dump_json(indent=1) + "\n")
+        self.outcomes[outcome.video, outcome.concept] = outcome
+
+    def of(self, concept: str) -> Iterator[Outcome]:
+        """All outcomes of one concept."""
+        return (outcome for outcome in self.outcomes.values() if outcome.concept == concept)
+
+    def _require_same_rules(self) -> None:
+        path = self._state / "recipe.json"
+        if not path.exists():
+            return
+        before = json.loads(path.read_text(encoding="utf-8"))
+        now = json.loads(as_json(self._rules))
+        changed = [key for key in now if before.get(key) != now[key]]
+        if changed:
+            listed = "; ".join(f"{key} was {before.get(key)}, now {now[key]}" for key in changed)
+            raise ConceptError(
+                f"{self.folder}: its clips were made by other rules ({listed}); use the same rules or another folder"
+            )
+
+    def _read_outcomes(self) -> Iterator[Outcome]:
+        for path in sorted((self._state / "done").glob("*/*.json")):
+            yield Outcome.model_validate_json(path.read_bytes())
