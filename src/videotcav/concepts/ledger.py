@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -62,6 +62,14 @@ _SCHEMA_VERSION = 1
 _BUSY_SECONDS = 15
 
 
+class LedgerUnusable(ConceptError):
+    """The database cannot be read or written: no room, no right, or not a database."""
+
+
+class GestureTaken(ConceptError):
+    """Another decision was recorded under the same gesture."""
+
+
 class Ledger:
     """The decisions of one concept folder. May be used by many threads and processes of one machine at once."""
 
@@ -103,7 +111,7 @@ class Ledger:
         try:
             yield
         except sqlite3.Error as error:
-            raise ConceptError(
+            raise LedgerUnusable(
                 f"{self.path} cannot be used ({error}): check that the disk has room, that the folder may be written"
                 " to, and that the file is a review database"
             ) from error
@@ -183,7 +191,7 @@ class Ledger:
             _append(database, rows)
             return int(database.execute("SELECT count(*) FROM decisions WHERE number > ?", (before,)).fetchone()[0])
 
-    def decisions(self, candidates: Iterable[Candidate] | None = None) -> list[Decision]:
+    def decisions(self, candidates: Collection[Candidate] | None = None) -> list[Decision]:
         """All rows in the order of their time, or those about some candidates."""
         with self._lock, self._sentences():
             if candidates is None:
@@ -204,7 +212,7 @@ def _prepare(database: sqlite3.Connection) -> None:
     database.execute("PRAGMA synchronous = FULL")  # the row is on the disk before the answer leaves
     version = database.execute("PRAGMA user_version").fetchone()[0]
     if version > _SCHEMA_VERSION:
-        raise ConceptError("the review database was written by a newer videotcav: update this one")
+        raise LedgerUnusable("the review database was written by a newer videotcav: update this one")
     if version < _SCHEMA_VERSION:
         database.executescript(_SCHEMA)
 
@@ -241,7 +249,7 @@ def _append(database: sqlite3.Connection, rows: Sequence[Decision]) -> tuple[Dec
             database.execute(f"{_SELECT} WHERE gesture = ? AND concept = ? AND id = ?", (row.gesture, *row.candidate))
         )
         if present.model_copy(update={"at": row.at}) != row:
-            raise ConceptError(f"gesture {row.gesture} is recorded already, with another decision on '{row.id}'")
+            raise GestureTaken(f"gesture {row.gesture} is recorded already, with another decision on '{row.id}'")
         kept.append(present)
     return tuple(kept)
 

@@ -1,0 +1,309 @@
+"""The web application: candidates and clips out, decisions in. Every answer of the API is described by OpenAPI."""
+
+from __future__ import annotations
+
+import getpass
+import mimetypes
+import secrets
+import threading
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from fastapi import Body, Depends, FastAPI, HTTPException, Query, Request
+from fastapi import Path as InPath
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.security import HTTPBearer
+from pydantic import Field, model_validator
+
+from videotcav.concepts.agreement import Agreement, agreement, ratings
+from videotcav.concepts.decisions import Candidate, Gesture, Judgement, Name, Standing, from_lines, standings, to_lines
+from videotcav.concepts.ledger import GestureTaken, Ledger, LedgerUnusable
+from videotcav.concepts.review import SetReview, summarise
+from videotcav.concepts.source_frame import source_picture
+from videotcav.errors import ConceptError
+from videotcav.records import Kind, Record
+from videotcav.review_app.catalogue import CandidateTable, Catalogue, Entry, key_of
+from videotcav.review_app.guard import IMPORT_PATH, LOCAL_HOSTS, Guard
+
+MOST_AT_ONCE = 2000
+JSON_LINES = "application/x-ndjson"
+
+Key = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+
+
+class Problem(Record):
+    """What went wrong, and what to do, in a sentence."""
+
+    detail: str
+
+
+class Session(Record):
+    """What the page needs to know first. `reviewer` is None where the person has to say who they are."""
+
+    folder: str
+    reviewer: str | None
+    suggestion: str
+
+
+class DecisionRequest(Record):
+    """One key press: the same word about one or many candidates. Sent again it is recorded once."""
+
+    reviewer: Name
+    verdict: Judgement
+    keys: list[Key] = Field(min_length=1, max_length=MOST_AT_ONCE)
+    gesture: Gesture
+    label: Name | None = None
+    settles: bool = False
+
+    @model_validator(mode="after")
+    def _has_label(self) -> Self:
+        if (self.verdict == "relabel") != (self.label is not None):
+            raise ValueError("'relabel', and nothing else, needs a label")
+        return self
+
+
+class UndoRequest(Record):
+    """Take back this reviewer's last key press that still stands."""
+
+    reviewer: Name
+    gesture: Gesture
+
+
+class Changes(Record):
+    """Standings by key, up to decision number `last`."""
+
+    last: int
+    standings: dict[str, Standing]
+
+
+class Recorded(Record):
+    """The standings of what was decided just now; it is on the disk."""
+
+    standings: dict[str, Standing]
+
+
+class Imported(Record):
+    """How many decisions of a file were new."""
+
+    new: int
+
+
+class Summary(Record):
+    """What people did so far, for each concept and altogether."""
+
+    reviews: list[SetReview]
+    sentences: list[str]
+    agreement: Agreement | None
+    reviewers: dict[str, int]
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": Problem} for status in statuses}
+
+
+_EVERYWHERE = _problems(400, 401, 403, 408, 413, 422, 503)
+
+
+def create_app(
+    folder: Path | str,
+    *,
+    token: str | None = None,
+    reviewer: str | None = None,
+    hosts: Collection[str] = LOCAL_HOSTS,
+) -> FastAPI:
+    """The application for one concept folder; `app.state.token` is what every request must carry.
+
+    `reviewer` is who decides, unless the page is told another name. Raises ConceptError for a folder without clips
+    or with a database that cannot be used.
+    """
+    folder = Path(folder)
+    desk = _Desk(folder)
+
+    @asynccontextmanager
+    async def closing(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        desk.ledger.close()
+
+    app = FastAPI(
+        title="videotcav review",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=closing,
+        responses=_EVERYWHERE,
+        dependencies=[Depends(HTTPBearer(auto_error=False))],  # Guard checks it; this describes it
+    )
+    app.state.token = token or secrets.token_urlsafe(32)
+    app.state.tickets = set[str]()
+    app.state.desk = desk
+    app.add_middleware(Guard, token=app.state.token, tickets=app.state.tickets, hosts=hosts)
+    _add_errors(app)
+    _add_page(app)
+    _add_candidates(app, desk)
+    _add_decisions(app, desk)
+
+    @app.get("/api/session")
+    def session() -> Session:
+        return Session(folder=folder.resolve().name, reviewer=reviewer, suggestion=_user())
+
+    return app
+
+
+class _Desk:
+    """What the requests share: the candidates and the decisions on them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = threading.Lock()
+        self.catalogue = Catalogue(folder)
+        self.ledger = Ledger(folder)
+
+    def refreshed(self) -> Catalogue:
+        with self._lock:
+            if self.catalogue.is_stale:
+                self.catalogue = Catalogue(self.catalogue.folder)
+            return self.catalogue
+
+    def entry(self, key: str) -> Entry:
+        try:
+            return self.catalogue.entries[key]
+        except KeyError:
+            raise HTTPException(404, f"There is no candidate {key}: load the page again.") from None
+
+    def standings(self, candidates: Collection[Candidate] | None = None) -> dict[str, Standing]:
+        found = {key_of(one): standing for one, standing in standings(self.ledger.decisions(candidates)).items()}
+        return {key: standing for key, standing in found.items() if key in self.catalogue.entries}
+
+
+def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(RequestValidationError)
+    def bad_request(_: Request, error: RequestValidationError) -> JSONResponse:
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"][1:] if isinstance(part, str))
+        what = str(problem["msg"]).removeprefix("Value error, ")
+        return JSONResponse({"detail": f"{where}: {what}" if where else what}, 422)
+
+    @app.exception_handler(ConceptError)
+    def refused(_: Request, error: ConceptError) -> JSONResponse:
+        status = {GestureTaken: 409, LedgerUnusable: 503}.get(type(error), 422)
+        return JSONResponse({"detail": str(error)}, status)
+
+
+def _add_page(app: FastAPI) -> None:
+    folder = resources.files("videotcav.review_app") / "static"
+    files = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+
+    def send(name: str) -> Response:
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        return Response(files[name], media_type=kind, headers={"cache-control": "no-cache"})
+
+    @app.get("/", include_in_schema=False)
+    def page() -> Response:
+        return send("index.html")
+
+    @app.get("/static/{name}", include_in_schema=False)
+    def static(name: str) -> Response:
+        if name not in files:
+            raise HTTPException(404, "There is no such file.")
+        return send(name)
+
+
+def _add_candidates(app: FastAPI, desk: _Desk) -> None:
+    @app.get("/api/candidates")
+    def candidates() -> CandidateTable:
+        return desk.refreshed().table()
+
+    @app.get(
+        "/api/candidates/{key}/clips/{kind}",
+        response_class=FileResponse,
+        responses={
+            200: {"content": {"video/*": {}}},
+            206: {"description": "The range asked for", "content": {"video/*": {}}},
+            **_problems(404),
+            416: {"description": "The range lies outside the file"},
+        },
+    )
+    def clip(key: Annotated[Key, InPath()], kind: Kind) -> FileResponse:
+        path = desk.entry(key).path(kind)
+        if path is None:
+            raise HTTPException(404, f"There is no {kind} clip of this candidate.")
+        return FileResponse(path, headers={"cache-control": "private, max-age=300"})
+
+    @app.get(
+        "/api/candidates/{key}/picture",
+        response_class=Response,
+        responses={200: {"content": {"image/jpeg": {}}}, **_problems(404)},
+    )
+    def picture(key: Annotated[Key, InPath()]) -> Response:
+        record = desk.entry(key).record
+        if record is None:
+            raise HTTPException(404, "The folder does not say what this clip was cut from: judge by the clip alone.")
+        try:
+            jpeg = source_picture(desk.catalogue.folder, record)
+        except ConceptError as error:
+            raise HTTPException(404, str(error)) from error
+        return Response(jpeg, media_type="image/jpeg", headers={"cache-control": "private, max-age=300"})
+
+
+def _add_decisions(app: FastAPI, desk: _Desk) -> None:
+    @app.get("/api/standings")
+    def changes(after: Annotated[int, Query(ge=0, le=2**53)] = 0) -> Changes:
+        last, touched = desk.ledger.changed(after=after)
+        return Changes(last=last, standings=desk.standings(touched if after else None))
+
+    @app.post("/api/decisions", responses=_problems(404, 409))
+    def decide(request: DecisionRequest) -> Recorded:
+        chosen = [desk.entry(key).candidate for key in dict.fromkeys(request.keys)]
+        desk.ledger.decide(
+            chosen,
+            reviewer=request.reviewer,
+            verdict=request.verdict,
+            gesture=request.gesture,
+            label=request.label,
+            settles=request.settles,
+        )
+        return Recorded(standings=desk.standings(chosen))
+
+    @app.post("/api/undo")
+    def undo(request: UndoRequest) -> Recorded:
+        rows = desk.ledger.undo(reviewer=request.reviewer, gesture=request.gesture)
+        return Recorded(standings=desk.standings({row.candidate for row in rows}))
+
+    @app.get("/api/decisions", response_class=Response, responses={200: {"content": {JSON_LINES: {}}}})
+    def export() -> Response:
+        lines = "".join(to_lines(desk.ledger.decisions()))
+        named = {"content-disposition": 'attachment; filename="decisions.jsonl"'}
+        return Response(lines, media_type=JSON_LINES, headers=named)
+
+    @app.post(IMPORT_PATH, responses=_problems(409))
+    def merge(lines: Annotated[bytes, Body(media_type=JSON_LINES)]) -> Imported:
+        try:
+            text = lines.decode()
+        except UnicodeDecodeError:
+            raise HTTPException(422, "The file is not text in UTF-8: choose a file of decisions.") from None
+        return Imported(new=desk.ledger.merge(from_lines(text)))
+
+    @app.get("/api/summary")
+    def summary() -> Summary:
+        held = standings(desk.ledger.decisions())
+        reviews = summarise(list(desk.catalogue.reviewed(held))).values()
+        people: dict[str, int] = {}
+        for standing in held.values():
+            for name in standing.opinions:
+                people[name] = people.get(name, 0) + 1
+        return Summary(
+            reviews=list(reviews),
+            sentences=[review.sentence for review in reviews],
+            agreement=agreement(ratings(held)),
+            reviewers=dict(sorted(people.items())),
+        )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # nobody: a container without a user database
+        return ""

@@ -1,0 +1,95 @@
+"""A concept folder as `concepts propose` leaves it: moving squares and discs, their source videos, the table."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from videotcav.concepts.sets import ClipRecord, write_records
+from videotcav.video.write import write_video
+
+FRAMES, FPS, SIDE = 12, 12.0, 48
+TOKEN = "token-of-the-tests"  # noqa: S105 - not a secret
+COLOURS = {"racket": (60, 120, 220), "ball": (220, 190, 50), "person": (150, 90, 160)}
+
+
+def source_frames(seed: int, colour: tuple[int, int, int]) -> tuple[np.ndarray, list[tuple[float, ...]]]:
+    """Frames of 96 × 128 with one moving square, and its boxes."""
+    rng = np.random.default_rng(seed)
+    frames = np.full((FRAMES, 96, 128, 3), (70, 110, 80), dtype=np.uint8)
+    frames[:, ::16] = (90, 130, 100)
+    x, y = rng.uniform(10, 60), rng.uniform(10, 50)
+    dx, dy = rng.uniform(-2, 4), rng.uniform(-1, 2)
+    boxes = []
+    for t, frame in enumerate(frames):
+        left, top = (int(np.clip(v, 0, most)) for v, most in ((x + t * dx, 100), (y + t * dy, 68)))
+        frame[top : top + 24, left : left + 24] = colour
+        frame[top + 8 : top + 16, left + 8 : left + 8 + t] = 255
+        boxes.append((left, top, left + 24, top + 24))
+    return frames, boxes
+
+
+def make_folder(folder: Path, **candidates: int) -> Path:
+    """Concepts with so many candidates each, three candidates a source video, three kinds of clip each."""
+    records = []
+    for concept, count in candidates.items():
+        for number in range(count):
+            frames, boxes = source_frames(hash_of(concept, number), COLOURS[concept])
+            source = folder.parent / "videos" / f"{concept} match {number // 3}.mp4"
+            if not source.exists():
+                source.parent.mkdir(exist_ok=True)
+                write_video(source, frames, frames_per_second=FPS)
+            cut = np.stack(
+                [np.pad(f, ((24, 24), (24, 24), (0, 0)), mode="edge")[t + 12 : t + 60, x + 12 : x + 60]
+                 for f, (x, t, _, _) in zip(frames, boxes, strict=True)]
+            )  # fmt: skip
+            orders = {"spatiotemporal": slice(None), "frozen": [5] * FRAMES, "reversed": slice(None, None, -1)}
+            for kind, order in orders.items():
+                clip = folder / concept / kind / f"{concept}-{number:03}.mp4"
+                clip.parent.mkdir(parents=True, exist_ok=True)
+                write_video(clip, cut[order], frames_per_second=FPS)
+                records.append(
+                    ClipRecord(
+                        file_name=str(clip.relative_to(folder)),
+                        id=clip.stem,
+                        concept=concept,
+                        kind=kind,  # type: ignore[arg-type] # pydantic checks it
+                        label=concept,
+                        source=source.stem,
+                        source_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
+                        video=f"../videos/{source.name}",
+                        track=str(number),
+                        frames=tuple(range(FRAMES)),
+                        boxes=tuple(boxes),
+                        scores=(0.5,) * 5 + (0.9,) + (0.0,) * 6,
+                        frames_per_second=FPS,
+                        width=SIDE,
+                        height=SIDE,
+                        detector="boxes",
+                        detector_sha256="",
+                        recipe="",
+                    )
+                )
+    write_records(folder, records)
+    return folder
+
+
+def hash_of(*parts: object) -> int:
+    return int(hashlib.sha256(repr(parts).encode()).hexdigest()[:8], 16)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once; tests that decide work on a copy."""
+    return make_folder(tmp_path_factory.mktemp("made") / "concepts", racket=5, ball=3)
+
+
+@pytest.fixture
+def folder(template: Path, tmp_path: Path) -> Path:
+    import shutil
+
+    shutil.copytree(template.parent, tmp_path / "copy")
+    return tmp_path / "copy" / "concepts"
