@@ -50,6 +50,25 @@ def run_folder(example_run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(example_run, tmp_path / "run"))
 
 
+class WriteRun:
+    """Writes a run folder's facts and rows anew, with changes."""
+
+    def results(self, class_name: str) -> list[Result]:
+        return example_results(class_name)
+
+    def __call__(self, folder: Path, *, results: list[Result] | None = None, **changes: Any) -> None:
+        facts = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        write_manifest(folder, facts | changes)
+        if results is not None:
+            write_results(folder, results)
+
+
+@pytest.fixture
+def write_run() -> WriteRun:
+    """Spoils or changes a run folder."""
+    return WriteRun()
+
+
 def build_run(folder: Path, *, media: bool = True) -> Path:
     """A run folder with four layers, two concepts of four kinds, three statistics, and clips."""
     folder.mkdir(parents=True)
@@ -77,7 +96,9 @@ def example_results(class_name: str = "swing") -> list[Result]:
     ]
 
 
-def _row(question: tuple[str, str, str], layer: int, class_name: str, statistic: str, rng: np.random.Generator) -> Result:
+def _row(
+    question: tuple[str, str, str], layer: int, class_name: str, statistic: str, rng: np.random.Generator
+) -> Result:
     concept, kind, against = question
     sign_count, cosine, verdict = TRUTH[question][layer]
     wobble = float(rng.uniform(-0.01, 0.01))
@@ -92,7 +113,8 @@ def _row(question: tuple[str, str, str], layer: int, class_name: str, statistic:
         value, centre = (cosine + wobble / 10) * scale, wobble / 5 * scale
         reach, spread, bounds = 0.06 * scale, 0.03 * scale, (-1e9, 1e9)
     decided = verdict in {P, M}
-    p = 0.001 if decided else float(rng.uniform(0.08, 0.9))
+    outside = not centre - reach <= value <= centre + reach
+    p = 0.001 if decided else 0.03 if outside else float(rng.uniform(0.08, 0.9))
     accuracy = 0.55 if verdict == L else float(rng.uniform(0.8, 0.97))
     classic = float(rng.uniform(1e-6, 0.03)) if rng.random() < 0.6 else float(rng.uniform(0.06, 0.5))
     return Result(
@@ -144,7 +166,7 @@ def example_manifest(**changes: Any) -> dict[str, Any]:
             "clip_spec": {"frames": 8, "seconds_between_frames": 0.1, "height": 32, "width": 32, "resize": 32},
         },
         "classes": {"swing": {"clips": 40, "sources": 40, "accuracy": 0.975, "mean_probability": 0.93}},
-        "study": 'question = "Does the model see the swing, or only the bar?"\nseed = 0\n\n[model]\nname = "planted:swin"\n',
+        "study": 'question = "Does the model see the swing, or only the bar?"\nseed = 0\n\n[model]\n',
         "study_sha256": "9ac3" * 16,
         "layers": list(LAYERS),
         "pooling": "none",
@@ -161,6 +183,7 @@ def example_manifest(**changes: Any) -> dict[str, Any]:
             "ball": {"kinds": kinds, "sources": 24, "review": "unreviewed"},
         },
         "random": {"clips": 160, "sources": 160},
+        "cam": {"colour_map": "inferno", "scale": "All maps of a clip share one scale."},
         "left_out": {"classes/swing/0031.mp4": "the file ends in the middle of a frame"},
         "remarks": [],
         "media": [],
@@ -182,7 +205,7 @@ def write_media(folder: Path) -> list[Medium]:
                 listed.append(
                     Medium(
                         role="exemplar",
-                        path=f"media/{path.name}",
+                        path=path.name,
                         caption=f"{concept}, {kind}, clip {clip}",
                         concept=concept,
                         kind=kind,
@@ -190,20 +213,20 @@ def write_media(folder: Path) -> list[Medium]:
                     )
                 )
     for clip in range(3):
-        for class_name, value in (("swing", 0.97 - 0.02 * clip), ("slide", 0.01)):
-            path = folder / f"cam-{clip}-{class_name}.mp4"
-            encode(path, overlay(scene("bar", clip), right=class_name == "swing"))
-            listed.append(
-                Medium(
-                    role="cam",
-                    path=f"media/{path.name}",
-                    caption=f"scene {clip}, Grad-CAM for “{class_name}” at features.4",
-                    class_name=class_name,
-                    layer="features.4",
-                    source=f"scene-{clip}",
-                    value=value,
-                )
+        path = folder / f"cam-{clip}-swing.mp4"
+        sides = [overlay(scene("bar", clip), right=right) for right in (True, False)]
+        encode(path, np.concatenate(sides, axis=2))
+        listed.append(
+            Medium(
+                role="cam",
+                path=path.name,
+                caption=f"scene {clip}: where the model looks for “swing” and for “slide”",
+                class_name="swing",
+                layer="features.4",
+                source=f"scene-{clip}",
+                value=0.97 - 0.02 * clip,
             )
+        )
     return listed
 
 
@@ -242,7 +265,7 @@ def overlay(frames: np.ndarray, *, right: bool) -> np.ndarray:
 def encode(path: Path, frames: np.ndarray) -> None:
     with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=12, options={"crf": "24", "threads": "1"})
-        stream.width, stream.height, stream.pix_fmt = SIZE, SIZE, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
         container.mux(stream.encode())

@@ -77,6 +77,11 @@ class Panel:
     axis: Axis
     groups: tuple[tuple[str, tuple[Bar, ...]], ...]
 
+    @property
+    def is_degenerate(self) -> bool:
+        """Whether no bar of this panel says anything."""
+        return all(bar.result.verdict == "degenerate" for _, bars in self.groups for bar in bars)
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -138,9 +143,7 @@ def _in_order_of(results: Sequence[Result], names: Iterable[str]) -> list[str]:
 def _axis(rows: Sequence[Result], *, statistic: Statistic, contrast: bool) -> Axis:
     if statistic == "sign_count":
         return Axis(-1.0 if contrast else 0.0, 1.0, statistic)
-    reach = max(
-        abs(value) for row in rows for value in (row.value, row.low, row.high, row.null_low, row.null_high)
-    )
+    reach = max(abs(value) for row in rows for value in (row.value, row.low, row.high, row.null_low, row.null_high))
     end = _nice(reach)
     return Axis(-end, end, statistic)
 

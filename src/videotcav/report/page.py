@@ -13,8 +13,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from videotcav.errors import RunFolderError
-from videotcav.records import KINDS, STATISTICS, Kind, Medium, Result, Statistic
+from videotcav.records import STATISTICS, Kind, Medium, Result, Statistic
 from videotcav.report import figures, sentences, words
+from videotcav.report.cautions import cautions
 from videotcav.report.run import RunResults, read_run
 
 PAGE = "report.html"
@@ -56,28 +57,28 @@ def render(run: RunResults) -> str:
     style = (_HERE / "page.css").read_text(encoding="utf-8")
     script = (_HERE / "page.js").read_text(encoding="utf-8")
     pictures = [_picture(run, medium) for medium in run.media]
+    by_statistic = _by_statistic(run)
     template = _environment().get_template("page.html")
     return template.render(
         run=run,
         manifest=run.manifest,
         primary=run.manifest.tests.primary,
+        correction=words.correction(run.manifest.tests.correction),
         layers=sentences.layer_order(run),
         answers=sentences.answers(run),
-        cautions=sentences.cautions(run),
+        cautions=cautions(run),
         figures=_figures(run),
-        colour_stops=figures.colour_stops(run.manifest.cam.colour_map),
+        colour_stops=figures.colour_stops(run.manifest.cam.colour_map) if run.manifest.cam else (),
         accuracies=_accuracies(run),
         classic=[
-            row
-            for row in run.results
-            if row.statistic == run.manifest.tests.primary and row.p_classic_corrected is not None
+            row for row in by_statistic.get(run.manifest.tests.primary, []) if row.p_classic_corrected is not None
         ],
-        by_statistic=_by_statistic(run),
+        by_statistic=by_statistic,
         tests=run.manifest.tests.model_dump(exclude_none=True),
         thumbs=_first_of_each_kind(pictures),
         exemplars=_exemplars(pictures),
         class_pictures=[picture for picture in pictures if picture.medium.role == "class"],
-        cams=_grouped([picture for picture in pictures if picture.medium.role == "cam"]),
+        cams=[picture for picture in pictures if picture.medium.role == "cam"],
         missing=[picture.missing for picture in pictures if picture.missing],
         style=style,
         script=script,
@@ -94,39 +95,59 @@ def _environment() -> Environment:
     return environment
 
 
-def _figures(run: RunResults) -> list[figures.Figure]:
-    primary = run.manifest.tests.primary
-    wanted = [
-        figures.figure(
-            run.results,
-            layers=sentences.layer_order(run),
-            class_name=class_name,
-            statistic=statistic,
-            contrast=contrast,
-        )
-        for class_name in sentences.unique(row.class_name for row in run.results)
-        for statistic in (primary, *(other for other in STATISTICS if other != primary))
-        for contrast in (False, True)
-    ]
-    return [figure for figure in wanted if figure]
+def _figures(run: RunResults) -> dict[Statistic, list[figures.Figure]]:
+    """Statistic → for each class the bars against random sets, then those against twins."""
+    wanted = {
+        statistic: [
+            figures.figure(
+                run.results,
+                layers=sentences.layer_order(run),
+                class_name=class_name,
+                statistic=statistic,
+                contrast=contrast,
+            )
+            for class_name in sentences.unique(row.class_name for row in run.results)
+            for contrast in (False, True)
+        ]
+        for statistic in _statistics(run)
+    }
+    drawn = {statistic: [figure for figure in row if figure] for statistic, row in wanted.items()}
+    return {statistic: row for statistic, row in drawn.items() if row}
 
 
-def _by_statistic(run: RunResults) -> list[tuple[Statistic, list[Result]]]:
-    """The rows of each statistic, the primary one first."""
+def _statistics(run: RunResults) -> tuple[Statistic, ...]:
+    """The primary statistic first."""
     primary = run.manifest.tests.primary
-    grouped = [
-        (statistic, [row for row in run.results if row.statistic == statistic])
-        for statistic in (primary, *(other for other in STATISTICS if other != primary))
-    ]
-    return [(statistic, rows) for statistic, rows in grouped if rows]
+    return (primary, *(other for other in STATISTICS if other != primary))
+
+
+def _by_statistic(run: RunResults) -> dict[Statistic, list[Result]]:
+    """Statistic → its rows, those of a class and concept together in the order in which they are told."""
+    classes = sentences.unique(row.class_name for row in run.results)
+    concepts = sentences.unique(row.concept for row in run.results)
+    layers = sentences.layer_order(run)
+    ordered = sorted(
+        run.results,
+        key=lambda row: (
+            classes.index(row.class_name),
+            concepts.index(row.concept),
+            sentences.question_order(row.kind, row.against),
+            layers.index(row.layer),
+        ),
+    )
+    grouped = {statistic: [row for row in ordered if row.statistic == statistic] for statistic in _statistics(run)}
+    return {statistic: rows for statistic, rows in grouped.items() if rows}
 
 
 def _accuracies(run: RunResults) -> list[tuple[str, Kind, list[Result | None]]]:
     """Concept, kind, and a row of results for each layer: an accuracy belongs to a CAV, not to a class."""
     by_cav = {(row.concept, row.kind, row.layer): row for row in run.results if row.against == "random"}
+    cavs = sentences.unique((concept, kind) for concept, kind, _ in by_cav)
+    concepts = sentences.unique(concept for concept, _ in cavs)
+    cavs.sort(key=lambda cav: (concepts.index(cav[0]), sentences.question_order(cav[1], "random")))
     return [
         (concept, kind, [by_cav.get((concept, kind, layer)) for layer in sentences.layer_order(run)])
-        for concept, kind in sentences.unique((concept, kind) for concept, kind, _ in by_cav)
+        for concept, kind in cavs
     ]
 
 
@@ -158,31 +179,15 @@ def _first_of_each_kind(pictures: Sequence[Picture]) -> dict[tuple[str, str], Pi
     return firsts
 
 
-def _exemplars(pictures: Sequence[Picture]) -> list[tuple[str, list[tuple[str, list[Picture]]]]]:
-    """Concept → kind → its clips, kinds in their own order so that a clip stands above its twins."""
+def _exemplars(pictures: Sequence[Picture]) -> dict[str, dict[str, list[Picture]]]:
+    """Concept → kind → its clips, kinds in the order of the telling, so that a clip stands above its twins."""
     shown = [picture for picture in pictures if picture.medium.role == "exemplar"]
-    order = {kind: place for place, kind in enumerate(KINDS)}
-    return [
-        (
-            concept,
-            [
-                (kind, [p for p in shown if (p.medium.concept, p.medium.kind) == (concept, kind)])
-                for kind in sorted(
-                    sentences.unique(p.medium.kind for p in shown if p.medium.concept == concept),
-                    key=lambda kind: order.get(kind, len(order)),
-                )
-            ],
-        )
-        for concept in sentences.unique(p.medium.concept for p in shown)
-    ]
-
-
-def _grouped(pictures: Sequence[Picture]) -> list[list[Picture]]:
-    """Overlays of the same clip and layer, side by side."""
-    groups: dict[tuple[str, str], list[Picture]] = {}
-    for picture in pictures:
-        groups.setdefault((picture.medium.layer, picture.medium.source or picture.medium.path), []).append(picture)
-    return list(groups.values())
+    shown.sort(key=lambda picture: sentences.question_order(picture.medium.kind, "random"))
+    concepts = sentences.unique(p.medium.concept for p in pictures if p.medium.role == "exemplar")
+    grouped: dict[str, dict[str, list[Picture]]] = {concept: {} for concept in concepts}
+    for picture in shown:
+        grouped[picture.medium.concept].setdefault(picture.medium.kind, []).append(picture)
+    return grouped
 
 
 # --- files -------------------------------------------------------------------------------------------------------

@@ -68,10 +68,10 @@ class RandomFacts(Facts):
 
 
 class CamFacts(Facts):
-    """How to read the overlays; `scale` says in one sentence what the two ends of the colours mean."""
+    """How to read the overlays: their colours, by matplotlib's name, and in one sentence what the ends mean."""
 
-    colour_map: str = "inferno"
-    scale: str = "Each map is scaled to its own greatest value, so colours compare places within a clip, not clips."
+    colour_map: str
+    scale: str = ""
 
 
 class Manifest(Facts):
@@ -92,7 +92,7 @@ class Manifest(Facts):
     tests: TestFacts = TestFacts()
     concepts: dict[str, ConceptFacts] = Field(default_factory=dict)
     random: RandomFacts = RandomFacts()
-    cam: CamFacts = CamFacts()
+    cam: CamFacts | None = None
     left_out: dict[str, str] = Field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     media: tuple[Medium, ...] = ()

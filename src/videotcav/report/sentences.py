@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from videotcav.records import TWINS, Kind, Result, Statistic
+from videotcav.records import TWINS, Kind, Result, Statistic, Verdict
 from videotcav.report.run import Manifest, RunResults
 from videotcav.report.words import (
-    CORRECTION_WORDS,
-    KIND_WORDS,
     STATISTIC_WORDS,
-    count,
-    listing,
+    correction,
     number,
     p_value,
     percent,
     score,
     span,
 )
-
-RECOGNISES_MOST = 0.8
-RECOGNISES_HALF = 0.5
 
 _QUESTIONS: tuple[tuple[str, str], ...] = (
     ("spatiotemporal", "random"),
@@ -42,6 +37,9 @@ _DECIDING: tuple[tuple[str, str], ...] = (
     ("spatial", "random"),
 )
 """The questions that choose the layer at which a concept is told, the first that has a verdict."""
+
+_CHIEF: tuple[tuple[str, str], ...] = (("spatiotemporal", "random"), ("spatial", "random"))
+"""The question that stands for a concept at the top of the page."""
 
 _SUBJECTS: dict[Kind, str] = {
     "spatiotemporal": "Moving {concept} clips",
@@ -74,6 +72,7 @@ class ConceptAnswer:
     concept: str
     layer: str
     short: str
+    verdict: Verdict
     findings: tuple[Finding, ...]
 
 
@@ -83,15 +82,6 @@ class ClassAnswer:
 
     class_name: str
     concepts: tuple[ConceptAnswer, ...]
-
-
-@dataclass(frozen=True)
-class Caution:
-    """Something a reader must know before believing a verdict; a grave one concerns all of them."""
-
-    title: str
-    text: str
-    grave: bool = False
 
 
 def answers(run: RunResults) -> tuple[ClassAnswer, ...]:
@@ -152,35 +142,43 @@ def _question(row: Result) -> tuple[str, ...]:
 
 def _concept_answer(rows: Sequence[Result], *, layers: Sequence[str], manifest: Manifest) -> ConceptAnswer:
     rows = sorted(rows, key=lambda row: (question_order(row.kind, row.against), layers.index(row.layer)))
-    layer = _telling_layer(rows)
+    layer = _telling_layer(rows, primary=manifest.tests.primary)
     findings = []
     for question in unique((row.kind, row.against) for row in rows):
         per_layer = tuple(row for row in rows if (row.kind, row.against) == question)
         told = next((row for row in per_layer if row.layer == layer), per_layer[-1])
         findings.append(Finding(told, per_layer, lead_of(told), detail_of(told, manifest=manifest)))
+    by_question: dict[tuple[str, str], Result] = {
+        (finding.result.kind, finding.result.against): finding.result for finding in findings
+    }
+    chief = next((by_question[question] for question in _CHIEF if question in by_question), findings[0].result)
     return ConceptAnswer(
-        concept=rows[0].concept,
+        concept=chief.concept,
         layer=layer,
-        short=_short([finding.result for finding in findings]),
+        short=_short(chief, by_question),
+        verdict=chief.verdict,
         findings=tuple(findings),
     )
 
 
-def _telling_layer(rows: Sequence[Result]) -> str:
-    """The last layer that decides something; where nothing is decided, the last that is not degenerate."""
-    for question in _DECIDING:
-        decided = [row for row in rows if (row.kind, row.against) == question and _is_decided(row)]
-        if decided:
-            return decided[-1].layer
-    sound = [row for row in rows if row.verdict != "degenerate"] or list(rows)
-    first = (sound[0].kind, sound[0].against)
-    return [row for row in sound if (row.kind, row.against) == first][-1].layer
+def _telling_layer(rows: Sequence[Result], *, primary: Statistic) -> str:
+    """The last layer that decides something; a layer where the primary statistic is degenerate only if no other does.
+
+    Where nothing is decided: the last layer of the first question, degenerate ones again only if there is no other.
+    """
+    sound = [row for row in rows if row.verdict != "degenerate" and row.statistic == primary]
+    for candidates in (sound, rows):
+        for question in _DECIDING:
+            decided = [row for row in candidates if (row.kind, row.against) == question and _is_decided(row)]
+            if decided:
+                return decided[-1].layer
+    undecided = sound or rows
+    first = (undecided[0].kind, undecided[0].against)
+    return [row for row in undecided if (row.kind, row.against) == first][-1].layer
 
 
-def _short(rows: Sequence[Result]) -> str:
+def _short(chief: Result, by_question: Mapping[tuple[str, str], Result]) -> str:
     """One sentence for the top of the page: the moving concept, and what freezing it does."""
-    by_question = {(row.kind, row.against): row for row in rows}
-    chief = by_question.get(("spatiotemporal", "random")) or by_question.get(("spatial", "random")) or rows[0]
     motion = by_question.get(("spatiotemporal", "frozen"))
     frozen = by_question.get(("frozen", "random"))
     start = lead_of(chief)
@@ -227,7 +225,7 @@ def _lead_against_random(row: Result) -> str:
         case "negative":
             return f"{subject} push the model away from “{row.class_name}”"
         case "no evidence":
-            return f"{subject} give no evidence of a push towards or away from “{row.class_name}”"
+            return f"{subject} give no evidence of a push, towards “{row.class_name}” or away from it"
         case "not learned":
             return f"{subject} cannot be judged: this layer does not recognise the concept on new videos"
         case "degenerate":
@@ -246,7 +244,8 @@ def _lead_against_twin(row: Result) -> str:
         case "negative":
             return f"{capital}, the other way round: {clips.format('lower')}"
         case "no evidence":
-            return f"No evidence that {matter}: moving {row.concept} clips and the same {twin} cannot be told apart here"
+            alike = f"moving {row.concept} clips and the same clips {twin} cannot be told apart here"
+            return f"No evidence that {matter}: {alike}"
         case "not learned":
             return f"Whether {matter} cannot be judged: this layer does not recognise “{row.concept}” on new videos"
         case "degenerate":
@@ -274,95 +273,26 @@ def detail_of(row: Result, *, manifest: Manifest) -> str:
     else:
         what, null = f"Difference in {name}", "labels flipped within pairs"
         value = value if value.startswith("−") or row.value == 0 else f"+{value}"
-    correction = CORRECTION_WORDS.get(manifest.tests.correction, manifest.tests.correction)
-    after = f" after {correction}" if correction else ""
+    corrected_by = correction(manifest.tests.correction)
+    p = f"p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{p_value(row.p_corrected)}"
+    after = f" after {corrected_by}" if corrected_by else ""
     text = (
         f"{what} {value} at {row.layer} (95 % interval {span(row.low, row.high, row.statistic)}; {null} give "
-        f"{span(row.null_low, row.null_high, row.statistic)}; p = {p_value(row.p_corrected)}{after})."
+        f"{span(row.null_low, row.null_high, row.statistic)}; {p}{after})."
     )
     smallest = f"±{score(row.smallest_effect, row.statistic)}"
     if row.verdict == "no evidence":
-        text += f" An effect smaller than {smallest} could not have been seen."
+        text += (
+            " Its interval reaches the centre of the null."
+            if row.p_corrected <= manifest.tests.alpha
+            else f" An effect smaller than {smallest} could not have been seen."
+        )
     if row.verdict == "underpowered":
-        text += f" The smallest effect that it could have seen is {smallest}."
+        text += (
+            f" Only an effect beyond {smallest} could have been seen, and there is none so large."
+            if math.isfinite(row.smallest_effect)
+            else " No effect, however large, could have been seen."
+        )
     if row.statistic != manifest.tests.primary:
         text += f" The {STATISTIC_WORDS[manifest.tests.primary]} is degenerate at this layer."
     return text
-
-
-# --- before believing any of it ----------------------------------------------------------------------------------
-
-
-def cautions(run: RunResults) -> tuple[Caution, ...]:
-    """What stands above the answer, gravest first."""
-    found = [
-        *_weak_model(run.manifest),
-        *_degenerate_layers(run),
-        *_unjudged(run, "not learned", "Not recognised", "on new videos: no verdict is given there"),
-        *_unjudged(run, "underpowered", "Too small a study", "to decide with the draws and clips that it has"),
-        *_unreviewed(run.manifest),
-        *_left_out(run.manifest),
-        *(Caution("Remark", remark) for remark in run.manifest.remarks),
-    ]
-    return tuple(sorted(found, key=lambda caution: not caution.grave))
-
-
-def _weak_model(manifest: Manifest) -> Iterable[Caution]:
-    for name, facts in manifest.classes.items():
-        if facts.accuracy is None or facts.accuracy >= RECOGNISES_MOST:
-            continue
-        weak = facts.accuracy < RECOGNISES_HALF
-        clips = count(facts.clips, "clip")
-        yield Caution(
-            "The model hardly knows this class" if weak else "The model often misses this class",
-            f"The model recognises only {percent(facts.accuracy)} of the {clips} of “{name}”: "
-            + (
-                "explanations of a model that does not know the class mean little."
-                if weak
-                else "the clips that it misses are part of every score below."
-            ),
-            grave=weak,
-        )
-
-
-def _degenerate_layers(run: RunResults) -> Iterable[Caution]:
-    primary = run.manifest.tests.primary
-    rows = [row for row in run.results if row.verdict == "degenerate" and row.statistic == primary]
-    layers = [layer for layer in layer_order(run) if any(row.layer == layer for row in rows)]
-    if layers:
-        yield Caution(
-            "Degenerate layer" if len(layers) == 1 else "Degenerate layers",
-            f"At {listing(layers)} the gradients of all class clips point the same way (mean cosine "
-            f"{number(min(row.gradient_cosine for row in rows), 4)} or more). A {STATISTIC_WORDS[primary]} is 0 or 1 "
-            "there for every vector, random ones too; the cosine is used instead.",
-        )
-
-
-def _unjudged(run: RunResults, verdict: str, title: str, why: str) -> Iterable[Caution]:
-    told = told_rows(run.results, primary=run.manifest.tests.primary)
-    rows = [row for row in told if row.verdict == verdict and row.against == "random"]
-    parts = []
-    for concept, kind in unique((row.concept, row.kind) for row in rows):
-        layers = [
-            layer
-            for layer in layer_order(run)
-            if any((row.concept, row.kind, row.layer) == (concept, kind, layer) for row in rows)
-        ]
-        parts.append(f"“{concept}” ({KIND_WORDS[kind]}) at {listing(layers)}")
-    if parts:
-        yield Caution(title, f"{'; '.join(parts)}: {why}.")
-
-
-def _unreviewed(manifest: Manifest) -> Iterable[Caution]:
-    names = [f"“{name}”" for name, facts in manifest.concepts.items() if facts.review == "unreviewed"]
-    if names:
-        yield Caution(
-            "Concepts not reviewed",
-            f"No person has looked through the clips of {listing(names)}: wrong clips in a set become a wrong concept.",
-        )
-
-
-def _left_out(manifest: Manifest) -> Iterable[Caution]:
-    if manifest.left_out:
-        files = count(len(manifest.left_out), "file")
-        yield Caution("Left out", f"{files} could not be used; the reasons stand at the end of this page.")

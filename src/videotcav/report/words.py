@@ -28,6 +28,12 @@ STATISTIC_WORDS: dict[Statistic, str] = {
     "cosine": "cosine",
 }
 
+STATISTIC_PLURALS: dict[Statistic, str] = {
+    "sign_count": "sign counts",
+    "sensitivity": "sensitivities",
+    "cosine": "cosines",
+}
+
 VERDICT_EXPLANATIONS: dict[Verdict, str] = {
     "positive": "pushes the model towards the class",
     "negative": "pushes the model away from the class",
@@ -37,19 +43,18 @@ VERDICT_EXPLANATIONS: dict[Verdict, str] = {
     "underpowered": "the study is too small to decide",
 }
 
-CORRECTION_WORDS = {
+_CORRECTIONS = {
     "holm": "Holm",
     "bonferroni": "Bonferroni",
     "bh": "Benjamini–Hochberg",
-    "benjamini-hochberg": "Benjamini–Hochberg",
-    "benjamini_hochberg": "Benjamini–Hochberg",
     "fdr": "Benjamini–Hochberg",
+    "benjamini_hochberg": "Benjamini–Hochberg",
     "max_t": "max-T",
-    "max-t": "max-T",
     "none": "",
 }
-
 _DECIMALS: dict[Statistic, int] = {"sign_count": 2, "cosine": 3}
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SMALLEST_POWER = -4
 _MINUS = "\N{MINUS SIGN}"
 
 
@@ -67,14 +72,9 @@ def number(value: float | None, decimals: int = 2) -> str:
 
 def score(value: float | None, statistic: Statistic) -> str:
     """A value of a statistic: two decimals for fractions, three for cosines, three digits for sensitivities."""
-    if statistic in _DECIMALS or value is None or not math.isfinite(value):
+    if value is None or statistic in _DECIMALS:
         return number(value, _DECIMALS.get(statistic, 2))
-    if value == 0:
-        return "0"
-    magnitude = math.floor(math.log10(abs(value)))
-    if magnitude < -4:  # noqa: PLR2004 - smaller ones have more zeros than digits
-        return f"{value:.1e}".replace("-", _MINUS)
-    return number(value, max(0, 2 - magnitude))
+    return _digits(value, 3)
 
 
 def span(low: float, high: float, statistic: Statistic) -> str:
@@ -84,18 +84,32 @@ def span(low: float, high: float, statistic: Statistic) -> str:
 
 def p_value(p: float | None) -> str:
     """A p-value with two digits that matter: `0.20`, `0.031`, `0.0010`, `1`."""
-    if p is None or math.isnan(p):
-        return "–"
-    if p >= 0.995:  # noqa: PLR2004 - rounds to 1
-        return "1"
-    if p == 0:
-        return "0"
-    return number(p, max(2, 1 - math.floor(math.log10(p))))
+    return "1" if p is not None and p >= 0.995 else "–" if p is None else _digits(p, 2)  # noqa: PLR2004 - rounds to 1
+
+
+def _digits(value: float, digits: int) -> str:
+    """A number with so many significant digits; a power of ten where zeros would outnumber them."""
+    if value == 0 or not math.isfinite(value):
+        return number(value, 0)
+    mantissa, power = f"{value:.{digits - 1}e}".split("e")
+    if int(power) < _SMALLEST_POWER:
+        return f"{mantissa} × 10{str(int(power)).translate(_RAISED)}".replace("-", _MINUS)
+    return number(value, max(0, digits - 1 - int(power)))
+
+
+def correction(name: str) -> str:
+    """A correction by its proper name; empty where there is none."""
+    return _CORRECTIONS.get(name.lower().replace("-", "_"), name)
 
 
 def percent(fraction: float | None) -> str:
     """A fraction as `44 %`."""
     return "–" if fraction is None or math.isnan(fraction) else f"{100 * fraction:.0f}\N{NO-BREAK SPACE}%"
+
+
+def percents(low: float, high: float) -> str:
+    """Two ends of an interval of fractions, as `88–98`."""
+    return f"{100 * low:.0f}–{100 * high:.0f}"
 
 
 def count(number_of: int, singular: str, plural: str = "") -> str:

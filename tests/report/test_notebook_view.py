@@ -1,0 +1,27 @@
+"""Results in a notebook: a line a row, and nothing that a name could smuggle in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from videotcav.report import read_run, results_html, results_table_text
+
+
+def test_the_text_has_a_line_a_result_and_its_columns_stand_in_line(example_run: Path) -> None:
+    results = read_run(example_run).results[:12]
+    head, *lines = results_table_text(results).splitlines()
+    assert len(lines) == 12
+    column = head.index("verdict")
+    assert [line[column:].split(" ", 1)[1] for line in lines] == [row.verdict for row in results]
+
+
+def test_html_escapes_names(example_run: Path) -> None:
+    row = read_run(example_run).results[0].model_copy(update={"concept": "<script>x</script>"})
+    page = results_html([row])
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_nothing_is_a_table_with_headings_alone() -> None:
+    assert results_table_text([]).startswith("concept")
+    assert "<tbody>" in results_html([])
