@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from videotcav.errors import NumericalError, VideoError, VideosError
+from videotcav.measure import Batch, ClipFile, ClipReader, measure
+from videotcav.models.load import VideoModel, load_model
+from videotcav.records import ClipSpec, ModelCard
+
+SPEC = ClipSpec(frames=4, seconds_between_frames=0.1, height=6, width=6, resize=6)
+
+
+class SmallNet(nn.Module):
+    """Two convolutions with an in-place ReLU between them, pooled into three classes; counts its forward passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv3d(3, 4, 3, padding=1)
+        self.act = nn.ReLU(inplace=True)
+        self.second = nn.Conv3d(4, 5, 3, padding=1)
+        self.head = nn.Linear(5, 3)
+        self.clips_passed = 0
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        self.clips_passed += len(pixels)
+        return self.head(torch.tanh(self.second(self.act(self.first(pixels)))).mean(dim=(2, 3, 4)))
+
+
+@pytest.fixture
+def model() -> VideoModel:
+    torch.manual_seed(0)
+    layouts = {"first": "b c t h w", "second": "b c t h w"}
+    return load_model(
+        SmallNet(), card=ModelCard(name="small", clip_spec=SPEC, classes=("a", "b", "c"), layouts=layouts)
+    )
+
+
+def clips(count: int, seed: int) -> Tensor:
+    return torch.randn(count, 3, 4, 6, 6, generator=torch.Generator().manual_seed(seed))
+
+
+def batches(pixels: Tensor, size: int) -> Iterator[Batch]:
+    for part in pixels.split(size):
+        yield Batch(tuple(f"clip {index}" for index in range(len(part))), part)
+
+
+@pytest.mark.parametrize(("size", "memory_bytes"), [(1, 0), (3, 2**30), (100, 2**30)])
+def test_gram_blocks_equal_a_plain_loop_in_d_dimensions(model: VideoModel, size: int, memory_bytes: int) -> None:
+    sets, of_a, of_c = clips(7, 1), clips(3, 2), clips(4, 3)
+    measured = measure(
+        model,
+        sets=batches(sets, size),
+        classes={"a": batches(of_a, size), "c": batches(of_c, size)},
+        layers=("first", "second"),
+        pooling="none",
+        memory_bytes=memory_bytes,
+    )
+    net = model.module
+    assert isinstance(net, SmallNet)
+    rows = [net.first(clip[None]).flatten().double() for clip in sets]
+    slopes = []
+    for clip, index in [*((clip, 0) for clip in of_a), *((clip, 2) for clip in of_c)]:
+        activation = net.first(clip[None]).detach().requires_grad_()
+        logit = net.head(torch.tanh(net.second(activation.relu())).mean(dim=(2, 3, 4)))[0, index]
+        slopes.append(torch.autograd.grad(logit, activation)[0].flatten().double())
+    X, G = torch.stack(rows).detach().numpy(), torch.stack(slopes).numpy()
+    gram = measured.grams["first"]
+    np.testing.assert_allclose(gram.kernel, X @ X.T, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(gram.cross, G @ X.T, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(gram.gradients, G @ G.T, rtol=1e-4, atol=1e-9)
+    np.testing.assert_allclose(measured.probabilities["a"], net(of_a).double().softmax(1).detach().numpy(), rtol=1e-5)
+
+
+def test_every_clip_passes_the_model_once_for_all_layers_and_classes(model: VideoModel) -> None:
+    measure(
+        model,
+        sets=batches(clips(7, 1), 2),
+        classes={"a": batches(clips(3, 2), 2), "b": batches(clips(5, 3), 2)},
+        layers=("first", "second"),
+        pooling="space",
+    )
+    assert model.module.clips_passed == 7 + 3 + 5
+
+
+def test_nan_is_named_with_its_clip_and_layer_and_gives_no_score(model: VideoModel) -> None:
+    bad = clips(3, 1)
+    bad[1, 0, 0, 0, 0] = torch.nan
+    with pytest.raises(NumericalError, match=r"clip 1.*layer 'first'"):
+        measure(model, sets=batches(bad, 3), classes={"a": batches(clips(2, 2), 2)}, layers=("first",), pooling="none")
+
+
+def reading(good: set[str]) -> ClipReader:
+    def read(path: Path) -> Tensor:
+        if path.name not in good:
+            raise VideoError(path, "is broken")
+        return torch.zeros(1)
+
+    files = [ClipFile(path=Path(name), source=name) for name in ("a", "b", "c", "d")]
+    return ClipReader(files, read, batch_size=2, what="clips")
+
+
+def test_all_unreadable_files_are_listed_at_once_and_nothing_passes_after_the_first() -> None:
+    reader = reading({"a", "c"})
+    passed: list[str] = []
+
+    def run() -> None:
+        for batch in reader:
+            passed.extend(batch.names)
+
+    with pytest.raises(VideosError) as caught:
+        run()
+    assert caught.value.reasons == {"b": "is broken", "d": "is broken"}
+    assert passed == ["a"]
+
+
+def test_unreadable_files_may_be_left_out_and_are_recorded() -> None:
+    reader = reading({"a", "c"})
+    reader.skip_bad = True
+    assert [name for batch in reader for name in batch.names] == ["a", "c"]
+    assert reader.left_out == {"b": "is broken", "d": "is broken"}
