@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import click
 import typer
 
 from videotcav.cli.console import Voice
@@ -18,6 +17,8 @@ from videotcav.errors import VideotcavError
 
 if TYPE_CHECKING:
     from videotcav.report.run import RunResults
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="videotcav",
@@ -41,14 +42,13 @@ Weights = Annotated[str | None, typer.Option(help="Name of published weights (KI
 def main() -> None:
     """Runs the command line and turns errors into one sentence and an exit code."""
     debug = "--debug" in sys.argv
+    sys.path.append(str(Path.cwd()))  # a model may be the user's own package.module:build; last, so it hides nothing
     try:
-        sys.exit(app(standalone_mode=False) or 0)
-    except click.exceptions.Abort:
-        Voice().say("interrupted; nothing was left half-written")
-        sys.exit(130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        app()
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            Voice().say("interrupted; nothing was left half-written")
+        raise
     except (VideotcavError, OSError) as error:
         if debug:
             raise
