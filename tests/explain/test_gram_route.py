@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.linear_model import Ridge
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.svm import SVC
 
 from videotcav.errors import NotEnoughData, NumericalError
 from videotcav.explain.cav import CLASSIFIERS, mean_difference, ridge, spread
@@ -73,6 +77,52 @@ def test_mean_difference_is_the_difference_of_means_and_the_pattern_cav() -> Non
     assert (up + down) / 2 @ (up - down) + fit.intercept == pytest.approx(0.0, abs=1e-9)
     pattern = ((X - X.mean(axis=0)) * (LABELS - LABELS.mean())[:, None]).mean(axis=0) / LABELS.var()
     assert cosine(X.T @ fit.alpha, pattern) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("share", [0.0003, 0.01, 1.0])
+def test_every_classifier_finds_the_direction_of_scikit_learn(share: float) -> None:
+    """Cosine at least 0.9999 with the vector found in R^d, and the same side for every clip."""
+    X, G = rows(4)
+    labels = np.where(np.arange(N) < N // 2, 1.0, -1.0)
+    X[labels > 0] += 0.2
+    kernel = gram([(X, G)]).kernel
+    penalty = share * spread(kernel)
+    within = np.concatenate([X[part] - X[part].mean(axis=0) for part in (labels > 0, labels < 0)])
+    gamma = penalty * D / (within**2).sum()
+    oracles = {
+        "logistic": LogisticRegression(C=1 / penalty, tol=1e-10, max_iter=10_000),
+        "svm": SVC(C=1 / penalty, kernel="linear", tol=1e-8),
+        "lda": LinearDiscriminantAnalysis("lsqr", shrinkage=gamma / (1 + gamma)),
+    }
+    for name, oracle in oracles.items():
+        oracle.fit(X, labels)
+        fit = CLASSIFIERS[name](kernel, labels, penalty=penalty)
+        assert cosine(X.T @ fit.alpha, oracle.coef_[0]) >= 0.9999, name
+        decisions = kernel @ fit.alpha + fit.intercept
+        assert np.corrcoef(decisions, oracle.decision_function(X))[0, 1] > 0.9999, name
+        if name != "lda":  # whose scale is another
+            np.testing.assert_allclose(decisions, oracle.decision_function(X), atol=1e-3)
+        np.testing.assert_array_equal(decisions > 0, oracle.decision_function(X) > 0)
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+@given(scale=st.floats(0.01, 100), shift=st.floats(-5, 5), seed=st.integers(0, 1000))
+@settings(max_examples=15, deadline=None)
+def test_scaling_shifting_rotating_and_permuting_turn_no_cav(name: str, scale: float, shift: float, seed: int) -> None:
+    X, G = rows(5)
+    rng = np.random.default_rng(seed)
+    turn = np.linalg.qr(rng.normal(size=(D, D)))[0]
+    order = rng.permutation(N)
+
+    def scores(X: np.ndarray, G: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        whole = gram([(X, G)])
+        fit = CLASSIFIERS[name](whole.kernel, labels, penalty=0.1 * spread(whole.kernel))
+        return sensitivities(whole, np.arange(N)[None], fit.alpha[None])[0]
+
+    before = scores(X, G, LABELS)
+    after = scores((scale * X + shift)[order] @ turn, G @ turn, LABELS[order])
+    np.testing.assert_allclose(after, before, atol=1e-4)
+    np.testing.assert_allclose(scores(X, G, -LABELS), -before, atol=1e-4)  # concept and random change places
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)

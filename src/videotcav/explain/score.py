@@ -53,7 +53,7 @@ def run_statistics(
     result = np.empty((len(STATISTICS), sets, draws, weights.shape[-1]))
     for part in _parts(sets, at_once=_RUNS_AT_ONCE // draws):
         rows = runs[part].reshape(-1, k)
-        kernels = gram.kernel[rows[:, :, None], rows[:, None, :]]
+        kernels = gram.kernel.take(_pairs(rows, len(gram.kernel)))
         fit = classifier(kernels, np.broadcast_to(labels, rows.shape), penalty=penalty)
         sensitivity = sensitivities(gram, rows, fit.alpha).reshape(-1, draws, len(norms))
         result[:, part] = statistics(sensitivity, norms, _own(weights, part))
@@ -75,14 +75,15 @@ def statistics_with_shared_negatives(
     place = place.reshape(positives.shape)
     diagonal = np.arange(positives.shape[1])
     norms = gram.gradient_norms
+    residuals = [residual(gram, candidates, rows, penalty=penalty) for rows in negatives]
     result = np.empty((len(STATISTICS), len(positives), len(negatives), weights.shape[-1]))
-    for draw, rows in enumerate(negatives):
-        left, solved = residual(gram, candidates, rows, penalty=penalty)
-        for part in _parts(len(positives), at_once=2 * _RUNS_AT_ONCE):
-            chosen = place[part]
-            kernels = solved[chosen[:, :, None], chosen[:, None, :]]
+    for part in _parts(len(positives), at_once=2 * _RUNS_AT_ONCE):
+        chosen = place[part]
+        pairs = _pairs(chosen, len(candidates))
+        targets = np.full((*chosen.shape, 1), 2.0)
+        for draw, (left, solved) in enumerate(residuals):
+            kernels = solved.take(pairs)
             kernels[:, diagonal, diagonal] += penalty
-            targets = np.full((*chosen.shape, 1), 2.0)
             alpha = np.linalg.solve(kernels, targets)[..., 0].astype(np.float64, copy=False)
             sensitivity = sensitivities(left, chosen, alpha)
             result[:, part, draw] = statistics(sensitivity[:, None], norms, _own(weights, part))[:, :, 0]
@@ -99,6 +100,12 @@ def all_runs(positives: Rows, negatives: Rows) -> Rows:
 def _parts(count: int, *, at_once: int) -> list[slice]:
     step = max(1, at_once)
     return [slice(start, min(start + step, count)) for start in range(0, count, step)]
+
+
+def _pairs(rows: Rows, n: int) -> Rows:
+    """Where the inner products of all pairs of `rows` (run, k) stand in a flattened (n, n) block: one fast gather."""
+    pairs: Rows = rows[:, :, None] * n + rows[:, None, :]
+    return pairs
 
 
 def _own(weights: Floats, part: slice) -> Floats:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, PositiveFloat
 
+from videotcav.explain.cav import ClassifierName
 from videotcav.explain.correct import Correction
 from videotcav.records import Record
 
@@ -24,7 +25,7 @@ class AnalysisSettings(Record):
 
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
     correction: Correction = "holm"
-    classifier: Literal["ridge", "mean_difference"] = "ridge"
+    classifier: ClassifierName = "ridge"
     penalty: PositiveFloat = 0.1
     random_draws: Annotated[int, Field(ge=2)] = 20
     pseudo_concepts: Annotated[int, Field(ge=19)] | None = None
