@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +14,8 @@ import numpy as np
 from videotcav.concepts import crop
 from videotcav.concepts.candidates import Candidate, cut, nearest, perceptual_hash, too_poor
 from videotcav.concepts.crop import UInt8Array
-from videotcav.concepts.detect import Detector
 from videotcav.concepts.recipe import Recipe
-from videotcav.concepts.sets import ClipRecord, as_json
+from videotcav.concepts.sets import ClipRecord
 from videotcav.concepts.workshop import Outcome, Workshop
 from videotcav.records import Kind, Track, VideoInfo
 from videotcav.video.read import VideoFile
@@ -75,8 +74,7 @@ def make_clips(
     concept: str,
     tracks: Sequence[Track],
     *,
-    labels: tuple[str, ...],
-    detector: Detector,
+    labels: Collection[str],
     recipe: Recipe,
     workshop: Workshop,
 ) -> Outcome:
@@ -119,8 +117,6 @@ def make_clips(
                     clip_id=clip_id,
                     concept=concept,
                     job=job,
-                    detector=detector,
-                    recipe=recipe,
                     workshop=workshop,
                 )
             )
@@ -129,7 +125,7 @@ def make_clips(
         source=job.source,
         sha256=job.info.sha256,
         concept=concept,
-        labels=labels,
+        labels=tuple(sorted(labels)),
         tracks=len(tracks),
         rejected=dict(sorted(rejected.items())),
         hashes=kept,
@@ -146,8 +142,6 @@ def _write(
     clip_id: str,
     concept: str,
     job: Job,
-    detector: Detector,
-    recipe: Recipe,
     workshop: Workshop,
 ) -> Iterator[ClipRecord]:
     for kind, shown in made.items():
@@ -178,9 +172,9 @@ def _write(
             frames_per_second=job.info.frames_per_second,
             width=shown.pixels.shape[2],
             height=shown.pixels.shape[1],
-            detector=detector.name,
-            detector_sha256=detector.sha256,
-            recipe=as_json(recipe.model_dump(mode="json")),
+            detector=workshop.detector.name,
+            detector_sha256=workshop.detector.sha256,
+            recipe=workshop.rules,
         )
 
 

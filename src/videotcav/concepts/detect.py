@@ -1,13 +1,21 @@
-"""Frames → detections: the one Protocol that every source of boxes speaks."""
+"""Frames → detections: the one Protocol that every source of boxes speaks, and the door through which they come.
+
+A package adds a detector of its own with an entry point in the group `videotcav.detectors`: a function
+`load(name, *, form=None, class_names=None) -> Detector`. Those of videotcav itself come through the same door.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from videotcav.errors import ConceptError, MissingExtra, closest
 from videotcav.records import VideoInfo
 
 UInt8Frames = NDArray[np.uint8]
@@ -72,6 +80,11 @@ class Detector(Protocol):
         ...
 
     @property
+    def settings(self) -> Mapping[str, str | float]:
+        """Its own thresholds, which go into the provenance too."""
+        ...
+
+    @property
     def knows_instances(self) -> bool:
         """Whether its detections come with `track_ids`."""
         ...
@@ -79,3 +92,39 @@ class Detector(Protocol):
     def __call__(self, frames: Frames) -> list[Detections]:
         """One `Detections` a frame."""
         ...
+
+
+class DetectorSource(Protocol):
+    """What an entry point names. `form` says how to read what the file leaves unsaid."""
+
+    def __call__(self, name: str, *, form: str | None = None, class_names: tuple[str, ...] | None = None) -> Detector:
+        """The detector of that name, usually a file."""
+        ...
+
+
+def load_detector(spec: str | Path, *, form: str | None = None, class_names: tuple[str, ...] | None = None) -> Detector:
+    """The detector that a person means by `yolo:model.onnx`, `transformers:folder`, `boxes:boxes.json` or a bare path.
+
+    A bare path to an `.onnx` file is a YOLO network; any other is boxes from a file. Raises ConceptError for what is
+    none of these and MissingExtra where the source needs a package that is not installed.
+    """
+    sources = {point.name: point for point in entry_points(group="videotcav.detectors")}
+    scheme, colon, name = str(spec).partition(":")
+    if not colon or scheme not in sources:
+        path = Path(spec)
+        if not path.exists():
+            near = closest(scheme, sources) if colon else ""
+            raise ConceptError(
+                f"{spec}: there is no such detector file"
+                + (f"; closest source: {near}" if near else "")
+                + f"; give a path or one of {', '.join(f'{source}:…' for source in sorted(sources))}"
+            )
+        if path.suffix in {".pt", ".pth"}:
+            raise ConceptError(f"{path}: is a PyTorch checkpoint; export it to ONNX first (YOLOv7: export.py --grid)")
+        scheme, name = ("yolo" if path.suffix == ".onnx" else "boxes"), str(path)
+    try:
+        load: DetectorSource = sources[scheme].load()
+    except ModuleNotFoundError as error:
+        extra = "hub" if scheme == "transformers" else "detect"
+        raise MissingExtra(error.name or scheme, extra=extra, purpose=f"the detector '{spec}'") from None
+    return load(name, form=form, class_names=class_names)

@@ -8,18 +8,21 @@ from __future__ import annotations
 import glob
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from videotcav.concepts.ahead import ahead
 from videotcav.concepts.clips import Job, make_clips
-from videotcav.concepts.detect import Detections, Detector, Frames, UInt8Frames
+from videotcav.concepts.detect import Detections, Detector, Frames
+from videotcav.concepts.detectors.read_boxes import read_boxes
+from videotcav.concepts.overlay import write_overlay
 from videotcav.concepts.recipe import Recipe
 from videotcav.concepts.sets import VIDEO_SUFFIXES
-from videotcav.concepts.sidecars import read_boxes
-from videotcav.concepts.track import known_tracks
+from videotcav.concepts.track import ShotCuts, tracks_of
 from videotcav.concepts.workshop import Outcome, Workshop
 from videotcav.errors import ConceptError, VideoError, VideosError, closest
 from videotcav.records import Progress, Record, VideoInfo, silent
@@ -30,13 +33,22 @@ _BATCHES_AHEAD = 2
 
 
 class Proposal(Record):
-    """What a run of `propose` did: outcomes by concept and video, and what it had to leave out."""
+    """What a run of `propose` did: the outcomes of its videos, and what it had to leave out."""
 
     folder: Path
     outcomes: tuple[Outcome, ...]
-    added: int
+    done_before: int
     skipped: dict[str, str]
-    without_detections: tuple[str, ...]
+
+    @property
+    def added(self) -> int:
+        """How many candidates became clips, not counting their twins."""
+        return sum(outcome.kept for outcome in self.outcomes)
+
+    @property
+    def without_tracks(self) -> tuple[str, ...]:
+        """The videos in which none of the labels was found."""
+        return tuple(sorted({o.video for o in self.outcomes} - {o.video for o in self.outcomes if o.tracks}))
 
     def rejected(self, concept: str) -> dict[str, int]:
         """How many candidates of a concept were turned away, by reason, the most common first."""
@@ -55,6 +67,7 @@ def propose(
     labels: Sequence[str] | Mapping[str, str],
     recipe: Recipe | None = None,
     sources: Mapping[str, str] | None = None,
+    overlay: Path | str | None = None,
     skip_bad: bool = False,
     progress: Progress = silent,
 ) -> Proposal:
@@ -62,41 +75,39 @@ def propose(
 
     `videos` are files, folders or patterns. `labels` are names of the detector, or map them to names of concepts;
     `"*"` stands for all other labels. `sources` maps file names (without ending) to what they were cut from, where
-    several files come from one recording; by default each file is its own source.
+    several files come from one recording; by default each file is its own source. `overlay` is a folder for videos
+    that show the tracks, each held in memory whole while it is drawn.
 
     Videos that the folder has already are not read again. Raises ConceptError, or VideosError that lists all
     unreadable videos (with `skip_bad` they are left out).
     """
     recipe = recipe or Recipe()
-    concept_of = _concepts(labels, detector)
-    workshop = Workshop(Path(out), recipe, detector=detector.name, detector_sha256=detector.sha256)
+    wanted = _concepts(labels, detector)
+    workshop = Workshop(Path(out), recipe, detector)
     infos, bad = _probe(list_videos(videos))
     if bad and (not skip_bad or not infos):
         raise VideosError(bad)
-    jobs = _jobs(infos, workshop, sorted(set(concept_of.values())), sources or {})
-    before = len(workshop.outcomes)
-    with workshop:
-        for job, found in _detected(jobs, detector, progress):
-            tracks = known_tracks(found, min_score=recipe.min_score)
-            for concept in job.concepts:
-                wanted = tuple(sorted(label for label, name in concept_of.items() if name == concept))
-                make_clips(
-                    job,
-                    concept,
-                    [track for track in tracks if track.label in wanted],
-                    labels=wanted,
-                    detector=detector,
-                    recipe=recipe,
-                    workshop=workshop,
-                )
-    outcomes = tuple(list(workshop.outcomes.values())[before:])
-    return Proposal(
-        folder=Path(out),
-        outcomes=tuple(workshop.outcomes.values()),
-        added=sum(outcome.kept for outcome in outcomes),
-        skipped=bad,
-        without_detections=tuple(sorted({o.video for o in outcomes} - {o.video for o in outcomes if o.tracks})),
-    )
+    jobs = _jobs(infos, workshop, sorted(set(wanted.values())), sources or {})
+    outcomes: list[Outcome] = []
+
+    def finish(seen: _Seen) -> None:
+        tracks = tracks_of(seen.found, recipe=recipe, labels=wanted, cuts=seen.cuts)
+        for concept in seen.job.concepts:
+            mine = {label for label, name in wanted.items() if name == concept}
+            chosen = [track for track in tracks if track.label in mine]
+            outcomes.append(make_clips(seen.job, concept, chosen, labels=mine, recipe=recipe, workshop=workshop))
+        if overlay is not None:
+            write_overlay(seen.job.info, tracks, Path(overlay) / f"{seen.job.name}.mp4")
+
+    with workshop, ThreadPoolExecutor(1, thread_name_prefix="finish") as behind:
+        under_way: Future[None] | None = None
+        for seen in progress(_seen(jobs, detector), "proposing", total=len(jobs)):
+            if under_way is not None:
+                under_way.result()  # one at a time and in order: what is a duplicate depends on what came before
+            under_way = behind.submit(finish, seen)
+        if under_way is not None:
+            under_way.result()
+    return Proposal(folder=Path(out), outcomes=tuple(outcomes), done_before=len(infos) - len(jobs), skipped=bad)
 
 
 def propose_from_boxes(
@@ -179,22 +190,36 @@ def _jobs(
     return jobs
 
 
-def _detected(jobs: Sequence[Job], detector: Detector, progress: Progress) -> Iterator[tuple[Job, list[Detections]]]:
+class _Seen(NamedTuple):
+    """A video that the detector is done with."""
+
+    job: Job
+    found: list[Detections]
+    cuts: list[int]
+
+
+class _Batch(NamedTuple):
+    job: Job
+    frames: Frames
+    cuts: list[int]
+
+
+def _seen(jobs: Sequence[Job], detector: Detector) -> Iterator[_Seen]:
     """Each job with the detections of all its frames, while the frames to come are decoded on another thread."""
-    batches = groupby(ahead(_batches(jobs), depth=_BATCHES_AHEAD), key=lambda batch: batch[0])
-    for job, group in progress(batches, "proposing", total=len(jobs)):
-        yield job, [found for _, frames in group for found in detector(frames)]
+    batches = ahead(_batches(jobs, cuts_wanted=not detector.knows_instances), depth=_BATCHES_AHEAD)
+    for job, group in groupby(batches, key=lambda batch: batch.job):
+        found: list[Detections] = []
+        cuts: list[int] = []
+        for batch in group:
+            found += detector(batch.frames)
+            cuts += batch.cuts
+        yield _Seen(job, found, cuts)
 
 
-def _batches(jobs: Iterable[Job]) -> Iterator[tuple[Job, Frames]]:
+def _batches(jobs: Iterable[Job], *, cuts_wanted: bool) -> Iterator[_Batch]:
     for job in jobs:
-        held: list[UInt8Frames] = []
-        first = 0
-        for frame in VideoFile(job.info.path).stream():
-            held.append(frame)
-            if len(held) == _FRAMES_PER_BATCH:
-                yield job, Frames(np.stack(held), job.info, first)
-                first += len(held)
-                held = []
-        if held:
-            yield job, Frames(np.stack(held), job.info, first)
+        shots = ShotCuts() if cuts_wanted else None
+        numbered = enumerate(VideoFile(job.info.path).stream())
+        while batch := list(islice(numbered, _FRAMES_PER_BATCH)):
+            cuts = [index for index, frame in batch if shots is not None and shots.starts_at(frame, index)]
+            yield _Batch(job, Frames(np.stack([frame for _, frame in batch]), job.info, batch[0][0]), cuts)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+from videotcav.concepts.detect import Detector
 from videotcav.concepts.recipe import Recipe
 from videotcav.concepts.sets import ClipRecord, as_json, read_records, replace_text, write_records
 from videotcav.errors import ConceptError
@@ -44,12 +45,23 @@ class Outcome(Record):
 class Workshop:
     """The state of a concept folder while clips are added to it."""
 
-    def __init__(self, folder: Path, recipe: Recipe, *, detector: str, detector_sha256: str) -> None:
+    def __init__(self, folder: Path, recipe: Recipe, detector: Detector) -> None:
         self.folder = folder
+        self.detector = detector
         self._state = folder / ".propose"
-        self._rules = {"detector": detector, "detector_sha256": detector_sha256, **recipe.model_dump(mode="json")}
+        self._rules = {
+            **recipe.model_dump(mode="json"),
+            **{f"detector_{key}": value for key, value in detector.settings.items()},
+            "detector": detector.name,
+            "detector_sha256": detector.sha256,
+        }
         self._require_same_rules()
         self.outcomes = {(outcome.video, outcome.concept): outcome for outcome in self._read_outcomes()}
+
+    @property
+    def rules(self) -> str:
+        """Recipe and detector as JSON: the provenance that all clips of the folder share."""
+        return as_json(self._rules)
 
     @property
     def temporary(self) -> Path:
@@ -103,7 +115,7 @@ class Workshop:
         if not path.exists():
             return
         before = json.loads(path.read_text(encoding="utf-8"))
-        now = json.loads(as_json(self._rules))
+        now = json.loads(self.rules)
         changed = [key for key in now if before.get(key) != now[key]]
         if changed:
             listed = "; ".join(f"{key} was {before.get(key)}, now {now[key]}" for key in changed)

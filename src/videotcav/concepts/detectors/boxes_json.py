@@ -1,4 +1,4 @@
-"""The formats in which boxes come: COCO JSON with videos, as TAO and COCO-VID write it."""
+"""COCO JSON with videos, as TAO and COCO-VID write it, and JSON of regions that never move."""
 
 from __future__ import annotations
 
@@ -9,20 +9,26 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from videotcav.concepts.boxes import BoxesFile, Row, VideoBoxes
+from videotcav.concepts.detectors.boxes import BoxesFile, Regions, Row, VideoBoxes
 from videotcav.errors import ConceptError
 
 
-def read_boxes(path: Path | str) -> BoxesFile:
-    """The boxes of a file, as a detector. Raises ConceptError with the place of the first mistake."""
-    path = Path(path)
-    if not path.exists():
-        raise ConceptError(f"{path}: there is no such file of boxes")
-    return _read_coco(path)
+def read_regions(path: Path) -> Regions:
+    """The regions of a JSON file `{"regions": {"scoreboard": [left, top, right, bottom]}}`."""
+    data = path.read_bytes()
+    try:
+        regions = _Regions.model_validate(json.loads(data)).regions
+    except ValueError as error:  # json's and pydantic's both
+        raise ConceptError(f"{path}: {_first_mistake(error, 'a file of regions')}") from None
+    return Regions(path=path, sha256=hashlib.sha256(data).hexdigest(), places=regions)
 
 
 class _Loose(BaseModel):
     model_config = ConfigDict(extra="ignore")
+
+
+class _Regions(_Loose):
+    regions: dict[str, tuple[float, float, float, float]]
 
 
 class _Video(_Loose):
@@ -61,12 +67,13 @@ class _Coco(_Loose):
     categories: list[_Category]
 
 
-def _read_coco(path: Path) -> BoxesFile:
+def read_coco(path: Path) -> BoxesFile:
+    """The boxes of a COCO JSON file with videos; frames are counted from 0."""
     data = path.read_bytes()
     try:
         coco = _Coco.model_validate(json.loads(data))
     except ValueError as error:  # json's and pydantic's both
-        raise ConceptError(f"{path}: {_first_mistake(error)}") from None
+        raise ConceptError(f"{path}: {_first_mistake(error, 'COCO JSON with videos')}") from None
     categories = {category.id: category.name for category in coco.categories}
     images = {image.id: image for image in coco.images}
     videos: dict[Any, dict[int, list[Row]]] = {video.id: {} for video in coco.videos}
@@ -96,7 +103,7 @@ def _read_coco(path: Path) -> BoxesFile:
         labels=tuple(dict.fromkeys(categories.values())),
         videos={
             Path(video.file_name or video.name or str(video.id)).with_suffix("").as_posix(): VideoBoxes(
-                frames=_all_or_no_instances(path, videos[video.id]),
+                frames=videos[video.id],
                 size=(video.width, video.height) if video.width and video.height else None,
             )
             for video in coco.videos
@@ -104,17 +111,8 @@ def _read_coco(path: Path) -> BoxesFile:
     )
 
 
-def _all_or_no_instances(path: Path, frames: dict[int, list[Row]]) -> dict[int, list[Row]]:
-    known = {row[6] is not None for rows in frames.values() for row in rows}
-    if len(known) > 1:
-        raise ConceptError(
-            f"{path}: some boxes of a video have a track_id and some have none; give it to all or to none"
-        )
-    return frames
-
-
-def _first_mistake(error: ValueError) -> str:
+def _first_mistake(error: ValueError, what: str) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        return f"is not COCO JSON with videos: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+        return f"is not {what}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
     return f"is not JSON: {error}"

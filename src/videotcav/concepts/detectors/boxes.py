@@ -1,13 +1,14 @@
 """Boxes from a file, as a detector: annotations, fixed regions of the frame, another program's detections.
 
 A file that knows which box belongs to which instance says so, and its word stands: nothing is tracked again.
-`sidecars.py` reads the formats.
+`read_boxes.py` reads the formats.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from videotcav.concepts.detect import Detections, Frames
@@ -29,6 +30,11 @@ class VideoBoxes:
     size: tuple[int, int] | None = None
     relative: bool = False
 
+    @cached_property
+    def knows_instances(self) -> bool:
+        """Whether every box comes with the instance it belongs to; where one does not, all are tracked."""
+        return all(instance is not None for rows in self.frames.values() for *_, instance in rows)
+
 
 @dataclass(frozen=True)
 class BoxesFile:
@@ -41,11 +47,14 @@ class BoxesFile:
     name: str = "boxes"
 
     @property
+    def settings(self) -> dict[str, str | float]:
+        """A file has no thresholds."""
+        return {}
+
+    @property
     def knows_instances(self) -> bool:
         """Whether every box comes with the instance it belongs to."""
-        return all(
-            row[6] is not None for video in self.videos.values() for rows in video.frames.values() for row in rows
-        )
+        return all(video.knows_instances for video in self.videos.values())
 
     def __call__(self, frames: Frames) -> list[Detections]:
         """The file's boxes in these frames; raises ConceptError where the file does not fit the video."""
@@ -89,5 +98,45 @@ class BoxesFile:
                     f"{self.path}: the box ({shown}) of '{label}' in frame {index} of {video.path.name} lies outside "
                     f"the {video.width}×{video.height} frame or is empty"
                 )
-            rows.append((*inside, score, label, instance))
+            rows.append((*inside, score, label, instance if boxes.knows_instances else None))
         return Detections.of(rows)
+
+
+@dataclass(frozen=True)
+class Regions:
+    """A detector of places that never move: a scoreboard, a watermark. `places` are (left, top, right, bottom).
+
+    A place whose four numbers are 1 at most is a share of the frame, others are pixels.
+    """
+
+    path: Path
+    sha256: str
+    places: Mapping[str, tuple[float, float, float, float]]
+    name: str = "regions"
+
+    knows_instances = True
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the places."""
+        return tuple(self.places)
+
+    @property
+    def settings(self) -> dict[str, str | float]:
+        """A file has no thresholds."""
+        return {}
+
+    def __call__(self, frames: Frames) -> list[Detections]:
+        """Every place in every frame; raises ConceptError where one lies outside the frame."""
+        video = frames.video
+        rows: list[Row] = []
+        for label, place in self.places.items():
+            scale = (video.width, video.height) * 2 if max(place) <= 1 else (1,) * 4
+            left, top, right, bottom = (edge * factor for edge, factor in zip(place, scale, strict=True))
+            if not (0 <= left < right <= video.width and 0 <= top < bottom <= video.height):
+                raise ConceptError(
+                    f"{self.path}: '{label}' {list(place)} does not lie within the {video.width}×{video.height} frame "
+                    f"of {video.path.name}; it needs left < right and top < bottom"
+                )
+            rows.append((left, top, right, bottom, 1.0, label, "0"))
+        return [Detections.of(rows)] * len(frames.pixels)

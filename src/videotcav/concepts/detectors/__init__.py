@@ -1,0 +1,1 @@
+"""Sources of boxes: YOLO networks, transformers detectors, and boxes from files."""

@@ -1,0 +1,58 @@
+"""The formats in which boxes come, and the way each is recognised."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from videotcav.concepts.detectors.boxes import BoxesFile, Regions
+from videotcav.concepts.detectors.boxes_json import read_coco, read_regions
+from videotcav.concepts.detectors.boxes_text import FRAME_NUMBER, read_mot, read_yolo
+from videotcav.errors import ConceptError, closest
+
+FORMS = ("coco", "regions", "mot", "yolo")
+
+
+def load(name: str, *, form: str | None = None, class_names: tuple[str, ...] | None = None) -> BoxesFile | Regions:
+    """Boxes from a file: the entry point `boxes`. `form` is one of FORMS and is seen from the file where not given."""
+    return read_boxes(name, form=form, class_names=class_names)
+
+
+def read_boxes(
+    path: Path | str, *, form: str | None = None, class_names: tuple[str, ...] | None = None
+) -> BoxesFile | Regions:
+    """The boxes of a file or a folder, as a detector.
+
+    - `coco`: JSON with videos, images, annotations and categories, as TAO and COCO-VID write it;
+    - `regions`: JSON `{"regions": {"scoreboard": [left, top, right, bottom]}}`, the same place in all frames;
+    - `mot`: a text for each video, named as it is, or a folder of them (also `<video>/gt/gt.txt`);
+    - `yolo`: a folder of texts `<video>_<frame>.txt`, frames counted from 1, as Ultralytics saves them.
+
+    Texts hold class numbers; their names are `class_names`, else the lines of `classes.txt` in the folder, else
+    COCO's 80 (`yolo`) or `object` (`mot`). Raises ConceptError with the place of the first mistake.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ConceptError(f"{path}: there is no such file of boxes")
+    form = form or _form_of(path)
+    match form:
+        case "coco":
+            return read_coco(path)
+        case "regions":
+            return read_regions(path)
+        case "mot":
+            return read_mot(path, class_names=class_names)
+        case "yolo":
+            return read_yolo(path, class_names=class_names)
+        case _:
+            raise ConceptError(
+                f"there is no form of boxes '{form}'; closest: {closest(form, FORMS) or ', '.join(FORMS)}"
+            )
+
+
+def _form_of(path: Path) -> str:
+    if path.is_dir():
+        mot = any(path.glob("*/gt/gt.txt")) or not any(FRAME_NUMBER.search(text.stem) for text in path.glob("*.txt"))
+        return "mot" if mot else "yolo"
+    if path.suffix.lower() == ".txt":
+        return "mot"
+    return "regions" if b'"regions"' in path.read_bytes()[:4096] else "coco"
