@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from videotcav.explain.draws import Clips, Flags, draw_flips, draw_negatives, dr
 from videotcav.explain.gram import Rows
 from videotcav.explain.score import all_runs
 from videotcav.explain.settings import AnalysisSettings
-from videotcav.records import ConceptSet, Kind
+from videotcav.records import TWINS, ConceptSet, Kind
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,69 @@ class ConceptRows:
         at = [self.ids.index(clip_id) for clip_id in ids]
         sources = tuple(self.clips.sources[index] for index in at)
         return ConceptRows(self.concept, self.kind, tuple(ids), Clips(self.clips.rows[at], sources))
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is asked of which clips: concept sets, the random pool and the class clips, at how many layers."""
+
+    concepts: tuple[ConceptRows, ...]
+    random: Clips
+    classes: Mapping[str, Clips]
+    layers: int
+    settings: AnalysisSettings
+
+    @property
+    def pairs(self) -> list[tuple[ConceptRows, ConceptRows]]:
+        """Each dynamic set with each of its twins, both restricted to the tracks that have both."""
+        by_name = {each.name: each for each in self.concepts}
+        pairs = []
+        for dynamic in self.concepts:
+            for kind in TWINS:
+                twin = by_name.get(f"{dynamic.concept}/{kind}")
+                if dynamic.kind != "spatiotemporal" or twin is None:
+                    continue
+                both = [clip_id for clip_id in dynamic.ids if clip_id in set(twin.ids)]
+                pairs.append((dynamic.restricted(both), twin.restricted(both)))
+        return pairs
+
+    @property
+    def tests(self) -> int:
+        """Tests in one family: every set and every pair, at every layer, for every class."""
+        return (len(self.concepts) + len(self.pairs)) * self.layers * len(self.classes)
+
+    @property
+    def null_draws(self) -> int:
+        """Pseudo-concepts, and label flips, of each test."""
+        return self.settings.null_draws(self.tests)
+
+    def refuse_too_little(self) -> None:
+        """Nothing where the method can stand on what there is.
+
+        Raises:
+            NotEnoughData: too few clips, sources, random clips or null draws; says the number needed.
+        """
+        settings = self.settings
+        for each in (*self.concepts, *(dynamic for dynamic, _ in self.pairs)):
+            sources = len(each.clips.counts)
+            if len(each.clips) < settings.minimum_clips or sources < settings.minimum_sources:
+                raise NotEnoughData(
+                    f"concept '{each.name}' has {len(each.clips)} clips of {sources} source videos that can be used "
+                    f"(for a test of motion: that have their twin); at least {settings.minimum_clips} clips of "
+                    f"{settings.minimum_sources} videos are needed. Add clips, or lower minimum_clips or "
+                    "minimum_sources in the study's tests"
+                )
+        for name, clips in self.classes.items():
+            if len(clips) < 2:  # noqa: PLR2004 - one clip has no spread
+                raise NotEnoughData(f"class '{name}' has {len(clips)} clips; at least 2 are needed, better 30")
+        needed = settings.null_draws_needed(self.tests)
+        if self.null_draws < needed:
+            raise NotEnoughData(
+                f"{self.tests} tests at alpha {settings.alpha} with the correction '{settings.correction}' need at "
+                f"least {needed} pseudo-concepts, not {self.null_draws}: raise pseudo_concepts, or leave it out"
+            )
+        for each in self.concepts:
+            null_shape(each, self.random)
 
 
 @dataclass(frozen=True)

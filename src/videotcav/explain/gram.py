@@ -36,6 +36,10 @@ class Gram:
         norms: Floats = np.sqrt(np.clip(np.diagonal(self.gradients), 0.0, None))
         return norms
 
+    def of_clips(self, rows: Rows) -> Gram:
+        """The inner products of some of the concept and random clips, in the order of `rows`."""
+        return Gram(self.kernel[np.ix_(rows, rows)], self.cross[:, rows], self.gradients)
+
     def gradient_cosine(self, rows: Rows | slice = slice(None)) -> float:
         """Mean cosine over all pairs of the gradients at `rows`; 1 where all class clips push the same way.
 

@@ -47,7 +47,9 @@ def run_statistics(
     The first `positives` rows of a run are the concept, the others its random clips. `weights` is (m, w), or
     (set, m, w) where every set has its own.
     """
+    used, places = np.unique(runs, return_inverse=True)
     sets, draws, k = runs.shape
+    gram, runs = gram.of_clips(used), places.reshape(sets, draws, k)
     labels = np.where(np.arange(k) < positives, 1.0, -1.0)
     norms = gram.gradient_norms
     result = np.empty((len(STATISTICS), sets, draws, weights.shape[-1]))
