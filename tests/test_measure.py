@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from videotcav.errors import NumericalError, VideoError, VideosError
+from videotcav.errors import NotEnoughData, NumericalError, VideoError, VideosError
 from videotcav.measure import Batch, ClipFile, ClipReader, measure
 from videotcav.models.load import VideoModel, load_model
 from videotcav.records import ClipSpec, ModelCard
@@ -45,9 +45,10 @@ def clips(count: int, seed: int) -> Tensor:
     return torch.randn(count, 3, 4, 6, 6, generator=torch.Generator().manual_seed(seed))
 
 
-def batches(pixels: Tensor, size: int) -> Iterator[Batch]:
-    for part in pixels.split(size):
-        yield Batch(tuple(f"clip {index}" for index in range(len(part))), part)
+def batches(groups: dict[str | None, Tensor], size: int) -> Iterator[Batch]:
+    for name, pixels in groups.items():
+        for part in pixels.split(size):
+            yield Batch(tuple(f"clip {index}" for index in range(len(part))), part, name)
 
 
 @pytest.mark.parametrize(("size", "memory_bytes"), [(1, 0), (3, 2**30), (100, 2**30)])
@@ -55,8 +56,8 @@ def test_gram_blocks_equal_a_plain_loop_in_d_dimensions(model: VideoModel, size:
     sets, of_a, of_c = clips(7, 1), clips(3, 2), clips(4, 3)
     measured = measure(
         model,
-        sets=batches(sets, size),
-        classes={"a": batches(of_a, size), "c": batches(of_c, size)},
+        batches({None: sets, "a": of_a, "c": of_c}, size),
+        classes=("a", "c"),
         layers=("first", "second"),
         pooling="none",
         memory_bytes=memory_bytes,
@@ -80,8 +81,8 @@ def test_gram_blocks_equal_a_plain_loop_in_d_dimensions(model: VideoModel, size:
 def test_every_clip_passes_the_model_once_for_all_layers_and_classes(model: VideoModel) -> None:
     measure(
         model,
-        sets=batches(clips(7, 1), 2),
-        classes={"a": batches(clips(3, 2), 2), "b": batches(clips(5, 3), 2)},
+        batches({None: clips(7, 1), "a": clips(3, 2), "b": clips(5, 3)}, 2),
+        classes=("a", "b"),
         layers=("first", "second"),
         pooling="space",
     )
@@ -92,25 +93,46 @@ def test_nan_is_named_with_its_clip_and_layer_and_gives_no_score(model: VideoMod
     bad = clips(3, 1)
     bad[1, 0, 0, 0, 0] = torch.nan
     with pytest.raises(NumericalError, match=r"clip 1.*layer 'first'"):
-        measure(model, sets=batches(bad, 3), classes={"a": batches(clips(2, 2), 2)}, layers=("first",), pooling="none")
+        measure(model, batches({None: bad, "a": clips(2, 2)}, 3), classes=("a",), layers=("first",), pooling="none")
+
+
+def test_a_class_without_a_clip_is_refused(model: VideoModel) -> None:
+    with pytest.raises(NotEnoughData, match="class 'b': no clip"):
+        measure(
+            model,
+            batches({None: clips(2, 1), "a": clips(2, 2)}, 3),
+            classes=("a", "b"),
+            layers=("first",),
+            pooling="none",
+        )
 
 
 def reading(good: set[str]) -> ClipReader:
-    def read(path: Path) -> Tensor:
+    def read(path: Path, class_name: str | None) -> Tensor:
         if path.name not in good:
             raise VideoError(path, "is broken")
         return torch.zeros(1)
 
-    files = [ClipFile(path=Path(name), source=name) for name in ("a", "b", "c", "d")]
-    return ClipReader(files, read, batch_size=2, what="clips")
+    files: dict[str | None, list[ClipFile]] = {
+        group: [ClipFile(path=Path(name), source=name) for name in names]
+        for group, names in {None: "abc", "swing": "de"}.items()
+    }
+    return ClipReader(files, read, batch_size=2)
+
+
+def test_batches_never_mix_groups() -> None:
+    assert [(batch.class_name, "".join(batch.names)) for batch in reading(set("abcde"))] == [
+        (None, "ab"),
+        (None, "c"),
+        ("swing", "de"),
+    ]
 
 
 def test_all_unreadable_files_are_listed_at_once_and_nothing_passes_after_the_first() -> None:
-    reader = reading({"a", "c"})
     passed: list[str] = []
 
     def run() -> None:
-        for batch in reader:
+        for batch in reading({"a", "c", "e"}):
             passed.extend(batch.names)
 
     with pytest.raises(VideosError) as caught:
@@ -120,7 +142,7 @@ def test_all_unreadable_files_are_listed_at_once_and_nothing_passes_after_the_fi
 
 
 def test_unreadable_files_may_be_left_out_and_are_recorded() -> None:
-    reader = reading({"a", "c"})
+    reader = reading({"a", "c", "e"})
     reader.skip_bad = True
-    assert [name for batch in reader for name in batch.names] == ["a", "c"]
+    assert [name for batch in reader for name in batch.names] == ["a", "c", "e"]
     assert reader.left_out == {"b": "is broken", "d": "is broken"}

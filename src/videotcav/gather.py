@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from videotcav.concepts.review import reviewed_sets
 from videotcav.concepts.sets import METADATA, read_sets
-from videotcav.errors import ConceptError, StudyFileError
+from videotcav.errors import ConceptError, StudyFileError, closest
 from videotcav.measure import ClipFile
 from videotcav.records import ConceptSet
 from videotcav.studyfile import SourcesSection, StudyText, class_videos
@@ -17,11 +18,12 @@ from videotcav.video.clips import VIDEO_SUFFIXES
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything a study reads, in a fixed order."""
+    """Everything a study reads, in a fixed order; `reviews` says of each concept that people verified how they did."""
 
     concepts: tuple[ConceptSet, ...]
     random: tuple[ClipFile, ...]
     classes: dict[str, tuple[ClipFile, ...]]
+    reviews: dict[str, str]
 
     @property
     def set_files(self) -> tuple[ClipFile, ...]:
@@ -36,7 +38,8 @@ class Inputs:
             concept.model_copy(update={"clips": tuple(clip for clip in concept.clips if clip.path not in bad)})
             for concept in self.concepts
         )
-        return Inputs(
+        return replace(
+            self,
             concepts=tuple(concept for concept in kept if concept.clips),
             random=tuple(file for file in self.random if file.path not in bad),
             classes={
@@ -54,13 +57,21 @@ def gather(file: StudyText) -> Inputs:
     """
     study, folder = file.study, file.folder
     source_of = _source_lookup(study.sources, folder)
+    reviewed = reviewed_sets(folder / study.concepts.folder)
+    known = tuple(reviewed.reviews)
+    for name in study.concepts.include:
+        if name not in known:
+            hint = closest(name, known) or ", ".join(known)
+            raise ConceptError(f"{folder / study.concepts.folder}: no concept '{name}'; closest: {hint}")
+    wanted = study.concepts.include or known
     return Inputs(
-        concepts=tuple(read_sets(folder / study.concepts.folder, include=study.concepts.include or None)),
+        concepts=tuple(concept for concept in reviewed.sets if concept.concept in wanted),
         random=_random_pool(folder / study.random.folder, source_of),
         classes={
             name: tuple(ClipFile(path=path, source=source_of(path)) for path in paths)
             for name, paths in class_videos(study, folder).items()
         },
+        reviews={name: review.sentence for name, review in reviewed.reviews.items() if review.reviewed},
     )
 
 

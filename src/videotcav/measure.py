@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from torch import Tensor, stack
 
 from videotcav.engine.local import batched, load_ahead
 from videotcav.engine.rows import Rows
-from videotcav.errors import VideoError, VideosError
+from videotcav.errors import NotEnoughData, VideoError, VideosError
 from videotcav.explain.gram import Gram, gram
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import Score, features, gradients
@@ -38,10 +40,14 @@ class ClipFile(Record):
 
 @dataclass(frozen=True)
 class Batch:
-    """Clips for one pass: names for messages, pixels `clip channel time height width`."""
+    """Clips for one pass: names for messages, pixels `clip channel time height width`.
+
+    `class_name` is the class whose score is explained on them; None for concept and random clips.
+    """
 
     names: tuple[str, ...]
     pixels: Tensor
+    class_name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,39 +66,40 @@ class Measured:
 class ClipReader:
     """Reads files in batches ahead of the passes, and keeps book of those that cannot be read.
 
-    Iterating yields batches of readable clips. Without `skip_bad` nothing more is yielded after the first
-    unreadable file, the remaining files are still tried, and one `VideosError` at the end lists all bad ones.
+    `files` and `read` are by class name, None standing for concept and random clips. Iterating yields batches of
+    readable clips, one group after the other. Without `skip_bad` nothing more is yielded after the first unreadable
+    file, the remaining files are still tried, and one `VideosError` at the end lists all bad ones.
     """
 
-    files: Sequence[ClipFile]
-    read: Callable[[Path], Tensor]
+    files: Mapping[str | None, Sequence[ClipFile]]
+    read: Callable[[Path, str | None], Tensor]
     batch_size: int
-    what: str
     skip_bad: bool = False
     progress: Progress = silent
-    good: list[ClipFile] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Batch]:
-        self.good.clear()
         self.left_out.clear()
-        for clips in batched(self._readable(), self.batch_size):
-            self.good.extend(file for file, _ in clips)
-            yield Batch(tuple(file.name for file, _ in clips), stack([pixels for _, pixels in clips]))
+        for group, clips in groupby(self._readable(), key=itemgetter(0)):
+            for batch in batched(clips, self.batch_size):
+                names = tuple(file.name for _, file, _ in batch)
+                yield Batch(names, stack([pixels for _, _, pixels in batch]), group)
         if self.left_out and not self.skip_bad:
             raise VideosError(self.left_out)
 
-    def _readable(self) -> Iterator[tuple[ClipFile, Tensor]]:
-        loaded = load_ahead(self.files, self._try)
-        for file, pixels in self.progress(loaded, self.what, total=len(self.files)):
+    def _readable(self) -> Iterator[tuple[str | None, ClipFile, Tensor]]:
+        files = [(group, file) for group, files in self.files.items() for file in files]
+        loaded = load_ahead(files, self._try)
+        for (group, file), pixels in self.progress(loaded, "clips", total=len(files)):
             if isinstance(pixels, VideoError):
                 self.left_out[str(file.path)] = pixels.reason
             elif self.skip_bad or not self.left_out:
-                yield file, pixels
+                yield group, file, pixels
 
-    def _try(self, file: ClipFile) -> Tensor | VideoError:
+    def _try(self, item: tuple[str | None, ClipFile]) -> Tensor | VideoError:
+        group, file = item
         try:
-            return self.read(file.path)
+            return self.read(file.path, group)
         except VideoError as error:
             return error
 
@@ -105,23 +112,23 @@ def batch_size_for(model: VideoModel) -> int:
 
 def measure(
     model: VideoModel,
+    batches: Iterable[Batch],
     *,
-    sets: Iterator[Batch] | ClipReader,
-    classes: Mapping[str, Iterator[Batch] | ClipReader],
+    classes: Sequence[str],
     layers: Sequence[str],
     pooling: Pooling,
     score: Score = "logit",
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> Measured:
-    """The Gram blocks of all layers and classes.
+    """The Gram blocks of all layers.
 
     One forward pass a set clip serves all layers; one forward and one backward pass a class clip serves all layers
     (METHOD 2). Rows beyond `memory_bytes` are spilled to a scratch file.
 
     Args:
         model: whose activations and gradients are read; handed back unchanged.
-        sets: concept and random clips.
-        classes: clips of each class on which its score is explained.
+        batches: concept and random clips, and the clips of each class, class by class in the order of `classes`.
+        classes: on whose clips their own score is explained.
         layers: names of the layers.
         pooling: which axes of an activation are averaged.
         score: what is differentiated, the class's logit or its softmax.
@@ -130,6 +137,7 @@ def measure(
     Raises:
         NumericalError: an activation, a gradient or a logit is not finite.
         VideosError: clips that are read from files could not be read.
+        NotEnoughData: a class, or the concepts and the random pool, have no clip.
     """
     with ExitStack() as open_rows:
 
@@ -138,25 +146,27 @@ def measure(
             return {layer: open_rows.enter_context(Rows(memory_bytes=budget)) for layer in layers}
 
         activations, slopes = rows(), rows()
-        for batch in sets:
-            for layer, values in features(model, batch.pixels, layers, pooling=pooling, clip_names=batch.names).items():
-                activations[layer].append(values.numpy())
-
-        probabilities = {}
-        for name, batches in classes.items():
-            index = model.class_index(name)
-            shares = []
-            for batch in batches:
-                passed = gradients(
-                    model, batch.pixels, layers, (index,), pooling=pooling, score=score, clip_names=batch.names
-                )
-                shares.append(passed.logits.double().softmax(dim=1).numpy())
+        shares: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in classes}
+        for batch in batches:
+            if batch.class_name is None:
+                read = features(model, batch.pixels, layers, pooling=pooling, clip_names=batch.names)
                 for layer in layers:
-                    slopes[layer].append(passed.gradients[index][layer].numpy())
-            probabilities[name] = np.concatenate(shares)
-
-        grams = {layer: _gram(activations[layer], slopes[layer], layer) for layer in layers}
-    return Measured(grams=grams, probabilities=probabilities)
+                    activations[layer].append(read[layer].numpy())
+                continue
+            index = model.class_index(batch.class_name)
+            passed = gradients(
+                model, batch.pixels, layers, (index,), pooling=pooling, score=score, clip_names=batch.names
+            )
+            shares[batch.class_name].append(passed.logits.double().softmax(dim=1).numpy())
+            for layer in layers:
+                slopes[layer].append(passed.gradients[index][layer].numpy())
+        without = [f"class '{name}'" for name, found in shares.items() if not found]
+        if without or not len(activations[layers[0]]):
+            raise NotEnoughData(f"{', '.join(without) or 'the concepts and the random pool'}: no clip could be read")
+        return Measured(
+            grams={layer: _gram(activations[layer], slopes[layer], layer) for layer in layers},
+            probabilities={name: np.concatenate(found) for name, found in shares.items()},
+        )
 
 
 def _gram(activations: Rows, slopes: Rows, layer: str) -> Gram:

@@ -84,12 +84,11 @@ def tcav(
         NotEnoughData: fewer clips or draws than the tests can stand on; says the number needed.
         NumericalError: NaN or infinity in the model; names clip and layer.
     """
-    sets = [*concepts.values(), random]
-    size = batch_size_for(model)
+    groups = [*((None, each) for each in (*concepts.values(), random)), (target, clips)]
     measured = measure(
         model,
-        sets=(batch for each in sets for batch in _batches(each, size)),
-        classes={target: _batches(clips, size)},
+        (batch for class_name, each in groups for batch in _batches(each, batch_size_for(model), class_name)),
+        classes=[target],
         layers=layers or model.card.default_layers,
         pooling=pooling,
     )
@@ -147,10 +146,10 @@ def _concept_and_kind(name: str) -> tuple[str, Kind]:
     return concept, kind
 
 
-def _batches(clips: Clips, size: int) -> Iterator[Batch]:
+def _batches(clips: Clips, size: int, class_name: str | None) -> Iterator[Batch]:
     for start in range(0, len(clips), size):
         part = slice(start, start + size)
-        yield Batch(tuple(str(record.video.path) for record in clips.records[part]), clips.pixels[part])
+        yield Batch(tuple(str(record.video.path) for record in clips.records[part]), clips.pixels[part], class_name)
 
 
 def _rows(clips: Clips, first: int) -> draws.Clips:

@@ -27,7 +27,7 @@ from videotcav.explain.analyse import analyse
 from videotcav.explain.design import ConceptRows
 from videotcav.explain.draws import Clips
 from videotcav.gather import Inputs, gather
-from videotcav.maps import last_spatial_layer, write_cam_video
+from videotcav.maps import CAM_SCALE, last_spatial_layer, write_cam_video
 from videotcav.measure import ClipFile, ClipReader, Measured, batch_size_for, measure
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
@@ -37,6 +37,7 @@ from videotcav.report.run import RunResults, read_run
 from videotcav.runfolder import MEDIA, free_run_folder, new_run_folder, write_manifest, write_results
 from videotcav.studyfile import StudyText, read_study_file
 from videotcav.video.clips import read_clip
+from videotcav.video.overlay import COLOURS
 from videotcav.video.read import probe
 
 EXEMPLARS = 4
@@ -100,16 +101,19 @@ class Study:
         self, inputs: Inputs, *, skip_bad: bool, progress: Progress
     ) -> tuple[Inputs, Measured, dict[str, str]]:
         """Every clip through the model, and what is left of the inputs when bad videos may be skipped."""
-        reader = partial(ClipReader, batch_size=batch_size_for(self.model), skip_bad=skip_bad, progress=progress)
-        spec = self.model.card.clip_spec
-        sets = reader(inputs.set_files, partial(_read_set_clip, spec=spec), what="concept and random clips")
-        classes = {
-            name: reader(files, partial(_read_class_clip, spec=spec), what=f"clips of '{name}'")
-            for name, files in inputs.classes.items()
-        }
-        measured = measure(self.model, sets=sets, classes=classes, layers=self.layers, pooling=self.file.study.pooling)
-        left_out = {path: reason for each in (sets, *classes.values()) for path, reason in each.left_out.items()}
-        return inputs.without(left_out), measured, left_out
+        files: dict[str | None, tuple[ClipFile, ...]] = {None: inputs.set_files}
+        files.update(inputs.classes.items())
+        reader = ClipReader(
+            files,
+            partial(_read, spec=self.model.card.clip_spec),
+            batch_size=batch_size_for(self.model),
+            skip_bad=skip_bad,
+            progress=progress,
+        )
+        measured = measure(
+            self.model, reader, classes=tuple(inputs.classes), layers=self.layers, pooling=self.file.study.pooling
+        )
+        return inputs.without(reader.left_out), measured, dict(reader.left_out)
 
     def _analyse(self, inputs: Inputs, measured: Measured) -> list[Result]:
         concepts, first_row = [], 0
@@ -184,6 +188,7 @@ class Study:
             "clips_sha256": _digest(
                 [*inputs.set_files, *(file for files in inputs.classes.values() for file in files)]
             ),
+            "cam": {"colour_map": COLOURS, "scale": CAM_SCALE},
             "left_out": dict(left_out),
             "media": [medium.model_dump() for medium in media],
         }
@@ -232,14 +237,11 @@ def _weights(value: object, folder: Path) -> str | None:
     return str(folder / value) if Path(value).suffix else value
 
 
-def _read_class_clip(path: Path, *, spec: ClipSpec) -> Tensor:
-    return read_clip(path, spec)[1]
-
-
-def _read_set_clip(path: Path, *, spec: ClipSpec) -> Tensor:
-    """A concept or random clip: its own speed where it is long enough, stretched to the model's length where not."""
+def _read(path: Path, class_name: str | None, *, spec: ClipSpec) -> Tensor:
+    """A clip at its own speed; a concept or random clip too short for that is stretched to the model's length."""
     video = probe(path)
-    return read_clip(video, spec, fit="time" if video.duration_seconds > spec.seconds else "stretch")[1]
+    stretched = class_name is None and video.duration_seconds <= spec.seconds
+    return read_clip(video, spec, fit="stretch" if stretched else "time")[1]
 
 
 def _rows(files: tuple[ClipFile, ...], first: int) -> Clips:
@@ -266,7 +268,8 @@ def _exemplars(inputs: Inputs, media: Path) -> Iterator[Medium]:
 def _concept_facts(inputs: Inputs) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     for concept in inputs.concepts:
-        entry = facts.setdefault(concept.concept, {"kinds": {}, "sources": 0})
+        review = inputs.reviews.get(concept.concept, "unreviewed")
+        entry = facts.setdefault(concept.concept, {"kinds": {}, "sources": 0, "review": review})
         entry["kinds"][concept.kind] = len(concept.clips)
         entry["sources"] = max(entry["sources"], len({clip.source for clip in concept.clips}))
     return facts

@@ -1,0 +1,191 @@
+"""The whole route on files, with a model whose answer is known: it adds up the change between frames."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from videotcav.errors import ConceptError, NotEnoughData, StudyFileError, VideosError
+from videotcav.study import Study
+from videotcav.video.write import write_video
+
+MODULE = "net_of_the_study_tests"
+NET = '''
+import torch
+from torch import nn
+from videotcav.records import ClipSpec, ModelCard
+
+class Square(nn.Module):
+    def forward(self, values):
+        return values**2
+
+class Change(nn.Module):
+    """Logit "moving": how much brightness changes from frame to frame; logit "bright": how bright it is."""
+    def __init__(self):
+        super().__init__()
+        self.diff = nn.Conv3d(3, 2, (2, 1, 1), bias=False)
+        with torch.no_grad():
+            self.diff.weight.zero_()
+            self.diff.weight[0, :, 0], self.diff.weight[0, :, 1] = -1, 1
+            self.diff.weight[1, :, 1] = 1
+        self.square = Square()
+
+    def forward(self, pixels):
+        return torch.tanh(self.square(self.diff(pixels))).mean((2, 3, 4)) * 10
+
+def build():
+    spec = ClipSpec(frames=4, seconds_between_frames=0.1, height=16, width=16, resize=16)
+    layouts = {"diff": "b c t h w", "square": "b c t h w"}
+    return Change(), ModelCard(name="change", clip_spec=spec, classes=("moving", "bright"), layouts=layouts,
+                               default_layers=("square",))
+'''
+STUDY = f"""
+question = "Does it see the change?"
+seed = 1
+[model]
+name = "{MODULE}:build"
+[classes.moving]
+videos = ["moving"]
+[concepts]
+folder = "concepts"
+[random]
+folder = "random"
+[tests]
+random_draws = 5
+pseudo_concepts = 199
+bootstrap_resamples = 100
+[cam]
+clips = 1
+against = "bright"
+"""
+
+
+def noise(rng: np.random.Generator, *, moving: bool, frames: int = 5) -> np.ndarray:
+    """Blocks of random brightness, new in every frame or the same in all."""
+    blocks = rng.integers(60, 200, (frames if moving else 1, 8, 8, 1)).repeat(3, axis=3)
+    return np.broadcast_to(blocks, (frames, 8, 8, 3)).repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Videos of a study: clips of the class, a concept that flickers with its frozen twin, and a random pool."""
+    folder = tmp_path_factory.mktemp("material")
+    rng = np.random.default_rng(0)
+    (folder / f"{MODULE}.py").write_text(NET)
+    (folder / "study.toml").write_text(STUDY)
+    for name in ("moving", "random", "concepts/flicker/spatiotemporal", "concepts/flicker/frozen"):
+        (folder / name).mkdir(parents=True)
+    for number in range(12):
+        write_video(folder / "moving" / f"{number:02}.mp4", noise(rng, moving=True), frames_per_second=10)
+        clip = noise(rng, moving=True)
+        frozen = np.broadcast_to(clip[:1], clip.shape)
+        write_video(folder / f"concepts/flicker/spatiotemporal/{number:02}.mp4", clip, frames_per_second=10)
+        write_video(folder / f"concepts/flicker/frozen/{number:02}.mp4", frozen, frames_per_second=10)
+    for number in range(40):
+        moving = bool(number % 2)
+        write_video(folder / "random" / f"{number:02}.mp4", noise(rng, moving=moving), frames_per_second=10)
+    return folder
+
+
+@pytest.fixture
+def study_folder(material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(material, tmp_path / "study")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(material)])
+    return tmp_path / "study"
+
+
+def test_the_run_folder_holds_what_the_route_promises(study_folder: Path, tmp_path: Path) -> None:
+    run = Study.from_file(study_folder / "study.toml").run(tmp_path / "run")
+    assert sorted(path.name for path in run.folder.iterdir()) == [
+        "manifest.json",
+        "media",
+        "report.html",
+        "results.parquet",
+    ]
+    rows = pq.read_table(run.folder / "results.parquet").to_pylist()
+    assert len(rows) == 3 * 3  # two kinds and one contrast, in three statistics, at one layer for one class
+    manifest = json.loads((run.folder / "manifest.json").read_text())
+    assert manifest["seed"] == 1
+    assert manifest["classes"]["moving"]["clips"] == 12
+    assert manifest["concepts"]["flicker"]["kinds"] == {"spatiotemporal": 12, "frozen": 12}
+    for medium in manifest["media"]:
+        assert (run.folder / "media" / medium["path"]).is_file()
+    assert {medium["role"] for medium in manifest["media"]} == {"exemplar", "cam"}
+
+
+def test_flicker_is_found_to_move_the_class_that_is_flicker_and_its_frozen_twin_is_not(
+    study_folder: Path, tmp_path: Path
+) -> None:
+    run = Study.from_file(study_folder / "study.toml").run(tmp_path / "run")
+    verdicts = {(row.kind, row.against): row.verdict for row in run.results if row.statistic == "sensitivity"}
+    assert verdicts["spatiotemporal", "random"] == "positive"
+    assert verdicts["spatiotemporal", "frozen"] == "positive"
+    assert verdicts["frozen", "random"] != "positive"
+
+
+def test_the_same_study_twice_gives_the_same_bytes(study_folder: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        Study.from_file(study_folder / "study.toml").run(tmp_path / name)
+    one, two = ((tmp_path / name / "results.parquet").read_bytes() for name in ("one", "two"))
+    assert one == two
+    media = sorted(path.name for path in (tmp_path / "one" / "media").iterdir())
+    for name in media:
+        assert (tmp_path / "one" / "media" / name).read_bytes() == (tmp_path / "two" / "media" / name).read_bytes()
+
+
+def test_bad_videos_are_all_listed_and_leave_no_run_folder(study_folder: Path, tmp_path: Path) -> None:
+    (study_folder / "moving" / "03.mp4").write_bytes(b"")
+    (study_folder / "random" / "07.mp4").write_bytes(b"not a video")
+    with pytest.raises(VideosError) as caught:
+        Study.from_file(study_folder / "study.toml").run(tmp_path / "run")
+    assert {Path(path).name for path in caught.value.reasons} == {"03.mp4", "07.mp4"}
+    assert not (tmp_path / "run").exists()
+
+
+def test_bad_videos_may_be_left_out_and_are_recorded(study_folder: Path, tmp_path: Path) -> None:
+    (study_folder / "moving" / "03.mp4").write_bytes(b"")
+    (study_folder / "concepts" / "flicker" / "frozen" / "05.mp4").write_bytes(b"not a video")
+    run = Study.from_file(study_folder / "study.toml").run(tmp_path / "run", skip_bad=True)
+    assert {Path(path).name for path in run.manifest.left_out} == {"03.mp4", "05.mp4"}
+    assert {row.class_clips for row in run.results} == {11}
+    contrast = next(row for row in run.results if row.against == "frozen")
+    assert contrast.concept_clips == 11  # a pair needs both
+
+
+def test_too_few_concept_clips_are_refused_with_the_number_needed(study_folder: Path, tmp_path: Path) -> None:
+    for number in range(5, 12):
+        (study_folder / f"concepts/flicker/frozen/{number:02}.mp4").unlink()
+    with pytest.raises(NotEnoughData, match=r"flicker/frozen.*5 clips.*at least 10"):
+        Study.from_file(study_folder / "study.toml").run(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_only_the_model_can_tell_joins_the_list_of_mistakes(study_folder: Path) -> None:
+    path = study_folder / "study.toml"
+    text = (
+        path.read_text()
+        .replace("seed = 1", 'seed = 1\nlayers = ["squares"]')
+        .replace("[classes.moving]", "[classes.mving]")
+    )
+    path.write_text(text.replace('folder = "random"', 'folder = "randm"'))
+    with pytest.raises(StudyFileError) as caught:
+        Study.from_file(path)
+    told = "\n".join(caught.value.problems)
+    assert len(caught.value.problems) == 3
+    assert "layers[0]: no layer 'squares'" in told
+    assert "closest: 'square'" in told
+    assert "classes.mving: no class 'mving'" in told
+    assert "random.folder: 'randm' does not exist" in told
+
+
+def test_an_unknown_concept_is_suggested(study_folder: Path, tmp_path: Path) -> None:
+    path = study_folder / "study.toml"
+    path.write_text(path.read_text().replace('folder = "concepts"', 'folder = "concepts"\ninclude = ["flickr"]'))
+    with pytest.raises(ConceptError, match="no concept 'flickr'; closest: 'flicker'"):
+        Study.from_file(path).run(tmp_path / "run")
