@@ -173,7 +173,7 @@ class Study:
             "study_sha256": self.file.sha256,
             "layers": self.layers,
             "pooling": study.pooling,
-            "tests": {**study.tests.model_dump(), "primary": "sign_count"},
+            "tests": {**study.tests.model_dump(), "primary": study.primary},
             "classes": {
                 name: {
                     "clips": len(files),

@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from videotcav.errors import StudyFileError, VideoError, closest
 from videotcav.explain.settings import AnalysisSettings
-from videotcav.records import ClipSpec, Pooling, Record
+from videotcav.records import ClipSpec, Pooling, Record, Statistic
 from videotcav.video.clips import find_videos
 
 
@@ -64,12 +64,18 @@ class CamSection(Record):
 
 
 class StudyFile(Record):
-    """A whole study, as validated from its file. Paths are relative to the folder of the file."""
+    """A whole study, as validated from its file. Paths are relative to the folder of the file.
+
+    `primary` is the statistic in which the report tells the verdicts; all three are computed, tested and shown. A
+    sign count saturates where a class's gradients agree, and then nothing can be told from random vectors by it;
+    the cosine does not, and has the same unit at every layer.
+    """
 
     question: str
     seed: int = 0
     layers: tuple[str, ...] = ()
     pooling: Pooling = "none"
+    primary: Statistic = "cosine"
     model: ModelSection
     classes: dict[str, ClassSection] = Field(min_length=1)
     sources: SourcesSection | None = None

@@ -1,1 +1,0 @@
-"""One short function a command."""
