@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +17,22 @@ TOKEN = "token-of-the-tests"  # noqa: S105 - not a secret
 COLOURS = {"racket": (60, 120, 220), "ball": (220, 190, 50), "person": (150, 90, 160)}
 
 
-def source_frames(seed: int, colour: tuple[int, int, int]) -> tuple[np.ndarray, list[tuple[float, ...]]]:
-    """Frames of 96 × 128 with one moving square, and its boxes."""
-    rng = np.random.default_rng(seed)
+def source_frames(concept: str, match: int) -> tuple[np.ndarray, list[list[tuple[int, int, int, int]]]]:
+    """Frames of 96 × 128 with three moving squares, and the boxes of each."""
+    rng = np.random.default_rng(int(hashlib.sha256(f"{concept} {match}".encode()).hexdigest()[:8], 16))
     frames = np.full((FRAMES, 96, 128, 3), (70, 110, 80), dtype=np.uint8)
     frames[:, ::16] = (90, 130, 100)
-    x, y = rng.uniform(10, 60), rng.uniform(10, 50)
-    dx, dy = rng.uniform(-2, 4), rng.uniform(-1, 2)
-    boxes = []
-    for t, frame in enumerate(frames):
-        left, top = (int(np.clip(v, 0, most)) for v, most in ((x + t * dx, 100), (y + t * dy, 68)))
-        frame[top : top + 24, left : left + 24] = colour
-        frame[top + 8 : top + 16, left + 8 : left + 8 + t] = 255
-        boxes.append((left, top, left + 24, top + 24))
-    return frames, boxes
+    tracks = []
+    for lane in range(3):
+        x, dx, dy = rng.uniform(4, 50), rng.uniform(1, 4), rng.uniform(-0.6, 0.6)
+        boxes = []
+        for t, frame in enumerate(frames):
+            left, top = int(np.clip(x + t * dx, 0, 104)), int(np.clip(6 + 30 * lane + t * dy, 0, 72))
+            frame[top : top + 24, left : left + 24] = COLOURS[concept]
+            frame[top + 8 : top + 16, left + 8 : left + 8 + t] = 255
+            boxes.append((left, top, left + 24, top + 24))
+        tracks.append(boxes)
+    return frames, tracks
 
 
 def make_folder(folder: Path, **candidates: int) -> Path:
@@ -37,7 +40,8 @@ def make_folder(folder: Path, **candidates: int) -> Path:
     records = []
     for concept, count in candidates.items():
         for number in range(count):
-            frames, boxes = source_frames(hash_of(concept, number), COLOURS[concept])
+            frames, tracks = source_frames(concept, number // 3)
+            boxes = tracks[number % 3]
             source = folder.parent / "videos" / f"{concept} match {number // 3}.mp4"
             if not source.exists():
                 source.parent.mkdir(exist_ok=True)
@@ -77,10 +81,6 @@ def make_folder(folder: Path, **candidates: int) -> Path:
     return folder
 
 
-def hash_of(*parts: object) -> int:
-    return int(hashlib.sha256(repr(parts).encode()).hexdigest()[:8], 16)
-
-
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Made once; tests that decide work on a copy."""
@@ -89,7 +89,5 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(template: Path, tmp_path: Path) -> Path:
-    import shutil
-
     shutil.copytree(template.parent, tmp_path / "copy")
     return tmp_path / "copy" / "concepts"

@@ -78,8 +78,15 @@ class Ledger:
         if not self.path.parent.is_dir():
             raise ConceptError(f"{folder} is not a folder: give the concept folder that holds the clips")
         self._lock = threading.Lock()
+        self._opened: sqlite3.Connection | None = None
         with self._sentences():
-            self._database = self._open()
+            self._database  # noqa: B018 - what is wrong with it should be known now
+
+    @property
+    def _database(self) -> sqlite3.Connection:
+        if self._opened is None:
+            self._opened = self._open()
+        return self._opened
 
     def _open(self) -> sqlite3.Connection:
         if self.path.exists() and not os.access(self.path.parent, os.W_OK):
@@ -102,9 +109,11 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Hand the database back; everything acknowledged is on the disk already."""
+        """Hand the database back; everything acknowledged is on the disk already. The next use opens it again."""
         with self._lock:
-            self._database.close()
+            if self._opened is not None:
+                self._opened.close()
+            self._opened = None
 
     @contextmanager
     def _sentences(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""What a reviewer sees beside the clip: the frame of the source video in which a candidate is seen best, and its box."""
+"""What a reviewer sees beside the clip: the source frame in which a candidate is seen best, with its box."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def _with_box(picture: Image.Image, boxes: tuple[tuple[float, float, float, floa
     draw = ImageDraw.Draw(picture)
     centres = [(scale * (left + right) / 2, scale * (top + bottom) / 2) for left, top, right, bottom in boxes]
     left, top, right, bottom = (scale * edge for edge in boxes[surest])
-    for colour, width in (("black", 6), ("white", 2)):  # legible on any ground
-        draw.line(centres, fill=colour, width=width - 1, joint="curve")
+    for colour, width in (("black", 9), ("white", 4)):  # legible on any ground
+        draw.line(centres, fill=colour, width=width - 2, joint="curve")
         draw.rectangle((left - width / 2, top - width / 2, right + width / 2, bottom + width / 2), None, colour, width)
     return picture
 

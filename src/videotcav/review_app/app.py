@@ -133,6 +133,7 @@ def create_app(
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=closing,
         responses=_EVERYWHERE,
         dependencies=[Depends(HTTPBearer(auto_error=False))],  # Guard checks it; this describes it

@@ -10,6 +10,7 @@ from pathlib import Path
 from videotcav.concepts.decisions import Candidate, Standing
 from videotcav.concepts.review import ReviewedClip, reviewed_clips
 from videotcav.concepts.sets import METADATA, ClipRecord
+from videotcav.errors import ConceptError
 from videotcav.records import ConceptClip, Kind, Record
 
 PREFERRED: tuple[Kind, ...] = ("spatiotemporal", "spatial", "frozen", "shuffled", "reversed")
@@ -61,7 +62,10 @@ class Catalogue:
         grouped: dict[Candidate, list[ReviewedClip]] = {}
         for one in reviewed_clips(folder):
             grouped.setdefault(one.candidate, []).append(one)
-        self.entries = {key_of(candidate): _entry(candidate, clips) for candidate, clips in grouped.items()}
+        try:
+            self.entries = {key_of(candidate): _entry(candidate, clips) for candidate, clips in grouped.items()}
+        except UnicodeEncodeError as error:
+            raise ConceptError(f"{folder}: the file name {error.object!a} is not valid text: rename the clip") from None
 
     @property
     def is_stale(self) -> bool:

@@ -8,6 +8,7 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from videotcav.errors import MissingExtra, VideotcavError
@@ -41,7 +42,7 @@ def launch(
         raise MissingExtra(str(error.name), extra="review", purpose="Reviewing concepts") from error
     say = announce or _print
     app = create_app(folder, reviewer=reviewer)
-    with _listening(port) as listener:
+    with closing(app.state.desk.ledger), _listening(port) as listener:
         site = f"http://{_HOST}:{listener.getsockname()[1]}/"
         say(f"Review {len(app.state.desk.catalogue.entries)} candidates of {folder} at")
         say(f"  {site}?token={app.state.token}")
