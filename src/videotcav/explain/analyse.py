@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from videotcav.explain.design import ConceptRows, Design
 from videotcav.explain.draws import Clips
@@ -34,7 +36,9 @@ def analyse(
     """
     design = Design(tuple(concepts), random, classes, layers=len(grams), settings=settings or AnalysisSettings())
     design.refuse_too_little()
-    estimates = [each for name, gram in grams.items() for each in Layer(name, gram, design).estimates()]
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:  # the solvers let go of the interpreter
+        layers = [threads.submit(Layer(name, gram, design).estimates) for name, gram in grams.items()]
+        estimates = [each for layer in layers for each in layer.result()]
     place = {concept.name: index for index, concept in enumerate(concepts)}
     estimates.sort(key=lambda each: (place[each.of.name], each.against != "random"))
     results: dict[int, Result] = {}

@@ -166,14 +166,6 @@ def pseudo_runs(pool: Clips, shape: NullShape, *, sets: int, settings: AnalysisS
     return all_runs(pool.rows[chosen], pool.rows[negatives])
 
 
-def bootstrap_positions(concept: ConceptRows, settings: AnalysisSettings) -> tuple[Rows, Rows]:
-    """Resampled clips of a concept, (resample, n), as positions in it, and of its random sets, (resample, draw)."""
-    rng = generator(settings.seed, "bootstrap", concept.concept)
-    resamples, draws = settings.bootstrap_resamples, settings.random_draws
-    clips = draw_sets(concept.clips, concept.clips.counts, sets=resamples, rng=rng, with_replacement=True)
-    return clips, rng.integers(draws, size=(resamples, draws))
-
-
 def flips_within_pairs(pair: ConceptRows, *, draws: int, settings: AnalysisSettings) -> tuple[Flags, bool]:
     """Which pairs swap, (flip, clip), and whether all flips are listed.
 

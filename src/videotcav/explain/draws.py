@@ -51,24 +51,19 @@ def generator(seed: int, *names: str) -> np.random.Generator:
     return np.random.default_rng([seed, int.from_bytes(digest[:16], "big")])
 
 
-def draw_sets(
-    pool: Clips, counts: Sequence[int], *, sets: int, rng: np.random.Generator, with_replacement: bool = False
-) -> Rows:
+def draw_sets(pool: Clips, counts: Sequence[int], *, sets: int, rng: np.random.Generator) -> Rows:
     """Sets of clips with `counts` clips of one source each, as positions in `pool`, (sets, Σ counts).
 
-    Sources are drawn first (without replacement for pseudo-concepts, with it for the bootstrap), the larger
-    counts going to the larger of them, then clips within each. A source with fewer clips than its count gives
-    them again: then clips within a set are more alike than in the set it copies, which widens a null.
+    Sources are drawn first, the larger counts (which come first) going to the larger of them, then clips within
+    each. A source with fewer clips than its count gives them again: then clips within a set are more alike than
+    in the set it copies, which widens a null.
     """
     source_index = pool.source_index
     sizes = np.bincount(source_index)
     widest = int(sizes.max())
     members = np.zeros((len(sizes), widest), dtype=np.intp)
     members[source_index, _rank_within(source_index)] = np.arange(len(pool))
-    if with_replacement:
-        drawn = rng.integers(len(sizes), size=(sets, len(counts)))
-    else:
-        drawn = rng.random((sets, len(sizes))).argsort(axis=1)[:, : len(counts)]
+    drawn = rng.random((sets, len(sizes))).argsort(axis=1)[:, : len(counts)]
     by_size = np.argsort(-sizes[drawn], axis=1, kind="stable")
     drawn = np.take_along_axis(drawn, by_size, axis=1)
     parts = []
@@ -105,13 +100,13 @@ def draw_flips(units: int, *, draws: int, rng: np.random.Generator) -> tuple[Fla
 
 
 def source_shares(clips: Clips, columns: int, *, resamples: int, rng: np.random.Generator) -> Floats:
-    """Weights (resamples, columns) of class clips after resampling their sources; each row sums to 1."""
+    """Shares (resamples, columns) of class clips after their sources are drawn again; each row sums to 1."""
     source_index = clips.source_index
     sources = int(source_index.max()) + 1
     times = rng.multinomial(sources, np.full(sources, 1 / sources), size=resamples)[:, source_index]
-    weights = np.zeros((resamples, columns))
-    weights[:, clips.rows] = times / times.sum(axis=1, keepdims=True)
-    return weights
+    shares = np.zeros((resamples, columns))
+    shares[:, clips.rows] = times / times.sum(axis=1, keepdims=True)
+    return shares
 
 
 def _rank_within(groups: Rows) -> Rows:

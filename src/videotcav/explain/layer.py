@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from videotcav.explain.accuracy import Accuracy, held_out_accuracy
+from videotcav.explain.bootstrap import Influences, concept_influence, random_influence, wilson
 from videotcav.explain.cav import CLASSIFIERS, spread
 from videotcav.explain.design import (
     ConceptRows,
     Design,
     NullShape,
-    bootstrap_positions,
     concept_negatives,
     flips_within_pairs,
     null_shape,
     pseudo_runs,
+    shares_source,
 )
 from videotcav.explain.draws import generator, source_shares
 from videotcav.explain.gram import Floats, Gram, Rows
@@ -26,6 +28,14 @@ from videotcav.explain.tests import Null, classic_two_sample, flip_null, set_nul
 from videotcav.records import STATISTICS, Statistic
 
 _ACCURACY_RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The statistics of a set with each of its random sets, (3, draw, class), and what they hang on."""
+
+    per_draw: Floats
+    influences: Influences
 
 
 class Layer:
@@ -41,6 +51,7 @@ class Layer:
         # In units of the random clips' spread: all CAVs of a layer are trained alike, whatever else is studied.
         self.penalty = self.settings.penalty * spread(gram.of_clips(self.pool.rows).kernel)
         self._nulls: dict[NullShape, Floats] = {}
+        self._scored: dict[bytes, Scored] = {}
 
     def estimates(self) -> list[Estimate]:
         """All concepts against random clips, then all dynamic concepts against their twins."""
@@ -55,23 +66,25 @@ class Layer:
     def against_random(self, concept: ConceptRows, accuracy: Accuracy) -> list[Estimate]:
         """Set-level randomisation: is the concept more than a draw from the random pool?"""
         negatives = self.negatives(concept)
-        observed = self.statistics(concept.clips.rows[None], negatives, self.class_shares)[:, 0]
+        observed = self.scored(concept, negatives)
         null_runs = self.pseudo_concepts(null_shape(concept, self.pool))
         # Concepts of one shape share their pseudo-concepts; in a joint null each needs an order of its own.
         order = generator(self.settings.seed, "joint", concept.name).permutation(null_runs.shape[1])
         null = null_runs.mean(axis=2)[:, order]
         random_against_random = null_runs[:, : self.settings.random_draws, 0]
-        boot = self.bootstrap(concept, negatives)
+        resampled = self.resampled(concept, observed.influences)
         return [
             self._estimate(
                 concept,
                 "random",
                 class_name=class_name,
                 statistic=statistic,
-                value=float(observed[index, :, column].mean()),
-                boot=boot[index, :, column],
+                value=float(observed.per_draw[index, :, column].mean()),
+                deviations=resampled[index, :, column],
                 null=set_null(null[index, :, column]),
-                p_classic=classic_two_sample(observed[index, :, column], random_against_random[index, :, column]).p,
+                p_classic=classic_two_sample(
+                    observed.per_draw[index, :, column], random_against_random[index, :, column]
+                ).p,
                 accuracy=accuracy,
                 random_clips=negatives.shape[1],
             )
@@ -88,7 +101,8 @@ class Layer:
         second = np.where(flips, dynamic.clips.rows, twin.clips.rows)
         scores = (self.statistics(rows, negatives, self.class_shares).mean(axis=2) for rows in (first, second))
         contrast = next(scores) - next(scores)
-        boot = self.bootstrap(dynamic, negatives) - self.bootstrap(twin, negatives)
+        influences = self.scored(dynamic, negatives).influences - self.scored(twin, negatives).influences
+        resampled = self.resampled(dynamic, influences)
         return [
             self._estimate(
                 dynamic,
@@ -96,7 +110,7 @@ class Layer:
                 class_name=class_name,
                 statistic=statistic,
                 value=float(contrast[index, 0, column]),
-                boot=boot[index, :, column],
+                deviations=resampled[index, :, column],
                 null=flip_null(contrast[index, 1:, column], complete=complete),
                 p_classic=None,
                 accuracy=accuracy,
@@ -135,25 +149,49 @@ class Layer:
             penalty=self.penalty,
         )
 
+    def runs(self, runs: Rows, positives: int) -> Floats:
+        """(3, set, draw, class) of training rows (set, draw, k), the first `positives` of a run being its concept."""
+        return run_statistics(
+            self.gram, runs, self.class_shares, positives=positives, classifier=self.classifier, penalty=self.penalty
+        )
+
     def pseudo_concepts(self, shape: NullShape) -> Floats:
         """(3, pseudo-concept, draw, class), computed once for all concepts of one shape."""
         if shape not in self._nulls:
-            self._nulls[shape] = run_statistics(
-                self.gram,
-                pseudo_runs(self.pool, shape, sets=self.design.null_draws, settings=self.settings),
-                self.class_shares,
-                positives=sum(shape.counts),
-                classifier=self.classifier,
-                penalty=self.penalty,
-            )
+            runs = pseudo_runs(self.pool, shape, sets=self.design.null_draws, settings=self.settings)
+            self._nulls[shape] = self.runs(runs, sum(shape.counts))
         return self._nulls[shape]
 
-    def bootstrap(self, concept: ConceptRows, negatives: Rows) -> Floats:
-        """(3, resample, class): the statistics after resampling concept videos, random sets and class videos."""
-        clips, draws = bootstrap_positions(concept, self.settings)
-        each = self.statistics(concept.clips.rows[clips], negatives, self.resampled_shares)
-        resampled: Floats = np.take_along_axis(each, draws[None, :, :, None], axis=2).mean(axis=2)
-        return resampled
+    def scored(self, concept: ConceptRows, negatives: Rows) -> Scored:
+        """What was observed of a set with its random sets, and how far each source video moves it."""
+        key = concept.clips.rows.tobytes() + negatives.tobytes()
+        if key not in self._scored:
+            rows = concept.clips.rows
+            per_clip = self.statistics(rows[None], negatives, np.eye(len(self.gram.cross)))[:, 0]
+            per_draw = per_clip @ self.class_shares
+            eligible = np.unique(self.pool.source_index[~shares_source(self.pool, concept.clips)])
+            influences = Influences(
+                concept=concept_influence(
+                    concept.clips,
+                    score=lambda sets: self.statistics(sets, negatives, self.class_shares).mean(axis=2),
+                ),
+                random=random_influence(
+                    rows,
+                    self.pool,
+                    negatives,
+                    eligible,
+                    per_draw,
+                    score_runs=lambda runs, positives: self.runs(runs[:, None], positives)[:, :, 0],
+                ),
+                clips=per_clip.mean(axis=1),
+            )
+            self._scored[key] = Scored(per_draw, influences)
+        return self._scored[key]
+
+    def resampled(self, concept: ConceptRows, influences: Influences) -> Floats:
+        """Deviations from an estimate, (3, resample, class), as all of its source videos are drawn again."""
+        rng = generator(self.settings.seed, "bootstrap", concept.concept)
+        return influences.resampled_deviations(self.class_shares, self.resampled_shares, rng=rng)
 
     @cached_property
     def class_shares(self) -> Floats:
@@ -183,18 +221,21 @@ class Layer:
         class_name: str,
         statistic: Statistic,
         value: float,
-        boot: Floats,
+        deviations: Floats,
         null: Null,
         p_classic: float | None,
         accuracy: Accuracy,
         random_clips: int,
     ) -> Estimate:
         clips = self.design.classes[class_name]
-        low, high = np.quantile(boot, [0.025, 0.975])
         bound = float(self.gram.gradient_norms[clips.rows].mean()) if statistic == "sensitivity" else 1.0
         lowest, highest = (0.0 if statistic == "sign_count" else -bound), bound
         if against != "random":
             lowest, highest = lowest - highest, highest - lowest
+        low, high = np.clip(value + np.quantile(deviations, [0.025, 0.975]), lowest, highest)
+        if statistic == "sign_count" and against == "random":
+            floor, ceiling = wilson(value, sources=len(clips.counts))
+            low, high = min(low, floor), max(high, ceiling)
         return Estimate(
             of=concept,
             against=against,

@@ -29,8 +29,8 @@ def sensitivities(gram: Gram, rows: Rows, alpha: Floats) -> Floats:
 def statistics(sensitivity: Floats, norms: Floats, weights: Floats) -> Floats:
     """The statistics of METHOD in the order of `records.STATISTICS`, (3, …, run, w).
 
-    `sensitivity` (…, run, m) is S, `norms` (m,) the gradients' lengths, `weights` (…, m, w) the shares of the
-    class clips in each of w means: one column a class, or resampled clips. `sign_count` is the share of S > 0,
+    `sensitivity` (…, run, m) is S, `norms` (m,) the gradients' lengths, `weights` (m, w) the shares of the
+    class clips in each of w means: one column a class, or one a clip. `sign_count` is the share of S > 0,
     `sensitivity` the mean of S, `cosine` the mean of S / ‖g‖ (0 where the gradient is 0).
     """
     lengths = np.where(norms > 0, norms, np.inf)
@@ -44,8 +44,7 @@ def run_statistics(
 ) -> Floats:
     """The statistics of many CAVs, (3, set, draw, w), trained on `runs` (set, draw, k) of kernel rows.
 
-    The first `positives` rows of a run are the concept, the others its random clips. `weights` is (m, w), or
-    (set, m, w) where every set has its own.
+    The first `positives` rows of a run are the concept, the others its random clips.
     """
     used, places = np.unique(runs, return_inverse=True)
     sets, draws, k = runs.shape
@@ -58,7 +57,7 @@ def run_statistics(
         kernels = gram.kernel.take(_pairs(rows, len(gram.kernel)))
         fit = classifier(kernels, np.broadcast_to(labels, rows.shape), penalty=penalty)
         sensitivity = sensitivities(gram, rows, fit.alpha).reshape(-1, draws, len(norms))
-        result[:, part] = statistics(sensitivity, norms, _own(weights, part))
+        result[:, part] = statistics(sensitivity, norms, weights)
     return result
 
 
@@ -88,7 +87,7 @@ def statistics_with_shared_negatives(
             kernels[:, diagonal, diagonal] += penalty
             alpha = np.linalg.solve(kernels, targets)[..., 0].astype(np.float64, copy=False)
             sensitivity = sensitivities(left, chosen, alpha)
-            result[:, part, draw] = statistics(sensitivity[:, None], norms, _own(weights, part))[:, :, 0]
+            result[:, part, draw] = statistics(sensitivity[:, None], norms, weights)[:, :, 0]
     return result
 
 
@@ -108,7 +107,3 @@ def _pairs(rows: Rows, n: int) -> Rows:
     """Where the inner products of all pairs of `rows` (run, k) stand in a flattened (n, n) block: one fast gather."""
     pairs: Rows = rows[:, :, None] * n + rows[:, None, :]
     return pairs
-
-
-def _own(weights: Floats, part: slice) -> Floats:
-    return weights if weights.ndim == 2 else weights[part]  # noqa: PLR2004 - (m, w) serves all sets

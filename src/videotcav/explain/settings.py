@@ -29,7 +29,7 @@ class AnalysisSettings(Record):
     penalty: PositiveFloat = 0.1
     random_draws: Annotated[int, Field(ge=2)] = 20
     pseudo_concepts: Annotated[int, Field(ge=19)] | None = None
-    bootstrap_resamples: Annotated[int, Field(ge=100)] = 300
+    bootstrap_resamples: Annotated[int, Field(ge=100)] = 2000
     accuracy_folds: Annotated[int, Field(ge=2)] = 5
     minimum_clips: Annotated[int, Field(ge=2)] = 10
     minimum_sources: Annotated[int, Field(ge=2)] = 5
@@ -45,5 +45,8 @@ class AnalysisSettings(Record):
         return math.ceil(factor / self.alpha - 1e-9) - 1
 
     def null_draws(self, tests: int) -> int:
-        """The null draws to make: what was asked for, or twice what is needed, at least 999."""
+        """The null draws to make: what was asked for, or twice what is needed, at least 999.
+
+        Twice, so that one chance draw beyond a clear effect does not already decide against it.
+        """
         return self.pseudo_concepts or max(_AT_LEAST, 2 * self.null_draws_needed(tests) + 1)

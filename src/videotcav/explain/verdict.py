@@ -36,10 +36,11 @@ def verdict(
         return "not learned"
     if degenerate:
         return "degenerate"
-    if p_corrected <= alpha and effect > 0 and low > 0:
+    significant = p_corrected <= alpha * (1 + 1e-9)  # m · (1 / (1 + M)) may miss alpha by a rounding
+    if significant and effect > 0 and low > 0:
         return "positive"
-    if p_corrected <= alpha and effect < 0 and high < 0:
+    if significant and effect < 0 and high < 0:
         return "negative"
-    if p_corrected > alpha and smallest_effect >= largest_effect:
+    if not significant and smallest_effect >= largest_effect:
         return "underpowered"
     return "no evidence"
