@@ -53,7 +53,7 @@ def with_table(folder: Path) -> Path:
                 label=clip.parent.parent.name,
                 source=clip.stem,
                 source_sha256="",
-                video="",
+                source_video="",
                 track="1",
                 frames=(0,),
                 boxes=((0, 0, 1, 1),),

@@ -64,7 +64,7 @@ def make_folder(folder: Path, **candidates: int) -> Path:
                         label=concept,
                         source=source.stem,
                         source_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
-                        video=f"../videos/{source.name}",
+                        source_video=f"../videos/{source.name}",
                         track=str(number),
                         frames=tuple(range(FRAMES)),
                         boxes=tuple(boxes),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -37,9 +38,9 @@ class Candidate:
         return float(np.median([max(box.width, box.height) for box in self.boxes]))
 
     @property
-    def rank(self) -> tuple[float, str, int]:
-        """Sorts the surest first: by mean score over all frames, those without a detection counting 0."""
-        return (-round(float(np.mean(self.scores)), 6), self.track.id, self.frames[0])
+    def score(self) -> float:
+        """Mean score over all frames, those without a detection counting 0; rounded, so that ties are ties."""
+        return round(float(np.mean(self.scores)), 6)
 
 
 class Rejection(NamedTuple):
@@ -76,6 +77,17 @@ def too_poor(candidate: Candidate, recipe: Recipe) -> str | None:
     if candidate.observed < recipe.min_observed:
         return f"seen in less than {recipe.min_observed:.0%} of its frames"
     return None
+
+
+def in_order_of_worth(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """The surest clip of each track first, then the second of each: many instances before many clips of one."""
+    turn: Counter[tuple[str, str]] = Counter()
+    ranked = []
+    for candidate in sorted(candidates, key=lambda c: (-c.score, c.track.label, c.track.id, c.frames[0])):
+        instance = (candidate.track.label, candidate.track.id)
+        ranked.append((turn[instance], candidate))
+        turn[instance] += 1
+    return [candidate for _, candidate in sorted(ranked, key=lambda item: item[0])]
 
 
 def perceptual_hash(clip: NDArray[np.uint8]) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from videotcav.concepts import crop
-from videotcav.concepts.candidates import Candidate, cut, nearest, perceptual_hash, too_poor
+from videotcav.concepts.candidates import Candidate, cut, in_order_of_worth, nearest, perceptual_hash, too_poor
 from videotcav.concepts.crop import UInt8Array
 from videotcav.concepts.recipe import Recipe
 from videotcav.concepts.sets import ClipRecord
@@ -94,7 +94,7 @@ def make_clips(
     kept: dict[str, str] = {}
     records: list[ClipRecord] = []
     file = VideoFile(job.info.path)
-    for candidate in sorted(good, key=lambda candidate: candidate.rank):
+    for candidate in in_order_of_worth(good):
         if recipe.max_clips_per_source and len(kept) >= room:
             rejected[f"more than {recipe.max_clips_per_source} from one source"] += 1
             continue
@@ -164,7 +164,7 @@ def _write(
             label=candidate.track.label,
             source=job.source,
             source_sha256=job.info.sha256,
-            video=Path(os.path.relpath(job.info.path, workshop.folder)).as_posix(),
+            source_video=Path(os.path.relpath(job.info.path, workshop.folder)).as_posix(),
             track=candidate.track.id,
             frames=tuple(candidate.frames[i] for i in shown.order),
             boxes=tuple(_edges(candidate, i) for i in shown.order),

@@ -18,6 +18,9 @@ class Recipe(Record):
 
     Cutting: `mode` is explained in `crop.py`; `fill` None means black in `paper` mode, as published, and else the
     mean of ImageNet, which most video models subtract. `frames_per_clip` None takes each track whole.
+    Tracking: a detection of `min_score` starts a track; weaker ones continue it. The next one is looked for up to
+    `search_margin` box sizes beyond the box's edge (a swung racket leaves its own box within a frame), and missed
+    for up to `max_gap_frames`.
     Gates: what a clip must be to reach a person's eyes; 0 switches a gate off.
     """
 
@@ -30,7 +33,8 @@ class Recipe(Record):
     seed: NonNegativeInt = 0
 
     min_score: Share = 0.25
-    max_gap_frames: NonNegativeInt = 5
+    search_margin: NonNegativeFloat = 0.5
+    max_gap_frames: NonNegativeInt = 8
     min_frames: PositiveInt = 8
     min_side_pixels: NonNegativeFloat = 12.0
     min_observed: Share = 0.5

@@ -31,7 +31,7 @@ class ClipRecord(Record):
     """One line of `metadata.jsonl`: what the clip shows, what it was cut from, and by which rules.
 
     `frames`, `boxes` (left, top, right, bottom in source pixels) and `scores` follow the order in which the clip
-    shows them; a score of 0 marks a box that was interpolated. `video` is the source file relative to the folder.
+    shows them; a score of 0 marks a box that was interpolated. `source_video` lies relative to the folder.
     Clips cut from one `source` are never split between training and test. `decision` is what
     `videotcav concepts accept` says of clips that nobody looked at; what people said is in the review's own database.
     """
@@ -43,7 +43,7 @@ class ClipRecord(Record):
     label: str
     source: str
     source_sha256: str
-    video: str
+    source_video: str
     track: str
     frames: tuple[int, ...]
     boxes: tuple[tuple[float, float, float, float], ...]

@@ -24,8 +24,8 @@ def source_picture(folder: Path, record: ClipRecord) -> bytes:
     Only the very file that the clip was cut from is opened: its bytes must have the recorded SHA-256. Raises
     ConceptError where the source is not there any more, is another file, or cannot be read.
     """
-    path = folder / record.video
-    if not record.boxes or len(record.boxes) != len(record.frames) or not record.video or not path.is_file():
+    path = folder / record.source_video
+    if not record.boxes or len(record.boxes) != len(record.frames) or not record.source_video or not path.is_file():
         raise ConceptError(f"The source video is not at hand: {_ALONE}")
     status = path.stat()
     if _sha256(path, status.st_mtime_ns, status.st_size) != record.source_sha256:

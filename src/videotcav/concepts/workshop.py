@@ -22,6 +22,8 @@ from videotcav.concepts.sets import ClipRecord, as_json, read_records, replace_t
 from videotcav.errors import ConceptError
 from videotcav.records import Record
 
+_STATE = ".propose"  # a leading dot keeps it out of sight of Hugging Face datasets
+
 
 class Outcome(Record):
     """What became of one video for one concept. `rejected` counts candidates by reason."""
@@ -48,7 +50,7 @@ class Workshop:
     def __init__(self, folder: Path, recipe: Recipe, detector: Detector) -> None:
         self.folder = folder
         self.detector = detector
-        self._state = folder / ".propose"
+        self._state = folder / _STATE
         self._rules = {
             **recipe.model_dump(mode="json"),
             **{f"detector_{key}": value for key, value in detector.settings.items()},
@@ -56,7 +58,7 @@ class Workshop:
             "detector_sha256": detector.sha256,
         }
         self._require_same_rules()
-        self.outcomes = {(outcome.video, outcome.concept): outcome for outcome in self._read_outcomes()}
+        self.outcomes = {(outcome.video, outcome.concept): outcome for outcome in outcomes_of(folder)}
 
     @property
     def rules(self) -> str:
@@ -123,6 +125,8 @@ class Workshop:
                 f"{self.folder}: its clips were made by other rules ({listed}); use the same rules or another folder"
             )
 
-    def _read_outcomes(self) -> Iterator[Outcome]:
-        for path in sorted((self._state / "done").glob("*/*.json")):
-            yield Outcome.model_validate_json(path.read_bytes())
+
+def outcomes_of(folder: Path) -> Iterator[Outcome]:
+    """What became of every video that was proposed into this folder; nothing where it was made otherwise."""
+    for path in sorted((folder / _STATE / "done").glob("*/*.json")):
+        yield Outcome.model_validate_json(path.read_bytes())

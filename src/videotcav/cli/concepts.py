@@ -1,0 +1,169 @@
+"""`videotcav concepts`: from videos to concept sets."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from videotcav.errors import ConceptError
+
+concepts = typer.Typer(help="Concept sets from your own videos: detect, track, crop, twin.", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Argument(help="Concept folder, as written by `videotcav concepts propose`.")]
+_PAIR = "="
+
+
+@concepts.command("propose")
+def propose_command(  # noqa: PLR0917 - typer's parameters are options
+    context: typer.Context,
+    videos: Annotated[list[str], typer.Argument(help="Videos, folders of them, or patterns.")],
+    detector: Annotated[
+        str, typer.Option(help="An ONNX file (YOLO), a file or folder of boxes, or transformers:NAME.")
+    ],
+    label: Annotated[
+        list[str], typer.Option(help="What to cut out, as the detector calls it; LABEL=CONCEPT renames; * is the rest.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Concept folder to add to.")] = Path("concepts"),
+    mode: Annotated[str, typer.Option(help="Crop: paper (padded), window (real surroundings) or in-place.")] = "paper",
+    fill: Annotated[str | None, typer.Option(help="Colour of padding, R,G,B; the model's mean is best.")] = None,
+    frames: Annotated[int, typer.Option(help="Frames a clip; 0 takes each track whole.")] = 16,
+    rule: Annotated[
+        list[str] | None, typer.Option(help="Any other rule, KEY=VALUE, as min_side_pixels=20 or seed=1.")
+    ] = None,
+    form: Annotated[str | None, typer.Option(help="Form of the detector's output, where it is not recognised.")] = None,
+    names: Annotated[Path | None, typer.Option(help="File of class names, one a line.")] = None,
+    sources: Annotated[Path | None, typer.Option(help="CSV table: which video comes from which recording.")] = None,
+    source_column: Annotated[str, typer.Option(help="Column of --sources that names the recording.")] = "source",
+    overlay: Annotated[Path | None, typer.Option(help="Folder for videos that show the tracks.")] = None,
+    *,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and say so.")] = False,
+) -> None:
+    """Cut candidate clips of things out of videos, with their frozen, shuffled and reversed twins."""
+    from videotcav.concepts.detect import load_detector  # noqa: PLC0415 - slow to import
+    from videotcav.concepts.propose import propose  # noqa: PLC0415 - as above
+
+    loaded = load_detector(detector, form=form, class_names=_lines(names))
+    proposal = propose(
+        videos,
+        loaded,
+        output,
+        labels=_concepts(label),
+        recipe=_recipe(mode=mode, fill=fill, frames=frames, rules=rule or []),
+        sources=_sources(sources, source_column),
+        overlay=overlay,
+        skip_bad=skip_bad,
+        progress=context.obj.progress,
+    )
+    for video, reason in proposal.skipped.items():
+        context.obj.say(f"left out {video}: {reason}")
+    for video in proposal.without_tracks:
+        context.obj.say(f"{video}: nothing was found in it")
+    text = [f"{proposal.added} new candidates in {output}; {proposal.done_before} videos were done before"]
+    for concept in sorted({outcome.concept for outcome in proposal.outcomes}):
+        mine = [outcome for outcome in proposal.outcomes if outcome.concept == concept]
+        kept, tracks = sum(outcome.kept for outcome in mine), sum(outcome.tracks for outcome in mine)
+        reasons = "; ".join(f"{count} {reason}" for reason, count in proposal.rejected(concept).items())
+        text.append(
+            f"  {concept}: {kept} clips from {tracks} tracks" + (f" (turned away: {reasons})" if reasons else "")
+        )
+    text.append(f"look at them: videotcav concepts review {output}")
+    context.obj.result("\n".join(text), proposal.model_dump(mode="json"))
+
+
+@concepts.command("show")
+def show_command(
+    context: typer.Context,
+    folder: Folder,
+    sheet: Annotated[Path | None, typer.Option(help="Contact sheet to write (png or jpg).")] = None,
+) -> None:
+    """Say what a concept folder holds: counts, sizes, sources; and draw a contact sheet."""
+    from videotcav.concepts.show import contact_sheet, summarise  # noqa: PLC0415 - slow to import
+
+    found = summarise(folder)
+    text = []
+    for one in found:
+        sides = f", {one.smallest_side}–{one.largest_side} pixels" if one.largest_side else ""
+        text.append(f"{one.concept}: {one.candidates} candidates from {one.sources} sources{sides}")
+        text.append("  " + ", ".join(f"{count} {kind}" for kind, count in one.clips.items()))
+        text.extend(f"  turned away: {count} {reason}" for reason, count in one.rejected.items())
+    if sheet is not None:
+        contact_sheet(folder, sheet)
+        text.append(f"contact sheet: {sheet}")
+    context.obj.result("\n".join(text), [one.model_dump(mode="json") for one in found])
+
+
+@concepts.command("accept")
+def accept_command(
+    context: typer.Context,
+    folder: Folder,
+    include: Annotated[list[str] | None, typer.Option("--concept", help="Only this concept; may be repeated.")] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="All concepts.")] = False,
+) -> None:
+    """Take candidates unseen; the folder records that nobody looked at them."""
+    from videotcav.concepts.sets import accept  # noqa: PLC0415 - slow to import
+
+    if everything == bool(include):
+        raise typer.BadParameter("say --all, or name concepts with --concept", param_hint="--all / --concept")
+    count = accept(folder, include=include or None)
+    context.obj.result(f"{count} clips accepted, on record as seen by nobody", {"accepted": count})
+
+
+@concepts.command("random")
+def random_command(  # noqa: PLR0917 - as above
+    context: typer.Context,
+    folder: Folder,
+    concept: Annotated[str, typer.Option("--for", help="Concept that the random set is to be held against.")],
+    size: Annotated[int, typer.Option(help="How many clips.")] = 30,
+    output: Annotated[Path, typer.Option("--output", "-o", help="New folder for the random set.")] = Path("random"),
+    pool: Annotated[list[Path] | None, typer.Option(help="More concept folders to draw from; may be repeated.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+) -> None:
+    """Draw a random set: clips of other things, evenly over sources that the concept does not share."""
+    from videotcav.concepts.random_sets import write_random_set  # noqa: PLC0415 - slow to import
+
+    drawn = write_random_set(folder, output, concept=concept, size=size, rng=seed, pools=pool or [])
+    context.obj.result(f"{drawn.sentence}: {output}", drawn.model_dump(mode="json"))
+
+
+def _concepts(labels: list[str]) -> dict[str, str]:
+    pairs = (label.partition(_PAIR) for label in labels)
+    return {name: concept or name.replace(" ", "_") for name, _, concept in pairs}
+
+
+def _recipe(*, mode: str, fill: str | None, frames: int, rules: list[str]) -> Any:
+    from videotcav.concepts.recipe import Recipe  # noqa: PLC0415 - slow to import
+
+    given: dict[str, Any] = {"mode": mode, "frames_per_clip": frames or None}
+    if fill is not None:
+        given["fill"] = tuple(fill.split(","))
+    for text in rules:
+        key, _, value = text.partition(_PAIR)
+        given[key] = value.split(",") if key == "kinds" else value
+    try:
+        return Recipe.model_validate(given)
+    except ValidationError as error:
+        mistakes = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise ConceptError(f"the rules do not fit: {mistakes}; known are {', '.join(Recipe.model_fields)}") from None
+
+
+def _lines(path: Path | None) -> tuple[str, ...] | None:
+    if path is None:
+        return None
+    return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+
+
+def _sources(table: Path | None, column: str) -> dict[str, str] | None:
+    if table is None:
+        return None
+    with table.open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    missing = [name for name in ("file", column) if not rows or name not in rows[0]]
+    if missing:
+        found = ", ".join(rows[0]) if rows else "no rows"
+        raise ConceptError(f"{table}: has no column '{missing[0]}'; found: {found}")
+    return {Path(row["file"]).stem: row[column] for row in rows}

@@ -1,0 +1,76 @@
+"""Object detectors of the transformers library, as `transformers:PekingU/rtdetr_v2_r18vd` or a local folder."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from typing import Any
+
+import numpy as np
+import torch
+
+from videotcav.concepts.detect import Detections, Frames
+from videotcav.errors import ConceptError
+from videotcav.torchvision_cpu import import_torchvision
+
+
+class TransformersDetector:
+    """A network with its own image processor; boxes come back in source pixels."""
+
+    knows_instances = False
+
+    def __init__(self, name: str, *, min_score: float = 0.1) -> None:
+        import_torchvision()  # before transformers, which imports it and gives up where it fails
+        transformers: Any = importlib.import_module("transformers")
+        speaks = transformers.utils.logging.is_progress_bar_enabled()
+        transformers.utils.logging.disable_progress_bar()
+        try:
+            self._processor: Any = transformers.AutoImageProcessor.from_pretrained(name)
+            self._model: Any = transformers.AutoModelForObjectDetection.from_pretrained(name).eval()
+        except (OSError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ConceptError(f"transformers:{name}: is no object detector that can be loaded: {reason}") from None
+        finally:
+            if speaks:
+                transformers.utils.logging.enable_progress_bar()
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._model.to(self._device)
+        self.name = f"transformers:{name}"
+        self.labels: tuple[str, ...] = tuple(dict.fromkeys(self._model.config.id2label.values()))
+        self.settings: dict[str, str | float] = {"min_score": min_score}
+        self.sha256 = _hash(self._model)
+
+    def __call__(self, frames: Frames) -> list[Detections]:
+        """One `Detections` a frame."""
+        size = (frames.video.height, frames.video.width)
+        inputs = self._processor(images=list(frames.pixels), return_tensors="pt").to(self._device)
+        with torch.inference_mode():
+            outputs = self._model(**inputs)
+        found = self._processor.post_process_object_detection(
+            outputs, threshold=float(self.settings["min_score"]), target_sizes=[size] * len(frames.pixels)
+        )
+        return [self._read(one, size) for one in found]
+
+    def _read(self, one: dict[str, torch.Tensor], size: tuple[int, int]) -> Detections:
+        limit = np.array([size[1], size[0]] * 2, dtype=np.float32)
+        boxes = np.clip(one["boxes"].cpu().numpy().reshape(-1, 4), 0, limit).astype(np.float32)
+        whole = ((boxes[:, 2:] - boxes[:, :2]) > 0).all(axis=1)
+        names = self._model.config.id2label
+        labels = tuple(names[int(number)] for number in one["labels"].cpu().numpy()[whole])
+        return Detections(boxes[whole], one["scores"].cpu().numpy()[whole].astype(np.float32), labels)
+
+
+def load(name: str, *, form: str | None = None, class_names: tuple[str, ...] | None = None) -> TransformersDetector:
+    """The detector of that name: the entry point `transformers`."""
+    if form is not None or class_names is not None:
+        raise ConceptError(f"transformers:{name}: knows its own form and class names; leave --form and --names out")
+    return TransformersDetector(name)
+
+
+def _hash(model: torch.nn.Module) -> str:
+    """Of all weights, in the order of their names: a name on the hub says nothing of what it holds today."""
+    digest = hashlib.sha256()
+    for key, tensor in sorted(model.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
