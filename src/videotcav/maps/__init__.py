@@ -1,0 +1,17 @@
+"""Where and when a model looks: maps of clips, the files that show them, and measures of whether they are true."""
+
+from videotcav.maps.compute import class_maps, last_spatial_layer, layer_maps, stream_maps
+from videotcav.maps.files import CAM_SCALE, write_cam_video, write_maps
+from videotcav.maps.view import CamMaps, ClipMaps
+
+__all__ = [
+    "CAM_SCALE",
+    "CamMaps",
+    "ClipMaps",
+    "class_maps",
+    "last_spatial_layer",
+    "layer_maps",
+    "stream_maps",
+    "write_cam_video",
+    "write_maps",
+]

@@ -1,0 +1,178 @@
+"""Pixels in, maps out: one forward pass for all layers and classes of a batch, one backward pass a class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from videotcav.errors import LayoutError, VideotcavError
+from videotcav.explain.cam import METHODS, Over, method_of, upsample
+from videotcav.explain.rise import rise
+from videotcav.maps.view import ClipMaps
+from videotcav.models.model import VideoModel
+from videotcav.models.passes import logits, volumes
+from videotcav.records import Record
+from videotcav.video.clips import Clips
+
+METHOD_NAMES = (*METHODS, "rise")
+PIXELS = "pixels"
+"""What stands in the layer's place for a method that reads no layer."""
+
+
+class RiseSettings(Record):
+    """How many masks RISE draws a clip, of how many cells in time, height and width, from which seed."""
+
+    masks: int = 512
+    grid: tuple[int, int, int] = (4, 7, 7)
+    batch_size: int = 16
+    seed: int = 0
+
+
+def last_spatial_layer(model: VideoModel) -> str:
+    """The deepest of the model's default layers whose output still has time, height and width."""
+    for layer in reversed(model.card.default_layers):
+        if "h w" in model.layout_of(layer):
+            return layer
+    raise LayoutError(f"{model.card.name} names no default layer with time, height and width; name one: --layer")
+
+
+def layer_maps(
+    model: VideoModel,
+    pixels: Tensor,
+    *,
+    layers: Sequence[str],
+    classes: Sequence[int],
+    method: str = "grad-cam",
+    weights: Over = "clip",
+    rise_settings: RiseSettings | None = None,
+    clip_names: Sequence[str] = (),
+) -> tuple[Tensor, Tensor]:
+    """Maps of all layers and classes, and the logits, from one forward pass and one backward pass a class.
+
+    Args:
+        model: the model; handed back unchanged.
+        pixels: `clip channel time height width`, preprocessed.
+        layers: whose activations are weighted; `("pixels",)` for `rise`, which reads none.
+        classes: indices of the classes.
+        method: one of METHOD_NAMES.
+        weights: whether a channel's weight holds for the clip or for each time step of the layer.
+        rise_settings: for `rise` alone, which costs a forward pass a mask.
+        clip_names: what errors call the clips.
+
+    Returns:
+        Maps `layer class clip time height width` at the pixels' resolution, not normalised; logits `clip class`.
+
+    Raises:
+        VideotcavError: there is no such method, or it has no such weights.
+        LayoutError: a layer's output cannot be folded to time, height and width.
+        NumericalError: NaN or infinity; names clip and layer.
+    """
+    if method == "rise":
+        return _rise(model, pixels, classes, rise_settings or RiseSettings(), clip_names)
+    chosen = method_of(method, weights=weights)
+    frames, height, width = pixels.shape[2:]
+    found = volumes(model, pixels, layers, classes if chosen.needs_class else (), clip_names=clip_names)
+
+    def of(layer: str, index: int) -> Tensor:
+        activation = found.activations[layer]
+        gradient = found.gradients[index][layer] if chosen.needs_class else activation
+        return upsample(chosen.map(activation, gradient, weights=weights), frames=frames, height=height, width=width)
+
+    maps = torch.stack([torch.stack([of(layer, index) for index in classes]) for layer in layers])
+    return maps, found.logits
+
+
+def class_maps(model: VideoModel, pixels: Tensor, *, layer: str, classes: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Grad-CAM of each class at one layer, `class clip time height width`, and the logits `clip class`."""
+    maps, scores = layer_maps(model, pixels, layers=[layer], classes=classes)
+    return maps[0], scores
+
+
+def stream_maps(
+    model: VideoModel,
+    batches: Iterable[Clips],
+    *,
+    layers: Sequence[str],
+    classes: Sequence[int],
+    method: str = "grad-cam",
+    weights: Over = "clip",
+    rise_settings: RiseSettings | None = None,
+) -> Iterator[ClipMaps]:
+    """The maps of each clip, one clip after the other; never more than one batch of maps is held.
+
+    Arguments as in `layer_maps`. `batches` may be a generator: a batch is asked for when the maps of the one before
+    it have all been taken.
+    """
+    for batch in batches:
+        names = [str(record.video.path) for record in batch.records]
+        maps, scores = layer_maps(
+            model,
+            batch.pixels,
+            layers=layers,
+            classes=classes,
+            method=method,
+            weights=weights,
+            rise_settings=rise_settings,
+            clip_names=names,
+        )
+        shares = scores.softmax(dim=1)[:, list(classes)].cpu().numpy()
+        values = maps.cpu().numpy()
+        del maps, scores
+        for position, record in enumerate(batch.records):
+            yield ClipMaps(
+                clip=record,
+                layers=tuple(layers),
+                classes=tuple(model.card.classes[index] for index in classes),
+                method=method,
+                weights=weights,
+                # A copy: a view would keep the maps of the whole batch alive.
+                values=values[:, :, position].copy(),
+                probabilities=tuple(shares[position].tolist()),
+            )
+        del values, batch
+
+
+def _rise(
+    model: VideoModel,
+    pixels: Tensor,
+    classes: Sequence[int],
+    settings: RiseSettings,
+    clip_names: Sequence[str],
+) -> tuple[Tensor, Tensor]:
+    scores = logits(model, pixels, clip_names=clip_names)
+
+    def probabilities(masked: Tensor) -> Tensor:
+        return logits(model, masked).softmax(dim=1)[:, list(classes)].cpu()
+
+    maps = [
+        rise(
+            probabilities,
+            clip.cpu(),
+            masks=settings.masks,
+            grid=settings.grid,
+            batch_size=settings.batch_size,
+            rng=np.random.default_rng(settings.seed),
+        )
+        for clip in pixels
+    ]
+    return rearrange(torch.stack(maps), "b k t h w -> 1 k b t h w"), scores
+
+
+def check_layers(model: VideoModel, layers: Sequence[str], *, method: str) -> tuple[str, ...]:
+    """The layers to read: those named, or the last spatial one; `pixels` for a method that reads none.
+
+    Raises:
+        LayerNotFound: there is no such layer.
+        VideotcavError: `rise` was given a layer.
+    """
+    if method == "rise":
+        if layers:
+            raise VideotcavError("rise masks the pixels and reads no layer: leave the layer out")
+        return (PIXELS,)
+    for layer in layers:
+        model.layer(layer)
+    return tuple(layers) or (last_spatial_layer(model),)

@@ -1,0 +1,194 @@
+"""Maps to files: overlay videos, GIFs, contact sheets and arrays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from videotcav.errors import MissingExtra, VideoError
+from videotcav.explain.cam import Over, temporal_profile
+from videotcav.maps.compute import RiseSettings, check_layers, stream_maps
+from videotcav.maps.sheet import Strip, contact_sheet
+from videotcav.maps.view import ClipMaps
+from videotcav.models.model import VideoModel
+from videotcav.models.passes import logits
+from videotcav.video.clips import Clips, read_clip
+from videotcav.video.overlay import labelled, overlay_heatmap
+from videotcav.video.read import Frames, read_frames
+from videotcav.video.write import write_video
+
+CAM_SCALE = (
+    "All maps of a clip at one layer share one scale, that of the strongest value among them; a weak map looks weak."
+)
+_GIF_WIDTH = 960
+_FONT = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"  # the same letters on every machine
+
+
+def write_cam_video(
+    path: Path, model: VideoModel, video: Path, *, layer: str, classes: Sequence[str] = ()
+) -> dict[str, float]:
+    """Writes a clip of `video` with the Grad-CAM of each class laid over it, side by side; says their probabilities.
+
+    Without `classes` it is the predicted one.
+    """
+    maps = write_maps(path, model, video, layers=[layer], classes=classes)
+    return dict(zip(maps.classes, maps.probabilities, strict=True))
+
+
+def write_maps(
+    path: Path,
+    model: VideoModel,
+    video: Path,
+    *,
+    layers: Sequence[str] = (),
+    classes: Sequence[str] = (),
+    method: str = "grad-cam",
+    weights: Over = "clip",
+    rise_settings: RiseSettings | None = None,
+) -> ClipMaps:
+    """The maps of a clip of `video`, also written to `path` as its ending says.
+
+    `.mp4` and `.gif` show the clip under its maps, one panel a class and layer; `.png` is a contact sheet with the
+    importance over seconds; `.npz` and `.zarr` hold the numbers. Whatever is drawn shares one scale, see CAM_SCALE.
+
+    Args:
+        path: where to write; the file appears complete or not at all.
+        model: the model; handed back unchanged.
+        video: the video to explain; its middle is taken.
+        layers: names of layers; the last spatial one when left out.
+        classes: names of classes; the predicted one when left out.
+        method: `grad-cam`, `grad-cam++`, `hirescam`, `layercam`, `eigencam` or `rise`.
+        weights: whether a channel's weight holds for the clip or for each time step.
+        rise_settings: for `rise` alone.
+    """
+    write = writer_for(path)
+    layers = check_layers(model, layers, method=method)
+    indices = [model.class_index(name) for name in classes]
+    clip, pixels = read_clip(video, model.card.clip_spec)
+    indices = indices or [int(logits(model, pixels[None]).argmax())]
+    batches = [Clips(records=(clip,), pixels=pixels[None])]
+    (maps,) = stream_maps(
+        model, batches, layers=layers, classes=indices, method=method, weights=weights, rise_settings=rise_settings
+    )
+    write(path, maps)
+    return maps
+
+
+def writer_for(path: Path) -> Callable[[Path, ClipMaps], None]:
+    """The function that writes files with this ending. Raises VideoError for an unknown one, or no such folder."""
+    if path.suffix.lower() not in WRITERS:
+        raise VideoError(path, f"is not a kind of file that maps can be written to; end it in {', '.join(WRITERS)}")
+    if not path.parent.is_dir():
+        raise VideoError(path, f"cannot be written: there is no folder {path.parent}; make it first")
+    return WRITERS[path.suffix.lower()]
+
+
+def _mp4(path: Path, maps: ClipMaps) -> None:
+    write_video(path, _film(maps), frames_per_second=_rate(maps))
+
+
+def _gif(path: Path, maps: ClipMaps) -> None:
+    pages = [Image.fromarray(page) for page in _film(maps)]
+    for page in pages:
+        page.thumbnail((_GIF_WIDTH, _GIF_WIDTH))
+    # One palette for the whole clip, or colours would flicker between frames.
+    together = Image.fromarray(np.concatenate([np.asarray(page)[::3, ::3] for page in pages]))
+    palette = together.quantize(256, method=Image.Quantize.MAXCOVERAGE)
+    first, *others = [page.quantize(palette=palette, dither=Image.Dither.NONE) for page in pages]
+    with _whole(path) as unfinished:
+        first.save(
+            unfinished, format="gif", save_all=True, append_images=others, duration=round(1000 / _rate(maps)), loop=0
+        )
+
+
+def _png(path: Path, maps: ClipMaps) -> None:
+    strips = []
+    for (caption, frames), (_, heat) in zip(_overlays(maps), maps.panels(), strict=True):
+        profile = temporal_profile(torch.from_numpy(heat)[None])[0].numpy()
+        strips.append(Strip(caption=f"{caption} · {maps.method}", frames=frames, profile=profile))
+    with _whole(path) as unfinished:
+        sheet = contact_sheet(strips, timestamps=maps.clip.timestamps, note=maps.scale_note)
+        sheet.savefig(unfinished, format="png", metadata={"Software": None})
+
+
+def _npz(path: Path, maps: ClipMaps) -> None:
+    with _whole(path) as unfinished, unfinished.open("wb") as file:
+        np.savez_compressed(file, **_arrays(maps))  # type: ignore[arg-type] # numpy's stub takes keywords for flags
+
+
+def _zarr(path: Path, maps: ClipMaps) -> None:
+    try:
+        import zarr  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise MissingExtra("zarr", extra="zarr", purpose="Writing .zarr") from None
+    if path.exists():
+        raise VideoError(path, "is there already; name a new store")
+    arrays = _arrays(maps)
+    group = zarr.open_group(path, mode="w")
+    group.create_array("maps", data=arrays["maps"], chunks=(1, 1, *maps.values.shape[2:]))
+    group.create_array("timestamps", data=arrays["timestamps"])
+    group.attrs.update({name: value.tolist() for name, value in arrays.items() if name not in group})
+
+
+def _arrays(maps: ClipMaps) -> dict[str, np.ndarray]:
+    """All that is needed to lay the maps over the video again; see docs/cam.md."""
+    clip = maps.clip
+    return {
+        "maps": maps.values,  # layer class time height width
+        "timestamps": np.array(clip.timestamps),  # seconds of the source video
+        "layers": np.array(maps.layers),
+        "classes": np.array(maps.classes),
+        "probabilities": np.array(maps.probabilities),
+        "method": np.array(maps.method),
+        "weights": np.array(maps.weights),
+        "video": np.array(str(clip.video.path)),
+        "video_sha256": np.array(clip.video.sha256),
+        "source_size": np.array([clip.video.height, clip.video.width]),
+        "top_left": np.array([clip.top, clip.left]),
+        "source_pixels_per_pixel": np.array([clip.pixels_per_row, clip.pixels_per_column]),
+    }
+
+
+WRITERS = MappingProxyType({".mp4": _mp4, ".gif": _gif, ".png": _png, ".npz": _npz, ".zarr": _zarr})
+
+
+def _overlays(maps: ClipMaps) -> Iterator[tuple[str, Frames]]:
+    """A caption and the frames of the source video under the map, for each panel."""
+    frames = read_frames(maps.clip.video, maps.clip.timestamps)
+    for caption, heat in maps.panels():
+        yield caption, overlay_heatmap(frames, maps.over_source(heat))
+
+
+def _film(maps: ClipMaps) -> Frames:
+    captions, overlays = zip(*_overlays(maps), strict=True)
+    film = labelled(list(overlays), list(captions), timestamps=maps.clip.timestamps)
+    note = Image.new("RGB", (film.shape[2], 26), tuple(film[0, -1, 0].tolist()))
+    says = f"{maps.method} · {maps.scale_note}"
+    ImageDraw.Draw(note).text((12, 4), says, fill=(200, 200, 200), font=ImageFont.truetype(_FONT, 14))
+    return np.concatenate([film, np.broadcast_to(np.asarray(note), (len(film), 26, film.shape[2], 3))], axis=1)
+
+
+def _rate(maps: ClipMaps) -> float:
+    times = maps.clip.timestamps
+    return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 1.0
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A name to write under; the file takes its own name when it is complete."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    except OSError as error:
+        raise VideoError(path, f"cannot be written ({error.strerror or error})") from None
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,117 @@
+"""What is written: pictures that decode, numbers that lead back to the source's pixels and seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from videotcav.errors import VideoError
+from videotcav.maps import CamMaps, ClipMaps, layer_maps, write_cam_video, write_maps
+from videotcav.models.model import VideoModel
+from videotcav.video.clips import Clips, read_clip, to_source
+from videotcav.video.read import read_all
+
+
+def test_the_film_shows_every_class_and_layer_beside_each_other(
+    swin: VideoModel, videos: tuple[Path, ...], tmp_path: Path
+) -> None:
+    one = write_maps(tmp_path / "one.mp4", swin, videos[0], layers=["features.2"], classes=["rest"])
+    four = write_maps(
+        tmp_path / "four.mp4", swin, videos[0], layers=["features.0", "features.2"], classes=["rest", "swing"]
+    )
+    assert [caption for caption, _ in four.panels()] == [
+        f"“{name}”: probability {share:.2f} · {layer}"
+        for name, share in zip(("rest", "swing"), four.probabilities, strict=True)
+        for layer in ("features.0", "features.2")
+    ]
+    assert one.scale_note == "one scale for all frames"
+    assert four.scale_note == "one scale for all frames and classes; each layer its own"
+    frames, seconds = read_all(tmp_path / "one.mp4")
+    wide, _ = read_all(tmp_path / "four.mp4")
+    assert len(frames) == len(wide) == len(seconds) == 8
+    assert np.diff(seconds) == pytest.approx(0.1, abs=1e-3)
+    assert wide.shape[2] > 3.5 * frames.shape[2]
+
+
+def test_panels_of_one_layer_share_one_scale(swin: VideoModel, clips: Clips) -> None:
+    maps, _ = layer_maps(swin, clips.pixels[:1], layers=["features.0", "features.2"], classes=[0, 1])
+    values = maps[:, :, 0].numpy()
+    drawn = ClipMaps(clips.records[0], ("a", "b"), ("x", "y"), "grad-cam", "clip", values, (0.5, 0.5)).panels()
+    for row in range(2):
+        of_layer = [drawn[row][1], drawn[2 + row][1]]
+        assert max(float(panel.max()) for panel in of_layer) == pytest.approx(1)
+        np.testing.assert_allclose(of_layer[0] * values[row].max(), values[row, 0], rtol=1e-5)
+
+
+def test_the_gif_plays_at_the_clips_pace(swin: VideoModel, videos: tuple[Path, ...], tmp_path: Path) -> None:
+    write_maps(tmp_path / "map.gif", swin, videos[0], classes=["rest"])
+    with Image.open(tmp_path / "map.gif") as gif:
+        assert gif.n_frames == 8
+        assert gif.info["duration"] == 100
+        assert gif.info["loop"] == 0
+
+
+@pytest.mark.parametrize("end", ["gif", "png", "npz", "mp4"])
+def test_the_same_maps_give_the_same_bytes(
+    swin: VideoModel, videos: tuple[Path, ...], tmp_path: Path, end: str
+) -> None:
+    for name in ("a", "b"):
+        write_maps(tmp_path / f"{name}.{end}", swin, videos[0], classes=["rest"])
+    assert (tmp_path / f"a.{end}").read_bytes() == (tmp_path / f"b.{end}").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_arrays_lead_back_to_the_source(swin: VideoModel, videos: tuple[Path, ...], tmp_path: Path) -> None:
+    layers = ["features.0", "features.2"]
+    write_maps(tmp_path / "map.npz", swin, videos[1], layers=layers, classes=["rest"], method="layercam")
+    clip, pixels = read_clip(videos[1], swin.card.clip_spec)
+    expected, _ = layer_maps(swin, pixels[None], layers=layers, classes=[2], method="layercam")
+    with np.load(tmp_path / "map.npz", allow_pickle=False) as held:
+        np.testing.assert_array_equal(held["maps"], expected[:, :, 0].numpy())
+        np.testing.assert_allclose(held["timestamps"], clip.timestamps)
+        assert held["layers"].tolist() == layers
+        assert held["classes"].tolist() == ["rest"]
+        assert str(held["method"]) == "layercam"
+        top, left = held["top_left"]
+        per_row, per_column = held["source_pixels_per_pixel"]
+        assert held["source_size"].tolist() == [40, 48]
+    over_source = to_source(expected[0, 0, 0], clip)
+    y, x = 30, 40  # a pixel of the source, by hand in the clip's nearest pixels
+    row, column = (y + 0.5 - top) / per_row - 0.5, (x + 0.5 - left) / per_column - 0.5
+    corners = expected[0, 0, 0, 3, int(row) : int(row) + 2, int(column) : int(column) + 2]
+    assert float(corners.min()) - 1e-6 <= over_source[3, y, x] <= float(corners.max()) + 1e-6
+
+
+def test_zarr_holds_the_same_numbers(swin: VideoModel, videos: tuple[Path, ...], tmp_path: Path) -> None:
+    zarr = pytest.importorskip("zarr", reason="zarr (an extra) is not installed")
+    maps = write_maps(tmp_path / "map.zarr", swin, videos[0], classes=["rest"])
+    group = zarr.open_group(tmp_path / "map.zarr", mode="r")
+    np.testing.assert_array_equal(group["maps"][:], maps.values)
+    assert group.attrs["classes"] == ["rest"]
+    with pytest.raises(VideoError, match="is there already"):
+        write_maps(tmp_path / "map.zarr", swin, videos[0])
+
+
+@pytest.mark.parametrize(("name", "says"), [("map.avi", r"end it in \.mp4, \.gif"), ("no/map.mp4", "no folder")])
+def test_where_nothing_can_be_written_is_told_at_once(swin: VideoModel, tmp_path: Path, name: str, says: str) -> None:
+    with pytest.raises(VideoError, match=says):
+        write_maps(tmp_path / name, swin, tmp_path / "absent.mp4")
+
+
+def test_without_a_class_it_is_the_predicted_one(swin: VideoModel, videos: tuple[Path, ...], tmp_path: Path) -> None:
+    _, pixels = read_clip(videos[0], swin.card.clip_spec)
+    shares = swin(pixels[None]).softmax(dim=1)[0]
+    told = write_cam_video(tmp_path / "map.mp4", swin, videos[0], layer="features.2")
+    assert told == pytest.approx({swin.card.classes[int(shares.argmax())]: float(shares.max())})
+
+
+def test_a_notebook_shows_where_and_when(swin: VideoModel, clips: Clips) -> None:
+    maps, _ = layer_maps(swin, clips.pixels, layers=["features.2"], classes=[2])
+    shown = CamMaps(clips=clips.records, maps=maps[0, 0].numpy(), target="rest", layer="features.2")
+    assert shown._repr_png_().startswith(b"\x89PNG")
+    assert shown.profile().shape == (3, 8)
+    np.testing.assert_allclose(shown.profile().sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(shown.profile()[0], maps[0, 0, 0].sum(dim=(1, 2)) / maps[0, 0, 0].sum(), rtol=1e-4)
