@@ -95,12 +95,7 @@ class Layer:
     def against_twin(self, dynamic: ConceptRows, twin: ConceptRows, accuracy: Accuracy) -> list[Estimate]:
         """The paired test: does it matter that the very same tracks move?"""
         negatives = self.negatives(dynamic)
-        flips, complete = flips_within_pairs(dynamic, draws=self.design.null_draws, settings=self.settings)
-        flips = np.concatenate([np.zeros_like(flips[:1]), flips])  # the first is what was observed
-        first = np.where(flips, twin.clips.rows, dynamic.clips.rows)
-        second = np.where(flips, dynamic.clips.rows, twin.clips.rows)
-        scores = (self.statistics(rows, negatives, self.class_shares).mean(axis=2) for rows in (first, second))
-        contrast = next(scores) - next(scores)
+        contrast, complete = self.flipped(dynamic, twin)
         influences = self.scored(dynamic, negatives).influences - self.scored(twin, negatives).influences
         resampled = self.resampled(dynamic, influences)
         return [
@@ -119,6 +114,19 @@ class Layer:
             for column, class_name in enumerate(self.design.classes)
             for index, statistic in enumerate(STATISTICS)
         ]
+
+    def flipped(self, dynamic: ConceptRows, twin: ConceptRows) -> tuple[Floats, bool]:
+        """Differences between the two sets, (3, 1 + flip, class): as observed, then after each flip of labels within
+        pairs; and whether these are all flips there are.
+        """
+        flips, complete = flips_within_pairs(dynamic, draws=self.design.null_draws, settings=self.settings)
+        flips = np.concatenate([np.zeros_like(flips[:1]), flips])
+        negatives = self.negatives(dynamic)
+        first, second = (
+            self.statistics(np.where(chosen, twin.clips.rows, dynamic.clips.rows), negatives, self.class_shares)
+            for chosen in (flips, ~flips)
+        )
+        return (first - second).mean(axis=2), complete
 
     def accuracy(self, concept: ConceptRows) -> Accuracy:
         """Held-out accuracy of the concept's CAVs."""
