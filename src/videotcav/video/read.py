@@ -141,6 +141,10 @@ class VideoFile:
                 pictures[rank] = _as_shown(frame)
         return np.stack([pictures[rank] for rank in ranks])
 
+    def stream(self) -> Iterator[Frames]:
+        """Every frame in order, uint8 `height width channel`; only one is held at a time."""
+        return map(_as_shown, self._presented(range(len(self.times)), seek=False))
+
     def _presented(self, wanted: Sequence[int], *, seek: bool) -> Iterator[VideoFrame]:
         """The frames of the wanted ranks (ascending), decoding from the nearest keyframe where that skips some."""
         starts = self._timeline.starts if seek else ()
@@ -154,6 +158,8 @@ class VideoFile:
                     frames = self._decode(container, stream, from_rank=None)
                 while position < rank:
                     position, frame = next(frames, (-1, None))
+                    if frame is None and seek:
+                        raise _Misplaced  # a seek may have led past it: once more from the beginning
                     if frame is None:
                         seconds = self.times[rank]
                         raise VideoError(self.path, f"cannot be decoded at {seconds:.3f} s; {COPY_AGAIN}")
