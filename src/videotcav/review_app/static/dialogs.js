@@ -40,6 +40,7 @@ export function askName(suggestion) {
       setText(byId("name-error"), wrongName(name));
       if (wrongName(name)) return;
       store.me = name;
+      resolve(name);
       dialog.close();
     };
   });
@@ -49,15 +50,18 @@ export function askName(suggestion) {
 export function askLabel(own) {
   const dialog = byId("relabel-dialog");
   const input = byId("label");
-  let answer = null;
+  let choose;
+  const answer = new Promise((resolve) => {
+    choose = (name) => {
+      resolve(name); // at once: the next key may follow before the dialog's own close event
+      dialog.close();
+    };
+    dialog.onclose = () => resolve(null);
+  });
   input.value = "";
   setText(byId("label-error"), "");
   const given = new Set([...store.table.concepts, ...[...store.standings.values()].map((standing) => standing.label)]);
   const names = [...given].filter((name) => name && name !== own).sort().slice(0, 9);
-  const choose = (name) => {
-    answer = name;
-    dialog.close();
-  };
   byId("labels").replaceChildren(...names.map((name, n) => {
     const button = el("button", { type: "button", "aria-keyshortcuts": String(n + 1) }, el("kbd", {}, String(n + 1)), " ", name);
     button.addEventListener("click", () => choose(name));
@@ -72,15 +76,13 @@ export function askLabel(own) {
   };
   dialog.showModal();
   (byId("labels").querySelector("button") ?? input).focus();
-  return new Promise((resolve) => {
-    dialog.onclose = () => resolve(answer);
-    dialog.querySelector("form").onsubmit = (event) => {
-      event.preventDefault();
-      const name = input.value.trim().replace(/\s+/g, " ");
-      setText(byId("label-error"), wrongName(name));
-      if (!wrongName(name)) choose(name);
-    };
-  });
+  dialog.querySelector("form").onsubmit = (event) => {
+    event.preventDefault();
+    const name = input.value.trim().replace(/\s+/g, " ");
+    setText(byId("label-error"), wrongName(name));
+    if (!wrongName(name)) choose(name);
+  };
+  return answer;
 }
 
 export async function showSummary({ onImport }) {
@@ -116,7 +118,7 @@ async function fill(box) {
   box.replaceChildren(
     el("p", {}, people.length ? `Judged by ${people.join(", ")}.` : "Nobody has judged anything yet."),
     el("p", { class: "agreement" }, agreed(agreement)),
-    el("div", { class: "wide" }, table));
+    el("div", { class: "wide", tabIndex: 0, role: "region", "aria-label": "What was decided, by concept" }, table));
 }
 
 function agreed(found) {

@@ -167,8 +167,8 @@ function drawKinds(i) {
 function showPicture(i) {
   const picture = byId("picture");
   picture.alt = `Frame of ${sourceName(i)} with a box around the ${conceptName(i)} and the way it moves`;
-  setText(byId("caption"), "Source frame; the line is the way the centre moves.");
   if (picture.getAttribute("src") === pictureUrl(i)) return;
+  setText(byId("caption"), "Source frame; the line is the way the centre moves.");
   picture.classList.add("absent");
   picture.src = pictureUrl(i);
 }
