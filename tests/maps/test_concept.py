@@ -1,0 +1,108 @@
+"""CAV maps of a model that reads a concept at one place and at one moment only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from videotcav.maps.concept import ConceptMapSettings, concept_maps
+from videotcav.models.model import VideoModel
+from videotcav.records import Clip, ModelCard, VideoInfo
+from videotcav.video.clips import Clips
+
+T, H, W = 2, 1, 3
+QUICK = ConceptMapSettings(pseudo_concepts=99, random_sets=2)
+
+
+class OnePlace(nn.Module):
+    """Tokens of 2 × 8 × 8 pixels; the class `there` reads all channels of the token at (T, H, W) and no other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens = nn.Conv3d(3, 4, kernel_size=(2, 8, 8), stride=(2, 8, 8), bias=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        score = self.tokens(pixels)[:, :, T, H, W].pow(2).sum(dim=1)
+        return torch.stack([score, torch.zeros_like(score)], dim=1)
+
+
+@pytest.fixture
+def model(token_net: VideoModel) -> VideoModel:
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        module = OnePlace()
+    card = ModelCard(
+        name="one place",
+        clip_spec=token_net.card.clip_spec,
+        classes=("there", "nothing"),
+        layouts={"tokens": "b c t h w"},
+    )
+    return VideoModel(module, card)
+
+
+def made(count: int, *, seed: int, pattern: Tensor | None = None) -> Clips:
+    pixels = 0.3 * torch.randn(count, 3, 8, 32, 32, generator=torch.Generator().manual_seed(seed))
+    if pattern is not None:
+        pixels = pixels + pattern
+    records = [
+        Clip(
+            video=VideoInfo(
+                path=Path(f"{seed}-{index}.mp4"),
+                sha256="0",
+                width=32,
+                height=32,
+                duration_seconds=1,
+                frames_per_second=10,
+            ),
+            timestamps=tuple(0.1 * time for time in range(8)),
+            top=0,
+            left=0,
+            pixels_per_row=1,
+            pixels_per_column=1,
+        )
+        for index in range(count)
+    ]
+    return Clips(records=tuple(records), pixels=pixels)
+
+
+def test_the_concept_is_found_where_the_class_reads_it(model: VideoModel) -> None:
+    pattern = torch.zeros(3, 8, 32, 32)
+    kernel = model.module.tokens.weight.detach()[0]
+    pattern[:, 2 * T : 2 * T + 2, 8 * H : 8 * H + 8, 8 * W : 8 * W + 8] = 2 * kernel / kernel.abs().max()
+    found = concept_maps(
+        model,
+        made(3, seed=1, pattern=pattern),
+        target="there",
+        concept=made(10, seed=2, pattern=pattern),
+        random=made(30, seed=3),
+        layer="tokens",
+        settings=QUICK,
+    )
+    only = torch.zeros(4, 4, 4, dtype=torch.bool)
+    only[T, H, W] = True
+    assert found.densities.shape == (3, 4, 4, 4)
+    assert (found.densities[:, ~only.numpy()] == 0).all()
+    assert (found.densities[:, only.numpy()] > 0).all()
+    for test in (*found.tests, found.together):
+        assert (test.significant() == only.numpy()).all()
+        assert test.clusters[0].p == 1 / 100
+    assert "more than chance somewhere in 3" in repr(found)
+
+
+def test_the_density_is_that_of_the_direction_itself(model: VideoModel) -> None:
+    """One class clip, by hand: g = 2a at the one place; the density there is 2a·v."""
+    clips, concept, random = made(1, seed=4), made(6, seed=5), made(20, seed=6)
+    settings = ConceptMapSettings(pseudo_concepts=19, random_sets=1)
+    found = concept_maps(
+        model, clips, target="there", concept=concept, random=random, layer="tokens", settings=settings
+    )
+    again = concept_maps(
+        model, clips, target="there", concept=concept, random=random, layer="tokens", settings=settings
+    )
+    assert (found.densities == again.densities).all()
+    token = model.module.tokens(clips.pixels).detach()[0, :, T, H, W]
+    assert abs(found.densities[0, T, H, W]) <= float(2 * token.norm())  # |v| ≤ 1
+    assert found.densities[0].sum() == found.densities[0, T, H, W]
