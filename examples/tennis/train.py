@@ -25,21 +25,22 @@ from torch.nn import functional as F  # noqa: N812 - torch's own abbreviation
 from videotcav.models.checkpoint import save
 from videotcav.records import ClipSpec
 from videotcav.torchvision_cpu import import_torchvision
+from videotcav.video.clips import read_clips, sample_times
 from videotcav.video.read import probe, read_frames
 
 CLIP_SPEC = ClipSpec(
-    frames=16, seconds_between_frames=0.1, height=80, width=80, resize=90, mean=(0.45,) * 3, std=(0.225,) * 3
+    frames=16, seconds_between_frames=0.1, height=64, width=112, resize=64, mean=(0.45,) * 3, std=(0.225,) * 3
 )
 ARCHITECTURE = {
     "patch_size": [2, 4, 4],
     "embed_dim": 32,
     "depths": [2, 2, 2],
     "num_heads": [2, 4, 8],
-    "window_size": [8, 5, 5],
+    "window_size": [8, 4, 7],
     "stochastic_depth_prob": 0.1,
     "dropout": 0.2,
 }
-STORED = (90, 160)  # short side as the clip specification resizes it; the width of 426 × 240 beside it
+STORED = (72, 128)  # a little more than the model sees, so that training can crop
 
 
 def main() -> None:
@@ -65,13 +66,13 @@ def main() -> None:
     model = swin(**architecture)
     fit(model, frames[train_rows], labels[train_rows], epochs=options.epochs, seed=options.seed)
 
+    model.half().float()  # the weights as they will be stored
     accuracy = {
-        part: float((predict(model, frames[chosen]) == labels[chosen]).float().mean())
+        part: float(
+            (predict(model, [options.data / rows[index]["file"] for index in chosen]) == labels[chosen]).float().mean()
+        )
         for part, chosen in (("training scenes", train_rows), ("held-out scenes", test_rows))
     }
-    model.half()  # as stored: the accuracy is that of the rounded weights
-    model.float()
-    accuracy["held-out scenes"] = float((predict(model, frames[test_rows]) == labels[test_rows]).float().mean())
     model.half()
     save(options.output, model, classes=classes, clip_spec=CLIP_SPEC, architecture=architecture)
     log = {
@@ -103,11 +104,9 @@ def split_by_scene(rows: list[dict[str, str]], *, seed: int) -> tuple[list[int],
 
 
 def read_small(path: Path) -> Tensor:
-    """A clip's frames as the model's clip specification takes them, uint8 `channel time height width`."""
+    """The frames that the model's clip specification takes, uint8 `channel time height width`, a little larger."""
     video = probe(path)
-    margin = max(0.0, (video.duration_seconds - CLIP_SPEC.seconds) / 2)
-    times = np.clip(margin + np.arange(CLIP_SPEC.frames) * CLIP_SPEC.seconds_between_frames, 0, video.duration_seconds)
-    frames = torch.from_numpy(read_frames(video, times.tolist())).permute(0, 3, 1, 2).float()
+    frames = torch.from_numpy(read_frames(video, sample_times(video, CLIP_SPEC))).permute(0, 3, 1, 2).float()
     small = F.interpolate(frames, size=STORED, mode="bilinear", antialias=True)
     return small.round().clamp(0, 255).byte().permute(1, 0, 2, 3)
 
@@ -119,17 +118,16 @@ def normalised(frames: Tensor) -> Tensor:
 
 
 def augmented(frames: Tensor, rng: np.random.Generator) -> Tensor:
-    """Random crops (40 % to 100 % of the height), mirrored half the time (strokes stay strokes), other light."""
+    """Random crops (half of the area and more), mirrored half the time (strokes stay strokes), in other light."""
     clips = []
     for clip in frames:
-        side = int(STORED[0] * math.sqrt(rng.uniform(0.5, 1.0)))
-        centre = (STORED[1] - side) / 2
-        left = int(np.clip(rng.normal(centre, 12), 0, STORED[1] - side))
-        top = int(rng.integers(0, STORED[0] - side + 1))
-        crop = clip[:, :, top : top + side, left : left + side].permute(1, 0, 2, 3).float()
+        scale = math.sqrt(rng.uniform(0.5, 1.0))
+        height, width = int(STORED[0] * scale), int(STORED[1] * scale)
+        top, left = rng.integers(0, STORED[0] - height + 1), rng.integers(0, STORED[1] - width + 1)
+        crop = clip[:, :, top : top + height, left : left + width].permute(1, 0, 2, 3).float()
         crop = F.interpolate(crop, size=(CLIP_SPEC.height, CLIP_SPEC.width), mode="bilinear", antialias=True)
         crop = (crop - 128) * rng.uniform(0.7, 1.3) + 128 + rng.uniform(-25, 25)
-        clips.append((crop.flip(-1) if rng.random() < 0.5 else crop).permute(1, 0, 2, 3))
+        clips.append((crop.flip(-1) if rng.integers(2) else crop).permute(1, 0, 2, 3))
     return normalised(torch.stack(clips).clamp(0, 255))
 
 
@@ -156,12 +154,10 @@ def fit(model: nn.Module, frames: Tensor, labels: Tensor, *, epochs: int, seed: 
 
 
 @torch.no_grad()
-def predict(model: nn.Module, frames: Tensor) -> Tensor:
-    """The predicted class of each clip, from its centre crop."""
+def predict(model: nn.Module, paths: list[Path]) -> Tensor:
+    """The predicted class of each clip, read as a study reads it."""
     model.eval()
-    top, left = (STORED[0] - CLIP_SPEC.height) // 2, (STORED[1] - CLIP_SPEC.width) // 2
-    crops = frames[..., top : top + CLIP_SPEC.height, left : left + CLIP_SPEC.width]
-    return torch.cat([model(normalised(part)).argmax(dim=1) for part in crops.split(16)])
+    return torch.cat([model(part).argmax(dim=1) for part in read_clips(paths, CLIP_SPEC).pixels.split(16)])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from videotcav.concepts.review import reviewed_sets
+from videotcav.concepts.review import SetReview, reviewed_sets
 from videotcav.concepts.sets import METADATA, read_sets
 from videotcav.errors import ConceptError, StudyFileError, closest
 from videotcav.measure import ClipFile
@@ -57,21 +57,28 @@ def gather(file: StudyText) -> Inputs:
     """
     study, folder = file.study, file.folder
     source_of = _source_lookup(study.sources, folder)
-    reviewed = reviewed_sets(folder / study.concepts.folder)
-    known = tuple(reviewed.reviews)
+    concepts: list[ConceptSet] = []
+    reviews: dict[str, SetReview] = {}
+    for path in study.concepts.folders:
+        reviewed = reviewed_sets(folder / path)
+        twice = sorted(reviews.keys() & reviewed.reviews)
+        if twice:
+            raise ConceptError(f"{folder / path}: concept '{twice[0]}' is in another of the study's folders too")
+        concepts += reviewed.sets
+        reviews |= reviewed.reviews
     for name in study.concepts.include:
-        if name not in known:
-            hint = closest(name, known) or ", ".join(known)
-            raise ConceptError(f"{folder / study.concepts.folder}: no concept '{name}'; closest: {hint}")
-    wanted = study.concepts.include or known
+        if name not in reviews:
+            hint = closest(name, reviews) or ", ".join(reviews)
+            raise ConceptError(f"{', '.join(map(str, study.concepts.folders))}: no concept '{name}'; closest: {hint}")
+    wanted = study.concepts.include or tuple(reviews)
     return Inputs(
-        concepts=tuple(concept for concept in reviewed.sets if concept.concept in wanted),
+        concepts=tuple(concept for concept in concepts if concept.concept in wanted),
         random=_random_pool(folder / study.random.folder, source_of),
         classes={
             name: tuple(ClipFile(path=path, source=source_of(path)) for path in paths)
             for name, paths in class_videos(study, folder).items()
         },
-        reviews={name: review.sentence for name, review in reviewed.reviews.items() if review.reviewed},
+        reviews={name: review.sentence for name, review in reviews.items() if review.reviewed},
     )
 
 

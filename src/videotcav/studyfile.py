@@ -43,10 +43,15 @@ class SourcesSection(Record):
 
 
 class ConceptsSection(Record):
-    """The folder of concept sets, and which of its concepts to use (all when empty)."""
+    """The folder of concept sets, or several, and which of their concepts to use (all when empty)."""
 
-    folder: Path
+    folder: Path | tuple[Path, ...]
     include: tuple[str, ...] = ()
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders, one or more."""
+        return self.folder if isinstance(self.folder, tuple) else (self.folder,)
 
 
 class RandomSection(Record):
@@ -147,8 +152,9 @@ def path_problems(raw: Mapping[str, Any], folder: Path) -> Iterator[str]:
     for key, name in (("concepts", "folder"), ("random", "folder"), ("sources", "table")):
         section = raw.get(key)
         value = section.get(name) if isinstance(section, Mapping) else None
-        if isinstance(value, str) and not (folder / value).exists():
-            yield f"{key}.{name}: '{value}' does not exist below {folder.resolve()}"
+        for path in value if isinstance(value, list) else [value]:
+            if isinstance(path, str) and not (folder / path).exists():
+                yield f"{key}.{name}: '{path}' does not exist below {folder.resolve()}"
     tests = raw.get("tests")
     if isinstance(tests, Mapping) and "seed" in tests:
         yield "tests.seed: a study has one seed; write it at the top, as seed = 0"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice
 from videotcav.errors import VideotcavError
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 planted = typer.Typer(
     help="The bundled ground truth: scenes and the small model trained on them.", no_args_is_help=True
 )
+app.add_typer(concepts, name="concepts")
 app.add_typer(planted, name="planted")
 
 Model = Annotated[str, typer.Argument(help="Model, as torchvision:swin3d_t, planted:swin or package.module:build.")]
