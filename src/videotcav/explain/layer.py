@@ -170,6 +170,12 @@ class Layer:
             self._nulls[shape] = self.runs(runs, sum(shape.counts))
         return self._nulls[shape]
 
+    def value(self, concept: ConceptRows) -> Floats:
+        """The statistics of a set, (3, class): means over its random sets."""
+        rows = concept.clips.rows[None]
+        value: Floats = self.statistics(rows, self.negatives(concept), self.class_shares)[:, 0].mean(axis=1)
+        return value
+
     def scored(self, concept: ConceptRows, negatives: Rows) -> Scored:
         """What was observed of a set with its random sets, and how far each source video moves it."""
         key = concept.clips.rows.tobytes() + negatives.tobytes()
