@@ -71,3 +71,17 @@ def make_videos(tmp_path: Path) -> Callable[[int], Path]:
         return folder
 
     return make
+
+
+class Drawing:
+    """The drawn scene, for tests that compare with it."""
+
+    top, side, frames = TOP, SIDE, FRAMES
+    left_edge = staticmethod(left_edge)
+    draw = staticmethod(draw)
+
+
+@pytest.fixture
+def drawing() -> Drawing:
+    """Where the square is, and the pixels of the whole scene."""
+    return Drawing()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +14,16 @@ import numpy as np
 import pytest
 
 from videotcav.concepts import propose as route
+from videotcav.concepts.detect import load_detector
+from videotcav.concepts.detectors.read_boxes import read_boxes
+from videotcav.concepts.detectors.yolo import Yolo
 from videotcav.concepts.propose import propose_from_boxes
 from videotcav.concepts.recipe import Recipe
 from videotcav.concepts.sets import accept, read_records, read_sets
 from videotcav.errors import ConceptError, VideosError
 from videotcav.records import KINDS
 from videotcav.video.read import read_all
+from videotcav.video.write import write_video
 
 MakeVideos = Callable[[int], Path]
 WHOLE = Recipe(frames_per_clip=None, fill=(124, 116, 104), min_hash_distance=0)
@@ -119,3 +126,150 @@ def test_boxes_of_another_version_of_the_video_are_refused(make_videos: MakeVide
     with pytest.raises(ConceptError, match=r"says v0.mp4 is 1920×64, but it is 96×64"):
         propose_from_boxes(videos, videos / "boxes.json", tmp_path / "out", labels=["square"])
     assert not (tmp_path / "out").exists()
+
+
+KILLED = """
+import os, signal, sys
+from videotcav.concepts import clips
+from videotcav.concepts.propose import propose_from_boxes
+from videotcav.concepts.detectors.yolo import Yolo
+from videotcav.concepts.recipe import Recipe
+
+writes, write_video = 0, clips.write_video
+
+def write(*args, **kwargs):
+    global writes
+    writes += 1
+    write_video(*args, **kwargs)
+    if writes == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+clips.write_video = write
+recipe = Recipe(frames_per_clip=None, fill=(124, 116, 104), min_hash_distance=0)
+propose_from_boxes(sys.argv[1], sys.argv[1] + "/boxes.json", sys.argv[2], labels=["square"], recipe=recipe)
+"""
+
+
+def test_killed_in_the_middle_and_run_again_it_ends_in_the_same_folder(make_videos: MakeVideos, tmp_path: Path):
+    videos = make_videos(3)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    propose_from_boxes(videos, videos / "boxes.json", whole, labels=["square"], recipe=WHOLE)
+    for writes in (3, 6):  # of five a video: within the first one, then within the next
+        command = [sys.executable, "-c", KILLED, str(videos), str(killed), str(writes)]
+        assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert list(killed.glob(".propose/tmp/*"))
+    proposal = propose_from_boxes(videos, videos / "boxes.json", killed, labels=["square"], recipe=WHOLE)
+    assert (proposal.done_before, proposal.added) == (1, 2)
+    assert fingerprint(killed) == fingerprint(whole)
+
+
+def test_new_videos_are_added_and_old_clips_stay_as_they_are(make_videos: MakeVideos, tmp_path: Path):
+    out = tmp_path / "out"
+    videos = make_videos(2)
+    propose_from_boxes(videos, videos / "boxes.json", out, labels=["square"], recipe=WHOLE)
+    before = fingerprint(out)
+    make_videos(3)
+    proposal = propose_from_boxes(videos, videos / "boxes.json", out, labels=["square"], recipe=WHOLE)
+    assert (proposal.done_before, proposal.added) == (2, 1)
+    after = fingerprint(out)
+    changed = {name for name in before if after[name] != before[name]}
+    assert changed == {"metadata.jsonl"}
+
+
+def test_the_same_scene_under_another_name_is_turned_away_as_nearly_the_same(
+    make_videos: MakeVideos, drawing, tmp_path: Path
+):
+    videos = make_videos(2)
+    write_video(videos / "v1.mp4", drawing.draw(0), frames_per_second=10, crf=30)  # coded again, more coarsely
+    said = json.loads((videos / "boxes.json").read_text())
+    for annotation in said["annotations"]:
+        if annotation["image_id"] >= 100:
+            annotation["bbox"][0] -= 2  # where the first video has it
+    (videos / "boxes.json").write_text(json.dumps(said))
+    strict = WHOLE.model_copy(update={"min_hash_distance": 12})
+    proposal = propose_from_boxes(videos, videos / "boxes.json", tmp_path / "out", labels=["square"], recipe=strict)
+    assert proposal.added == 1
+    assert proposal.rejected("square") == {"nearly the same as another": 1}
+
+
+def test_a_copy_of_a_video_is_one_video(make_videos: MakeVideos, tmp_path: Path):
+    videos = make_videos(1)
+    (videos / "copy").mkdir()
+    (videos / "copy" / "v0.mp4").write_bytes((videos / "v0.mp4").read_bytes())
+    proposal = propose_from_boxes(videos, videos / "boxes.json", tmp_path / "out", labels=["square"], recipe=WHOLE)
+    assert proposal.added == 1
+
+
+def test_videos_of_one_recording_share_its_room(make_videos: MakeVideos, tmp_path: Path):
+    videos = make_videos(3)
+    recipe = WHOLE.model_copy(update={"max_clips_per_source": 1})
+    sources = {"v0": "match", "v1": "match"}
+    proposal = propose_from_boxes(
+        videos, videos / "boxes.json", tmp_path / "out", labels=["square"], recipe=recipe, sources=sources
+    )
+    assert proposal.added == 2
+    assert proposal.rejected("square") == {"more than 1 from one source": 1}
+    assert [record.source for record in read_records(tmp_path / "out")[:2]] == ["match", "v2"]
+
+
+def test_a_blurred_object_is_turned_away(make_videos: MakeVideos, drawing, tmp_path: Path):
+    videos = make_videos(1)
+    write_video(videos / "v0.mp4", np.full_like(drawing.draw(0), 90), frames_per_second=10)
+    proposal = propose_from_boxes(videos, videos / "boxes.json", tmp_path / "out", labels=["square"], recipe=WHOLE)
+    assert proposal.rejected("square") == {"blurred": 1}
+    assert not list((tmp_path / "out").glob("square/*/*"))
+
+
+def test_a_star_stands_for_all_other_labels(make_videos: MakeVideos, tmp_path: Path):
+    videos = make_videos(1)
+    labels = {"square": "square", "*": "other"}
+    propose_from_boxes(videos, videos / "boxes.json", tmp_path / "out", labels=labels, recipe=WHOLE)
+    assert {(one.concept, one.label) for one in read_records(tmp_path / "out")} == {
+        ("square", "square"),
+        ("other", "tennis racket"),
+    }
+    with pytest.raises(ConceptError, match="its 'other' is made of tennis racket, not of square"):
+        propose_from_boxes(videos, videos / "boxes.json", tmp_path / "out", labels={"square": "other"}, recipe=WHOLE)
+
+
+def test_a_video_in_which_nothing_is_found_is_named(make_videos: MakeVideos, tmp_path: Path):
+    videos = make_videos(2)
+    said = json.loads((videos / "boxes.json").read_text())
+    said["annotations"] = [one for one in said["annotations"] if one["image_id"] < 100]
+    (videos / "boxes.json").write_text(json.dumps(said))
+    proposal = propose_from_boxes(videos, videos / "boxes.json", tmp_path / "out", labels=["square"], recipe=WHOLE)
+    assert proposal.without_tracks == ("v1",)
+
+
+def test_the_overlay_draws_the_tracks_into_the_whole_video(make_videos: MakeVideos, drawing, tmp_path: Path):
+    videos = make_videos(1)
+    route.propose(
+        videos,
+        read_boxes(videos / "boxes.json"),
+        tmp_path / "out",
+        labels=["square"],
+        recipe=WHOLE,
+        overlay=tmp_path / "shown",
+    )
+    plain, _ = read_all(videos / "v0.mp4")
+    drawn, _ = read_all(tmp_path / "shown" / "v0.mp4")
+    assert drawn.shape == plain.shape
+    difference = np.abs(drawn.astype(int) - plain).max(axis=-1)
+    rows = slice(drawing.top + 5, drawing.top + 15)
+    for frame in range(drawing.frames):
+        left = drawing.left_edge(frame, 0)
+        assert difference[frame, rows, left].mean() > 50  # the line
+        assert difference[frame, rows, left + 5 : left + 15].mean() < 25  # what it frames
+
+
+def test_a_real_clip_gives_its_player(shared_data: Path, tmp_path: Path):
+    frames, _ = read_all(shared_data / "tennis" / "serve" / "serve1.mp4")
+    write_video(tmp_path / "serve.mp4", frames[:20], frames_per_second=30)
+    detector = load_detector(shared_data / "detectors" / "yolox_nano_416.onnx")
+    proposal = route.propose(tmp_path / "serve.mp4", detector, tmp_path / "out", labels=["person"])
+    assert proposal.added >= 1
+    best = max((one for one in read_records(tmp_path / "out") if one.kind == "spatiotemporal"), key=lambda r: r.height)
+    assert best.height > 100  # of 240: the player fills the picture
+    other = Yolo(shared_data / "detectors" / "yolox_nano_416.onnx", min_score=0.2)
+    with pytest.raises(ConceptError, match=r"detector_min_score was 0.1, now 0.2"):
+        route.propose(tmp_path / "serve.mp4", other, tmp_path / "out", labels=["person"])

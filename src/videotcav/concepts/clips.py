@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def make_clips(
     concept: str,
     tracks: Sequence[Track],
     *,
-    labels: Collection[str],
+    labels: tuple[str, ...],
     recipe: Recipe,
     workshop: Workshop,
 ) -> Outcome:
@@ -125,7 +125,7 @@ def make_clips(
         source=job.source,
         sha256=job.info.sha256,
         concept=concept,
-        labels=tuple(sorted(labels)),
+        labels=labels,
         tracks=len(tracks),
         rejected=dict(sorted(rejected.items())),
         hashes=kept,

@@ -81,7 +81,7 @@ class Detector(Protocol):
 
     @property
     def settings(self) -> Mapping[str, str | float]:
-        """Its own thresholds, which go into the provenance too."""
+        """What must stay the same while clips are added to a folder: its thresholds, the hash of its weights."""
         ...
 
     @property

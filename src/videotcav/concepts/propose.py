@@ -87,13 +87,13 @@ def propose(
     infos, bad = _probe(list_videos(videos))
     if bad and (not skip_bad or not infos):
         raise VideosError(bad)
-    jobs = _jobs(infos, workshop, sorted(set(wanted.values())), sources or {})
+    jobs = _jobs(infos, workshop, _labels_of(wanted), sources or {})
     outcomes: list[Outcome] = []
 
     def finish(seen: _Seen) -> None:
         tracks = tracks_of(seen.found, recipe=recipe, labels=wanted, cuts=seen.cuts)
         for concept in seen.job.concepts:
-            mine = {label for label, name in wanted.items() if name == concept}
+            mine = _labels_of(wanted)[concept]
             chosen = [track for track in tracks if track.label in mine]
             outcomes.append(make_clips(seen.job, concept, chosen, labels=mine, recipe=recipe, workshop=workshop))
         if overlay is not None:
@@ -160,6 +160,12 @@ def _concepts(labels: Sequence[str] | Mapping[str, str], detector: Detector) -> 
     return wanted
 
 
+def _labels_of(wanted: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The labels that make up each concept."""
+    concepts = sorted(set(wanted.values()))
+    return {concept: tuple(sorted(label for label in wanted if wanted[label] == concept)) for concept in concepts}
+
+
 def _probe(paths: Iterable[Path]) -> tuple[list[VideoInfo], dict[str, str]]:
     infos, bad = [], {}
     for path in paths:
@@ -171,7 +177,7 @@ def _probe(paths: Iterable[Path]) -> tuple[list[VideoInfo], dict[str, str]]:
 
 
 def _jobs(
-    infos: Iterable[VideoInfo], workshop: Workshop, concepts: Sequence[str], sources: Mapping[str, str]
+    infos: Iterable[VideoInfo], workshop: Workshop, labels: Mapping[str, tuple[str, ...]], sources: Mapping[str, str]
 ) -> list[Job]:
     """What is still to do, in order; a video that is there twice is done once."""
     jobs: list[Job] = []
@@ -184,7 +190,7 @@ def _jobs(
         if name in names:
             name = f"{name}-{info.sha256[:8]}"
         names[name] = seen[info.sha256] = info.sha256
-        missing = tuple(concept for concept in concepts if workshop.known(info.sha256, concept) is None)
+        missing = tuple(concept for concept in labels if not workshop.knows(info.sha256, concept, labels[concept]))
         if missing:
             jobs.append(Job(name, sources.get(info.path.stem, name), info, missing))
     return jobs

@@ -55,7 +55,6 @@ class Workshop:
             **recipe.model_dump(mode="json"),
             **{f"detector_{key}": value for key, value in detector.settings.items()},
             "detector": detector.name,
-            "detector_sha256": detector.sha256,
         }
         self._require_same_rules()
         self.outcomes = {(outcome.video, outcome.concept): outcome for outcome in outcomes_of(folder)}
@@ -97,10 +96,18 @@ class Workshop:
                 return f"{path.stem}-{sha256[:8]}"
         return path.stem
 
-    def known(self, sha256: str, concept: str) -> Outcome | None:
-        """The outcome of a video with these bytes, whatever its name; None when it is still to do."""
-        same = (o for o in self.outcomes.values() if o.sha256 == sha256 and o.concept == concept)
-        return next(same, None)
+    def knows(self, sha256: str, concept: str, labels: tuple[str, ...]) -> bool:
+        """Whether a video with these bytes, whatever its name, is done for this concept.
+
+        Raises ConceptError where the concept was made of other labels.
+        """
+        for outcome in self.of(concept):
+            if outcome.labels != labels:
+                raise ConceptError(
+                    f"{self.folder}: its '{concept}' is made of {', '.join(outcome.labels)}, not of "
+                    f"{', '.join(labels)}; give the concept another name (LABEL=NAME) or use another folder"
+                )
+        return any(outcome.sha256 == sha256 for outcome in self.of(concept))
 
     def finish(self, outcome: Outcome) -> None:
         """Write down that all clips of this outcome are in place."""

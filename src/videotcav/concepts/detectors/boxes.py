@@ -48,7 +48,7 @@ class BoxesFile:
 
     @property
     def settings(self) -> dict[str, str | float]:
-        """A file has no thresholds."""
+        """None: a file has no thresholds, and grows with the videos that it describes."""
         return {}
 
     @property
@@ -123,7 +123,7 @@ class Regions:
 
     @property
     def settings(self) -> dict[str, str | float]:
-        """A file has no thresholds."""
+        """None: a file of places has no thresholds."""
         return {}
 
     def __call__(self, frames: Frames) -> list[Detections]:

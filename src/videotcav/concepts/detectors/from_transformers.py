@@ -37,8 +37,8 @@ class TransformersDetector:
         self._model.to(self._device)
         self.name = f"transformers:{name}"
         self.labels: tuple[str, ...] = tuple(dict.fromkeys(self._model.config.id2label.values()))
-        self.settings: dict[str, str | float] = {"min_score": min_score}
         self.sha256 = _hash(self._model)
+        self.settings: dict[str, str | float] = {"min_score": min_score, "weights": self.sha256}
 
     def __call__(self, frames: Frames) -> list[Detections]:
         """One `Detections` a frame."""

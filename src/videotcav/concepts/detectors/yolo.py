@@ -54,7 +54,12 @@ class Yolo:
             )
         with self.path.open("rb") as file:
             self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        self.settings: dict[str, str | float] = {"form": self._form, "min_score": min_score, "max_overlap": max_overlap}
+        self.settings: dict[str, str | float] = {
+            "form": self._form,
+            "min_score": min_score,
+            "max_overlap": max_overlap,
+            "weights": self.sha256,
+        }
         self._min_score, self._max_overlap = min_score, max_overlap
 
     def __call__(self, frames: Frames) -> list[Detections]:
