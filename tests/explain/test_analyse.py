@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from videotcav.errors import NotEnoughData
+from videotcav.errors import NotEnoughData, NumericalError
 from videotcav.explain.analyse import analyse
 from videotcav.explain.cav import spread
 from videotcav.explain.design import ConceptRows, concept_negatives, null_shape, pseudo_runs
@@ -222,6 +222,12 @@ def test_what_is_too_little_is_refused_with_the_number_needed(gaussian_study: An
     small.add("racket", "spatial", small.base(20))
     with pytest.raises(NotEnoughData, match=r"random pool has 25 clips.* needs about 30 clips of 30 videos"):
         run(small)
+
+
+def test_a_layer_that_is_the_same_for_all_random_clips_is_refused(gaussian_study: Any) -> None:
+    study = planted(gaussian_study)
+    with pytest.raises(NumericalError, match="layer 'dead'.*another layer"):
+        run(study, grams={"dead": Gram(0 * study.gram.kernel, 0 * study.gram.cross, study.gram.gradients)})
 
 
 def test_a_concepts_own_videos_are_never_its_random_clips(gaussian_study: Any) -> None:

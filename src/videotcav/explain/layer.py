@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from videotcav.explain.accuracy import Accuracy, held_out_accuracy
+from videotcav.errors import NumericalError
 from videotcav.explain.bootstrap import Influences, concept_influence, random_influence, wilson
 from videotcav.explain.cav import CLASSIFIERS, spread
 from videotcav.explain.design import (
@@ -50,6 +51,11 @@ class Layer:
         self.classifier = CLASSIFIERS[self.settings.classifier]
         # In units of the random clips' spread: all CAVs of a layer are trained alike, whatever else is studied.
         self.penalty = self.settings.penalty * spread(gram.of_clips(self.pool.rows).kernel)
+        if not self.penalty > 0:
+            raise NumericalError(
+                f"all random clips have the same activation at layer '{name}', so no concept can be told from them: "
+                "name another layer, or check that the random clips differ"
+            )
         self._nulls: dict[NullShape, Floats] = {}
         self._scored: dict[bytes, Scored] = {}
 
