@@ -226,7 +226,7 @@ def test_what_is_too_little_is_refused_with_the_number_needed(gaussian_study: An
 
 def test_a_layer_that_is_the_same_for_all_random_clips_is_refused(gaussian_study: Any) -> None:
     study = planted(gaussian_study)
-    with pytest.raises(NumericalError, match="layer 'dead'.*another layer"):
+    with pytest.raises(NumericalError, match=r"layer 'dead'.*another layer"):
         run(study, grams={"dead": Gram(0 * study.gram.kernel, 0 * study.gram.cross, study.gram.gradients)})
 
 

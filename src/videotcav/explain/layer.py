@@ -7,8 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-from videotcav.explain.accuracy import Accuracy, held_out_accuracy
 from videotcav.errors import NumericalError
+from videotcav.explain.accuracy import Accuracy, held_out_accuracy
 from videotcav.explain.bootstrap import Influences, concept_influence, random_influence, wilson
 from videotcav.explain.cav import CLASSIFIERS, spread
 from videotcav.explain.design import (
