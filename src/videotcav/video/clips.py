@@ -120,7 +120,7 @@ def preprocess(frames: Frames, spec: ClipSpec) -> Tensor:
     to whole grey levels; centre crop, padded with black where the frame is smaller; 0…1; (x − mean) / std.
     """
     crop = _crop(frames.shape[1], frames.shape[2], spec)
-    source = rearrange(torch.from_numpy(np.ascontiguousarray(frames)), "t h w c -> t c h w").contiguous()
+    source = rearrange(torch.from_numpy(np.array(frames, order="C")), "t h w c -> t c h w").contiguous()
     resized = torch.cat([_resize(frame[None], crop) for frame in source])  # frame by frame: floats are large
     edges = (-crop.left, crop.left + spec.width - crop.width, -crop.top, crop.top + spec.height - crop.height)
     cropped = functional.pad(resized, edges)  # negative edges cut off
@@ -140,7 +140,7 @@ def to_source(volume: NDArray[np.floating] | Tensor, clip: Clip) -> NDArray[np.f
 
     Bilinear; 0 outside the crop that the model was shown. Time stays: one map for each frame of the clip.
     """
-    maps = torch.as_tensor(volume, dtype=torch.float32)
+    maps = torch.from_numpy(np.array(volume, dtype=np.float32, order="C"))
     height, width = maps.shape[1:]
     y = (torch.arange(clip.video.height) + 0.5 - clip.top) / (clip.pixels_per_row * height)  # 0…1 within the crop
     x = (torch.arange(clip.video.width) + 0.5 - clip.left) / (clip.pixels_per_column * width)
@@ -184,9 +184,18 @@ def find_videos(where: Path | str | Iterable[Path | str]) -> tuple[Path, ...]:
     """The video files meant by paths, folders (all videos directly in them) and glob patterns, each once.
 
     In the order given; within a folder or pattern by name. A plain path is taken as it is, there or not.
+    Raises `VideosError` with all folders and patterns that hold no video.
     """
-    places = [where] if isinstance(where, str | Path) else where
-    return tuple(dict.fromkeys(path for place in places for path in _expand(Path(place))))
+    found: list[Path] = []
+    without: dict[str, str] = {}
+    for place in [where] if isinstance(where, str | Path) else where:
+        try:
+            found += _expand(Path(place))
+        except VideoError as error:
+            without[error.path] = error.reason
+    if without:
+        raise VideosError(without)
+    return tuple(dict.fromkeys(found))
 
 
 def _expand(place: Path) -> Sequence[Path]:

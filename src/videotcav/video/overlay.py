@@ -19,7 +19,9 @@ from videotcav.video.read import Frames
 COLOURS = "inferno"
 """Perceptually uniform, and told apart by people with any colour vision."""
 
-_SMALLEST, _LARGEST = 320, 480  # pixels of a panel's shorter side: captions legible, two panels on a laptop
+_SMALLEST, _LARGEST, _LONGEST = 320, 480, 960
+"""Pixels of a panel's shorter side, and of its longer one: captions legible, two panels on a laptop."""
+
 _MARGIN = 12
 _LINES = 2
 _PAPER, _INK, _FAINT = (22, 24, 29), (240, 240, 240), (150, 154, 163)
@@ -118,8 +120,11 @@ def _draw_scale(page: Image.Image, colours: str, *, right: int, middle: int, fon
 
 def _legible(width: int, height: int) -> tuple[int, int]:
     """Width and height enlarged by a whole factor, or reduced, to a panel that shows well; even numbers."""
-    shorter = min(width, height)
-    scale = math.ceil(_SMALLEST / shorter) if shorter < _SMALLEST else min(1.0, _LARGEST / shorter)
+    shorter, longer = min(width, height), max(width, height)
+    if shorter < _SMALLEST and longer < _LONGEST:
+        scale: float = min(math.ceil(_SMALLEST / shorter), _LONGEST // longer)
+    else:
+        scale = min(1.0, _LARGEST / shorter, _LONGEST / longer)
     return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
 
 

@@ -132,56 +132,59 @@ class VideoFile:
         if not len(ranks):
             raise VideoError(self.path, "no frame was asked for; give at least one time")
         wanted = sorted(set(ranks))
-        pictures: dict[int, Frames] = {}
         try:
-            for rank, frame in zip(wanted, self._presented(wanted, seek=True), strict=True):
-                pictures[rank] = _as_shown(frame)
+            pictures = [_as_shown(frame) for frame in self._presented(wanted, seek=True)]
         except _Misplaced:
-            for rank, frame in zip(wanted, self._presented(wanted, seek=False), strict=True):
-                pictures[rank] = _as_shown(frame)
-        return np.stack([pictures[rank] for rank in ranks])
+            pictures = [_as_shown(frame) for frame in self._presented(wanted, seek=False)]
+        if len({picture.shape for picture in pictures}) > 1:
+            raise VideoError(self.path, "changes its size midway; convert it to a video of one size")
+        place = {rank: index for index, rank in enumerate(wanted)}
+        return np.stack([pictures[place[rank]] for rank in ranks])
 
     def stream(self) -> Iterator[Frames]:
         """Every frame in order, uint8 `height width channel`; only one is held at a time."""
         return map(_as_shown, self._presented(range(len(self.times)), seek=False))
 
     def _presented(self, wanted: Sequence[int], *, seek: bool) -> Iterator[VideoFrame]:
-        """The frames of the wanted ranks (ascending), decoding from the nearest keyframe where that skips some."""
+        """The frames of the wanted ranks (ascending), decoding from the nearest keyframe where that skips some.
+
+        With `seek` it raises `_Misplaced` where a seek led to another place than the timeline foretold. Without,
+        everything up to the last wanted frame is decoded, and a packet without a picture (VP8 has such) leaves
+        the one before on show.
+        """
         starts = self._timeline.starts if seek else ()
         with opened(self.path) as (container, stream):
-            frames = self._decode(container, stream, from_rank=0)
-            position, frame = -1, None
+            frames = self._decode(container, stream, seek=seek)
+            position, frame, before = -1, None, None
             for rank in wanted:
                 start = bisect_right(starts, rank, key=lambda start: start[0]) - 1
                 if start > 0 and starts[start][0] > position + 1:
                     container.seek(starts[start][1], stream=stream)
-                    frames = self._decode(container, stream, from_rank=None)
+                    frames = self._decode(container, stream, seek=seek)
                 while position < rank:
-                    position, frame = next(frames, (-1, None))
-                    if frame is None and seek:
-                        raise _Misplaced  # a seek may have led past it: once more from the beginning
-                    if frame is None:
-                        seconds = self.times[rank]
-                        raise VideoError(self.path, f"cannot be decoded at {seconds:.3f} s; {COPY_AGAIN}")
-                if position > rank:
+                    before = frame
+                    position, frame = next(frames, (len(self.times), None))
+                if seek and position != rank:
                     raise _Misplaced
-                assert frame is not None  # noqa: S101 - for the type checker
-                if frame.is_corrupt:
+                shown = frame if position == rank else before
+                if shown is None or frame is None:
+                    raise VideoError(self.path, f"cannot be decoded at {self.times[rank]:.3f} s; {COPY_AGAIN}")
+                if shown.is_corrupt:
                     raise VideoError(self.path, f"is damaged at {self.times[rank]:.3f} s; {COPY_AGAIN}")
-                yield frame
+                yield shown
 
     def _decode(
-        self, container: InputContainer, stream: VideoStream, *, from_rank: int | None
+        self, container: InputContainer, stream: VideoStream, *, seek: bool
     ) -> Iterator[tuple[int, VideoFrame]]:
-        ranks = self._timeline.ranks
-        for count, frame in enumerate(container.decode(stream)):
+        """The frames from here on with their ranks; where the timestamp gives none, the one after the last."""
+        ranks, position = self._timeline.ranks, -1
+        for frame in container.decode(stream):
             self.decoded += 1
-            if ranks is None:
-                yield count, frame
-            elif frame.pts is not None and frame.pts in ranks:
-                yield ranks[frame.pts], frame
-            elif from_rank is None:
+            known = None if ranks is None or frame.pts is None else ranks.get(frame.pts)
+            if known is None and seek and ranks is not None:
                 raise _Misplaced
+            position = position + 1 if known is None else known
+            yield position, frame
 
 
 class _Packet(NamedTuple):

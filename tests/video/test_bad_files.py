@@ -1,0 +1,134 @@
+"""Every bad file gets one sentence that names it and the reason, and FFmpeg stays silent."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from videotcav.errors import VideoError
+from videotcav.video.read import VideoFile, frame_times, probe, read_all
+
+
+def _refused(path: Path) -> str:
+    with pytest.raises(VideoError) as caught:
+        probe(path)
+    assert caught.value.path == str(path)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    assert "\n" not in caught.value.reason
+    return caught.value.reason
+
+
+@pytest.fixture(autouse=True)
+def _silent(capfd):
+    yield
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_missing_file_is_missed_and_the_nearest_name_told(encode):
+    path = encode("swing-01.mp4", 3)
+    assert _refused(path.with_name("swing-1.mp4")) == "there is no such file; closest: 'swing-01.mp4'"
+
+
+def test_a_folder(tmp_path):
+    assert "is a folder" in _refused(tmp_path)
+
+
+def test_an_empty_file(tmp_path):
+    (tmp_path / "empty.mp4").touch()
+    assert "is empty (0 bytes)" in _refused(tmp_path / "empty.mp4")
+
+
+def test_a_pipe_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    assert "not a regular file" in _refused(tmp_path / "pipe.mp4")
+
+
+@pytest.mark.parametrize("name", ["notes.mp4", "notes.txt", "notes.avi"])
+def test_a_text_is_not_a_video(tmp_path, name):
+    (tmp_path / name).write_text("no moving picture here\n" * 100)
+    assert "not a video" in _refused(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["picture.png", "picture.mp4", "picture.jpg", "noise.mp4"])
+def test_a_picture_or_noise_is_not_a_video(tmp_path, name):
+    path = tmp_path / name
+    if name == "noise.mp4":
+        path.write_bytes(np.random.default_rng(0).bytes(20_000))
+    else:
+        picture = tmp_path / ("picture" + (".jpg" if name.endswith("jpg") else ".png"))
+        Image.new("RGB", (64, 48)).save(picture)
+        picture.rename(path)
+    assert "not a video" in _refused(path)
+
+
+def test_sound_alone(tmp_path):
+    path = tmp_path / "song.m4a"
+    with av.open(str(path), "w", format="mp4") as container:
+        voice = container.add_stream("aac", rate=8000)
+        voice.layout = "mono"
+        for index in range(8):
+            samples = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            samples.sample_rate, samples.pts = 8000, 1024 * index
+            container.mux(voice.encode(samples))
+        container.mux(voice.encode(None))
+    assert "holds no video stream" in _refused(path)
+
+
+@pytest.mark.parametrize("front", [True, False], ids=["index in front", "index behind"])
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 0.999])
+def test_a_cut_mp4(encode, part, front):
+    path = encode("cut.mp4", container_options={"movflags": "faststart"} if front else {})
+    data = path.read_bytes()
+    path.write_bytes(data[: int(part * len(data))])
+    assert "copy or download it again" in _refused(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("cut.mkv", "libx264"), ("cut.webm", "libvpx-vp9"), ("cut.avi", "mpeg4"), ("cut.avi", "libx264")],
+)
+@pytest.mark.parametrize("part", [0.3, 0.7, 0.97])
+def test_a_cut_mkv_webm_or_avi(encode, name, codec, part):
+    """FFmpeg reads these as shorter videos, without a word."""
+    path = encode(name, codec=codec)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(part * len(data))])
+    assert "is cut short" in _refused(path)
+
+
+def test_wiped_data_are_noticed_where_they_are_wanted_and_not_before(encode):
+    """Frames before the hole can be had; one behind it cannot, and the sentence says where."""
+    path = encode("hole.mp4", keyframe_every=250, container_options={"movflags": "faststart"})
+    data = bytearray(path.read_bytes())
+    middle = (data.find(b"mdat") + len(data)) // 2
+    data[middle:] = bytes(len(data) - middle)
+    path.write_bytes(data)
+    assert VideoFile(path).frames([0, 3]).shape[0] == 2
+    with pytest.raises(VideoError, match=r"damaged|cannot be decoded"):
+        read_all(path)
+
+
+def test_an_unreadable_file(encode):
+    path = encode("locked.mp4", 3)
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("this user may read everything")
+    assert "cannot be read" in _refused(path)
+
+
+def test_a_colon_in_the_name_is_no_protocol(encode, tmp_path, monkeypatch):
+    shutil.move(encode("x.mp4", 3), tmp_path / "concat:x.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert len(frame_times("concat:x.mp4")) == 3
+
+
+def test_a_playlist_reaches_no_further(tmp_path):
+    (tmp_path / "list.mp4").write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n")
+    assert "not a video" in _refused(tmp_path / "list.mp4")
