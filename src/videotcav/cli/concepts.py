@@ -96,6 +96,21 @@ def show_command(
     context.obj.result("\n".join(text), [one.model_dump(mode="json") for one in found])
 
 
+@concepts.command("review")
+def review_command(
+    context: typer.Context,
+    folder: Folder,
+    reviewer: Annotated[str | None, typer.Option("--as", help="Your name, as decisions record it.")] = None,
+    port: Annotated[int, typer.Option(help="Port on this machine; 0 takes a free one.")] = 0,
+    *,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+) -> None:
+    """Verify candidates in the browser, by keyboard; Ctrl-C ends it and every decision is saved as it is made."""
+    from videotcav.review_app import launch  # noqa: PLC0415 - an optional extra
+
+    launch(folder, port=port, reviewer=reviewer, open_browser=browser, announce=context.obj.say)
+
+
 @concepts.command("accept")
 def accept_command(
     context: typer.Context,
