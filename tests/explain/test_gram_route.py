@@ -140,6 +140,19 @@ def test_a_batch_of_runs_is_its_runs_one_by_one(name: str) -> None:
         np.testing.assert_allclose(batch.intercept[index], single.intercept, rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_shared_random_sets_change_no_score(name: str) -> None:
+    X, G = rows(6)
+    whole = gram([(X, G)])
+    rng = np.random.default_rng(6)
+    positives, weights = rng.integers(0, 12, size=(5, 6)), np.eye(M)
+    negatives = np.stack([rng.permutation(np.arange(12, N))[:5] for _ in range(3)])
+    chosen = {"classifier": CLASSIFIERS[name], "penalty": 0.2 * spread(whole.kernel)}
+    shared = statistics_with_shared_negatives(whole, positives, negatives, weights, **chosen)
+    apart = run_statistics(whole, all_runs(positives, negatives), weights, positives=6, **chosen)
+    np.testing.assert_allclose(shared, apart, atol=1e-9)
+
+
 def test_scores_are_those_of_a_plain_loop() -> None:
     X, G = rows()
     whole = gram([(X, G)])

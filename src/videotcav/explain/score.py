@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from videotcav.explain.cav import Classifier, residual, ridge
+from videotcav.explain.cav import Classifier, lda, residual, ridge
 from videotcav.explain.gram import Floats, Gram, Rows
 from videotcav.records import STATISTICS
 
@@ -27,7 +27,7 @@ def sensitivities(gram: Gram, rows: Rows, alpha: Floats) -> Floats:
 
 
 def statistics(sensitivity: Floats, norms: Floats, weights: Floats) -> Floats:
-    """The statistics of METHOD in the order of `records.STATISTICS`, (3, …, run, w).
+    """The statistics in the order of `records.STATISTICS`, (3, …, run, w).
 
     `sensitivity` (…, run, m) is S, `norms` (m,) the gradients' lengths, `weights` (m, w) the shares of the
     class clips in each of w means: one column a class, or one a clip. `sign_count` is the share of S > 0,
@@ -66,10 +66,10 @@ def statistics_with_shared_negatives(
 ) -> Floats:
     """The statistics of every set of `positives` (set, n) against each of the same `negatives` (draw, q).
 
-    The same numbers, (3, set, draw, w), as `run_statistics` gives for all pairs of the two. For ridge each
+    The same numbers, (3, set, draw, w), as `run_statistics` gives for all pairs of the two. For ridge and LDA each
     random set is eliminated once instead of being solved for again with every set of positives.
     """
-    if classifier is not ridge:
+    if classifier not in (ridge, lda):
         runs = all_runs(positives, negatives)
         return run_statistics(gram, runs, weights, positives=positives.shape[1], classifier=classifier, penalty=penalty)
     candidates, place = np.unique(positives, return_inverse=True)
