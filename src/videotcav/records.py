@@ -269,3 +269,21 @@ class Medium(Record):
     layer: str = ""
     source: str = ""
     value: float | None = None
+
+
+class Faithfulness(Record):
+    """One row of a comparison of maps: a method's mean of a measure over clips, with its 95 % interval over videos.
+
+    `undefined` clips have no value (a map that is 0 everywhere lies nowhere). `chance` is what a flat map scores,
+    None where that is not known. An interval is NaN where all clips come from one video.
+    """
+
+    method: str
+    measure: str
+    value: float
+    low: float
+    high: float
+    clips: int
+    undefined: int
+    chance: float | None = None
+    baseline: bool = False

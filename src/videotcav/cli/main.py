@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from videotcav.cli.cam import cam, faithfulness
 from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice
 from videotcav.errors import VideotcavError
@@ -35,9 +36,10 @@ planted = typer.Typer(
 )
 app.add_typer(concepts, name="concepts")
 app.add_typer(planted, name="planted")
+app.command()(cam)
+app.command()(faithfulness)
 
 Model = Annotated[str, typer.Argument(help="Model, as torchvision:swin3d_t, planted:swin or package.module:build.")]
-ModelOption = Annotated[str, typer.Option("--model", help="Model, as torchvision:swin3d_t or planted:swin.")]
 Weights = Annotated[str | None, typer.Option(help="Name of published weights (KINETICS400_V1) or a checkpoint file.")]
 
 
@@ -122,24 +124,6 @@ def layers(context: typer.Context, model: Model, weights: Weights = None) -> Non
     ]
     lines.append("* = default layers of a study")
     context.obj.result("\n".join(lines), [vars(row) for row in rows])
-
-
-@app.command()
-def cam(  # noqa: PLR0917 - typer's parameters are options
-    context: typer.Context,
-    video: Annotated[Path, typer.Argument(help="Video to explain.")],
-    model: ModelOption,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Overlay video to write (mp4).")],
-    class_name: Annotated[str | None, typer.Option("--class", help="Class; the predicted one by default.")] = None,
-    layer: Annotated[str | None, typer.Option(help="Layer; the model's last spatial one by default.")] = None,
-    weights: Weights = None,
-    against: Annotated[str | None, typer.Option(help="A second class to show beside.")] = None,
-) -> None:
-    """Write a video that shows where and when the model looks (Grad-CAM)."""
-    from videotcav.notebook import cam_overlay  # noqa: PLC0415 - torch is slow to import
-
-    shown = cam_overlay(video, output, model=model, weights=weights, target=class_name, layer=layer, against=against)
-    context.obj.result(str(output), {"video": output, **shown})
 
 
 @planted.command("render")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,16 +14,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from videotcav.engine.rows import Rows
+from videotcav.errors import VideoError
 from videotcav.explain.cam import temporal_profile, upsample
 from videotcav.explain.cav import ridge, spread
 from videotcav.explain.concept_map import ClusterTest, Directions, cluster_test, concept_directions
 from videotcav.explain.draws import Clips as ClipRows
 from videotcav.explain.gram import gram
+from videotcav.maps.compute import last_spatial_layer
+from videotcav.maps.files import whole_file
 from videotcav.maps.sheet import Strip, contact_sheet
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import volumes
-from videotcav.records import Clip, Record
-from videotcav.video.clips import Clips, to_source
+from videotcav.records import KINDS, Clip, Record
+from videotcav.video.clips import Clips, read_clips, to_source
 from videotcav.video.overlay import overlay_heatmap
 from videotcav.video.read import read_frames
 
@@ -87,7 +91,7 @@ class ConceptMaps:
         ):
             heat = _enlarged(shown / peak, self.size)
             profile = temporal_profile(heat[None])[0].numpy()
-            strips.append(Strip(caption, overlay_heatmap(frames, to_source(heat, clip)), profile))
+            strips.append(Strip(caption, overlay_heatmap(frames, to_source(heat.numpy(), clip)), profile))
         return contact_sheet(strips, timestamps=clip.timestamps, note="one scale for all frames and rows")
 
 
@@ -159,6 +163,39 @@ def concept_maps(
         tests=tuple(test for _, test in found),
         together=_test(of_clip.mean(axis=0), directions, settings.threshold)[1],
     )
+
+
+def write_concept_map(
+    path: Path,
+    model: VideoModel,
+    video: Path,
+    *,
+    concept: Path,
+    random: Path,
+    target: str,
+    layer: str | None = None,
+    settings: ConceptMapSettings | None = None,
+) -> ConceptMaps:
+    """The map of one concept on a clip of `video`, also written to `path` as a contact sheet (.png).
+
+    `concept` and `random` are folders of clips, each clip spread over the model's frames. Raises as `concept_maps`.
+    """
+    if path.suffix.lower() != ".png" or not path.parent.is_dir():
+        raise VideoError(path, "a concept's map is written as a contact sheet: end it in .png, in a folder that exists")
+    spec = model.card.clip_spec
+    found = concept_maps(
+        model,
+        read_clips(video, spec),
+        target=target,
+        concept=read_clips(concept, spec, fit="stretch"),
+        random=read_clips(random, spec, fit="stretch"),
+        layer=layer or last_spatial_layer(model),
+        concept_name=concept.parent.name if concept.name in KINDS else concept.name,
+        settings=settings,
+    )
+    with whole_file(path) as unfinished:
+        found.figure().savefig(unfinished, format="png", metadata={"Software": None})
+    return found
 
 
 def _test(

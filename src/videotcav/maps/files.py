@@ -103,7 +103,7 @@ def _gif(path: Path, maps: ClipMaps) -> None:
     together = Image.fromarray(np.concatenate([np.asarray(page)[::3, ::3] for page in pages]))
     palette = together.quantize(256, method=Image.Quantize.MAXCOVERAGE)
     first, *others = [page.quantize(palette=palette, dither=Image.Dither.NONE) for page in pages]
-    with _whole(path) as unfinished:
+    with whole_file(path) as unfinished:
         first.save(
             unfinished, format="gif", save_all=True, append_images=others, duration=round(1000 / _rate(maps)), loop=0
         )
@@ -114,13 +114,13 @@ def _png(path: Path, maps: ClipMaps) -> None:
     for (caption, frames), (_, heat) in zip(_overlays(maps), maps.panels(), strict=True):
         profile = temporal_profile(torch.from_numpy(heat)[None])[0].numpy()
         strips.append(Strip(caption=f"{caption} · {maps.method}", frames=frames, profile=profile))
-    with _whole(path) as unfinished:
+    with whole_file(path) as unfinished:
         sheet = contact_sheet(strips, timestamps=maps.clip.timestamps, note=maps.scale_note)
         sheet.savefig(unfinished, format="png", metadata={"Software": None})
 
 
 def _npz(path: Path, maps: ClipMaps) -> None:
-    with _whole(path) as unfinished, unfinished.open("wb") as file:
+    with whole_file(path) as unfinished, unfinished.open("wb") as file:
         np.savez_compressed(file, **_arrays(maps))  # type: ignore[arg-type] # numpy's stub takes keywords for flags
 
 
@@ -182,7 +182,7 @@ def _rate(maps: ClipMaps) -> float:
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[Path]:
+def whole_file(path: Path) -> Iterator[Path]:
     """A name to write under; the file takes its own name when it is complete."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -20,11 +20,15 @@ _WIDTH_INCHES, _PROFILE_INCHES, _FOOT_INCHES = 11.0, 0.8, 0.75
 
 @dataclass(frozen=True)
 class Strip:
-    """One row of the sheet: frames under their map (uint8 `time height width channel`), and its profile `time`."""
+    """One row of the sheet: frames under their map (uint8 `time height width channel`), and its profile `time`.
+
+    `during` marks the seconds of a known event below the profile.
+    """
 
     caption: str
     frames: Frames
     profile: NDArray[np.floating]
+    during: tuple[float, float] | None = None
 
 
 def contact_sheet(
@@ -65,13 +69,16 @@ def contact_sheet(
         when.stairs(100 * strip.profile, edges, fill=True, color="#0072b2", alpha=0.35)
         when.stairs(100 * strip.profile, edges, color="#0072b2", lw=1.5)
         when.axhline(100 / count, color=_SOFT, lw=0.8, ls=(0, (4, 3)))
+        if strip.during:
+            when.axvspan(*strip.during, color="#e69f00", alpha=0.3, lw=0)
         when.set(xlim=(edges[0], edges[-1]), ylim=(0, 110 * highest))
         when.set_ylabel("% of map", fontsize=8, color=_SOFT)
         when.tick_params(labelsize=8, colors=_SOFT)
         for side in ("top", "right"):
             when.spines[side].set_visible(False)
         if row == len(strips) - 1:
-            when.set_xlabel("seconds of the video   (dashed: every moment alike)", fontsize=8, color=_SOFT)
+            event = "; orange: the event" if strip.during else ""
+            when.set_xlabel(f"seconds of the video   (dashed: every moment alike{event})", fontsize=8, color=_SOFT)
     scale = figure.add_axes((0.74, 0.18 / total_inches, 0.18, 0.1 / total_inches))
     bar = figure.colorbar(ScalarMappable(cmap=mpl.colormaps[COLOURS]), cax=scale, orientation="horizontal")
     bar.set_ticks([0, 1], labels=["0", "strongest"])

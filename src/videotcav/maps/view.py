@@ -88,7 +88,7 @@ class CamMaps:
         """The frames of clip `index` as in the source video, under their map, uint8 `time height width channel`."""
         clip = self.clips[index]
         heat = normalise(torch.from_numpy(self.maps[index : index + 1]))[0]
-        return overlay_heatmap(read_frames(clip.video, clip.timestamps), to_source(heat, clip))
+        return overlay_heatmap(read_frames(clip.video, clip.timestamps), to_source(heat.numpy(), clip))
 
     def profile(self) -> NDArray[np.float32]:
         """When it matters: the share of each clip's map in each of its frames, `clip time`; sums to 1."""

@@ -1,0 +1,127 @@
+"""`videotcav cam` and `videotcav faithfulness`: where and when a model looks, and whether that is true."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from videotcav.errors import VideotcavError
+
+ModelOption = Annotated[str, typer.Option("--model", help="Model, as torchvision:swin3d_t or planted:swin.")]
+Weights = Annotated[str | None, typer.Option(help="Name of published weights (KINETICS400_V1) or a checkpoint file.")]
+Layers = Annotated[list[str] | None, typer.Option(help="Layer; repeat for several. The last spatial one by default.")]
+Method = Annotated[str, typer.Option(help="grad-cam, grad-cam++, hirescam, layercam, eigencam or rise.")]
+
+
+def cam(  # noqa: PLR0917 - typer's parameters are options
+    context: typer.Context,
+    video: Annotated[Path, typer.Argument(help="Video to explain.")],
+    model: ModelOption,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File to write: .mp4, .gif, .png (contact sheet), .npz or .zarr.")
+    ],
+    class_name: Annotated[str | None, typer.Option("--class", help="Class; the predicted one by default.")] = None,
+    layer: Layers = None,
+    weights: Weights = None,
+    against: Annotated[str | None, typer.Option(help="A second class to show beside.")] = None,
+    method: Method = "grad-cam",
+    weights_over: Annotated[str, typer.Option(help="Over what a channel's weight is taken: clip or frame.")] = "clip",
+    concept: Annotated[
+        Path | None, typer.Option(help="Folder of concept clips: show the concept's sensitivity instead (.png).")
+    ] = None,
+    random: Annotated[Path | None, typer.Option(help="Folder of random clips, with --concept.")] = None,
+) -> None:
+    """Write a video that shows where and when the model looks (Grad-CAM and its relatives, or a concept's map)."""
+    from videotcav.maps import write_maps  # noqa: PLC0415 - torch is slow to import
+    from videotcav.models.load import load_model  # noqa: PLC0415 - as above
+
+    loaded = load_model(model, weights=weights)
+    if concept is not None or random is not None:
+        from videotcav.maps.concept import write_concept_map  # noqa: PLC0415 - as above
+
+        if concept is None or random is None or class_name is None or len(layer or ()) > 1:
+            raise VideotcavError("a concept's map needs --concept, --random and --class, and one --layer at most")
+        found = write_concept_map(
+            output, loaded, video, concept=concept, random=random, target=class_name, layer=layer[0] if layer else None
+        )
+        least = min((cluster.p for cluster in found.tests[0].clusters), default=1.0)
+        facts = {"video": output, "layer": found.layer, "concept": found.concept, "smallest_p": least}
+        context.obj.result(str(output), facts)
+        return
+    names = [name for name in (class_name, against) if name is not None]
+    maps = write_maps(
+        output,
+        loaded,
+        video,
+        layers=layer or (),
+        classes=names,
+        method=method,
+        weights=weights_over,  # type: ignore[arg-type] # checked there
+    )
+    facts = {
+        "video": output,
+        "layers": maps.layers,
+        "method": maps.method,
+        "weights_over": maps.weights,
+        "probabilities": dict(zip(maps.classes, maps.probabilities, strict=True)),
+    }
+    context.obj.result(str(output), facts)
+
+
+def faithfulness(  # noqa: PLR0917 - typer's parameters are options
+    context: typer.Context,
+    videos: Annotated[list[str], typer.Argument(help="Videos, folders of them, or patterns.")],
+    model: ModelOption,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; must not exist.")],
+    class_name: Annotated[
+        str | None, typer.Option("--class", help="Class whose maps are judged; each clip's predicted one by default.")
+    ] = None,
+    layer: Annotated[str | None, typer.Option(help="Layer; the model's last spatial one by default.")] = None,
+    weights: Weights = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="Method; repeat for several. All that read a layer by default.")
+    ] = None,
+    boxes: Annotated[
+        str | None, typer.Option(help="Where the truth is: boxes.json, or a detector as for concepts propose.")
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="Which boxes count; repeat for several, all by default.")
+    ] = None,
+    events: Annotated[
+        Path | None, typer.Option(help='When it happens: JSON {"events": {"video name": [first, last second]}}.')
+    ] = None,
+    rise_masks: Annotated[int, typer.Option(help="Masks a clip, with --method rise.")] = 256,
+    seed: Annotated[int, typer.Option(help="Seed of random weights, shuffles, noise and intervals.")] = 0,
+    *,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and record it.")] = False,
+) -> None:
+    """Measure whether maps are true, and compare methods side by side on a page."""
+    from videotcav.concepts.detect import load_detector  # noqa: PLC0415 - torch is slow to import
+    from videotcav.explain.cam import METHODS  # noqa: PLC0415 - as above
+    from videotcav.faithfulness import Truths, measure_faithfulness, read_events  # noqa: PLC0415 - as above
+    from videotcav.maps.faithfulness import FaithfulnessSettings  # noqa: PLC0415 - as above
+    from videotcav.models.load import load_model  # noqa: PLC0415 - as above
+    from videotcav.report.faithfulness import headlines  # noqa: PLC0415 - as above
+
+    truths = Truths(
+        boxes=load_detector(boxes) if boxes else None,
+        labels=tuple(label or ()),
+        events=read_events(events) if events else {},
+    )
+    results = measure_faithfulness(
+        videos,
+        output,
+        model=load_model(model, weights=weights),
+        target=class_name,
+        layer=layer,
+        methods=method or tuple(METHODS),
+        truths=truths,
+        settings=FaithfulnessSettings(rise_masks=rise_masks, seed=seed),
+        skip_bad=skip_bad,
+        progress=context.obj.progress,
+    )
+    page = output / "report.html"
+    facts = {"run": output, "report": page, "results": [result.model_dump() for result in results]}
+    context.obj.result("\n".join([*headlines(results), "", str(page)]), facts)

@@ -1,0 +1,236 @@
+"""A folder of measured maps in, `report.html` out: methods side by side. Recomputes nothing."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, TypeGuard
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from videotcav.errors import RunFolderError
+from videotcav.records import Faithfulness
+
+PAGE = "report.html"
+_HERE = Path(__file__).parent
+
+Better = Literal["higher", "lower", "neither"]
+
+
+@dataclass(frozen=True)
+class Words:
+    """How the page speaks of a measure; `about` says what the number is, in one sentence."""
+
+    title: str
+    better: Better
+    about: str
+
+
+_FILL_WORDS = {"blur": "a blur", "freeze": "a frozen frame", "mean": "the mean colour"}
+WORDS = MappingProxyType(
+    {
+        "energy": Words(
+            "Energy in the box",
+            "higher",
+            "The share of the map inside the boxes, divided by the boxes’ share of the volume: 1 is chance.",
+        ),
+        "pointing in space": Words(
+            "Pointing in space", "higher", "How often the strongest voxel lies inside a box of its own frame."
+        ),
+        "pointing in time": Words(
+            "Pointing in time", "higher", "How often the frame that holds most of the map lies in the event."
+        ),
+        **{
+            f"insertion {fill}": Words(
+                f"Insertion into {words}",
+                "higher",
+                f"The class’s probability, averaged while the clip is uncovered from {words}, strongest voxels first.",
+            )
+            for fill, words in _FILL_WORDS.items()
+        },
+        **{
+            f"deletion {fill}": Words(
+                f"Deletion by {words}",
+                "lower",
+                f"The class’s probability, averaged while the clip is covered by {words}, strongest voxels first.",
+            )
+            for fill, words in _FILL_WORDS.items()
+        },
+        "random weights": Words(
+            "Same with random weights",
+            "lower",
+            "Rank correlation with the map of the same network, its weights in random places. Near 1 the map does not "
+            "come from what was learned.",
+        ),
+        "noise": Words(
+            "Same under small noise", "higher", "Rank correlation with the map of the clip with a little noise added."
+        ),
+        "reversal": Words(
+            "Same when reversed",
+            "neither",
+            "Rank correlation with the map of the clip played backwards, turned round again. Near 1 the order of "
+            "frames plays no part.",
+        ),
+        "shuffle": Words(
+            "Same when shuffled",
+            "neither",
+            "Rank correlation with the map of the clip with its frames in random order, put in order again.",
+        ),
+        "flicker": Words(
+            "Flicker",
+            "lower",
+            "How much of the map moves from a frame to the next: 0 stands still, 1 shares no place with the next.",
+        ),
+    }
+)
+_GROUPS = (
+    (
+        "Is the map where the truth is?",
+        ("energy", "pointing in space", "pointing in time"),
+        "Boxes and events are known here. The dashed line is what a flat map scores.",
+    ),
+    (
+        "Does the model need what the map marks?",
+        tuple(f"{curve} {fill}" for curve in ("insertion", "deletion") for fill in _FILL_WORDS),
+        "Only a frozen frame leaves a clip that could have been filmed; blur and flat colour may mislead the model.",
+    ),
+    (
+        "Does it come from what was learned, and does it hold still?",
+        ("random weights", "noise", "reversal", "shuffle", "flicker"),
+        "",
+    ),
+)
+_HEADLINES = ("energy", "pointing in space", "pointing in time", "insertion freeze", "deletion freeze")
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One method in a panel; positions in percent of the panel's width."""
+
+    row: Faithfulness
+    point: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One measure with all its methods."""
+
+    measure: str
+    words: Words
+    lanes: tuple[Lane, ...]
+    chance: float | None
+    ticks: tuple[tuple[float, str], ...]
+
+
+def write_faithfulness_page(folder: Path) -> Path:
+    """The page written into the folder, from what lies in that folder alone.
+
+    Raises RunFolderError when it is not a folder of measured maps.
+    """
+    page = folder / PAGE
+    page.write_text(render(folder), encoding="utf-8")
+    return page
+
+
+def render(folder: Path) -> str:
+    """The whole page as HTML: one file that needs nothing else."""
+    manifest, rows = _read(folder)
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    sections = [
+        (title, note, [panel(measure, rows) for measure in measures if any(row.measure == measure for row in rows)])
+        for title, measures, note in _GROUPS
+    ]
+    return environment.get_template("faithfulness.html").render(
+        manifest=manifest,
+        sections=[section for section in sections if section[2]],
+        headlines=headlines(rows),
+        examples=[_uri(path) for path in sorted((folder / "media").glob("*.png"))],
+        rows=rows,
+        words=WORDS,
+        number=number,
+        interval=interval,
+        style=(_HERE / "page.css").read_text(encoding="utf-8"),
+    )
+
+
+def panel(measure: str, rows: Sequence[Faithfulness]) -> Panel:
+    """The figure of one measure: methods below each other on one axis that starts at 0 unless something is below."""
+    own = [row for row in rows if row.measure == measure]
+    edges = [edge for row in own for edge in (row.value, row.low, row.high, row.chance) if _is_number(edge)]
+    low, high = min(0.0, *edges, 0.0), max(*edges, 0.0)
+    high = high if high > low else low + 1
+
+    def place(value: float | None) -> float | None:
+        return round(100 * (value - low) / (high - low), 2) if _is_number(value) else None
+
+    lanes = [Lane(row, place(row.value) or 0.0, place(row.low), place(row.high)) for row in own]
+    chance = next((row.chance for row in own if row.chance is not None), None)
+    return Panel(
+        measure=measure,
+        words=WORDS[measure],
+        lanes=tuple(lanes),
+        chance=place(chance),
+        ticks=tuple((place(tick) or 0.0, number(tick)) for tick in (low, (low + high) / 2, high)),
+    )
+
+
+def headlines(rows: Sequence[Faithfulness]) -> list[str]:
+    """A plain sentence for each headline measure: the best method, and the best map that knows no model."""
+    found = []
+    for measure in _HEADLINES:
+        own = [row for row in rows if row.measure == measure and _is_number(row.value)]
+        models, baselines = ([row for row in own if row.baseline == side] for side in (False, True))
+        if not models or not baselines:
+            continue
+        words = WORDS[measure]
+        sign = 1 if words.better == "higher" else -1
+        best, rival = (max(side, key=lambda row: sign * row.value) for side in (models, baselines))
+        apart = sign * (best.low if sign > 0 else best.high) > sign * (rival.high if sign > 0 else rival.low)
+        beats = "clearly better than" if apart else "not clearly apart from"
+        found.append(
+            f"{words.title}: {best.method} is best with {number(best.value)} ({interval(best)}), {beats} "
+            f"“{rival.method}”, which knows nothing of the model, with {number(rival.value)} ({interval(rival)})."
+        )
+    return found
+
+
+def number(value: float) -> str:
+    """A value with as many digits as it deserves."""
+    if not _is_number(value):
+        return "–"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"  # noqa: PLR2004 - three digits in all
+
+
+def interval(row: Faithfulness) -> str:
+    """The 95 % interval as `low to high`; empty words where there is none."""
+    return f"{number(row.low)} to {number(row.high)}" if _is_number(row.low) else "no interval: one video"
+
+
+def _is_number(value: float | None) -> TypeGuard[float]:
+    return value is not None and math.isfinite(value)
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], list[Faithfulness]]:
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        table = pq.read_table(folder / "results.parquet")
+    except (OSError, ValueError, pa.ArrowInvalid) as error:
+        raise RunFolderError(f"{folder} holds no measured maps ({error}); make it: videotcav faithfulness") from None
+    if manifest.get("kind") != "faithfulness":
+        raise RunFolderError(f"{folder} is another kind of run; its page is written by: videotcav report")
+    return manifest, [Faithfulness(**row) for row in table.to_pylist()]
+
+
+def _uri(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
