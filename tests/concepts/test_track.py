@@ -50,6 +50,14 @@ def test_something_fast_is_followed_although_it_leaves_its_own_box():
     assert [len(track.frames) for track in tracks_of(found, recipe=RECIPE, labels=["ball"])] == [19]
 
 
+def test_a_box_that_doubles_at_once_belongs_to_something_else():
+    found = [
+        Detections.of([(10, 10, 30, 30, 0.9, "ball") if t < 10 else (5, 5, 50, 50, 0.9, "ball")]) for t in range(20)
+    ]
+    tracks = tracks_of(found, recipe=RECIPE, labels=["ball"])
+    assert [track.frames for track in tracks] == [tuple(range(1, 10)), tuple(range(10, 20))]
+
+
 def test_weak_detections_continue_a_track_but_start_none():
     found = [Detections.of([row(10, score=0.9 if t == 5 else 0.15)]) for t in range(12)]
     (track,) = tracks_of(found, recipe=RECIPE, labels=["ball"])

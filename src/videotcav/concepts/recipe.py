@@ -20,7 +20,8 @@ class Recipe(Record):
     mean of ImageNet, which most video models subtract. `frames_per_clip` None takes each track whole.
     Tracking: a detection of `min_score` starts a track; weaker ones continue it. The next one is looked for up to
     `search_margin` box sizes beyond the box's edge (a swung racket leaves its own box within a frame), and missed
-    for up to `max_gap_frames`.
+    for up to `max_gap_frames`. Where the longer side of the box changes by more than `max_growth` from one detection
+    to the next, the track ends: it is most likely another thing.
     Gates: what a clip must be to reach a person's eyes; 0 switches a gate off.
     """
 
@@ -35,6 +36,7 @@ class Recipe(Record):
     min_score: Share = 0.25
     search_margin: NonNegativeFloat = 0.5
     max_gap_frames: NonNegativeInt = 8
+    max_growth: Annotated[float, Field(gt=1)] = 2.0
     min_frames: PositiveInt = 8
     min_side_pixels: NonNegativeFloat = 12.0
     min_observed: Share = 0.5

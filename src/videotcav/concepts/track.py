@@ -20,6 +20,9 @@ from videotcav.concepts.recipe import Recipe
 from videotcav.errors import ConceptError, MissingExtra
 from videotcav.records import Box, Track
 
+Rows = dict[int, tuple[Box, float]]
+"""Box and score by frame."""
+
 _CUT_WIDTH, _CUT_HEIGHT = 160, 90  # what PySceneDetect itself would scale a frame down to, about
 _LEAST_OVERLAP = 0.1  # IoU of a detection and where its track should be; ByteTrack's own default
 
@@ -40,7 +43,7 @@ def tracks_of(
 
 def known_tracks(found: Sequence[Detections], *, min_score: float) -> list[Track]:
     """The tracks of detections that know their instances, by label and id."""
-    rows: dict[tuple[str, str], dict[int, tuple[Box, float]]] = defaultdict(dict)
+    rows: dict[tuple[str, str], Rows] = defaultdict(dict)
     for frame, detections in enumerate(found):
         for edges, score, label, instance in zip(
             detections.boxes, detections.scores.tolist(), detections.labels, detections.track_ids or (), strict=True
@@ -82,7 +85,7 @@ def _tracked(found: Sequence[Detections], label: str, recipe: Recipe, cuts: Coll
             minimum_iou_threshold=_LEAST_OVERLAP,
             iou=trackers.BIoU(buffer_ratio=recipe.search_margin),
         )
-        seen: dict[int, dict[int, tuple[Box, float]]] = defaultdict(dict)
+        seen: dict[int, Rows] = defaultdict(dict)
         for frame in range(first, last):
             detections = found[frame]
             mine = np.array([other == label for other in detections.labels], dtype=bool)
@@ -93,11 +96,21 @@ def _tracked(found: Sequence[Detections], label: str, recipe: Recipe, cuts: Coll
                 if instance >= 0:
                     seen[int(instance)][frame] = (_box(edges), float(score))
         for _, rows in sorted(seen.items()):
-            yield _track(str(number), label, rows)
-            number += 1
+            for piece in _between_jumps(rows, recipe.max_growth):
+                yield _track(str(number), label, piece)
+                number += 1
 
 
-def _track(instance: str, label: str, seen: dict[int, tuple[Box, float]]) -> Track:
+def _between_jumps(rows: Rows, max_growth: float) -> Iterator[Rows]:
+    """The rows of a track, parted where the box grows or shrinks too much at once."""
+    frames = sorted(rows)
+    sides = [max(rows[frame][0].width, rows[frame][0].height) for frame in frames]
+    jumps = [i for i in range(1, len(frames)) if not 1 / max_growth <= sides[i] / sides[i - 1] <= max_growth]
+    for first, last in pairwise([0, *jumps, len(frames)]):
+        yield {frame: rows[frame] for frame in frames[first:last]}
+
+
+def _track(instance: str, label: str, seen: Rows) -> Track:
     frames = tuple(sorted(seen))
     boxes = tuple(seen[frame][0] for frame in frames)
     return Track(id=instance, label=label, frames=frames, boxes=boxes, scores=tuple(seen[f][1] for f in frames))
