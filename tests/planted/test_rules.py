@@ -1,0 +1,72 @@
+"""Rules: each decides the class by its own factors and leaves the others free."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from videotcav.planted.factors import BACKGROUND, MOTION, MOTIONS, REVERSED, SHAPE, SHAPE_AND_MOTION, shortcut
+from videotcav.planted.scenes import render, sample_scene, swap
+
+
+def draw(rule, count=400, **fixed):
+    rng = np.random.default_rng(5)
+    return [sample_scene(rng, rule=rule, **fixed) for _ in range(count)]
+
+
+@pytest.mark.parametrize("rule", [MOTION, SHAPE, BACKGROUND, SHAPE_AND_MOTION, REVERSED, shortcut(0.7)])
+def test_every_scene_has_a_class_and_all_classes_come_alike(rule):
+    labels = Counter(rule.label(scene) for scene in draw(rule, count=80 * len(rule.classes)))
+    assert set(labels) == set(rule.classes)
+    assert min(labels.values()) > 50
+
+
+@pytest.mark.parametrize(
+    ("rule", "deciding", "free"),
+    [
+        (MOTION, {"motion": "jump"}, {"shape": "key", "background": "court", "distractor": "star", "direction": 1}),
+        (SHAPE, {"shape": "key"}, {"motion": "jump", "background": "court", "distractor": "star"}),
+        (BACKGROUND, {"background": "court"}, {"motion": "jump", "shape": "key", "distractor": "star"}),
+        (REVERSED, {"direction": -1}, {"shape": "key", "background": "court", "distractor": "star"}),
+    ],
+)
+def test_the_class_follows_its_own_factor_and_no_other(rule, deciding, free):
+    first = next(iter(rule.classes))
+    last = list(rule.classes)[-1]
+    scene = sample_scene(np.random.default_rng(1), rule=rule, class_name=first)
+    assert rule.label(swap(scene, **free)) == first
+    assert rule.label(swap(scene, **rule.classes[last])) == last
+    assert rule.label(swap(scene, **deciding)) != first or deciding == rule.classes[first]
+
+
+def test_shape_and_motion_both_decide():
+    scene = sample_scene(np.random.default_rng(1), rule=SHAPE_AND_MOTION, class_name="racket swing")
+    assert SHAPE_AND_MOTION.label(swap(scene, shape="bottle")) == "bottle swing"
+    assert SHAPE_AND_MOTION.label(swap(scene, motion="slide")) == "racket slide"
+    assert SHAPE_AND_MOTION.label(swap(scene, motion="rest")) is None
+
+
+def test_a_reversed_scene_played_backwards_is_its_partner():
+    """Frame by frame: only time tells the two classes apart."""
+    for motion in ("swing", "slide"):
+        one = sample_scene(np.random.default_rng(2), rule=REVERSED, class_name="forwards", motion=motion, grain=0.0)
+        one = swap(one, distractor_x=9.0)
+        partner = swap(one, direction=-1, event_time=1 - one.event_time)
+        backwards = render(one, height=48, width=48, frames=6)[::-1]
+        np.testing.assert_allclose(render(partner, height=48, width=48, frames=6).astype(int), backwards, atol=1)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 1.0])
+def test_the_shortcut_holds_as_often_as_it_says(correlation):
+    rule = shortcut(correlation)
+    scenes = draw(rule, count=1500)
+    own = np.mean([scene.background == rule.shortcut[scene.motion]["background"] for scene in scenes])
+    by_chance = 1 / 6
+    assert own == pytest.approx(correlation + (1 - correlation) * by_chance, abs=0.04)
+
+
+def test_fixed_factors_are_taken_as_given():
+    assert {scene.shape for scene in draw(MOTION, count=50, shape="racket")} == {"racket"}
+    assert {scene.motion for scene in draw(MOTION, count=200)} == set(MOTIONS)

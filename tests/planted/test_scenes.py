@@ -1,0 +1,116 @@
+"""Scenes: exact boxes, independent factors, the same pixels for the same seed."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from scipy.stats import chi2_contingency
+
+from videotcav.planted.factors import BACKGROUNDS, DISTRACTORS, MOTIONS, SHAPES
+from videotcav.planted.scenes import boxes, event_frame, render, render_batch, sample_scene, swap
+
+SIZE = {"height": 72, "width": 96, "frames": 7}
+
+
+def scene(seed: int, **factors: object):
+    return sample_scene(np.random.default_rng(seed), grain=0.0, **factors)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("motion", MOTIONS)
+def test_boxes_are_where_the_actor_alone_changes_the_picture(shape, motion):
+    whole = scene(3, shape=shape, class_name=motion, background="plain", distractor_x=9.0)
+    changed = _difference(whole, swap(whole, x=9.0))
+    _assert_same_boxes(boxes(whole, **SIZE)["actor"], changed)
+
+
+@pytest.mark.parametrize("distractor", DISTRACTORS)
+def test_boxes_are_where_the_distractor_alone_changes_the_picture(distractor):
+    whole = scene(4, distractor=distractor, background="plain", x=9.0)
+    changed = _difference(whole, swap(whole, distractor_x=9.0))
+    _assert_same_boxes(boxes(whole, **SIZE)["distractor"], changed)
+
+
+def test_an_object_outside_the_frame_has_no_box():
+    assert boxes(scene(1, x=9.0), **SIZE)["actor"] == (None,) * SIZE["frames"]
+
+
+def test_the_same_seed_gives_the_same_pixels_alone_and_in_a_batch():
+    scenes = [sample_scene(np.random.default_rng(seed)) for seed in range(12)]
+    batch = render_batch(scenes, **SIZE).numpy()
+    for number, one in enumerate(scenes):
+        np.testing.assert_array_equal(batch[number], render(one, **SIZE))
+
+
+def test_a_larger_picture_shows_the_same_scene():
+    """Averaging 4×4 pixels of the large one gives the small one: the scene does not depend on resolution."""
+    one = scene(6, shape="bottle", background="gradient")
+    small = render(one, height=40, width=40, frames=3).astype(float)
+    large = render(one, height=160, width=160, frames=3).astype(float)
+    reduced = large.reshape(3, 40, 4, 40, 4, 3).mean(axis=(2, 4))
+    assert np.abs(reduced - small).mean() < 1.5
+
+
+def test_classes_are_balanced_and_nothing_else_depends_on_them():
+    scenes = [sample_scene(np.random.default_rng([11, seed])) for seed in range(3000)]
+    counts = Counter(one.motion for one in scenes)
+    assert max(counts.values()) < 1.2 * min(counts.values())
+    for factor in ("shape", "distractor", "background", "direction"):
+        table = Counter((one.motion, getattr(one, factor)) for one in scenes)
+        values = {value for _, value in table}
+        p = chi2_contingency([[table[motion, value] for value in values] for motion in MOTIONS]).pvalue
+        assert p > 1e-3, factor
+    for factor in ("x", "y", "size", "angle", "distractor_x", "distractor_speed", "background_scale"):
+        means = [np.mean([getattr(one, factor) for one in scenes if one.motion == motion]) for motion in MOTIONS]
+        spread = np.std([getattr(one, factor) for one in scenes])
+        assert np.ptp(means) < 0.3 * spread, factor
+
+
+def test_the_middle_of_a_swing_is_the_same_object_at_rest():
+    """A stroke is symmetric about its event, so that a single frame does not tell the classes apart."""
+    swing = scene(8, class_name="swing", event_time=0.5)
+    middle = SIZE["frames"] // 2
+    turning, resting = (boxes(one, **SIZE)["actor"][middle] for one in (swing, swap(swing, motion="rest")))
+    assert turning == resting
+
+
+def test_the_event_is_when_most_changes():
+    for motion in ("swing", "slide"):
+        one = scene(9, class_name=motion, size=0.5, x=0.5, y=0.5, distractor_x=9.0, background="plain", event_time=0.65)
+        pixels = render(one, height=64, width=64, frames=21).astype(int)
+        change = np.abs(np.diff(pixels, axis=0)).mean(axis=(1, 2, 3))
+        assert abs(int(change.argmax()) + 0.5 - event_frame(one, frames=21)) <= 3
+    assert event_frame(scene(9, class_name="rest"), frames=21) is None
+
+
+def test_every_background_is_painted_from_its_own_two_colours():
+    for background in BACKGROUNDS:
+        one = scene(2, background=background, x=9.0, distractor_x=9.0)
+        mean = render(one, **SIZE).mean(axis=(0, 1, 2)) / 255
+        low, high = np.min(one.background_colours, axis=0), np.max(one.background_colours, axis=0)
+        lines = 0.15 if background == "court" else 0.01
+        assert (mean >= low - 0.01).all()
+        assert (mean <= high + lines).all()
+
+
+def test_swap_validates():
+    with pytest.raises(ValidationError, match="motion"):
+        swap(scene(1), motion="fly")
+
+
+def _difference(one, other) -> np.ndarray:
+    return np.abs(render(one, **SIZE).astype(int) - render(other, **SIZE).astype(int)).max(axis=-1) > 0
+
+
+def _assert_same_boxes(found, changed: np.ndarray) -> None:
+    """A changed pixel is covered by a trace, a box's pixel by half: they differ by the rim, 2 pixels at a sharp tip."""
+    for box, picture in zip(found, changed, strict=True):
+        rows, columns = np.flatnonzero(picture.any(1)), np.flatnonzero(picture.any(0))
+        if box is None:
+            assert len(rows) <= 1 or len(columns) <= 1
+            continue
+        edges = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+        np.testing.assert_allclose((box.left, box.top, box.right, box.bottom), edges, atol=2)
