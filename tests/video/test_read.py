@@ -159,6 +159,36 @@ def test_a_live_recording_whose_header_knows_no_duration(encode):
     assert probe(path).duration_seconds == pytest.approx(1.0, abs=0.002)
 
 
+def test_frames_that_an_edit_list_cuts_off_are_decoded_but_not_counted(encode, indices):
+    """Ten frames before second 0, as a cut without re-encoding leaves them: frame 0 is the eleventh."""
+    path = encode("trimmed.mp4", 40, pts=range(-10, 30))
+    with av.open(str(path)) as container:
+        assert sum(packet.is_discard for packet in container.demux(video=0)) == 10
+    video = probe(path)
+    assert video.duration_seconds == pytest.approx(1.2)
+    assert indices(read_frames(video, [0.0, 0.05, 0.45, 1.19])) == [10, 11, 21, 39]
+    assert indices(read_all(path)[0]) == list(range(10, 40))
+
+
+def test_a_packet_without_a_picture_leaves_the_one_before_on_show(encode, tmp_path, indices):
+    """VP8 has frames that are never shown; here the seventh, by clearing bit 4 of its header (RFC 6386, 9.1)."""
+    shown, hidden = encode("shown.webm", 20, codec="libvpx", keyframe_every=250), tmp_path / "hidden.webm"
+    with av.open(str(shown)) as source, av.open(str(hidden), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if not packet.size:
+                continue
+            data = bytearray(bytes(packet))
+            data[0] &= 0xEF if packet.pts == 7 * 40 else 0xFF
+            copy = av.Packet(bytes(data))
+            copy.pts, copy.dts, copy.time_base, copy.stream = packet.pts, packet.dts, packet.time_base, stream
+            copy.is_keyframe = packet.is_keyframe
+            target.mux(copy)
+    for ranks, truth in [([6, 7, 8], [6, 6, 8]), ([7], [6]), ([7, 15], [6, 15])]:
+        assert indices(VideoFile(hidden).frames(ranks)) == truth
+    assert indices(np.stack(list(VideoFile(hidden).stream()))) == [6 if i == 7 else i for i in range(20)]
+
+
 def test_one_frame_is_a_video(encode, indices):
     video = probe(encode("one.mp4", 1))
     assert video.duration_seconds == pytest.approx(0.04)
@@ -170,6 +200,12 @@ def test_a_time_outside_the_video_is_refused(encode, seconds):
     video = probe(encode("x.mp4"))
     with pytest.raises(VideoError, match=r"has no frame at .* it lasts 2\.000 s"):
         read_frames(video, [0.5, seconds])
+
+
+@pytest.mark.parametrize("ranks", [[0, 50], [-1], []])
+def test_a_frame_that_is_not_there_is_refused(encode, ranks):
+    with pytest.raises(VideoError, match="no frame"):
+        VideoFile(encode("x.mp4")).frames(ranks)
 
 
 def test_real_clips_are_read_as_a_plain_decode_shows_them(shared_data: Path):

@@ -132,6 +132,9 @@ class VideoFile:
         if not len(ranks):
             raise VideoError(self.path, "no frame was asked for; give at least one time")
         wanted = sorted(set(ranks))
+        if wanted[0] < 0 or wanted[-1] >= len(self.times):
+            beyond = wanted[0] if wanted[0] < 0 else wanted[-1]
+            raise VideoError(self.path, f"has no frame {beyond}; its frames are 0 to {len(self.times) - 1}")
         try:
             pictures = [_as_shown(frame) for frame in self._presented(wanted, seek=True)]
         except _Misplaced:
@@ -158,7 +161,7 @@ class VideoFile:
             position, frame, before = -1, None, None
             for rank in wanted:
                 start = bisect_right(starts, rank, key=lambda start: start[0]) - 1
-                if start > 0 and starts[start][0] > position + 1:
+                if start >= 0 and starts[start][0] > position + 1:
                     container.seek(starts[start][1], stream=stream)
                     frames = self._decode(container, stream, seek=seek)
                 while position < rank:
@@ -192,16 +195,17 @@ class _Packet(NamedTuple):
     dts: int | None
     duration: int
     is_keyframe: bool
+    is_cut: bool  # decoded for those after it, but never shown: the edit list leaves it out
 
 
 def _read_timeline(path: Path, container: InputContainer, stream: VideoStream) -> _Timeline:
     packets = [  # without their bytes, which may be more than the memory holds
-        _Packet(packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe)
+        _Packet(packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe, packet.is_discard)
         for packet in container.demux(stream)
-        if packet.size and not packet.is_discard
+        if packet.size
     ]
     first = next((index for index, packet in enumerate(packets) if packet.is_keyframe), 0)
-    packets = packets[first:]  # what comes before the first keyframe cannot be decoded
+    packets = [packet for packet in packets[first:] if not packet.is_cut]  # before a keyframe nothing can be decoded
     if not packets:
         raise VideoError(path, f"holds no frame that can be decoded; {COPY_AGAIN}")
     # avi stores no presentation times: with B-frames FFmpeg guesses them, in the wrong order.

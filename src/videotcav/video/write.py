@@ -48,10 +48,12 @@ def write_video(
 
 
 def _encode(path: Path, frames: Frames, rate: Fraction, crf: int, each_alone: bool) -> None:
-    quality = {"qp": str(crf), "g": "1"} if each_alone else {"crf": str(crf)}
+    # Frames coded alone come out smaller and in half the time with this preset than with "medium".
+    alone = {"qp": str(crf), "g": "1", "preset": "veryfast"}
+    quality = alone if each_alone else {"crf": str(crf), "preset": "medium"}
     # Threads change bytes. So does, once in some hundred files, x264's macroblock tree in its AVX-512 version.
     steady = {"threads": "1", "x264-params": "mbtree=0", "flags": "+bitexact"}
-    options = {**quality, **steady, "preset": "medium"}
+    options = {**quality, **steady}
     container_options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with av.open(f"file:{path}", mode="w", format="mp4", options=container_options) as container:
         stream = container.add_stream("libx264", rate=rate, options=options)
