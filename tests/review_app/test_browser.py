@@ -112,7 +112,10 @@ def visit(browser) -> Iterator[Callable]:
 
 
 def press(page, *keys: str) -> None:
+    """Presses keys one after another; what decides waits for the clip, as a person does and the page insists."""
     for key in keys:
+        if key in "arul":
+            until(page, "document.getElementById('one').hidden || document.getElementById('clip').className === ''")
         page.keyboard.press(key)
 
 
@@ -209,7 +212,7 @@ def test_a_whole_review_by_keyboard_alone(site: Site, visit: Callable, width: st
     press(page, "a")
     page.wait_for_selector("#done:not([hidden])")
     saved(page)
-    assert text(page, "#meter-text") == "8 of 8 judged"
+    until(page, "document.getElementById('meter-text').textContent === '8 of 8 judged'")
 
     check_what_was_recorded(site.folder)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")  # nothing to scroll sideways
@@ -236,7 +239,7 @@ def test_many_at_once_in_the_grid_and_one_undo(site: Site, visit: Callable, widt
     assert len(recorded(site.folder)) == 4
     press(page, "r")  # none is selected: the one in focus, which comes after
     saved(page)
-    assert text(page, "#meter-text") == "5 of 8 judged"
+    until(page, "document.getElementById('meter-text').textContent === '5 of 8 judged'")
     press(page, "z", "z")
     until(page, "document.getElementById('meter-text').textContent === '0 of 8 judged'")
     press(page, "Control+a", "u")
@@ -278,6 +281,27 @@ def test_a_key_held_down_decides_once(site: Site, visit: Callable) -> None:
     for _ in range(5):
         page.keyboard.down("a")
     page.keyboard.up("a")
+    saved(page)
+    assert len(recorded(site.folder)) == 1
+
+
+def test_nothing_is_decided_before_its_clip_is_seen(site: Site, visit: Callable) -> None:
+    """Under a new question the old clip never stands, and keys pressed meanwhile decide nothing."""
+    page = visit(site)
+    held: list = []
+
+    def hold(route) -> None:
+        held.append(route)
+
+    page.route("**/clips/reversed", hold)
+    press(page, "3")
+    until(page, "document.getElementById('clip').getAttribute('src').endsWith('reversed')")
+    page.keyboard.press("a")
+    assert page.locator("#stage video:not(.waiting)").count() == 0
+    assert text(page, "#saved") == "wait for the clip"
+    assert recorded(site.folder) == []
+    page.unroute("**/clips/reversed", hold)  # lets go of those that it held
+    press(page, "a")
     saved(page)
     assert len(recorded(site.folder)) == 1
 

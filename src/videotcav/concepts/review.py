@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from videotcav.concepts.agreement import Agreement, agreement, ratings
@@ -19,7 +20,8 @@ from videotcav.errors import ConceptError
 from videotcav.records import KINDS, ConceptClip, ConceptSet, Record
 
 
-class ReviewedClip(Record):
+@dataclass(frozen=True)
+class ReviewedClip:
     """A clip of a concept folder, its line of the table where there is one, and what people said of its candidate."""
 
     clip: ConceptClip
@@ -108,7 +110,8 @@ def reviewed_sets(folder: Path | str) -> ReviewedSets:
     """The concept sets of a folder with all decisions applied, and a summary for each concept.
 
     A clip that a person accepted counts, as what they called it; one that nobody judged counts where the table says
-    that it was accepted unseen, or where there is no table. Raises ConceptError where nothing counts.
+    that it was accepted unseen, or where there is no table. Raises ConceptError where nothing counts, or where a clip
+    that counts is not there.
     """
     clips = reviewed_clips(folder)
     chosen = sorted(
@@ -119,6 +122,12 @@ def reviewed_sets(folder: Path | str) -> ReviewedSets:
         raise ConceptError(
             f"{folder}: {len(clips)} candidate clips and none accepted; look at them with "
             f"'videotcav concepts review {folder}', or take them unseen with 'videotcav concepts accept {folder} --all'"
+        )
+    missing = [one.clip.path for one in chosen if not one.clip.path.is_file()]
+    if missing:
+        raise ConceptError(
+            f"{folder}: {len(missing)} accepted clips are not there, the first is {missing[0]}; "
+            "run 'videotcav concepts propose' again to make them"
         )
     return ReviewedSets(
         sets=tuple(
@@ -175,18 +184,35 @@ def recorded(folder: Path | str) -> list[Decision]:
 
 
 def reviewed_clips(folder: Path | str) -> list[ReviewedClip]:
-    """Every clip of the folder, by concept, kind and id, with what people said of it."""
+    """Every clip of the folder with what people said of it; those of a table whether or not their files are there."""
+    folder = Path(folder)
     held = standings(recorded(folder))
-    records = {(record.concept, record.kind, record.id): record for record in read_records(folder)}
+    nothing = Standing()
     return [
-        ReviewedClip(
-            clip=clip,
-            record=records.get((clip.concept, clip.kind, clip.id)),
-            standing=held.get(Candidate(clip.concept, clip.id), Standing()),
-        )
-        for concept_set in read_sets(folder)
-        for clip in concept_set.clips
+        ReviewedClip(clip=clip, record=record, standing=held.get(Candidate(clip.concept, clip.id), nothing))
+        for clip, record in _clips(folder)
     ]
+
+
+def _clips(folder: Path) -> Iterator[tuple[ConceptClip, ClipRecord | None]]:
+    records = read_records(folder)
+    if records:  # a clip whose file is gone can still be judged by its picture
+        yield from ((_clip_of(folder, record), record) for record in records)
+        return
+    for concept_set in read_sets(folder):
+        yield from ((clip, None) for clip in concept_set.clips)
+
+
+def _clip_of(folder: Path, record: ClipRecord) -> ConceptClip:
+    return ConceptClip(
+        id=record.id,
+        concept=record.concept,
+        kind=record.kind,
+        path=folder / record.file_name,
+        source=record.source,
+        source_sha256=record.source_sha256,
+        decision=record.decision,
+    )
 
 
 # --- files of decisions ----------------------------------------------------------------------------------------

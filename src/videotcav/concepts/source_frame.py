@@ -46,12 +46,15 @@ def _with_box(picture: Image.Image, boxes: tuple[tuple[float, float, float, floa
     wide = max(picture.width, picture.height)
     scale = WIDEST_PIXELS / wide  # small videos are enlarged too, so that the line stays thin beside the object
     picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)
+    left, top, right, bottom = (round(scale * edge) for edge in boxes[surest])
+    inside = picture.crop((left, top, right, bottom))
     draw = ImageDraw.Draw(picture)
-    centres = [(scale * (left + right) / 2, scale * (top + bottom) / 2) for left, top, right, bottom in boxes]
-    left, top, right, bottom = (scale * edge for edge in boxes[surest])
-    for colour, width in (("black", 9), ("white", 4)):  # legible on any ground
-        draw.line(centres, fill=colour, width=width - 2, joint="curve")
-        draw.rectangle((left - width / 2, top - width / 2, right + width / 2, bottom + width / 2), None, colour, width)
+    centres = [(scale * (x0 + x1) / 2, scale * (y0 + y1) / 2) for x0, y0, x1, y1 in boxes]
+    for colour, width in (("black", 7), ("white", 3)):  # legible on any ground
+        draw.line(centres, fill=colour, width=width, joint="curve")
+    picture.paste(inside, (left, top))  # nothing is drawn over the object itself
+    for colour, width, away in (("black", 8, 8), ("white", 4, 6)):
+        draw.rectangle((left - away, top - away, right + away - 1, bottom + away - 1), None, colour, width)
     return picture
 
 

@@ -91,6 +91,10 @@ function go(position) {
 
 async function decide(verdict, event) {
   if (store.list.length === 0 || (!inGrid && store.at >= store.list.length)) return;
+  if (!inGrid && !one.isSeen()) {
+    flash("wait for the clip");
+    return;
+  }
   const chosen = inGrid ? grid.targets() : [current()];
   if (!chosen.length) return;
   let label = null;
@@ -190,7 +194,7 @@ let flashing;
 function flash(text) {
   setText(byId("saved"), text);
   clearTimeout(flashing);
-  flashing = setTimeout(() => setText(byId("saved"), "saved"), 1800);
+  flashing = setTimeout(() => setText(byId("saved"), unsaved() ? "saving …" : "saved"), 1800);
 }
 
 // --- beginning -------------------------------------------------------------------------------------------------

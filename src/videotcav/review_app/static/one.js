@@ -8,7 +8,7 @@ import {
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2];
 const POOL = 5; // the clip on show, the next two, the one before, and one to come
 const KIND_WORDS = {
-  spatiotemporal: "moving", spatial: "still crop", frozen: "frozen twin", shuffled: "shuffled twin", reversed: "reversed twin",
+  spatiotemporal: "moving", spatial: "still", frozen: "frozen", shuffled: "shuffled", reversed: "reversed",
 };
 
 let speed = SPEEDS.indexOf(1);
@@ -23,7 +23,7 @@ export function setUpOne() {
     const video = el("video", { muted: true, loop: true, playsInline: true, preload: "auto", class: "waiting" });
     video.setAttribute("aria-hidden", "true");
     video.addEventListener("error", () => video === shown && note("This clip cannot be played here. Judge it by its picture, or leave it unsure."));
-    video.addEventListener("loadeddata", () => video === shown && reveal());
+    for (const ready of ["loadeddata", "seeked"]) video.addEventListener(ready, () => video === shown && reveal());
     stage.prepend(video);
   }
   byId("slower").addEventListener("click", () => changeSpeed(-1));
@@ -113,11 +113,13 @@ function showClip() {
   if (video.error) video.load();
   if (shown && shown !== video) {
     shown.pause();
+    shown.currentTime = 0; // now, so that coming back to it waits for nothing
     shown.removeAttribute("id");
   }
   shown = video;
   shown.id = "clip";
-  if (shown.currentTime > 0) shown.currentTime = 0;
+  for (const other of pool()) other.classList.add("waiting"); // never the old clip beside the new question
+  if (shown.currentTime > 0 && !shown.seeking) shown.currentTime = 0;
   shown.defaultPlaybackRate = SPEEDS[speed];
   shown.playbackRate = SPEEDS[speed];
   if (!paused) play(shown);
@@ -125,9 +127,12 @@ function showClip() {
   drawKinds(i);
 }
 
-/** Brings the clip to the front now that it has a frame; until then the one before stays, so nothing flashes. */
+/** Whether the clip that the question is about has been seen, or cannot be. Until then nothing may be decided. */
+export const isSeen = () => shown !== undefined && (!shown.classList.contains("waiting") || shown.error !== null);
+
+/** Brings the clip to the front now that it has a frame. */
 function reveal() {
-  for (const video of pool()) video.className = video === shown ? "" : "waiting";
+  shown.classList.remove("waiting");
   const since = pressed;
   pressed = 0;
   requestAnimationFrame(() => requestAnimationFrame((now) => {
@@ -140,7 +145,7 @@ function note(text) {
   const paragraph = byId("stage-note");
   setText(paragraph, text);
   paragraph.hidden = !text;
-  if (text) for (const video of pool()) video.className = "waiting";
+  if (text) shown.classList.add("waiting");
 }
 
 const neighbours = () =>

@@ -4,6 +4,7 @@ import { byId, el, fillBar, plural, setText } from "./dom.js";
 import { judged, store, tally } from "./store.js";
 
 const MOST_ROWS = 400;
+const DELAY_MS = 60;
 const PARTS = ["accept", "relabel", "unsure", "reject"];
 let picked = () => {};
 
@@ -28,7 +29,19 @@ function build(id, names, field) {
   byId(id).replaceChildren(...rows);
 }
 
+let due = false;
+
+/** Brings the bars up to date, once the next clip is on show: counting fifty thousand takes a moment. */
 export function drawProgress() {
+  if (due) return;
+  due = true;
+  setTimeout(() => {
+    due = false;
+    draw();
+  }, DELAY_MS);
+}
+
+function draw() {
   const { concepts, sources, whole } = tally();
   const text = `${judged(whole).toLocaleString("en")} of ${whole.all.toLocaleString("en")} judged`;
   setText(byId("meter-text"), text);
