@@ -45,14 +45,15 @@ def film(folder: Path, *, clips: int, seed: int) -> dict[Path, Scene]:
     scenes = {}
     found: dict[str, list[dict[str, Any]]] = {"videos": [], "images": [], "annotations": []}
     events = {}
-    duration = (FRAMES_PER_VIDEO - 1) / FRAMES_PER_SECOND
     for number in range(clips):
         scene = sample_scene(rng, class_name=moving[number % len(moving)])
         path = folder / f"{scene.motion}-{number:03}.mp4"
         frames = render(scene, height=SIDE, width=SIDE, frames=FRAMES_PER_VIDEO)
         write_video(path, frames, frames_per_second=FRAMES_PER_SECOND)
         scenes[path] = scene
-        peak, step = scene.event_time * duration, 2 / FRAMES_PER_SECOND
+        # The middle of the frame that shows the peak, give or take a frame of the clip.
+        peak = (scene.event_time * (FRAMES_PER_VIDEO - 1) + 0.5) / FRAMES_PER_SECOND
+        step = 2 / FRAMES_PER_SECOND
         events[path.stem] = (peak - step, peak + step)
         found["videos"].append({"id": number, "file_name": path.name, "width": SIDE, "height": SIDE})
         for frame, box in enumerate(boxes(scene, height=SIDE, width=SIDE, frames=FRAMES_PER_VIDEO)["actor"]):
@@ -70,6 +71,7 @@ def main() -> None:
     """Film, measure, print, and write down."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=60)
+    parser.add_argument("--steps", type=int, default=10, help="of the insertion and deletion curves")
     parser.add_argument("--weights")
     parser.add_argument("--layer", default="features.4")
     parser.add_argument("--seed", type=int, default=7)
@@ -95,7 +97,7 @@ def main() -> None:
             layer=arguments.layer,
             methods=(*METHODS, "rise") if arguments.rise else tuple(METHODS),
             truths=Truths(boxes=load_detector(str(videos / "boxes.json")), events=events),
-            settings=FaithfulnessSettings(),
+            settings=FaithfulnessSettings(steps=arguments.steps),
             examples=3,
         )
     print(f"{len(right)} of {len(scenes)} scenes predicted right and explained, layer {arguments.layer}")

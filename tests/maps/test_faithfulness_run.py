@@ -128,6 +128,8 @@ def test_a_headline_claims_no_more_than_the_intervals_do() -> None:
     assert "a is best with 4.00 (3.00 to 5.00), clearly better than “centre”" in apart
     (near,) = headlines([row("a", 4, 2, 5), row("centre", 2, 1.5, 2.5, baseline=True)])
     assert "not clearly apart from “centre”" in near
+    (worse,) = headlines([row("a", 1, 0.9, 1.1), row("centre", 2, 1.5, 2.5, baseline=True)])
+    assert "clearly worse than “centre”" in worse
 
 
 def test_bad_videos_are_listed_and_nothing_is_left_behind(

@@ -78,7 +78,7 @@ def test_the_arrays_lead_back_to_the_source(swin: VideoModel, videos: tuple[Path
         top, left = held["top_left"]
         per_row, per_column = held["source_pixels_per_pixel"]
         assert held["source_size"].tolist() == [40, 48]
-    over_source = to_source(expected[0, 0, 0], clip)
+    over_source = to_source(expected[0, 0, 0].numpy(), clip)
     y, x = 30, 40  # a pixel of the source, by hand in the clip's nearest pixels
     row, column = (y + 0.5 - top) / per_row - 0.5, (x + 0.5 - left) / per_column - 0.5
     corners = expected[0, 0, 0, 3, int(row) : int(row) + 2, int(column) : int(column) + 2]

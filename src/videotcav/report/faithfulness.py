@@ -196,13 +196,20 @@ def headlines(rows: Sequence[Faithfulness]) -> list[str]:
         words = WORDS[measure]
         sign = 1 if words.better == "higher" else -1
         best, rival = (max(side, key=lambda row: sign * row.value) for side in (models, baselines))
-        apart = sign * (best.low if sign > 0 else best.high) > sign * (rival.high if sign > 0 else rival.low)
-        beats = "clearly better than" if apart else "not clearly apart from"
         found.append(
-            f"{words.title}: {best.method} is best with {number(best.value)} ({interval(best)}), {beats} "
-            f"“{rival.method}”, which knows nothing of the model, with {number(rival.value)} ({interval(rival)})."
+            f"{words.title}: {best.method} is best with {number(best.value)} ({interval(best)}), "
+            f"{_against(best, rival, words.better)} “{rival.method}”, which knows nothing of the model, with "
+            f"{number(rival.value)} ({interval(rival)})."
         )
     return found
+
+
+def _against(best: Faithfulness, rival: Faithfulness, better: Better) -> str:
+    """How two means compare, as far as their intervals let one say it."""
+    above, below = best.low > rival.high, best.high < rival.low
+    if above or below:
+        return "clearly better than" if above == (better == "higher") else "clearly worse than"
+    return "not clearly apart from"
 
 
 def number(value: float) -> str:
