@@ -15,7 +15,7 @@ from torch import Tensor
 
 from videotcav.engine.rows import Rows
 from videotcav.errors import VideoError
-from videotcav.explain.cam import temporal_profile, upsample
+from videotcav.explain.cam import upsample
 from videotcav.explain.cav import ridge, spread
 from videotcav.explain.concept_map import ClusterTest, Directions, cluster_test, concept_directions
 from videotcav.explain.draws import Clips as ClipRows
@@ -83,6 +83,7 @@ class ConceptMaps:
         clip, density, test = self.clips[index], self.densities[index], self.tests[index]
         frames = read_frames(clip.video, clip.timestamps)
         peak = float(np.abs(density).max()) or 1.0
+        whole = _enlarged(np.abs(density) / peak, self.size).sum()  # profiles are shares of one and the same whole
         strips = []
         for caption, shown in (
             (f"“{self.concept}” raises “{self.target}” at {self.layer}", density.clip(0)),
@@ -90,7 +91,7 @@ class ConceptMaps:
             (f"beyond pseudo-concepts, either way (clusters of p ≤ {alpha:g})", abs(density) * test.significant(alpha)),
         ):
             heat = _enlarged(shown / peak, self.size)
-            profile = temporal_profile(heat[None])[0].numpy()
+            profile = (heat.sum(dim=(1, 2)) / whole.clamp_min(1e-12)).numpy()
             strips.append(Strip(caption, overlay_heatmap(frames, to_source(heat.numpy(), clip)), profile))
         return contact_sheet(strips, timestamps=clip.timestamps, note="one scale for all frames and rows")
 
