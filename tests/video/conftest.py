@@ -12,6 +12,7 @@ import pytest
 
 Encode = Callable[..., Path]
 Indices = Callable[[np.ndarray], list[int]]
+Remux = Callable[[Path, Callable[[av.Packet, av.Packet], None]], Path]
 
 DARKEST, STEP = 3, 5
 
@@ -78,3 +79,23 @@ def encode(tmp_path: Path) -> Encode:
         return path
 
     return write
+
+
+@pytest.fixture
+def remux() -> Remux:
+    """Copies a video packet by packet, changing each copy in view of its original; returns the copy's path."""
+
+    def copy(path: Path, change: Callable[[av.Packet, av.Packet], None]) -> Path:
+        target_path = path.with_stem(path.stem + "-changed")
+        with av.open(str(path)) as source, av.open(str(target_path), "w") as target:
+            stream = target.add_stream_from_template(source.streams.video[0])
+            for packet in source.demux(video=0):
+                if packet.size:
+                    twin = av.Packet(bytes(packet))
+                    twin.pts, twin.dts, twin.duration = packet.pts, packet.dts, packet.duration
+                    twin.time_base, twin.is_keyframe, twin.stream = packet.time_base, packet.is_keyframe, stream
+                    change(twin, packet)
+                    target.mux(twin)
+        return target_path
+
+    return copy

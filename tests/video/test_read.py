@@ -170,23 +170,29 @@ def test_frames_that_an_edit_list_cuts_off_are_decoded_but_not_counted(encode, i
     assert indices(read_all(path)[0]) == list(range(10, 40))
 
 
-def test_a_packet_without_a_picture_leaves_the_one_before_on_show(encode, tmp_path, indices):
-    """VP8 has frames that are never shown; here the seventh, by clearing bit 4 of its header (RFC 6386, 9.1)."""
-    shown, hidden = encode("shown.webm", 20, codec="libvpx", keyframe_every=250), tmp_path / "hidden.webm"
-    with av.open(str(shown)) as source, av.open(str(hidden), "w") as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if not packet.size:
-                continue
-            data = bytearray(bytes(packet))
-            data[0] &= 0xEF if packet.pts == 7 * 40 else 0xFF
-            copy = av.Packet(bytes(data))
-            copy.pts, copy.dts, copy.time_base, copy.stream = packet.pts, packet.dts, packet.time_base, stream
-            copy.is_keyframe = packet.is_keyframe
-            target.mux(copy)
+def test_a_packet_without_a_picture_leaves_the_one_before_on_show(encode, remux, indices):
+    """VP8 has frames that are never shown; here the eighth, by clearing bit 4 of its header (RFC 6386, 9.1)."""
+
+    def hide(twin, packet):
+        if packet.pts == 7 * 40:
+            data = bytes(packet)
+            twin.update(bytes([data[0] & 0xEF]) + data[1:])
+
+    hidden = remux(encode("shown.webm", 20, codec="libvpx", keyframe_every=250), hide)
     for ranks, truth in [([6, 7, 8], [6, 6, 8]), ([7], [6]), ([7, 15], [6, 15])]:
         assert indices(VideoFile(hidden).frames(ranks)) == truth
     assert indices(np.stack(list(VideoFile(hidden).stream()))) == [6 if i == 7 else i for i in range(20)]
+
+
+def test_the_last_frame_lasts_as_long_as_its_packet_says(encode, remux, indices):
+    """Ten frames 40 ms apart, the last held for half a second: 9 · 0.04 + 0.5 s."""
+
+    def hold(twin, packet):
+        twin.duration = 500 if packet.pts == 9 * 40 else 40
+
+    video = probe(remux(encode("still-end.mkv", 10, b_frames=0), hold))
+    assert video.duration_seconds == pytest.approx(0.86)
+    assert indices(read_frames(video, [0.85])) == [9]
 
 
 def test_one_frame_is_a_video(encode, indices):
