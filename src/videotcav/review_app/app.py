@@ -6,7 +6,8 @@ import getpass
 import mimetypes
 import secrets
 import threading
-from collections.abc import AsyncIterator, Collection
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from importlib import resources
 from pathlib import Path
@@ -161,6 +162,8 @@ class _Desk:
         self._lock = threading.Lock()
         self.catalogue = Catalogue(folder)
         self.ledger = Ledger(folder)
+        self._last = 0
+        self._held: dict[Candidate, Standing] = {}
 
     def refreshed(self) -> Catalogue:
         with self._lock:
@@ -174,8 +177,20 @@ class _Desk:
         except KeyError:
             raise HTTPException(404, f"There is no candidate {key}: load the page again.") from None
 
-    def standings(self, candidates: Collection[Candidate] | None = None) -> dict[str, Standing]:
-        found = {key_of(one): standing for one, standing in standings(self.ledger.decisions(candidates)).items()}
+    def held(self) -> tuple[int, dict[Candidate, Standing]]:
+        """The number of the last decision, and all standings up to it; only what changed is worked out anew."""
+        with self._lock:
+            last, touched = self.ledger.changed(after=self._last)
+            if touched:
+                everything = self._last == 0
+                self._held |= standings(self.ledger.decisions(None if everything else touched))
+                self._last = last
+            return last, dict(self._held)
+
+    def standings(self, candidates: Iterable[Candidate]) -> dict[str, Standing]:
+        """Standings by key, of those candidates that are in the folder."""
+        _, held = self.held()
+        found = {key_of(candidate): held[candidate] for candidate in candidates if candidate in held}
         return {key: standing for key, standing in found.items() if key in self.catalogue.entries}
 
 
@@ -252,8 +267,11 @@ def _add_candidates(app: FastAPI, desk: _Desk) -> None:
 def _add_decisions(app: FastAPI, desk: _Desk) -> None:
     @app.get("/api/standings")
     def changes(after: Annotated[int, Query(ge=0, le=2**53)] = 0) -> Changes:
-        last, touched = desk.ledger.changed(after=after)
-        return Changes(last=last, standings=desk.standings(touched if after else None))
+        if after:
+            last, touched = desk.ledger.changed(after=after)
+            return Changes(last=last, standings=desk.standings(touched))
+        last, held = desk.held()
+        return Changes(last=last, standings=desk.standings(held))
 
     @app.post("/api/decisions", responses=_problems(404, 409))
     def decide(request: DecisionRequest) -> Recorded:
@@ -289,18 +307,19 @@ def _add_decisions(app: FastAPI, desk: _Desk) -> None:
 
     @app.get("/api/summary")
     def summary() -> Summary:
-        held = standings(desk.ledger.decisions())
-        reviews = summarise(list(desk.catalogue.reviewed(held))).values()
-        people: dict[str, int] = {}
-        for standing in held.values():
-            for name in standing.opinions:
-                people[name] = people.get(name, 0) + 1
-        return Summary(
-            reviews=list(reviews),
-            sentences=[review.sentence for review in reviews],
-            agreement=agreement(ratings(held)),
-            reviewers=dict(sorted(people.items())),
-        )
+        return _summary(desk)
+
+
+def _summary(desk: _Desk) -> Summary:
+    _, held = desk.held()
+    reviews = summarise(list(desk.catalogue.reviewed(held))).values()
+    people = Counter(name for standing in held.values() for name in standing.opinions)
+    return Summary(
+        reviews=list(reviews),
+        sentences=[review.sentence for review in reviews],
+        agreement=agreement(ratings(held)),
+        reviewers=dict(sorted(people.items())),
+    )
 
 
 def _user() -> str:
