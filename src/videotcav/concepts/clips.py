@@ -21,7 +21,8 @@ from videotcav.records import Kind, Track, VideoInfo
 from videotcav.video.read import VideoFile
 from videotcav.video.write import write_video
 
-_QUANTISER = 12
+_QUANTISER = 16  # finer than what the source itself was coded with
+_BYTES_AT_ONCE = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -43,30 +44,28 @@ class Shown:
 
 
 def versions(
-    frames: UInt8Array, candidate: Candidate, recipe: Recipe, *, rng: np.random.Generator
+    frames: UInt8Array, candidate: Candidate, recipe: Recipe, *, still_frame: int, rng: np.random.Generator
 ) -> dict[Kind, Shown]:
     """The candidate as each kind of clip, from its source frames (uint8 `time height width 3`).
 
-    The still frame of the spatial clip and of the frozen twin is the sharpest one in which the object was detected.
+    `still_frame` is the one that the spatial clip and the frozen twin hold.
     """
-    seen = [index for index, score in enumerate(candidate.scores) if score > 0]
-    still = seen[crop.sharpest(frames[seen], [candidate.boxes[index] for index in seen])]
+    fill, count = recipe.fill_colour, len(frames)
     dynamic = crop.moving(
         frames,
         candidate.boxes,
         mode=recipe.mode,
-        fill=recipe.fill_colour,
+        fill=fill,
         context=recipe.context,
         smoothing_frames=recipe.smoothing_frames,
     )
     picture = crop.still(
-        frames[still], candidate.boxes[still], mode=recipe.mode, fill=recipe.fill_colour, context=recipe.context
+        frames[still_frame], candidate.boxes[still_frame], mode=recipe.mode, fill=fill, context=recipe.context
     )
-    count = len(frames)
-    shown = {"spatial": Shown(crop.hold(picture, count), (still,) * count)}
-    for kind, order in crop.twin_orders(count, still_frame=still, rng=rng).items():
+    shown: dict[Kind, Shown] = {"spatial": Shown(crop.hold(picture, count), (still_frame,) * count)}
+    for kind, order in crop.twin_orders(count, still_frame=still_frame, rng=rng).items():
         shown[kind] = Shown(dynamic[list(order)], order)
-    return {kind: shown[kind] for kind in recipe.kinds}
+    return shown
 
 
 def make_clips(
@@ -88,38 +87,43 @@ def make_clips(
             rejected[reason] += 1
         else:
             good.append(candidate)
+    good = in_order_of_worth(good)
     earlier = list(workshop.of(concept))
-    room = recipe.max_clips_per_source - sum(outcome.kept for outcome in earlier if outcome.source == job.source)
+    room = len(good)
+    if recipe.max_clips_per_source:
+        room = recipe.max_clips_per_source - sum(one.kept for one in earlier if one.source == job.source)
     hashes = {name: int(text, 16) for outcome in earlier for name, text in outcome.hashes.items()}
     kept: dict[str, str] = {}
     records: list[ClipRecord] = []
-    file = VideoFile(job.info.path)
-    for candidate in in_order_of_worth(good):
-        if recipe.max_clips_per_source and len(kept) >= room:
+    source = _Source(job.info, [frame for candidate in good[: max(room, 0)] for frame in candidate.frames])
+    for candidate in good:
+        if len(kept) >= room:
             rejected[f"more than {recipe.max_clips_per_source} from one source"] += 1
             continue
-        clip_id = _id_of(job, candidate)
-        frames = file.frames(candidate.frames)
-        made = versions(frames, candidate, recipe, rng=_rng(recipe.seed, clip_id))
-        sharp = max(crop.sharpness(f, b) for f, b in zip(frames, candidate.boxes, strict=True))
-        fingerprint = perceptual_hash(crop.moving(frames, candidate.boxes, mode=recipe.mode, fill=recipe.fill_colour))
-        if sharp < recipe.min_sharpness:
+        frames = source.frames(candidate.frames)
+        sharpness = [
+            crop.sharpness(frame, box) if score > 0 else -1.0  # where nothing was seen there may be nothing
+            for frame, box, score in zip(frames, candidate.boxes, candidate.scores, strict=True)
+        ]
+        if max(sharpness) < recipe.min_sharpness:
             rejected["blurred"] += 1
-        elif nearest(fingerprint, hashes.items())[1] < recipe.min_hash_distance:
+            continue
+        clip_id = _id_of(job, candidate)
+        made = versions(
+            frames,
+            candidate,
+            recipe,
+            still_frame=sharpness.index(max(sharpness)),
+            rng=_rng(recipe.seed, clip_id),
+        )
+        fingerprint = perceptual_hash(made["spatiotemporal"].pixels)
+        if nearest(fingerprint, hashes.items())[1] < recipe.min_hash_distance:
             rejected["nearly the same as another"] += 1
-        else:
-            kept[clip_id] = f"{fingerprint:048x}"
-            hashes[clip_id] = fingerprint
-            records.extend(
-                _write(
-                    made,
-                    candidate,
-                    clip_id=clip_id,
-                    concept=concept,
-                    job=job,
-                    workshop=workshop,
-                )
-            )
+            continue
+        kept[clip_id] = f"{fingerprint:048x}"
+        hashes[clip_id] = fingerprint
+        wanted = {kind: made[kind] for kind in recipe.kinds}
+        records.extend(_write(wanted, candidate, clip_id=clip_id, concept=concept, job=job, workshop=workshop))
     outcome = Outcome(
         video=job.name,
         source=job.source,
@@ -133,6 +137,22 @@ def make_clips(
     )
     workshop.finish(outcome)
     return outcome
+
+
+class _Source:
+    """A video whose frames are decoded once where all that are wanted fit into memory, and else clip by clip."""
+
+    def __init__(self, video: VideoInfo, wanted: Sequence[int]) -> None:
+        self._file = VideoFile(video.path)
+        indices = sorted(set(wanted))
+        fits = len(indices) * video.width * video.height * 3 <= _BYTES_AT_ONCE
+        self._held = dict(zip(indices, self._file.frames(indices), strict=True)) if fits and indices else {}
+
+    def frames(self, indices: Sequence[int]) -> UInt8Array:
+        """These frames, uint8 `time height width 3`."""
+        if all(index in self._held for index in indices):
+            return np.stack([self._held[index] for index in indices])
+        return self._file.frames(indices)
 
 
 def _write(

@@ -89,15 +89,9 @@ def twin_orders(frames: int, *, still_frame: int, rng: np.random.Generator) -> d
 
 
 def sharpness(frame: UInt8Array, box: Box) -> float:
-    """Variance of the Laplacian inside the box, in grey levels squared: low where the object is blurred."""
+    """Variance of the Laplacian inside the box, in levels of green squared: low where the object is blurred."""
     left, top, right, bottom = _pixels_of(box, frame.shape[:2])
-    grey = frame[top:bottom, left:right].astype(np.float32).mean(axis=-1)
-    return float(laplace(grey).var())
-
-
-def sharpest(frames: UInt8Array, boxes: Sequence[Box]) -> int:
-    """Index of the frame whose box is sharpest; the first of equals."""
-    return int(np.argmax([sharpness(frame, box) for frame, box in zip(frames, boxes, strict=True)]))
+    return float(laplace(frame[top:bottom, left:right, 1].astype(np.float32)).var())
 
 
 def _pixels_of(box: Box, size: tuple[int, ...]) -> tuple[int, int, int, int]:
