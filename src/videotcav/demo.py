@@ -37,8 +37,14 @@ def cut_concepts(folder: Path, *, progress: Progress = silent) -> None:
     for name, (labels, kinds) in sets.items():
         sources = folder / f"{name}_source"
         # Boxes are exact and scenes differ by design: the gates that protect a person's eyes have nothing to do.
+        # A steady window with its real surroundings: padding that flickers with the box would look like motion.
         recipe = Recipe(
-            fill=CLIP_SPEC.fill, frames_per_clip=FRAMES_PER_VIDEO, kinds=kinds, min_sharpness=0, min_hash_distance=0
+            mode="window",
+            fill=CLIP_SPEC.fill,
+            frames_per_clip=FRAMES_PER_VIDEO,
+            kinds=kinds,
+            min_sharpness=0,
+            min_hash_distance=0,
         )
         propose_from_boxes(
             sources, sources / "boxes.json", folder / name, labels=labels, recipe=recipe, progress=progress

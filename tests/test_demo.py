@@ -1,0 +1,68 @@
+"""The demo as a new user runs it: the planted truth must come out, and the README's code must run on what it wrote."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from videotcav.demo import run_demo
+from videotcav.records import Result
+from videotcav.report.run import RunResults
+
+ROOT = Path(__file__).parents[1]
+LAST_STAGE = "features.4"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> RunResults:
+    return run_demo(tmp_path_factory.mktemp("new") / "demo")
+
+
+def found(run: RunResults, concept: str, kind: str, against: str = "random") -> Result:
+    return next(
+        row
+        for row in run.results
+        if (row.concept, row.kind, row.against, row.layer) == (concept, kind, against, LAST_STAGE)
+        and row.statistic == run.manifest.tests.primary
+    )
+
+
+def test_the_model_knows_its_class(demo: RunResults) -> None:
+    accuracy = demo.manifest.classes["swing"].accuracy
+    assert accuracy is not None
+    assert accuracy >= 0.9
+
+
+def test_the_swinging_racket_pushes_towards_swing(demo: RunResults) -> None:
+    assert found(demo, "racket", "spatiotemporal").verdict == "positive"
+
+
+def test_the_very_same_rackets_frozen_do_not(demo: RunResults) -> None:
+    assert found(demo, "racket", "frozen").verdict != "positive"
+
+
+def test_motion_is_what_matters(demo: RunResults) -> None:
+    assert found(demo, "racket", "spatiotemporal", against="frozen").verdict == "positive"
+
+
+def test_the_ball_that_passes_by_gives_no_evidence(demo: RunResults) -> None:
+    assert found(demo, "ball", "spatiotemporal").verdict == "no evidence"
+
+
+def test_the_report_shows_every_kind_of_evidence(demo: RunResults) -> None:
+    page = (demo.folder / "report.html").read_text(encoding="utf-8")
+    assert page.count("<video") >= 10
+    assert demo.manifest.question in page
+
+
+def test_the_readmes_python_runs_as_it_stands(
+    demo: RunResults, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(demo.folder.parents[1])
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    names: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - our own README
+    assert "racket" in capsys.readouterr().out
+    assert "<table" in names["results"]._repr_html_()  # type: ignore[attr-defined]
