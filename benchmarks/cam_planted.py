@@ -72,6 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=60)
     parser.add_argument("--steps", type=int, default=10, help="of the insertion and deletion curves")
+    parser.add_argument("--no-curves", action="store_true", help="leave insertion and deletion out: most of the time")
     parser.add_argument("--weights")
     parser.add_argument("--layer", default="features.4")
     parser.add_argument("--seed", type=int, default=7)
@@ -81,6 +82,9 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     model = load_model("planted:swin", weights=arguments.weights)
+    settings = FaithfulnessSettings(steps=arguments.steps)
+    if arguments.no_curves:
+        settings = settings.model_copy(update={"fills": ()})
     with tempfile.TemporaryDirectory() as scratch:
         videos = Path(scratch)
         scenes = film(videos, clips=arguments.clips, seed=arguments.seed)
@@ -97,7 +101,7 @@ def main() -> None:
             layer=arguments.layer,
             methods=(*METHODS, "rise") if arguments.rise else tuple(METHODS),
             truths=Truths(boxes=load_detector(str(videos / "boxes.json")), events=events),
-            settings=FaithfulnessSettings(steps=arguments.steps),
+            settings=settings,
             examples=3,
         )
     print(f"{len(right)} of {len(scenes)} scenes predicted right and explained, layer {arguments.layer}")
