@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from videotcav.concepts import detect
 from videotcav.concepts.detect import Frames, load_detector
 from videotcav.concepts.detectors.read_boxes import read_boxes
 from videotcav.errors import ConceptError
@@ -128,3 +129,14 @@ def test_a_bad_line_is_named(tmp_path: Path, name: str, content: str, sentence: 
     path.write_text(content)
     with pytest.raises(ConceptError, match=sentence):
         read_boxes(path.parent)
+
+
+def test_a_package_brings_a_detector_of_its_own_through_the_same_door(monkeypatch: pytest.MonkeyPatch):
+    class Point:
+        name = "theirs"
+
+        def load(self):
+            return lambda name, *, form, class_names: (name, form, class_names)
+
+    monkeypatch.setattr(detect, "entry_points", lambda group: [Point()] if group == "videotcav.detectors" else [])
+    assert load_detector("theirs:some:thing", form="x") == ("some:thing", "x", None)

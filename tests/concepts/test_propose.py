@@ -20,9 +20,9 @@ from videotcav.concepts.detectors.yolo import Yolo
 from videotcav.concepts.propose import propose_from_boxes
 from videotcav.concepts.recipe import Recipe
 from videotcav.concepts.sets import accept, read_records, read_sets
-from videotcav.errors import ConceptError, VideosError
+from videotcav.errors import ConceptError, VideoError, VideosError
 from videotcav.records import KINDS
-from videotcav.video.read import read_all
+from videotcav.video.read import VideoFile, read_all
 from videotcav.video.write import write_video
 
 MakeVideos = Callable[[int], Path]
@@ -273,3 +273,33 @@ def test_a_real_clip_gives_its_player(shared_data: Path, tmp_path: Path):
     other = Yolo(shared_data / "detectors" / "yolox_nano_416.onnx", min_score=0.2)
     with pytest.raises(ConceptError, match=r"detector_min_score was 0.1, now 0.2"):
         route.propose(tmp_path / "serve.mp4", other, tmp_path / "out", labels=["person"])
+
+
+def test_a_video_damaged_in_its_middle_is_left_out_and_named(
+    make_videos: MakeVideos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    videos = make_videos(3)
+    whole = VideoFile.stream
+
+    def stream(file: VideoFile):
+        for index, frame in enumerate(whole(file)):
+            if file.path.stem == "v1" and index == 5:
+                raise VideoError(file.path, "is damaged at 0.500 s")
+            yield frame
+
+    monkeypatch.setattr(VideoFile, "stream", stream)
+    proposed = (videos, read_boxes(videos / "boxes.json"))
+    with pytest.raises(VideoError, match=r"v1.mp4: is damaged"):
+        route.propose(*proposed, tmp_path / "stopped", labels=["square"], recipe=WHOLE)
+    assert [one.source for one in read_sets(tmp_path / "stopped")[0].clips] == ["v0"]
+    proposal = route.propose(*proposed, tmp_path / "out", labels=["square"], recipe=WHOLE, skip_bad=True)
+    assert proposal.skipped == {str(videos / "v1.mp4"): "is damaged at 0.500 s"}
+    assert [one.source for one in read_sets(tmp_path / "out")[0].clips] == ["v0", "v2"]
+
+
+def test_the_still_frame_is_the_one_that_is_given(make_videos: MakeVideos, tmp_path: Path):
+    videos = make_videos(1)
+    given = WHOLE.model_copy(update={"still_frame": 7})
+    propose_from_boxes(videos, videos / "boxes.json", tmp_path / "out", labels=["square"], recipe=given)
+    frames = {record.kind: set(record.frames) for record in read_records(tmp_path / "out")}
+    assert frames["frozen"] == frames["spatial"] == {7}

@@ -108,14 +108,11 @@ def make_clips(
         if max(sharpness) < recipe.min_sharpness:
             rejected["blurred"] += 1
             continue
+        still = sharpness.index(max(sharpness))
+        if recipe.still_frame is not None:
+            still = min(recipe.still_frame, len(frames) - 1)
         clip_id = _id_of(job, candidate)
-        made = versions(
-            frames,
-            candidate,
-            recipe,
-            still_frame=sharpness.index(max(sharpness)),
-            rng=_rng(recipe.seed, clip_id),
-        )
+        made = versions(frames, candidate, recipe, still_frame=still, rng=_rng(recipe.seed, clip_id))
         fingerprint = perceptual_hash(made["spatiotemporal"].pixels)
         if nearest(fingerprint, hashes.items())[1] < recipe.min_hash_distance:
             rejected["nearly the same as another"] += 1

@@ -102,6 +102,11 @@ def propose(
     with workshop, ThreadPoolExecutor(1, thread_name_prefix="finish") as behind:
         under_way: Future[None] | None = None
         for seen in progress(_seen(jobs, detector), "proposing", total=len(jobs)):
+            if seen.damage is not None:
+                if not skip_bad:
+                    raise seen.damage
+                bad[str(seen.job.info.path)] = seen.damage.reason
+                continue
             if under_way is not None:
                 under_way.result()  # one at a time and in order: what is a duplicate depends on what came before
             under_way = behind.submit(finish, seen)
@@ -202,12 +207,16 @@ class _Seen(NamedTuple):
     job: Job
     found: list[Detections]
     cuts: list[int]
+    damage: VideoError | None
 
 
 class _Batch(NamedTuple):
+    """Some frames of a video, or what makes it impossible to go on with it."""
+
     job: Job
-    frames: Frames
+    frames: Frames | None
     cuts: list[int]
+    damage: VideoError | None = None
 
 
 def _seen(jobs: Sequence[Job], detector: Detector) -> Iterator[_Seen]:
@@ -216,16 +225,22 @@ def _seen(jobs: Sequence[Job], detector: Detector) -> Iterator[_Seen]:
     for job, group in groupby(batches, key=lambda batch: batch.job):
         found: list[Detections] = []
         cuts: list[int] = []
+        damage: VideoError | None = None
         for batch in group:
-            found += detector(batch.frames)
-            cuts += batch.cuts
-        yield _Seen(job, found, cuts)
+            damage = batch.damage
+            if batch.frames is not None:
+                found += detector(batch.frames)
+                cuts += batch.cuts
+        yield _Seen(job, found, cuts, damage)
 
 
 def _batches(jobs: Iterable[Job], *, cuts_wanted: bool) -> Iterator[_Batch]:
     for job in jobs:
         shots = ShotCuts() if cuts_wanted else None
-        numbered = enumerate(VideoFile(job.info.path).stream())
-        while batch := list(islice(numbered, _FRAMES_PER_BATCH)):
-            cuts = [index for index, frame in batch if shots is not None and shots.starts_at(frame, index)]
-            yield _Batch(job, Frames(np.stack([frame for _, frame in batch]), job.info, batch[0][0]), cuts)
+        try:
+            numbered = enumerate(VideoFile(job.info.path).stream())
+            while batch := list(islice(numbered, _FRAMES_PER_BATCH)):
+                cuts = [index for index, frame in batch if shots is not None and shots.starts_at(frame, index)]
+                yield _Batch(job, Frames(np.stack([frame for _, frame in batch]), job.info, batch[0][0]), cuts)
+        except VideoError as error:
+            yield _Batch(job, None, [], error)

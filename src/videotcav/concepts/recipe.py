@@ -17,7 +17,9 @@ class Recipe(Record):
     """How detections become concept clips. It goes whole into the provenance of each clip.
 
     Cutting: `mode` is explained in `crop.py`; `fill` None means black in `paper` mode, as published, and else the
-    mean of ImageNet, which most video models subtract. `frames_per_clip` None takes each track whole.
+    mean of ImageNet, which most video models subtract. `frames_per_clip` None takes each track whole. The spatial clip
+    and the frozen twin hold frame `still_frame` of the clip (of shorter clips the last); None means the sharpest one
+    in which the object was detected.
     Tracking: a detection of `min_score` starts a track; weaker ones continue it. The next one is looked for up to
     `search_margin` box sizes beyond the box's edge (a swung racket leaves its own box within a frame), and missed
     for up to `max_gap_frames`. Where the longer side of the box changes by more than `max_growth` from one detection
@@ -31,6 +33,7 @@ class Recipe(Record):
     frames_per_clip: Annotated[int, Field(ge=2)] | None = 16
     context: NonNegativeFloat = 0.25
     smoothing_frames: NonNegativeFloat = 2.0
+    still_frame: NonNegativeInt | None = None
     seed: NonNegativeInt = 0
 
     min_score: Share = 0.25
