@@ -72,7 +72,7 @@ def gather(file: StudyText) -> Inputs:
             raise ConceptError(f"{', '.join(map(str, study.concepts.folders))}: no concept '{name}'; closest: {hint}")
     wanted = study.concepts.include or tuple(reviews)
     return Inputs(
-        concepts=tuple(concept for concept in concepts if concept.concept in wanted),
+        concepts=tuple(concept for name in wanted for concept in concepts if concept.concept == name),
         random=_random_pool(folder / study.random.folder, source_of),
         classes={
             name: tuple(ClipFile(path=path, source=source_of(path)) for path in paths)
