@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from threadpoolctl import threadpool_limits
+
 from videotcav.explain.design import ConceptRows, Design
 from videotcav.explain.draws import Clips
 from videotcav.explain.gram import Gram
@@ -36,7 +38,8 @@ def analyse(
     """
     design = Design(tuple(concepts), random, classes, layers=len(grams), settings=settings or AnalysisSettings())
     design.refuse_too_little()
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:  # the solvers let go of the interpreter
+    # Many tiny solves: a thread a layer serves them, several threads a solve only get into each other's way.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
         layers = [threads.submit(Layer(name, gram, design).estimates) for name, gram in grams.items()]
         estimates = [each for layer in layers for each in layer.result()]
     place = {concept.name: index for index, concept in enumerate(concepts)}
