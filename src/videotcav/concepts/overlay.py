@@ -13,7 +13,7 @@ from videotcav.records import Track, VideoInfo
 from videotcav.video.read import read_all
 from videotcav.video.write import write_video
 
-COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")  # Okabe and Ito's
+COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#d55e00", "#cc79a7")  # Okabe and Ito's, less the dark blue
 
 
 def draw_tracks(frames: NDArray[np.uint8], tracks: Sequence[Track]) -> NDArray[np.uint8]:
