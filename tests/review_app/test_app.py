@@ -277,6 +277,11 @@ def test_a_folder_without_a_table_works_and_says_what_it_lacks(tmp_path: Path) -
         assert decide(client).json()["standings"][table["key"][0]]["outcome"] == "accepted"
 
 
+def test_a_name_that_cannot_be_recorded_is_refused_at_once(folder: Path) -> None:
+    with pytest.raises(ConceptError, match="a name has 1 to 60"):
+        create_app(folder, reviewer="a/b")
+
+
 def test_a_folder_that_cannot_be_reviewed_is_named(tmp_path: Path) -> None:
     for bad in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(ConceptError, match=str(bad)):

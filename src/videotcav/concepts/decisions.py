@@ -36,6 +36,14 @@ def _checked_name(text: str) -> str:
     return name
 
 
+def checked_name(text: str) -> str:
+    """The name without spare spaces. Raises ConceptError for one that cannot be recorded."""
+    try:
+        return _checked_name(text)
+    except ValueError as error:
+        raise ConceptError(str(error)) from None
+
+
 Name = Annotated[str, AfterValidator(_checked_name)]
 """The name of a reviewer or a concept, fit for a table, a file name and a page."""
 

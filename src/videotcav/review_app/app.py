@@ -21,7 +21,17 @@ from fastapi.security import HTTPBearer
 from pydantic import Field, model_validator
 
 from videotcav.concepts.agreement import Agreement, agreement, ratings
-from videotcav.concepts.decisions import Candidate, Gesture, Judgement, Name, Standing, from_lines, standings, to_lines
+from videotcav.concepts.decisions import (
+    Candidate,
+    Gesture,
+    Judgement,
+    Name,
+    Standing,
+    checked_name,
+    from_lines,
+    standings,
+    to_lines,
+)
 from videotcav.concepts.ledger import GestureTaken, Ledger, LedgerUnusable
 from videotcav.concepts.review import SetReview, summarise
 from videotcav.concepts.source_frame import source_picture
@@ -118,10 +128,11 @@ def create_app(
 ) -> FastAPI:
     """The application for one concept folder; `app.state.token` is what every request must carry.
 
-    `reviewer` is who decides, unless the page is told another name. Raises ConceptError for a folder without clips
-    or with a database that cannot be used.
+    `reviewer` is who decides, unless the page is told another name. Raises ConceptError for a name that cannot be
+    recorded, a folder without clips, or a database that cannot be used.
     """
     folder = Path(folder)
+    reviewer = checked_name(reviewer) if reviewer is not None else None
     desk = _Desk(folder)
 
     @asynccontextmanager
