@@ -47,16 +47,26 @@ def test_the_log_says_how_the_weights_came_to_be():
 
 
 def test_fresh_scenes_are_told_apart(swin):
-    """On video files, through H.264 and the model's own reading of clips."""
-    assert evaluate(swin[0], clips=150, rng=np.random.default_rng(2025))["accuracy"] >= 0.95
+    rng = np.random.default_rng(2025)
+    scenes = [sample_scene(rng) for _ in range(300)]
+    given = torch.cat([logits(swin, scenes[first : first + 50]) for first in range(0, 300, 50)]).argmax(1)
+    right = np.mean([MOTIONS[answer] == scene.motion for answer, scene in zip(given, scenes, strict=True)])
+    assert right >= 0.95
 
 
-def test_the_truth_is_motion():
+def test_video_files_are_judged_as_the_pixels_they_hold(swin):
+    """The way through H.264, at another size, to the model's own reading of clips costs at most a clip or two."""
+    log = evaluate(swin[0], clips=25, rng=np.random.default_rng(2025))
+    assert log["accuracy"] >= 0.9
+    assert np.sum(log["confusion"]) == 25
+    assert log["accuracy_interval"][0] < log["accuracy"] <= log["accuracy_interval"][1]
+
+
+def test_the_truth_is_motion(swin):
     """Interventions on swings: the swing's logit falls when the motion is changed, and hardly for anything else."""
-    swin = load("swin")
     swing = MOTIONS.index("swing")
     rng = np.random.default_rng(77)
-    scenes = [sample_scene(rng, class_name="swing") for _ in range(60)]
+    scenes = [sample_scene(rng, class_name="swing") for _ in range(24)]
     before = logits(swin, scenes)[:, swing]
 
     def change(factor, values) -> float:
@@ -72,11 +82,15 @@ def test_the_truth_is_motion():
 def test_layers_have_the_layouts_of_the_card(swin):
     module, card = swin
     shapes = {}
-    for name in card.default_layers:
+    hooks = [
         module.get_submodule(name).register_forward_hook(
             lambda _module, _inputs, output, name=name: shapes.update({name: tuple(output.shape)})
         )
+        for name in card.default_layers
+    ]
     logits(swin, [sample_scene(np.random.default_rng(0))])
+    for hook in hooks:
+        hook.remove()
     assert shapes == {
         "features.0": (1, 4, 16, 16, 32),
         "features.2": (1, 4, 8, 8, 64),
@@ -111,10 +125,10 @@ def test_unfit_weights_are_refused(tmp_path):
 
 def test_training_writes_weights_and_a_log(tmp_path):
     """Two steps are no training; the same seed gives the same weights."""
-    options = {"seed": 5, "steps": 2, "scenes_per_step": 1, "held_out": 4}
+    options = {"seed": 5, "steps": 2, "scenes_per_step": 1, "held_out": 2}
     log = train(tmp_path / "one.safetensors", **options)
     again = train(tmp_path / "two.safetensors", **options)
     assert log == again == json.loads((tmp_path / "one.json").read_text())
     assert (tmp_path / "one.safetensors").read_bytes() == (tmp_path / "two.safetensors").read_bytes()
-    assert log["held_out_clips"] == 4
+    assert log["held_out_clips"] == 2
     load("swin", weights=str(tmp_path / "one.safetensors"))

@@ -134,13 +134,13 @@ def sample_scene(
         "motion": MOTIONS[rng.integers(len(MOTIONS))],
         "direction": int(rng.choice((-1, 1))),
         "event_time": rng.uniform(0.3, 0.7),
-        "duration": rng.uniform(0.4, 0.8),
+        "duration": rng.uniform(0.5, 0.9),
         "extent": rng.random(),
         "x": 0.5 + rng.uniform(-room, room),
         "y": 0.5 + rng.uniform(-room, room),
         "angle": rng.uniform(-math.pi, math.pi),
         "size": size,
-        "pivot": rng.uniform(0.0, 0.3),
+        "pivot": rng.uniform(0.0, 0.45),
         "colours": _object_colours(rng, behind),
         "distractor": DISTRACTORS[rng.integers(len(DISTRACTORS))],
         "distractor_x": rng.uniform(0.2, 0.8),
@@ -188,7 +188,7 @@ def actor_poses(scene: Scene, times: np.ndarray) -> Poses:
             held = scene.pivot
             x = x + (held - 0.5) * scene.size * math.sin(scene.angle)
             y = y - (held - 0.5) * scene.size * math.cos(scene.angle)
-            angle = angle + scene.direction * math.radians(40 + 35 * scene.extent) * stroke
+            angle = angle + scene.direction * math.radians(30 + 30 * scene.extent) * stroke
         case "slide":
             x = x + scene.direction * (0.18 + 0.15 * scene.extent) * stroke
         case "jump":

@@ -143,6 +143,7 @@ def _filmed(rng: np.random.Generator, **factors: Any) -> Scene:
         "x": rng.uniform(0.25, 0.75),
         "y": rng.uniform(0.25, 0.75),
         "size": rng.uniform(0.3, 0.5),
+        "pivot": rng.uniform(0.0, 0.15),
         "distractor_speed": rng.uniform(0.3, 0.6),
         "distractor_size": rng.uniform(0.16, 0.28),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import tempfile
@@ -13,9 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from einops import rearrange
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from scipy.stats import binomtest
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from videotcav.planted.factors import MOTION, Rule, Scene, sample_scene, swap
 from videotcav.planted.model import CLIP_SPEC, FRAMES_PER_SECOND, FRAMES_PER_VIDEO, build
@@ -31,6 +33,9 @@ EASY_SHARE = 0.2
 SIDES = ((0.3, 32), (0.6, 48), (1.0, 64))
 """Pixels of a side until a share of the steps is done: most is learned on small pictures, which cost a quarter."""
 
+WEIGHTS_DECAY = 0.996
+"""Of the running mean of the weights: it forgets within about 250 steps."""
+
 _TRAINING, _HELD_OUT = 0, 1  # streams of the seed that never meet
 
 
@@ -41,25 +46,34 @@ def train(
     steps: int = 5000,
     scenes_per_step: int = 8,
     peak_rate: float = 1.5e-3,
+    start: Path | None = None,
     held_out: int = 1000,
     rule: Rule = MOTION,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """The log of a training run; the weights go to `output` (safetensors), the log beside it (json).
 
+    What is kept is a running mean of the weights. With `start`, another run's weights, the steps go on from there, on
+    full-sized pictures and without easy scenes.
     The held-out accuracy is that of scenes from an independent stream, written as H.264 files and read back.
     """
     torch.manual_seed(seed)
     classes = list(rule.classes)
     module = _fresh(classes=len(classes))
+    if start is not None:
+        module.load_state_dict(load_file(start))
+    easy_steps = EASY_SHARE * steps if start is None else 0.0
+    mean = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(WEIGHTS_DECAY))  # type: ignore[no-untyped-call] # as torch
     optimiser = torch.optim.AdamW(module.parameters(), lr=peak_rate, weight_decay=0.05)
     rate = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps))
     rng = np.random.default_rng([seed, _TRAINING])
     curve, recent = [], []
     for step in progress(range(1, steps + 1), "training"):
-        scenes = _paired(rng, rule, count=scenes_per_step, ease=1 - step / (EASY_SHARE * steps))
+        scenes = _paired(rng, rule, count=scenes_per_step, ease=1 - step / easy_steps if easy_steps else 0.0)
         answers = _answers(scenes, rule)
-        pixels = _framed(_pixels(scenes, side=_side(step / steps)), rng, together=len(classes))
+        pixels = _framed(
+            _pixels(scenes, side=_side(step / steps if start is None else 1.0)), rng, together=len(classes)
+        )
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = module(pixels).float()
         loss = nn.functional.cross_entropy(logits, answers)
@@ -68,12 +82,13 @@ def train(
         nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         optimiser.step()
         rate.step()
+        mean.update_parameters(module)
         recent.append((loss.item(), (logits.argmax(1) == answers).float().mean().item()))
         if step % 100 == 0 or step == steps:
             mean_loss, accuracy = np.mean(recent, axis=0)
             curve.append({"step": step, "loss": round(float(mean_loss), 4), "accuracy": round(float(accuracy), 4)})
             recent = []
-    module.eval()
+    module = mean.module.eval()
     output.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: tensor.contiguous() for name, tensor in module.state_dict().items()}, output)
     log = {
@@ -83,6 +98,7 @@ def train(
         "steps": steps,
         "scenes_per_step": scenes_per_step,
         "peak_rate": peak_rate,
+        "started_from_sha256": hashlib.sha256(start.read_bytes()).hexdigest() if start is not None else None,
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
         "versions": {package: version(package) for package in ("torch", "torchvision", "numpy", "av")},
         "curve": curve,
