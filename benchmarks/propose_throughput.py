@@ -7,8 +7,10 @@ Both sides run in turn over the same frames, in one process, with one and the sa
 - bare: the detector over frames that lie decoded in memory; only its calls are timed;
 - pipeline: `propose` as it is, from the video files to the folder of clips, everything timed.
 
-Printed are frames per second of both (median and range over the rounds), their ratio, and the resident memory after
-each video of the last round, which must not grow with their number.
+Printed are frames per second of both (median and range over the rounds), their ratio, the processor's milliseconds a
+frame (user and system time of the process, which another program cannot take away), and the resident memory after each
+video of the last round, which must not grow with their number. What the pipeline does beside the detector costs
+processor time; it costs no speed where a core is free for it.
 """
 
 from __future__ import annotations
@@ -56,30 +58,36 @@ def main() -> None:
         f"onnxruntime {version('onnxruntime')}, {given.threads or cores} threads; {detector.name}; "
         f"{len(videos)} videos, {frames} frames"
     )
-    bare, pipeline = [], []
+    bare, pipeline, busy = [], [], []
     memory: list[float] = []
     for number in range(given.rounds):
-        bare.append(frames / seconds_bare(detector, infos))
+        seconds, busy_bare = seconds_bare(detector, infos)
+        bare.append(frames / seconds)
         memory.clear()
+        started = time.process_time()
         pipeline.append(frames / seconds_of_pipeline(detector, videos, memory))
+        busy.append((1000 * busy_bare / frames, 1000 * (time.process_time() - started) / frames))
         print(f"round {number + 1}: bare {bare[-1]:.1f}/s, pipeline {pipeline[-1]:.1f}/s", flush=True)
     for name, rates in (("bare", bare), ("pipeline", pipeline)):
         print(f"{name:9} median {statistics.median(rates):.2f} frames/s ({min(rates):.2f}–{max(rates):.2f})")
     ratios = [one / other for one, other in zip(pipeline, bare, strict=True)]
     print(f"pipeline ÷ bare: median {statistics.median(ratios):.0%} ({min(ratios):.0%}–{max(ratios):.0%})")
+    medians = [statistics.median(one) for one in zip(*busy, strict=True)]
+    print(f"processor, ms a frame: bare {medians[0]:.1f}, pipeline {medians[1]:.1f}")
     print("resident memory after each video, MiB: " + " ".join(f"{one:.0f}" for one in memory))
 
 
-def seconds_bare(detector: Yolo, infos: list[VideoInfo]) -> float:
-    """Time in the detector alone."""
-    total = 0.0
+def seconds_bare(detector: Yolo, infos: list[VideoInfo]) -> tuple[float, float]:
+    """Time in the detector alone: by the clock, and of the processor."""
+    total = busy = 0.0
     for info in infos:
         pixels: np.ndarray[Any, Any] = read_all(info.path)[0]
-        started = time.perf_counter()
+        started, busy_before = time.perf_counter(), time.process_time()
         for first in range(0, len(pixels), 16):
             detector(Frames(pixels[first : first + 16], info, first))
         total += time.perf_counter() - started
-    return total
+        busy += time.process_time() - busy_before
+    return total, busy
 
 
 def seconds_of_pipeline(detector: Yolo, videos: list[Path], memory: list[float]) -> float:

@@ -16,23 +16,12 @@ from videotcav.concepts.candidates import Candidate, cut, in_order_of_worth, nea
 from videotcav.concepts.crop import UInt8Array
 from videotcav.concepts.recipe import Recipe
 from videotcav.concepts.sets import ClipRecord
+from videotcav.concepts.watch import Job, Seen
 from videotcav.concepts.workshop import Outcome, Workshop
-from videotcav.records import Kind, Track, VideoInfo
-from videotcav.video.read import VideoFile
+from videotcav.records import Kind, Track
 from videotcav.video.write import write_video
 
 _QUANTISER = 16  # finer than what the source itself was coded with
-_BYTES_AT_ONCE = 256 * 2**20
-
-
-@dataclass(frozen=True)
-class Job:
-    """One video and the concepts that are still to be cut from it. `source` is what splits go by."""
-
-    name: str
-    source: str
-    info: VideoInfo
-    concepts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -69,7 +58,7 @@ def versions(
 
 
 def make_clips(
-    job: Job,
+    seen: Seen,
     concept: str,
     tracks: Sequence[Track],
     *,
@@ -79,6 +68,7 @@ def make_clips(
 ) -> Outcome:
     """The outcome of one video for one concept, with its clips in place. `tracks` are those of the concept's labels."""
     workshop.begin()
+    job = seen.job
     rejected: Counter[str] = Counter()
     good: list[Candidate] = []
     for candidate in (candidate for track in tracks for candidate in cut(track, recipe)):
@@ -95,12 +85,12 @@ def make_clips(
     hashes = {name: int(text, 16) for outcome in earlier for name, text in outcome.hashes.items()}
     kept: dict[str, str] = {}
     records: list[ClipRecord] = []
-    source = _Source(job.info, [frame for candidate in good[: max(room, 0)] for frame in candidate.frames])
+    seen = seen.holding(frame for candidate in good[: max(room, 0)] for frame in candidate.frames)
     for candidate in good:
         if len(kept) >= room:
             rejected[f"more than {recipe.max_clips_per_source} from one source"] += 1
             continue
-        frames = source.frames(candidate.frames)
+        frames = seen.frames(candidate.frames)
         sharpness = [
             crop.sharpness(frame, box) if score > 0 else -1.0  # where nothing was seen there may be nothing
             for frame, box, score in zip(frames, candidate.boxes, candidate.scores, strict=True)
@@ -134,22 +124,6 @@ def make_clips(
     )
     workshop.finish(outcome)
     return outcome
-
-
-class _Source:
-    """A video whose frames are decoded once where all that are wanted fit into memory, and else clip by clip."""
-
-    def __init__(self, video: VideoInfo, wanted: Sequence[int]) -> None:
-        self._file = VideoFile(video.path)
-        indices = sorted(set(wanted))
-        fits = len(indices) * video.width * video.height * 3 <= _BYTES_AT_ONCE
-        self._held = dict(zip(indices, self._file.frames(indices), strict=True)) if fits and indices else {}
-
-    def frames(self, indices: Sequence[int]) -> UInt8Array:
-        """These frames, uint8 `time height width 3`."""
-        if all(index in self._held for index in indices):
-            return np.stack([self._held[index] for index in indices])
-        return self._file.frames(indices)
 
 
 def _write(

@@ -7,29 +7,22 @@ from __future__ import annotations
 
 import glob
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import groupby, islice
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-
-from videotcav.concepts.ahead import ahead
-from videotcav.concepts.clips import Job, make_clips
-from videotcav.concepts.detect import Detections, Detector, Frames
+from videotcav.concepts.clips import make_clips
+from videotcav.concepts.detect import Detector
 from videotcav.concepts.detectors.read_boxes import read_boxes
 from videotcav.concepts.overlay import write_overlay
 from videotcav.concepts.recipe import Recipe
 from videotcav.concepts.sets import VIDEO_SUFFIXES
-from videotcav.concepts.track import ShotCuts, tracks_of
+from videotcav.concepts.track import tracks_of
+from videotcav.concepts.watch import Job, Seen, watch
 from videotcav.concepts.workshop import Outcome, Workshop
 from videotcav.errors import ConceptError, VideoError, VideosError, closest
 from videotcav.records import Progress, Record, VideoInfo, silent
 from videotcav.video.read import VideoFile
-
-_FRAMES_PER_BATCH = 16
-_BATCHES_AHEAD = 2
 
 
 class Proposal(Record):
@@ -90,18 +83,18 @@ def propose(
     jobs = _jobs(infos, workshop, _labels_of(wanted), sources or {})
     outcomes: list[Outcome] = []
 
-    def finish(seen: _Seen) -> None:
+    def finish(seen: Seen) -> None:
         tracks = tracks_of(seen.found, recipe=recipe, labels=wanted, cuts=seen.cuts)
         for concept in seen.job.concepts:
             mine = _labels_of(wanted)[concept]
             chosen = [track for track in tracks if track.label in mine]
-            outcomes.append(make_clips(seen.job, concept, chosen, labels=mine, recipe=recipe, workshop=workshop))
+            outcomes.append(make_clips(seen, concept, chosen, labels=mine, recipe=recipe, workshop=workshop))
         if overlay is not None:
             write_overlay(seen.job.info, tracks, Path(overlay) / f"{seen.job.name}.mp4")
 
     with workshop, ThreadPoolExecutor(1, thread_name_prefix="finish") as behind:
         under_way: Future[None] | None = None
-        for seen in progress(_seen(jobs, detector), "proposing", total=len(jobs)):
+        for seen in progress(watch(jobs, detector), "proposing", total=len(jobs)):
             if seen.damage is not None:
                 if not skip_bad:
                     raise seen.damage
@@ -199,48 +192,3 @@ def _jobs(
         if missing:
             jobs.append(Job(name, sources.get(info.path.stem, name), info, missing))
     return jobs
-
-
-class _Seen(NamedTuple):
-    """A video that the detector is done with."""
-
-    job: Job
-    found: list[Detections]
-    cuts: list[int]
-    damage: VideoError | None
-
-
-class _Batch(NamedTuple):
-    """Some frames of a video, or what makes it impossible to go on with it."""
-
-    job: Job
-    frames: Frames | None
-    cuts: list[int]
-    damage: VideoError | None = None
-
-
-def _seen(jobs: Sequence[Job], detector: Detector) -> Iterator[_Seen]:
-    """Each job with the detections of all its frames, while the frames to come are decoded on another thread."""
-    batches = ahead(_batches(jobs, cuts_wanted=not detector.knows_instances), depth=_BATCHES_AHEAD)
-    for job, group in groupby(batches, key=lambda batch: batch.job):
-        found: list[Detections] = []
-        cuts: list[int] = []
-        damage: VideoError | None = None
-        for batch in group:
-            damage = batch.damage
-            if batch.frames is not None:
-                found += detector(batch.frames)
-                cuts += batch.cuts
-        yield _Seen(job, found, cuts, damage)
-
-
-def _batches(jobs: Iterable[Job], *, cuts_wanted: bool) -> Iterator[_Batch]:
-    for job in jobs:
-        shots = ShotCuts() if cuts_wanted else None
-        try:
-            numbered = enumerate(VideoFile(job.info.path).stream())
-            while batch := list(islice(numbered, _FRAMES_PER_BATCH)):
-                cuts = [index for index, frame in batch if shots is not None and shots.starts_at(frame, index)]
-                yield _Batch(job, Frames(np.stack([frame for _, frame in batch]), job.info, batch[0][0]), cuts)
-        except VideoError as error:
-            yield _Batch(job, None, [], error)

@@ -66,7 +66,8 @@ class ShotCuts:
 
     def starts_at(self, frame: NDArray[np.uint8], index: int) -> bool:
         """Whether a new shot starts at the next frame, uint8 RGB `height width 3`."""
-        small = self._resize(np.ascontiguousarray(frame[::2, ::2, ::-1]), (_CUT_WIDTH, _CUT_HEIGHT))
+        step = max(1, frame.shape[1] // _CUT_WIDTH)
+        small = self._resize(np.ascontiguousarray(frame[::step, ::step, ::-1]), (_CUT_WIDTH, _CUT_HEIGHT))
         return bool(self._detector.process_frame(self._timecode(index, 25.0), small))
 
 

@@ -56,6 +56,7 @@ class Workshop:
             **{f"detector_{key}": value for key, value in detector.settings.items()},
             "detector": detector.name,
         }
+        self._begun = False
         self._require_same_rules()
         self.outcomes = {(outcome.video, outcome.concept): outcome for outcome in outcomes_of(folder)}
 
@@ -84,7 +85,10 @@ class Workshop:
             write_records(self.folder, made.values())
 
     def begin(self) -> None:
-        """Make the folder, with the rules written down and nothing half-made in it."""
+        """Make the folder, once, with the rules written down and nothing half-made in it."""
+        if self._begun:
+            return
+        self._begun = True
         shutil.rmtree(self.temporary, ignore_errors=True)
         self.temporary.mkdir(parents=True)
         replace_text(self._state / "recipe.json", json.dumps(self._rules, indent=1) + "\n")

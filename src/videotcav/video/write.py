@@ -48,8 +48,8 @@ def write_video(
 
 
 def _encode(path: Path, frames: Frames, rate: Fraction, crf: int, each_alone: bool) -> None:
-    # Frames coded alone come out smaller and in half the time with this preset than with "medium".
-    alone = {"qp": str(crf), "g": "1", "preset": "veryfast"}
+    # What slower presets look for lies between frames: coded alone they come out 15 % smaller, in five times the time.
+    alone = {"qp": str(crf), "g": "1", "preset": "ultrafast"}
     quality = alone if each_alone else {"crf": str(crf), "preset": "medium"}
     # Threads change bytes. So does, once in some hundred files, x264's macroblock tree in its AVX-512 version.
     steady = {"threads": "1", "x264-params": "mbtree=0", "flags": "+bitexact"}
