@@ -60,12 +60,12 @@ def held_out_accuracy(
             fit = classifier(kernel[np.ix_(rows[train], rows[train])], labels[train], penalty=penalty)
             decisions = kernel[np.ix_(rows[test], rows[train])] @ fit.alpha + fit.intercept
             right[test] = np.where(decisions == 0, 0.5, decisions * labels[test] > 0)
-        concept_right += right[: len(concept)] / len(negatives)
+        concept_right += right[: len(concept)]
         pool_right[chosen] += right[len(concept) :]
         pool_seen[chosen] += 1
 
     def balanced(concept_times: Floats, pool_times: Floats) -> Floats:
-        positive = concept_times @ concept_right / concept_times.sum(axis=-1)
+        positive = concept_times @ concept_right / (concept_times.sum(axis=-1) * len(negatives))
         negative = pool_times @ pool_right / np.maximum(pool_times @ pool_seen, 1e-300)
         balanced_accuracy: Floats = 0.5 * (positive + negative)
         return balanced_accuracy
