@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from videotcav.concepts import propose as route
+from videotcav.concepts import watch
 from videotcav.concepts.detect import load_detector
 from videotcav.concepts.detectors.read_boxes import read_boxes
 from videotcav.concepts.detectors.yolo import Yolo
@@ -303,3 +304,13 @@ def test_the_still_frame_is_the_one_that_is_given(make_videos: MakeVideos, tmp_p
     propose_from_boxes(videos, videos / "boxes.json", tmp_path / "out", labels=["square"], recipe=given)
     frames = {record.kind: set(record.frames) for record in read_records(tmp_path / "out")}
     assert frames["frozen"] == frames["spatial"] == {7}
+
+
+def test_videos_too_long_to_be_held_give_the_same_bytes(
+    make_videos: MakeVideos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    videos = make_videos(2)
+    propose_from_boxes(videos, videos / "boxes.json", tmp_path / "held", labels=["square"], recipe=WHOLE)
+    monkeypatch.setattr(watch, "_BYTES_HELD", 0)
+    propose_from_boxes(videos, videos / "boxes.json", tmp_path / "read", labels=["square"], recipe=WHOLE)
+    assert fingerprint(tmp_path / "read") == fingerprint(tmp_path / "held")
