@@ -14,9 +14,8 @@ from videotcav.explain import draws
 from videotcav.explain.analyse import analyse
 from videotcav.explain.design import ConceptRows
 from videotcav.explain.settings import AnalysisSettings
-from videotcav.maps import CamMaps, class_maps, last_spatial_layer, write_cam_video
+from videotcav.maps import CamMaps, class_maps, last_spatial_layer
 from videotcav.measure import Batch, batch_size_for, measure
-from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.records import KINDS, ClipSpec, Kind, Pooling, Progress, Result, silent
 from videotcav.report.notebook_view import results_html, results_table_text
@@ -116,25 +115,6 @@ def grad_cam(model: VideoModel, clips: Clips, *, target: str, layer: str | None 
     layer = layer or last_spatial_layer(model)
     maps, _ = class_maps(model, clips.pixels, layer=layer, classes=[model.class_index(target)])
     return CamMaps(clips=clips.records, maps=maps[0].numpy(), target=target, layer=layer)
-
-
-def cam_overlay(
-    video: Path,
-    output: Path,
-    *,
-    model: str,
-    weights: str | None = None,
-    target: str | None = None,
-    layer: str | None = None,
-    against: str | None = None,
-) -> dict[str, object]:
-    """Writes the overlay video of one clip; says the layer and the probability of each class shown."""
-    loaded = load_model(model, weights=weights)
-    layer = layer or last_spatial_layer(loaded)
-    loaded.layer(layer)
-    names = [name for name in (target, against) if name is not None]
-    probabilities = write_cam_video(output, loaded, video, layer=layer, classes=names)
-    return {"layer": layer, "probabilities": probabilities}
 
 
 def _concept_and_kind(name: str) -> tuple[str, Kind]:
