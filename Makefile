@@ -1,12 +1,12 @@
 # Two commands for a new user: make demo, make test. Python 3.11 or newer and git are all they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check bench bench-again lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 .venv/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; make PYTHON=/path/to/python3.11")'
@@ -27,8 +27,20 @@ check: .venv/.ready  ## style, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Stop it at will: a script that has finished is not run again before make bench-again.
+BENCHMARKS := $(filter-out harness,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py)))
 bench: .venv/.ready  ## the benchmarks, one after the other; results land in benchmarks/results
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@echo "minutes that each took when its results were taken:" && $(BIN)/python benchmarks/harness.py
+	@$(MAKE) --no-print-directory $(BENCHMARKS:%=.bench/%)
+	@echo "results lie in benchmarks/results"
+
+.bench/%: benchmarks/%.py
+	@mkdir -p .bench && echo "== $*, from $$(date +%H:%M:%S)"
+	@$(BIN)/python $<
+	@touch $@
+
+bench-again:  ## forget which benchmarks have finished
+	rm -rf .bench
 
 lock: pyproject.toml  ## pin every version anew, from a fresh environment
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock

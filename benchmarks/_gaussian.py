@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 
 from videotcav.explain.design import ConceptRows, Design
 from videotcav.explain.draws import Clips
@@ -54,8 +52,3 @@ class World:
 
     def _videos(self, name: str, count: int) -> tuple[str, ...]:
         return tuple(f"{name} {clip // self.clips_per_video}" for clip in range(count))
-
-
-def heading(what: str) -> None:
-    """Prints what is measured and on what."""
-    print(f"{what}\n{platform.processor() or platform.machine()}, numpy {np.__version__}, scipy {scipy.__version__}")

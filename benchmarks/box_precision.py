@@ -1,7 +1,7 @@
 """How many of the boxes that reach a person are right: draws 100 of them on a sheet, and counts the tally.
 
-    python benchmarks/box_precision.py draw WORK_FOLDER     # sheet.jpg and boxes.csv, its column `right` left empty
-    python benchmarks/box_precision.py count boxes.csv      # precision by label and detector, with 95 % intervals
+    python benchmarks/box_precision.py --draw WORK_FOLDER     # sheet.jpg and boxes.csv, its column `right` left empty
+    python benchmarks/box_precision.py [--tally boxes.csv]    # precision by label and detector, with 95 % intervals
 
 Drawn are boxes in which the object was detected, from the candidate clips that passed all gates: for each detector and
 label the same number, evenly over the source videos. `right` is filled in by a person: 1 where the box holds the
@@ -10,7 +10,6 @@ thing its label names (cut off or with surroundings is right, a wrong thing or m
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections import defaultdict
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from scipy.stats import binomtest
 
+from harness import RESULTS, Book, need, options
 from videotcav.concepts.detectors.yolo import Yolo
 from videotcav.concepts.propose import propose
 from videotcav.concepts.random_sets import draw_evenly
@@ -38,14 +38,17 @@ CELL, PER_ROW = 104, 10
 
 def main() -> None:
     """As the first lines of this file say."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=["draw", "count"])
-    parser.add_argument("path", type=Path)
+    parser = options(__doc__)
+    parser.add_argument("--draw", type=Path, metavar="WORK_FOLDER")
+    parser.add_argument("--tally", type=Path, default=RESULTS / "box_precision.csv")
     given = parser.parse_args()
-    if given.action == "draw":
-        draw(given.path)
-    else:
-        count(given.path)
+    if given.draw:
+        need(SHARED, "the folder of real videos")
+        draw(given.draw)
+        return
+    book = Book(__file__, "boxes that a person found right", given)
+    for title in book.wanted("boxes on real tennis"):
+        book.note(title, **count(given.tally))
 
 
 def videos_for(every: int) -> list[Path]:
@@ -117,8 +120,8 @@ def cell(folder: Path, record: ClipRecord, index: int, number: int) -> Image.Ima
     return picture
 
 
-def count(path: Path) -> None:
-    """Print the precision of each label and detector."""
+def count(path: Path) -> dict[str, str]:
+    """The precision of each label and detector, with its exact 95 % interval."""
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
@@ -130,11 +133,14 @@ def count(path: Path) -> None:
                 ("both", "all"),
             ):
                 groups[key].append(right)
+    found: dict[str, str] = {}
     for (detector, label), verdicts in sorted(groups.items()):
         interval = binomtest(sum(verdicts), len(verdicts)).proportion_ci(method="exact")
         share = sum(verdicts) / len(verdicts)
-        verdict = f"{sum(verdicts):3}/{len(verdicts):<3} {share:.0%} ({interval.low:.0%}–{interval.high:.0%})"
-        print(f"{detector:18} {label:14} {verdict}")
+        found[f"{label}, {detector}"] = (
+            f"{sum(verdicts)}/{len(verdicts)}, {share:.0%} ({interval.low:.0%} to {interval.high:.0%})"
+        )
+    return found
 
 
 if __name__ == "__main__":

@@ -5,11 +5,10 @@ Beside it the plain bootstrap, which trains CAVs again on resampled clips.
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
 
-from _gaussian import World, heading
+from _gaussian import World
+from harness import Book, options
 from videotcav.explain.settings import AnalysisSettings
 from videotcav.records import STATISTICS
 
@@ -63,14 +62,14 @@ def plain_bootstrap(layer, *, resamples: int, rng: np.random.Generator) -> np.nd
 
 
 def main() -> None:
-    """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Prints the shares and writes them down."""
+    parser = options(__doc__)
     parser.add_argument("--studies", type=int, default=200)
-    studies = parser.parse_args().studies
-    heading(f"coverage of 95 % intervals over {studies} studies of 20 clips: {', '.join(STATISTICS)}")
-    for name, world in WORLDS.items():
-        truth, held, plain = (" ".join(f"{value:.3f}" for value in row) for row in coverage(world, studies=studies))
-        print(f"{name}: truth {truth}; covered {held}; plain bootstrap {plain}", flush=True)
+    arguments = parser.parse_args()
+    book = Book(__file__, f"coverage of 95 % intervals over studies of 20 clips: {', '.join(STATISTICS)}", arguments)
+    for title in book.wanted(*WORLDS):
+        truth, held, plain = (row.round(4).tolist() for row in coverage(WORLDS[title], studies=arguments.studies))
+        book.note(title, studies=arguments.studies, truth=truth, covered=held, covered_by_plain_bootstrap=plain)
 
 
 if __name__ == "__main__":

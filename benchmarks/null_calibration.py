@@ -6,12 +6,11 @@ t-test rejects; set-level randomisation does not.
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
 from scipy.stats import beta
 
-from _gaussian import World, heading
+from _gaussian import World
+from harness import Book, options
 from videotcav.explain.design import null_shape
 from videotcav.explain.settings import AnalysisSettings
 from videotcav.explain.tests import classic_one_sample, classic_two_sample, set_null
@@ -19,10 +18,11 @@ from videotcav.explain.tests import classic_one_sample, classic_two_sample, set_
 CONCEPTS = 5
 ALPHA = 0.05
 WORLDS = {
-    "20 clips, pool of 80": World(),
-    "20 clips, pool of 200": World(pool=200),
-    "20 clips, pool of 40": World(pool=40),
-    "2 clips a video": World(clips_per_video=2, between_videos=0.6),
+    "20 clips, pool of 80, 10 random sets": (World(), 10),
+    "20 clips, pool of 80, 30 random sets": (World(), 30),
+    "20 clips, pool of 200, 10 random sets": (World(pool=200), 10),
+    "20 clips, pool of 40, 10 random sets": (World(pool=40), 10),
+    "2 clips a video, 10 random sets": (World(clips_per_video=2, between_videos=0.6), 10),
 }
 
 
@@ -44,20 +44,17 @@ def rejections(world: World, *, studies: int, draws: int) -> np.ndarray:
 
 
 def main() -> None:
-    """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--studies", type=int, default=200, help="5 tests each")
-    studies = parser.parse_args().studies
-    tests = studies * CONCEPTS
-    heading(f"false positives at 5 %, {tests} tests each, sign count")
-    for name, world in WORLDS.items():
-        for draws in (10, 30) if world == World() else (10,):
-            by_set, two, one = rejections(world, studies=studies, draws=draws)
-            upper = beta.ppf(0.975, by_set * tests + 1, tests - by_set * tests)
-            print(
-                f"{name}, {draws} random sets: set-level {by_set:.1%} (at most {upper:.1%}), "
-                f"two-sample t {two:.1%}, one-sample t {one:.1%}"
-            )
+    """Prints the shares and writes them down."""
+    parser = options(__doc__)
+    parser.add_argument("--studies", type=int, default=200, help=f"{CONCEPTS} tests each")
+    arguments = parser.parse_args()
+    tests = arguments.studies * CONCEPTS
+    book = Book(__file__, f"false positives at a nominal {ALPHA:.0%}, sign count", arguments)
+    for title in book.wanted(*WORLDS):
+        world, draws = WORLDS[title]
+        by_set, two, one = rejections(world, studies=arguments.studies, draws=draws).tolist()
+        upper = float(beta.ppf(0.975, by_set * tests + 1, tests - by_set * tests))
+        book.note(title, tests=tests, set_level=by_set, set_level_at_most=upper, two_sample_t=two, one_sample_t=one)
 
 
 if __name__ == "__main__":

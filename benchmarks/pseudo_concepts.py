@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-import argparse
-import statistics
-import time
-
-from _gaussian import World, heading
+from _gaussian import World
+from harness import Book, options
 from videotcav.explain.design import null_shape
 from videotcav.explain.settings import AnalysisSettings
 
 
+class Null:
+    """A contestant: the null of a number of pseudo-concepts, on a layer that remembers nothing yet."""
+
+    def __init__(self, pseudo_concepts: int) -> None:
+        self.settings = AnalysisSettings(pseudo_concepts=pseudo_concepts, seed=0)
+
+    def prepare(self) -> None:
+        """A fresh layer."""
+        self.layer = World(clips=30, pool=200, class_clips=30).layer(0, concepts=1, settings=self.settings)
+
+    def __call__(self) -> object:
+        """The null."""
+        return self.layer.pseudo_concepts(null_shape(self.layer.design.concepts[0], self.layer.pool))
+
+
 def main() -> None:
-    """Prints the seconds."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3)
-    repeats = parser.parse_args().repeats
-    heading(f"seconds of processor time for one layer's null, {repeats} repeats: median (least to most)")
-    for pseudo_concepts in (1_000, 10_000):
-        seconds = []
-        for seed in range(repeats):
-            settings = AnalysisSettings(pseudo_concepts=pseudo_concepts, seed=seed)
-            layer = World(clips=30, pool=200, class_clips=30).layer(seed, concepts=1, settings=settings)
-            start = time.process_time()
-            layer.pseudo_concepts(null_shape(layer.design.concepts[0], layer.pool))
-            seconds.append(time.process_time() - start)
-        spread = f"{min(seconds):.1f} to {max(seconds):.1f}"
-        median = statistics.median(seconds)
-        print(f"{pseudo_concepts} pseudo-concepts, {20 * pseudo_concepts} CAVs: {median:.1f} ({spread})")
+    """Prints the seconds and writes them down."""
+    book = Book(__file__, "seconds of one layer's null", options(__doc__).parse_args())
+    for title in book.wanted("20 random sets of 30 clips each"):
+        sizes = (1_000, 10_000)
+        found = book.race(title, {f"{size} pseudo-concepts": Null(size) for size in sizes})
+        less, more = (row["wall_seconds"]["median"] for row in found.values())
+        book.note(title, milliseconds_a_cav=1000 * (more - less) / (20 * (sizes[1] - sizes[0])))
 
 
 if __name__ == "__main__":

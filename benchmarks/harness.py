@@ -1,0 +1,279 @@
+"""What every benchmark shares: fair races, the meters beside the clock, and results that land as JSON.
+
+    book = Book(__file__, "what is measured", arguments)      # arguments: options(__doc__).parse_args()
+    for title in book.wanted("16 clips", "64 clips"):
+        book.race(title, {"ours": ours, "theirs": theirs}, meters=passes.meters, clips=16)
+        book.note(title, slope_milliseconds=0.3)              # or findings alone, without a race
+
+A contestant is a callable; if it has a method `prepare`, that runs before its clock starts. `python harness.py` lists
+how long every script took when its results were taken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import gc
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("videotcav", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "av")
+MEBIBYTE = 2**20
+RACE_UNITS = {
+    "wall_seconds": ("s", 1.0),
+    "processor_seconds": ("cpu s", 1.0),
+    "peak_rss_bytes": ("peak MiB", 1 / MEBIBYTE),
+    "bytes_written": ("written MiB", 1 / MEBIBYTE),
+}
+
+Meters = Mapping[str, Callable[[], float]]
+Contestants = Mapping[str, Callable[[], object]]
+
+
+def options(description: str | None) -> argparse.ArgumentParser:
+    """A parser with what every benchmark takes."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5, help="of every contestant (default 5)")
+    parser.add_argument("--threads", type=int, default=1, help="of torch and of numpy's algebra (default 1)")
+    parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="cells with TEXT in their title")
+    parser.add_argument("--missing", action="store_true", help="only the cells that the results lack")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
+    return parser
+
+
+def need(path: Path, what: str) -> Path:
+    """The path; where nothing lies there, the script says what it lacks and ends without failing."""
+    if not path.exists():
+        print(f"left out: {what} is not here ({path.name})")
+        sys.exit(0)
+    return path
+
+
+def machine(packages: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The device, its load at this moment, and the versions of what runs on it."""
+    found = {}
+    for package in (*PACKAGES, *packages):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "system": f"{platform.system()} {platform.machine()}",
+        "threads": torch.get_num_threads(),
+        "load": os.getloadavg()[0],
+        "versions": {"python": platform.python_version(), **found},
+    }
+
+
+def race(contestants: Contestants, *, repeats: int, meters: Meters | None = None) -> dict[str, dict[str, list[float]]]:
+    """Samples of every contestant by quantity, one a round; one more round before them warms up.
+
+    All contestants run once a round, in the given order and in the opposite one by turns, so that a machine that slows
+    down slows all. `meters` are counters that only grow; what a run added to them is its sample.
+    """
+    gauges = {"bytes_written": _bytes_written, **(meters or {})}
+    samples: dict[str, dict[str, list[float]]] = {name: {} for name in contestants}
+    for round_ in range(repeats + 1):
+        names = list(contestants) if round_ % 2 else list(reversed(contestants))
+        for name in names:
+            sample = _sample(contestants[name], gauges)
+            if round_:
+                for quantity, value in sample.items():
+                    samples[name].setdefault(quantity, []).append(value)
+    return samples
+
+
+def summary(values: list[float]) -> dict[str, Any]:
+    """Median, quartiles and all samples."""
+    low, high = np.quantile(values, (0.25, 0.75)).tolist()
+    return {"median": statistics.median(values), "quartiles": [low, high], "samples": values}
+
+
+class Book:
+    """The results of one script: one cell a comparison, each with the machine that it was taken on.
+
+    A cell is written as soon as it is taken, beside those of earlier runs, so that a script can be stopped and its
+    cells taken one by one (`--only`, `--missing`).
+    """
+
+    def __init__(
+        self, script: str, what: str, arguments: argparse.Namespace, *, packages: tuple[str, ...] = ()
+    ) -> None:
+        self.arguments = arguments
+        self.path: Path = arguments.results / f"{Path(script).stem}.json"
+        self._packages = packages
+        self._started = time.perf_counter()
+        self._facts: dict[str, Any] = {"what": what, "cells": {}}
+        if self.path.is_file():
+            self._facts["cells"] = json.loads(self.path.read_text(encoding="utf-8"))["cells"]
+        threadpool_limits(arguments.threads)
+        torch.set_num_threads(arguments.threads)
+        here = machine(packages)
+        print(f"{what}\n{here['processor']}, {here['cores']} cores, {here['threads']} threads, load {here['load']:.1f}")
+        print(", ".join(f"{package} {number}" for package, number in here["versions"].items()), flush=True)
+
+    def wanted(self, *titles: str) -> Iterator[str]:
+        """Those of the titles that this run is asked for."""
+        for title in titles:
+            asked = not self.arguments.only or any(text in title for text in self.arguments.only)
+            if asked and not (self.arguments.missing and title in self._facts["cells"]):
+                self._started = time.perf_counter()
+                yield title
+
+    def race(
+        self, title: str, contestants: Contestants, *, meters: Meters | None = None, **conditions: object
+    ) -> dict[str, dict[str, Any]]:
+        """The summary of every contestant by quantity; printed and written down under the title."""
+        samples = race(contestants, repeats=self.arguments.repeats, meters=meters)
+        found = {name: {what: summary(values) for what, values in each.items()} for name, each in samples.items()}
+        self._write(title, conditions=conditions, contestants=found)
+        print(f"\n{title}" + "".join(f", {name} {value}" for name, value in conditions.items()))
+        print_race(found)
+        return found
+
+    def note(self, title: str, **findings: object) -> None:
+        """Puts findings into the cell, beside those of its race if it has one, and prints them."""
+        self._write(title, findings=findings)
+        print("\n".join((f"{title}:", *(f"  {name} {_short(value)}" for name, value in findings.items()))), flush=True)
+
+    def _write(self, title: str, **parts: object) -> None:
+        cell = self._facts["cells"].setdefault(title, {})
+        now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        took = round(time.perf_counter() - self._started, 1)
+        cell |= {"taken": now, "took_seconds": took, "machine": machine(self._packages), **parts}
+        self.path.parent.mkdir(exist_ok=True)
+        draft = self.path.with_suffix(".draft")
+        draft.write_text(json.dumps(self._facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        draft.replace(self.path)
+
+
+@dataclass
+class Passes:
+    """How many clips went forward and backward through a model since counting began."""
+
+    forward: int = 0
+    backward: int = 0
+
+    @property
+    def meters(self) -> Meters:
+        """For `race`."""
+        return {"clips_forwarded": lambda: self.forward, "clips_backward": lambda: self.backward}
+
+
+@contextmanager
+def counted(model: torch.nn.Module) -> Iterator[Passes]:
+    """Counts the clips that pass a model, whoever passes them, while the `with` lasts."""
+    passes = Passes()
+
+    def back(gradient: torch.Tensor) -> None:
+        passes.backward += len(gradient)
+
+    def forward(_module: object, _inputs: object, output: torch.Tensor) -> None:
+        passes.forward += len(output)
+        if output.requires_grad:
+            output.register_hook(back)
+
+    handle = model.register_forward_hook(forward)
+    try:
+        yield passes
+    finally:
+        handle.remove()
+
+
+def print_race(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+    """A line a contestant, the first one being the measure of the others; below it every sample."""
+    first = next(iter(found.values()))["wall_seconds"]["median"]
+    width = max(map(len, found))
+    for name, row in found.items():
+        seconds = row["wall_seconds"]
+        low, high = seconds["quartiles"]
+        cells = [f"{seconds['median']:9.3f} s ({low:.3f} to {high:.3f})", f"{seconds['median'] / first:7.2f} ×"]
+        for quantity, summed in row.items():
+            unit, scale = RACE_UNITS.get(quantity, (quantity.replace("_", " "), 1.0))
+            if quantity != "wall_seconds":
+                cells.append(f"{summed['median'] * scale:.4g} {unit}")
+        print(f"  {name:<{width}} " + "   ".join(cells))
+        print(f"  {'':<{width}} samples " + " ".join(f"{value:.3f}" for value in seconds["samples"]), flush=True)
+
+
+def _sample(contestant: Callable[[], object], gauges: Meters) -> dict[str, float]:
+    """What one run took and added to the gauges."""
+    prepare = getattr(contestant, "prepare", None)
+    if prepare is not None:
+        prepare()
+    gc.collect()
+    _forget_peak_rss()
+    before = {quantity: gauge() for quantity, gauge in gauges.items()}
+    wall, processor = time.perf_counter(), time.process_time()
+    result = contestant()
+    taken = {"wall_seconds": time.perf_counter() - wall, "processor_seconds": time.process_time() - processor}
+    added = {quantity: gauge() - before[quantity] for quantity, gauge in gauges.items()}
+    del result  # was held until here, so that its memory counts
+    return taken | {"peak_rss_bytes": float(_peak_rss())} | added
+
+
+def _processor() -> str:
+    """The processor's model, where the system says it."""
+    table = Path("/proc/cpuinfo")
+    lines = table.read_text(encoding="utf-8").splitlines() if table.is_file() else []
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def _forget_peak_rss() -> None:
+    """The peak starts anew from what is resident now (Linux)."""
+    clear = Path("/proc/self/clear_refs")
+    if clear.exists():
+        clear.write_text("5", encoding="ascii")
+
+
+def _peak_rss() -> int:
+    """Bytes; 0 where the system does not say."""
+    status = Path("/proc/self/status")
+    lines = status.read_text(encoding="utf-8").splitlines() if status.is_file() else []
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
+
+
+def _bytes_written() -> float:
+    """By this process, to whatever it writes to."""
+    io = Path("/proc/self/io")
+    lines = io.read_text(encoding="ascii").splitlines() if io.is_file() else []
+    return next((float(line.split()[1]) for line in lines if line.startswith("wchar")), 0.0)
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _durations() -> None:
+    """Prints how long each script took when its results were taken."""
+    whole = 0.0
+    for path in sorted(RESULTS.glob("*.json")):
+        cells = json.loads(path.read_text(encoding="utf-8")).get("cells", {})
+        took = sum(cell["took_seconds"] for cell in cells.values())
+        whole += took
+        print(f"{path.stem:<24} {took / 60:6.1f} min, {len(cells)} cells")
+    print(f"{'all':<24} {whole / 60:6.1f} min when these results were taken; stop at will, finished scripts stay done")
+
+
+if __name__ == "__main__":
+    _durations()
