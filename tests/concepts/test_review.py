@@ -175,6 +175,24 @@ def test_bad_databases_are_named(folder: Path, tmp_path: Path) -> None:
         Ledger(folder)
 
 
+def test_rows_of_another_program_are_told_in_a_sentence(folder: Path) -> None:
+    with sqlite3.connect(folder / DATABASE) as database:
+        database.execute("CREATE TABLE decisions (clip TEXT, keep INTEGER)")
+    database.close()
+    with pytest.raises(ConceptError, match=r"review\.sqlite cannot be used"):
+        recorded(folder)
+    (folder / DATABASE).unlink()
+    Ledger(folder).close()
+    with sqlite3.connect(folder / DATABASE) as database:
+        database.execute(
+            "INSERT INTO decisions (at, reviewer, concept, id, verdict, settles, gesture) "
+            "VALUES ('yesterday', 'Ada', 'racket', 'r0', 'accept', 0, 'gesture-1')"
+        )
+    database.close()
+    with pytest.raises(ConceptError, match="holds a row that this version cannot read"):
+        recorded(folder)
+
+
 WRITER = """
 import sys
 from videotcav.concepts.decisions import Candidate

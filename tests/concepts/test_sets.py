@@ -11,7 +11,7 @@ import pytest
 from videotcav.concepts.propose import propose_from_boxes
 from videotcav.concepts.random_sets import draw_evenly, write_random_set
 from videotcav.concepts.recipe import Recipe
-from videotcav.concepts.sets import accept, read_records, read_sets
+from videotcav.concepts.sets import accept, read_records, read_sets, write_records
 from videotcav.concepts.show import contact_sheet, summarise
 from videotcav.errors import ConceptError, NotEnoughData
 from videotcav.records import KINDS
@@ -55,6 +55,42 @@ def test_damage_to_the_folder_is_named(folder: Path, tmp_path: Path):
         table.write('{"file_name": "x.mp4"}\n')
     with pytest.raises(ConceptError, match="line 31: id: Field required"):
         read_sets(folder)
+
+
+@pytest.mark.parametrize("name", ["person\u2028at net", "ball\u0085bounce", "a\x0bb"])
+def test_a_name_may_hold_any_character_that_json_leaves_as_it_is(folder: Path, name: str):
+    records = read_records(folder)
+    write_records(folder, [record.model_copy(update={"label": name}) for record in records])
+    assert {record.label for record in read_records(folder)} == {name}
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (b'{"file_name": "ball/1.mp4", "text": "a ball"}', "line 31: id: Field required"),
+        (b'{"clip": 1', "line 31: line: Invalid JSON"),
+        (b"not json at all", "line 31: line: Invalid JSON"),
+        (b"\xff\xfe", "is not UTF-8 text"),
+    ],
+)
+def test_a_foreign_line_in_the_table_is_told_in_a_sentence(folder: Path, line: bytes, sentence: str):
+    with (folder / "metadata.jsonl").open("ab") as table:
+        table.write(line + b"\n")
+    for use in (read_sets, accept, summarise):
+        with pytest.raises(ConceptError, match=sentence):
+            use(folder)
+
+
+def test_an_outcome_or_rules_of_another_version_are_told_in_a_sentence(folder: Path, make_videos):
+    outcome = next((folder / ".propose" / "done").glob("*/*.json"))
+    whole = json.loads(outcome.read_text())
+    outcome.write_text(json.dumps({key: whole[key] for key in ("video", "concept", "clips")}))
+    with pytest.raises(ConceptError, match=r"square\.json: source: Field required"):
+        summarise(folder)
+    (folder / ".propose" / "recipe.json").write_text("[1")
+    videos = make_videos(3)
+    with pytest.raises(ConceptError, match="cannot be read as the rules"):
+        propose_from_boxes(videos, videos / "boxes.json", folder, labels=["square"], recipe=WHOLE)
 
 
 def test_accepting_one_concept_leaves_the_others(folder: Path):

@@ -127,6 +127,10 @@ class Ledger:
                 f"{self.path} cannot be used ({error}): check that the disk has room, that the folder may be written"
                 " to, and that the file is a review database"
             ) from error
+        except (TypeError, ValueError) as error:  # a table of another program, or of another time
+            raise LedgerUnusable(
+                f"{self.path} holds a row that this version cannot read ({error}): it was not written by videotcav"
+            ) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -15,7 +15,7 @@ import json
 import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 
@@ -25,6 +25,8 @@ from videotcav.records import KINDS, ConceptClip, ConceptSet, Kind, Record
 METADATA = "metadata.jsonl"
 UNREVIEWED = "nobody (unreviewed)"
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 class ClipRecord(Record):
@@ -90,15 +92,11 @@ def read_records(folder: Path | str) -> list[ClipRecord]:
     table = Path(folder) / METADATA
     if not table.exists():
         return []
-    records = []
-    for number, line in enumerate(table.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            records.append(ClipRecord.model_validate_json(line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "line"
-            raise ConceptError(f"{table}, line {number}: {where}: {first['msg']}") from None
-    return records
+    try:
+        lines = table.read_text(encoding="utf-8").split("\n")  # not splitlines(): a name may hold U+2028 or U+0085
+    except UnicodeDecodeError:
+        raise ConceptError(f"{table}: is not UTF-8 text; write it anew with: videotcav concepts propose") from None
+    return [read_as(ClipRecord, line, where=f"{table}, line {number}") for number, line in enumerate(lines, 1) if line]
 
 
 def write_records(folder: Path | str, records: Iterable[ClipRecord]) -> None:
@@ -138,6 +136,18 @@ def replace_text(path: Path, text: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(path)
+
+
+def read_as(record: type[AnyRecord], text: str | bytes, *, where: str) -> AnyRecord:
+    """The record in a JSON text. Raises ConceptError with `where` and what is the matter, in a sentence."""
+    try:
+        return record.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "line"
+        raise ConceptError(
+            f"{where}: {key}: {first['msg']}; it was not written by this version of 'videotcav concepts propose'"
+        ) from None
 
 
 def as_json(value: object) -> str:

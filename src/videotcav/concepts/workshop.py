@@ -18,7 +18,7 @@ from typing import Self
 
 from videotcav.concepts.detect import Detector
 from videotcav.concepts.recipe import Recipe
-from videotcav.concepts.sets import ClipRecord, as_json, read_records, replace_text, write_records
+from videotcav.concepts.sets import ClipRecord, as_json, read_as, read_records, replace_text, write_records
 from videotcav.errors import ConceptError
 from videotcav.records import Record
 
@@ -127,7 +127,10 @@ class Workshop:
         path = self._state / "recipe.json"
         if not path.exists():
             return
-        before = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            before = dict(json.loads(path.read_text(encoding="utf-8")))
+        except ValueError:
+            raise ConceptError(f"{path}: cannot be read as the rules of its clips; use another folder") from None
         now = json.loads(self.rules)
         changed = [key for key in now if before.get(key) != now[key]]
         if changed:
@@ -140,4 +143,4 @@ class Workshop:
 def outcomes_of(folder: Path) -> Iterator[Outcome]:
     """What became of every video that was proposed into this folder; nothing where it was made otherwise."""
     for path in sorted((folder / _STATE / "done").glob("*/*.json")):
-        yield Outcome.model_validate_json(path.read_bytes())
+        yield read_as(Outcome, path.read_bytes(), where=str(path))
