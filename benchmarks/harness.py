@@ -52,6 +52,7 @@ def options(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=1, help="of torch and of numpy's algebra (default 1)")
     parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="cells with TEXT in their title")
     parser.add_argument("--missing", action="store_true", help="only the cells that the results lack")
+    parser.add_argument("--append", action="store_true", help="add to the samples that a cell has: long cells in parts")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
     return parser
 
@@ -84,7 +85,9 @@ def machine(packages: tuple[str, ...] = ()) -> dict[str, Any]:
     }
 
 
-def race(contestants: Contestants, *, repeats: int, meters: Meters | None = None) -> dict[str, dict[str, list[float]]]:
+def race(
+    contestants: Contestants, *, repeats: int, first_round: int = 0, warm_up: bool = True, meters: Meters | None = None
+) -> dict[str, dict[str, list[float]]]:
     """Samples of every contestant by quantity, one a round; one more round before them warms up.
 
     All contestants run once a round, in the given order and in the opposite one by turns, so that a machine that slows
@@ -92,13 +95,13 @@ def race(contestants: Contestants, *, repeats: int, meters: Meters | None = None
     """
     gauges = {"bytes_written": _bytes_written, **(meters or {})}
     samples: dict[str, dict[str, list[float]]] = {name: {} for name in contestants}
-    for round_ in range(repeats + 1):
-        names = list(contestants) if round_ % 2 else list(reversed(contestants))
-        for name in names:
-            sample = _sample(contestants[name], gauges)
-            if round_:
-                for quantity, value in sample.items():
-                    samples[name].setdefault(quantity, []).append(value)
+    if warm_up:
+        for contestant in contestants.values():
+            _sample(contestant, gauges)
+    for round_ in range(first_round, first_round + repeats):
+        for name in contestants if round_ % 2 == 0 else reversed(contestants):
+            for quantity, value in _sample(contestants[name], gauges).items():
+                samples[name].setdefault(quantity, []).append(value)
     return samples
 
 
@@ -140,11 +143,22 @@ class Book:
                 yield title
 
     def race(
-        self, title: str, contestants: Contestants, *, meters: Meters | None = None, **conditions: object
+        self,
+        title: str,
+        contestants: Contestants,
+        *,
+        meters: Meters | None = None,
+        warm_up: bool = True,
+        **conditions: object,
     ) -> dict[str, dict[str, Any]]:
         """The summary of every contestant by quantity; printed and written down under the title."""
-        samples = race(contestants, repeats=self.arguments.repeats, meters=meters)
-        found = {name: {what: summary(values) for what, values in each.items()} for name, each in samples.items()}
+        earlier = self._earlier(title, contestants, conditions) if self.arguments.append else {}
+        taken = len(next(iter(earlier.values()))["wall_seconds"]) if earlier else 0
+        samples = race(contestants, repeats=self.arguments.repeats, first_round=taken, warm_up=warm_up, meters=meters)
+        found = {
+            name: {what: summary(earlier.get(name, {}).get(what, []) + values) for what, values in each.items()}
+            for name, each in samples.items()
+        }
         self._write(title, conditions=conditions, contestants=found)
         print(f"\n{title}" + "".join(f", {name} {value}" for name, value in conditions.items()))
         print_race(found)
@@ -154,6 +168,17 @@ class Book:
         """Puts findings into the cell, beside those of its race if it has one, and prints them."""
         self._write(title, findings=findings)
         print("\n".join((f"{title}:", *(f"  {name} {_short(value)}" for name, value in findings.items()))), flush=True)
+
+    def _earlier(
+        self, title: str, contestants: Contestants, conditions: Mapping[str, object]
+    ) -> dict[str, dict[str, list[float]]]:
+        """The samples that the cell has, if it was taken of the same contestants under the same conditions."""
+        cell = self._facts["cells"].get(title, {})
+        rows = cell.get("contestants", {})
+        if list(rows) != list(contestants) or cell["conditions"] != json.loads(json.dumps(conditions)):
+            return {}
+        self._started -= cell["took_seconds"]
+        return {name: {what: summed["samples"] for what, summed in row.items()} for name, row in rows.items()}
 
     def _write(self, title: str, **parts: object) -> None:
         cell = self._facts["cells"].setdefault(title, {})
@@ -187,16 +212,19 @@ def counted(model: torch.nn.Module) -> Iterator[Passes]:
     def back(gradient: torch.Tensor) -> None:
         passes.backward += len(gradient)
 
-    def forward(_module: object, _inputs: object, output: torch.Tensor) -> None:
-        passes.forward += len(output)
+    def enter(_module: object, inputs: tuple[torch.Tensor, ...]) -> None:
+        passes.forward += len(inputs[0])  # a pass that ends early counts too
+
+    def leave(_module: object, _inputs: object, output: torch.Tensor) -> None:
         if output.requires_grad:
             output.register_hook(back)
 
-    handle = model.register_forward_hook(forward)
+    handles = [model.register_forward_pre_hook(enter), model.register_forward_hook(leave)]
     try:
         yield passes
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
 
 
 def print_race(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:

@@ -253,3 +253,27 @@ def test_gradients_need_a_graph(swin: VideoModel, pixels: Tensor) -> None:
         logits = tapped(pixels)
     with pytest.raises(ModelError, match="gradients on"):
         tapped.gradients(logits[:, 0])
+
+
+def test_reading_activations_computes_nothing_behind_the_last_layer() -> None:
+    net = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 3))
+    model = VideoModel(net, ModelCard.model_construct(name="small", classes=("a", "b", "c")))
+    ran: list[str] = []
+    for name, part in net.named_children():
+        part.register_forward_hook(lambda *_, name=name: ran.append(name))
+    inputs = torch.randn(2, 4, generator=torch.Generator().manual_seed(9))
+    with tap(model, ["1", "0"]) as tapped:
+        tapped(inputs)
+        whole = tapped.activations
+        ran.clear()
+        read = tapped.read(inputs)
+        assert ran == ["0", "1"]
+        assert whole.keys() == read.keys()
+        assert all(torch.equal(read[layer], whole[layer]) for layer in whole)
+        assert tapped(inputs).shape == (2, 3)  # a pass to the end, as before
+
+
+def test_reading_a_layer_that_never_runs_is_refused() -> None:
+    model = VideoModel(Odd(), ModelCard.model_construct(name="odd", classes=("a",)))
+    with pytest.raises(ModelError, match="does not run"), tap(model, ["first", "unused"]) as tapped:
+        tapped.read(torch.ones(1, 4))

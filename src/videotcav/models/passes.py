@@ -50,7 +50,7 @@ def features(
     pooling: Pooling = "none",
     clip_names: Sequence[str] = (),
 ) -> dict[str, Tensor]:
-    """The activations of each layer, `clip d` in float32, from one forward pass.
+    """The activations of each layer, `clip d` in float32, from one forward pass that ends behind the last of them.
 
     With pooling `none` the layer's output is flattened as it is, class token included; any other pooling folds it
     first (the layer's layout must be known), where a class token has no place.
@@ -66,9 +66,9 @@ def features(
         NumericalError: an activation is NaN or infinite; names clip and layer.
     """
     with tap(model, layers) as tapped, torch.no_grad():
-        tapped(pixels)
+        activations = tapped.read(pixels)
     flat = _pooled(model, pooling, pool)
-    return _shaped(tapped.activations, layers, flat, f"the activation of {model.name}", clip_names)
+    return _shaped(activations, layers, flat, f"the activation of {model.name}", clip_names)
 
 
 def gradients(

@@ -15,6 +15,10 @@ from videotcav.errors import ModelError
 from videotcav.models.model import VideoModel, borrowed, first_tensor
 
 
+class _AllLayersHaveRun(Exception):
+    """Ends a pass of which nothing more is wanted."""
+
+
 class Tapped:
     """A model while it is tapped: call it with pixels, then read `activations` and ask for `gradients`."""
 
@@ -22,18 +26,35 @@ class Tapped:
         self._model = model
         self._layers = tuple(layers)
         self._outputs: dict[str, Tensor] = {}
+        self._stops = False
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """The logits `clip class` for pixels `clip channel time height width`; exactly those of the untapped model."""
         self._outputs.clear()
         logits = first_tensor(self._model.module(pixels.to(self._model.device)))
+        self._refuse_missing_layers()
+        return logits
+
+    def read(self, pixels: Tensor) -> dict[str, Tensor]:
+        """The `activations` for pixels, from a pass that ends behind the last layer: what follows is not computed."""
+        self._outputs.clear()
+        self._stops = True
+        try:
+            self._model.module(pixels.to(self._model.device))
+        except _AllLayersHaveRun:
+            pass
+        finally:
+            self._stops = False
+        self._refuse_missing_layers()
+        return self.activations
+
+    def _refuse_missing_layers(self) -> None:
         for layer in self._layers:
             if layer not in self._outputs:
                 raise ModelError(
                     f"layer '{layer}' does not run as a module in a forward pass of {self._model.name}; "
                     "name one that does: model.layers() lists them"
                 )
-        return logits
 
     @property
     def activations(self) -> dict[str, Tensor]:
@@ -72,6 +93,8 @@ class Tapped:
             # already hangs on the graph and must stay there, or the earlier one would get no gradient.
             tensor = tensor.detach().requires_grad_()
         self._outputs[layer] = tensor
+        if self._stops and self._outputs.keys() >= set(self._layers):
+            raise _AllLayersHaveRun
         return tensor.clone() if isinstance(output, Tensor) else (tensor.clone(), *output[1:])
 
 

@@ -1,0 +1,291 @@
+"""What a TCAV study costs: captum's TCAV and ours, over the same clips, model, random sets, split and classifier.
+
+    python benchmarks/tcav_against_captum.py --only "r3d_18, R = 10"
+
+One concept against R random sets drawn from one pool, three layers, one class. Contestants:
+
+- captum: its `TCAV`, the classifier being scikit-learn's ridge frozen to one split. Ridge is the kindest choice: in d
+  dimensions it is solved from the clips' inner products, while captum's default takes many passes of gradient descent.
+- captum, mended: its `load_cavs` looks for stored activations with layer and concept in each other's place, so that it
+  never finds them and forwards the concept again for every random set. Here a subclass puts them right, lest we be
+  credited for that.
+- ours, same scores: the very same fits from the inner products, on the same training clips: sign counts, magnitudes
+  and held-out accuracies, which are compared with captum's.
+- ours, whole study: `tcav` as it is, with its null of pseudo-concepts, intervals and verdicts, which captum has not.
+
+Every run starts in a fresh folder. The concept has a smaller id than the random sets, since captum sorts ids; loaders
+do not shuffle; `classes_` are int32, since captum's loader of stored CAVs refuses int64.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from captum._utils.av import AV
+from captum.concept import TCAV, Classifier, Concept
+from captum.concept._core import tcav as captum_tcav
+from sklearn.linear_model import RidgeClassifier
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from _clips import as_clips
+from harness import Book, counted, options
+from videotcav.explain.cav import ridge
+from videotcav.explain.gram import Gram
+from videotcav.explain.score import run_statistics
+from videotcav.explain.settings import AnalysisSettings
+from videotcav.measure import Batch, measure
+from videotcav.models.load import load_model
+from videotcav.models.model import VideoModel
+from videotcav.notebook import tcav
+
+CLASS = 7
+CONCEPT = 0  # captum's ids; the random sets follow
+
+
+@dataclass(frozen=True)
+class Case:
+    """A cell: the model, its layers and input, the clips of the concept, of each random set, of the pool and class."""
+
+    model: str
+    layers: tuple[str, ...]
+    size: tuple[int, int, int]
+    sets: int
+    clips: int
+    pool: int
+    class_clips: int
+
+
+R3D = ("r3d_18", ("layer1", "layer2", "layer3"), (8, 64, 64))
+SWIN = ("swin3d_t", ("features.0", "features.2", "features.4"), (16, 112, 112))
+CASES = {
+    "r3d_18, R = 3": Case(*R3D, sets=3, clips=6, pool=18, class_clips=6),
+    "r3d_18, R = 10": Case(*R3D, sets=10, clips=6, pool=18, class_clips=6),
+    "r3d_18, R = 50": Case(*R3D, sets=50, clips=6, pool=18, class_clips=6),
+    "r3d_18, disjoint sets, R = 10": Case(*R3D, sets=10, clips=6, pool=60, class_clips=6),
+    "swin3d_t, R = 3": Case(*SWIN, sets=3, clips=3, pool=9, class_clips=3),
+    "swin3d_t, R = 10": Case(*SWIN, sets=10, clips=3, pool=9, class_clips=3),
+    "swin3d_t, R = 50": Case(*SWIN, sets=50, clips=3, pool=9, class_clips=3),
+}
+
+
+class World:
+    """The clips of a case, from one seed, and which of them are a random set and a training clip."""
+
+    def __init__(self, case: Case) -> None:
+        generator = torch.Generator().manual_seed(0)
+
+        def clips(count: int) -> Tensor:
+            return torch.randn(count, 3, *case.size, generator=generator)
+
+        self.case = case
+        self.model = load_model(f"torchvision:{case.model}")
+        self.model.module.eval()
+        self.concept, self.other = clips(case.clips) + 0.02, clips(case.clips) - 0.02
+        self.pool, self.of_class = clips(case.pool), clips(case.class_clips)
+        rng = np.random.default_rng(0)
+        disjoint = case.pool == case.sets * case.clips
+        self.random_sets = (
+            rng.permutation(case.pool).reshape(case.sets, case.clips)
+            if disjoint
+            else np.stack([rng.choice(case.pool, case.clips, replace=False) for _ in range(case.sets)])
+        )
+        self.training = np.arange(case.clips) < -(-2 * case.clips // 3)  # of every set, concept or random
+        self.penalty = 0.1 * case.size[0] * case.size[1] * case.size[2]
+
+
+class FrozenRidge(Classifier):
+    """Scikit-learn's ridge on the labels, always trained on the same clips of every set."""
+
+    def __init__(self, training: np.ndarray, penalty: float) -> None:
+        self.training = np.tile(training, 2)
+        self.model = RidgeClassifier(alpha=penalty)
+
+    def train_and_eval(self, dataloader: DataLoader, **_: Any) -> dict[str, Tensor]:
+        """Fits the training clips; the accuracy on the others."""
+        inputs, labels = (torch.cat(part).numpy() for part in zip(*dataloader, strict=True))
+        self.model.fit(inputs[self.training], labels[self.training])
+        right = self.model.predict(inputs[~self.training]) == labels[~self.training]
+        return {"accs": torch.tensor(right.mean())}
+
+    def weights(self) -> Tensor:
+        """One row a class: ridge separates the two by one vector."""
+        towards_random = torch.from_numpy(self.model.coef_.ravel())
+        return torch.stack([-towards_random, towards_random])
+
+    def classes(self) -> np.ndarray:
+        """The concept's id and the random set's."""
+        return self.model.classes_.astype(np.int32)
+
+
+class MendedAV(AV):
+    """Stored activations that are found: captum's `load_cavs` gives layer and concept in the wrong order."""
+
+    @staticmethod
+    def exists(path: str, model_id: str, layer: str, identifier: str) -> bool:
+        """Whether the concept's activations at the layer are stored."""
+        return AV.exists(path, model_id, identifier, layer)
+
+
+class Captum:
+    """Captum's TCAV on a world, in a fresh folder, or in a copy of one that an earlier run left."""
+
+    def __init__(self, world: World, *, mended: bool) -> None:
+        self.world = world
+        self.mended = mended
+        self.folder: Path | None = None
+
+    def prepare(self) -> None:
+        """A fresh folder."""
+        if self.folder:
+            shutil.rmtree(self.folder)
+        self.folder = Path(tempfile.mkdtemp())
+
+    def __call__(self) -> dict[str, Any]:
+        """The scores of the concept against every random set."""
+        return self.interpret(self.concept("concept", CONCEPT, self.world.concept))
+
+    def interpret(self, concept: Concept) -> dict[str, Any]:
+        """Captum's scores of one concept against every random set."""
+        world = self.world
+        random = [
+            self.concept(f"random {index}", 100 + index, world.pool[rows])
+            for index, rows in enumerate(world.random_sets)
+        ]
+        captum_tcav.AV = MendedAV if self.mended else AV
+        captums = TCAV(
+            world.model.module,
+            list(world.case.layers),
+            classifier=FrozenRidge(world.training, world.penalty),
+            save_path=str(self.folder),
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.scores = captums.interpret(world.of_class, [[concept, each] for each in random], target=CLASS)
+        self.accuracies = {
+            layer: [float(captums.cavs[f"{concept.id}-{each.id}"][layer].stats["accs"]) for each in random]
+            for layer in world.case.layers
+        }
+        return self.scores
+
+    def concept(self, name: str, number: int, clips: Tensor) -> Concept:
+        """Captum's noun for some clips."""
+        return Concept(number, name, DataLoader(clips, batch_size=len(clips), shuffle=False))
+
+
+class Ours:
+    """The same scores from inner products."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def __call__(self) -> dict[str, dict[str, np.ndarray]]:
+        """Sign counts and mean sensitivities (random set,), and held-out accuracies, by layer."""
+        world, case = self.world, self.world.case
+        used, random_sets = np.unique(world.random_sets, return_inverse=True)
+        random_sets = case.clips + random_sets.reshape(world.random_sets.shape)
+        measured = measure(
+            world.model,
+            batches(world.model, case.clips, {None: [world.concept, world.pool[used]], CLASS: [world.of_class]}),
+            classes=[world.model.card.classes[CLASS]],
+            layers=case.layers,
+            pooling="none",
+        )
+        self.scores = {layer: self._scores(gram, random_sets) for layer, gram in measured.grams.items()}
+        return self.scores
+
+    def _scores(self, gram: Gram, random_sets: np.ndarray) -> dict[str, np.ndarray]:
+        world = self.world
+        concept, training = np.arange(world.case.clips), world.training
+        runs = np.stack([np.concatenate([concept[training], rows[training]]) for rows in random_sets])
+        held_out = np.stack([np.concatenate([concept[~training], rows[~training]]) for rows in random_sets])
+        positives = int(training.sum())
+        weights = np.full((world.case.class_clips, 1), 1 / world.case.class_clips)
+        found = run_statistics(gram, runs[None], weights, positives=positives, classifier=ridge, penalty=world.penalty)[
+            :, 0, :, 0
+        ]
+        kernels = gram.kernel[runs[:, :, None], runs[:, None, :]]
+        labels = np.where(np.arange(runs.shape[1]) < positives, 1.0, -1.0)
+        fit = ridge(kernels, np.broadcast_to(labels, runs.shape), penalty=world.penalty)
+        across = gram.kernel[held_out[:, :, None], runs[:, None, :]]
+        decisions = (across @ fit.alpha[..., None])[..., 0] + fit.intercept[:, None]
+        truth = np.where(np.arange(held_out.shape[1]) < held_out.shape[1] // 2, 1.0, -1.0)
+        return {"sign_count": found[0], "sensitivity": found[1], "accuracy": (decisions * truth > 0).mean(axis=1)}
+
+
+class WholeStudy:
+    """`tcav` as a user calls it, with as many random sets: scores, accuracies, nulls, intervals, verdicts."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        smallest = min(5, world.case.clips)
+        self.settings = AnalysisSettings(
+            random_draws=world.case.sets, minimum_clips=world.case.clips, minimum_sources=smallest
+        )
+
+    def __call__(self) -> object:
+        """The results."""
+        world = self.world
+        return tcav(
+            world.model,
+            target=world.model.card.classes[CLASS],
+            clips=as_clips("class", world.of_class),
+            concepts={"concept": as_clips("concept", world.concept)},
+            random=as_clips("random", world.pool),
+            layers=world.case.layers,
+            settings=self.settings,
+        )
+
+
+def batches(model: VideoModel, size: int, groups: Mapping[int | None, list[Tensor]]) -> Iterator[Batch]:
+    """The clips of each group, `size` at a time."""
+    for index, parts in groups.items():
+        clips = torch.cat(parts)
+        for part in clips.split(size):
+            name = None if index is None else model.card.classes[index]
+            yield Batch(tuple(f"clip {number}" for number in range(len(part))), part, name)
+
+
+def agreement(captum: Captum, ours: Ours) -> dict[str, Any]:
+    """How far the sign counts and accuracies of the last runs are apart; the first few of both, to be looked at."""
+    theirs, own = captum.scores, ours.scores
+    found: dict[str, Any] = {}
+    for layer in own:
+        sign_counts = np.array([float(scores[layer]["sign_count"][0]) for scores in theirs.values()])
+        found[layer] = {
+            "sign_count_apart": float(np.abs(sign_counts - own[layer]["sign_count"]).max()),
+            "accuracy_apart": float(np.abs(np.array(captum.accuracies[layer]) - own[layer]["accuracy"]).max()),
+            "sign_count_captum": sign_counts[:3].round(4).tolist(),
+            "sign_count_ours": own[layer]["sign_count"][:3].round(4).tolist(),
+        }
+    return found
+
+
+def main() -> None:
+    """Runs the cells that are asked for."""
+    arguments: argparse.Namespace = options(__doc__).parse_args()
+    book = Book(__file__, "TCAV: captum and ours", arguments, packages=("captum",))
+    for title in book.wanted(*CASES):
+        world = World(CASES[title])
+        contestants = {
+            "ours, same scores": Ours(world),
+            "ours, whole study": WholeStudy(world),
+            "captum, mended": Captum(world, mended=True),
+            "captum": Captum(world, mended=False),
+        }
+        with counted(world.model.module) as passes:
+            book.race(title, contestants, meters=passes.meters, warm_up=arguments.repeats > 1, **vars(CASES[title]))
+            book.note(title, **agreement(contestants["captum, mended"], contestants["ours, same scores"]))
+
+
+if __name__ == "__main__":
+    main()
