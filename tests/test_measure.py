@@ -12,6 +12,7 @@ from videotcav.errors import NotEnoughData, NumericalError, VideoError, VideosEr
 from videotcav.measure import Batch, ClipFile, ClipReader, measure
 from videotcav.models.load import VideoModel, load_model
 from videotcav.records import ClipSpec, ModelCard
+from videotcav.shards import Shard
 
 SPEC = ClipSpec(frames=4, seconds_between_frames=0.1, height=6, width=6, resize=6)
 
@@ -51,8 +52,8 @@ def batches(groups: dict[str | None, Tensor], size: int) -> Iterator[Batch]:
             yield Batch(tuple(f"clip {index}" for index in range(len(part))), part, name)
 
 
-@pytest.mark.parametrize(("size", "memory_bytes"), [(1, 0), (3, 2**30), (100, 2**30)])
-def test_gram_blocks_equal_a_plain_loop_in_d_dimensions(model: VideoModel, size: int, memory_bytes: int) -> None:
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_gram_blocks_equal_a_plain_loop_in_d_dimensions(model: VideoModel, size: int) -> None:
     sets, of_a, of_c = clips(7, 1), clips(3, 2), clips(4, 3)
     measured = measure(
         model,
@@ -60,7 +61,6 @@ def test_gram_blocks_equal_a_plain_loop_in_d_dimensions(model: VideoModel, size:
         classes=("a", "c"),
         layers=("first", "second"),
         pooling="none",
-        memory_bytes=memory_bytes,
     )
     net = model.module
     assert isinstance(net, SmallNet)
@@ -79,14 +79,15 @@ def test_gram_blocks_equal_a_plain_loop_in_d_dimensions(model: VideoModel, size:
 
 
 def test_every_clip_passes_the_model_once_for_all_layers_and_classes(model: VideoModel) -> None:
-    measure(
+    measured = measure(
         model,
         batches({None: clips(7, 1), "a": clips(3, 2), "b": clips(5, 3)}, 2),
         classes=("a", "b"),
         layers=("first", "second"),
         pooling="space",
     )
-    assert model.module.clips_passed == 7 + 3 + 5
+    assert measured.clips_passed == 7 + 3 + 5
+    assert model.module.clips_passed == 8 + 4 + 8  # every pass has four clips, the last one is filled up
 
 
 def test_nan_is_named_with_its_clip_and_layer_and_gives_no_score(model: VideoModel) -> None:
@@ -117,26 +118,32 @@ def reading(good: set[str]) -> ClipReader:
         group: [ClipFile(path=Path(name), source=name) for name in names]
         for group, names in {None: "abc", "swing": "de"}.items()
     }
-    return ClipReader(files, read, batch_size=2)
+    return ClipReader(files, read)
 
 
-def test_batches_never_mix_groups() -> None:
-    assert [(batch.class_name, "".join(batch.names)) for batch in reading(set("abcde"))] == [
-        (None, "ab"),
+def loaded(reader: ClipReader) -> Iterator[tuple[str | None, str]]:
+    """The class and the name of each clip that is loaded for shards of everything."""
+    shards = [Shard(tuple(clips), group, ("layer",)) for group, clips in reader.clips().items()]
+    for shard, clips_of_shard in reader.load(shards):
+        for clip, _ in clips_of_shard:
+            yield shard.class_name, clip.name
+
+
+def test_clips_are_loaded_shard_by_shard() -> None:
+    assert list(loaded(reading(set("abcde")))) == [
+        (None, "a"),
+        (None, "b"),
         (None, "c"),
-        ("swing", "de"),
+        ("swing", "d"),
+        ("swing", "e"),
     ]
 
 
 def test_all_unreadable_files_are_listed_at_once_and_nothing_passes_after_the_first() -> None:
     passed: list[str] = []
 
-    def run() -> None:
-        for batch in reading({"a", "c", "e"}):
-            passed.extend(batch.names)
-
     with pytest.raises(VideosError) as caught:
-        run()
+        passed.extend(name for _, name in loaded(reading({"a", "c", "e"})))
     assert caught.value.reasons == {"b": "is broken", "d": "is broken"}
     assert passed == ["a"]
 
@@ -144,5 +151,6 @@ def test_all_unreadable_files_are_listed_at_once_and_nothing_passes_after_the_fi
 def test_unreadable_files_may_be_left_out_and_are_recorded() -> None:
     reader = reading({"a", "c", "e"})
     reader.skip_bad = True
-    assert [name for batch in reader for name in batch.names] == ["a", "c", "e"]
+    assert [name for _, name in loaded(reader)] == ["a", "c", "e"]
     assert reader.left_out == {"b": "is broken", "d": "is broken"}
+    assert [clip.name for clip in reader.clips()[None]] == ["a", "c"]

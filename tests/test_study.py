@@ -139,6 +139,18 @@ def test_the_same_study_twice_gives_the_same_bytes(study_folder: Path, tmp_path:
         assert (tmp_path / "one" / "media" / name).read_bytes() == (tmp_path / "two" / "media" / name).read_bytes()
 
 
+def test_with_a_store_a_second_study_passes_nothing_and_gives_the_same_bytes(
+    study_folder: Path, tmp_path: Path
+) -> None:
+    study = Study.from_file(study_folder / "study.toml")
+    runs = [study.run(tmp_path / name, store=tmp_path / "store") for name in ("one", "two")]
+    without = study.run(tmp_path / "without")
+    passed = [json.loads((run.folder / "manifest.json").read_text())["clips_passed"] for run in (*runs, without)]
+    assert passed == [12 + 12 + 12 + 40, 0, 12 + 12 + 12 + 40]
+    assert len({(run.folder / "results.parquet").read_bytes() for run in (*runs, without)}) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "store", "study", "two", "without"]
+
+
 def test_bad_videos_are_all_listed_and_leave_no_run_folder(study_folder: Path, tmp_path: Path) -> None:
     (study_folder / "moving" / "03.mp4").write_bytes(b"")
     (study_folder / "random" / "07.mp4").write_bytes(b"not a video")

@@ -14,6 +14,7 @@ Every message is one sentence or a short list: what was wrong, where, and what t
     ├── NotEnoughData         fewer clips or draws than the method can stand on; says the number needed
     ├── NumericalError        NaN or infinity, with the clip and the layer where it appeared
     ├── RunFolderError        a run folder cannot be written or is not one
+    ├── StoreError            a store of rows cannot be read or written
     └── MissingExtra          an optional package is not installed; says which extra brings it
 """
 
@@ -91,11 +92,19 @@ class RunFolderError(VideotcavError):
     """A run folder cannot be written, or what was given is not one."""
 
 
+class StoreError(VideotcavError):
+    """A store of rows cannot be read or written."""
+
+
 class MissingExtra(VideotcavError):
     """An optional package is not installed."""
 
     def __init__(self, package: str, *, extra: str, purpose: str) -> None:
         super().__init__(f'{purpose} needs {package}: pip install "videotcav[{extra}]"')
+
+
+class VideotcavWarning(UserWarning):
+    """Something was set right without help; its text is fit to be shown to a user."""
 
 
 def closest(name: str, known: Iterable[str], *, limit: int = 3) -> str:

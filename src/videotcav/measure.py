@@ -1,29 +1,33 @@
-"""Clips in, Gram blocks out: every clip passes the model once, every row is read once."""
+"""Clips in, Gram blocks out: every clip passes the model once, and only if the store lacks its rows."""
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor, stack
+import torch
+from torch import Tensor
 
-from videotcav.engine.local import batched, load_ahead
-from videotcav.engine.rows import Rows
-from videotcav.errors import NotEnoughData, VideoError, VideosError
+from videotcav.engine.local import load_ahead
+from videotcav.engine.store import RowsLost, Shelf, Store
+from videotcav.errors import NotEnoughData, StoreError, VideoError, VideosError
 from videotcav.explain.gram import Gram, gram
 from videotcav.models.model import VideoModel
-from videotcav.models.passes import Score, features, gradients
+from videotcav.models.passes import Score
 from videotcav.records import Pooling, Progress, Record, silent
+from videotcav.shards import LOGITS, Clip, Passing, Shard, missing, pass_shard
 
-DEFAULT_MEMORY_BYTES = 2 * 2**30
-BLOCK_BYTES = 2**27
-BATCH_NUMBERS = 2**23
+ATTEMPTS = 3
 
 
 class ClipFile(Record):
@@ -40,7 +44,7 @@ class ClipFile(Record):
 
 @dataclass(frozen=True)
 class Batch:
-    """Clips for one pass: names for messages, pixels `clip channel time height width`.
+    """Clips in memory: names for messages, pixels `clip channel time height width`.
 
     `class_name` is the class whose score is explained on them; None for concept and random clips.
     """
@@ -56,122 +60,196 @@ class Measured:
 
     `grams[layer]` has the set clips as its rows and the clips of all classes, one class after the other, as its
     gradients; `probabilities[class]` is `clip × class`, the softmax of the logits of that class's clips.
+    `clips_passed` went through the model for it; the rows of all others were in the store.
     """
 
     grams: Mapping[str, Gram]
     probabilities: Mapping[str, npt.NDArray[np.float64]]
+    clips_passed: int = 0
+
+
+class ClipSource(Protocol):
+    """Where clips come from: known by their content first, and loaded only where that is needed."""
+
+    def clips(self) -> Mapping[str | None, Sequence[Clip]]:
+        """The clips of each class, None standing for concept and random clips, without those found unreadable."""
+        ...
+
+    def load(self, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Iterator[tuple[Clip, Tensor]]]]:
+        """Each shard with those of its clips that can be read and their pixels, to be used one after the other."""
+        ...
+
+
+class HeldClips:
+    """Clips whose pixels are in memory."""
+
+    def __init__(self, batches: Iterable[Batch]) -> None:
+        self._clips: dict[str | None, list[Clip]] = {None: []}
+        self._pixels: dict[str, Tensor] = {}
+        for batch in batches:
+            for name, pixels in zip(batch.names, batch.pixels, strict=True):
+                content = pixels.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+                key = hashlib.sha256(content.data).hexdigest()
+                self._clips.setdefault(batch.class_name, []).append(Clip(key, name))
+                self._pixels[key] = pixels
+
+    def clips(self) -> Mapping[str | None, Sequence[Clip]]:
+        """All of them."""
+        return self._clips
+
+    def load(self, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Iterator[tuple[Clip, Tensor]]]]:
+        """As `ClipSource`."""
+        for shard in shards:
+            yield shard, ((clip, self._pixels[clip.key]) for clip in shard.clips)
 
 
 @dataclass
 class ClipReader:
-    """Reads files in batches ahead of the passes, and keeps book of those that cannot be read.
+    """Clips in files, which are read ahead of the passes; keeps book of those that cannot be read.
 
-    `files` and `read` are by class name, None standing for concept and random clips. Iterating yields batches of
-    readable clips, one group after the other. Without `skip_bad` nothing more is yielded after the first unreadable
-    file, the remaining files are still tried, and one `VideosError` at the end lists all bad ones.
+    `files` and `read` are by class name, None standing for concept and random clips. Without `skip_bad` nothing more
+    is yielded after the first unreadable file, the remaining files are still tried, and one `VideosError` at the end
+    lists all bad ones.
     """
 
     files: Mapping[str | None, Sequence[ClipFile]]
     read: Callable[[Path, str | None], Tensor]
-    batch_size: int
     skip_bad: bool = False
     progress: Progress = silent
     left_out: dict[str, str] = field(default_factory=dict)
+    digests: dict[Path, str] = field(default_factory=dict)
 
-    def __iter__(self) -> Iterator[Batch]:
-        self.left_out.clear()
-        for group, clips in groupby(self._readable(), key=itemgetter(0)):
-            for batch in batched(clips, self.batch_size):
-                names = tuple(file.name for _, file, _ in batch)
-                yield Batch(names, stack([pixels for _, _, pixels in batch]), group)
+    def clips(self) -> Mapping[str | None, Sequence[Clip]]:
+        """As `ClipSource`: a clip is the bytes of its file, and whether it may be stretched to the model's length."""
+        if not self.digests:
+            paths = list(dict.fromkeys(file.path for files in self.files.values() for file in files))
+            self.digests.update(self.progress(load_ahead(paths, _digest), "checksums", total=len(paths)))
+        return {
+            group: [self._clip(file, group) for file in files if file.name not in self.left_out]
+            for group, files in self.files.items()
+        }
+
+    def load(self, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Iterator[tuple[Clip, Tensor]]]]:
+        """As `ClipSource`. Raises VideosError."""
+        for shard, loaded in groupby(self._readable(shards), key=itemgetter(0)):
+            yield shard, ((clip, pixels) for _, clip, pixels in loaded)
         if self.left_out and not self.skip_bad:
             raise VideosError(self.left_out)
 
-    def _readable(self) -> Iterator[tuple[str | None, ClipFile, Tensor]]:
-        files = [(group, file) for group, files in self.files.items() for file in files]
-        loaded = load_ahead(files, self._try)
-        for (group, file), pixels in self.progress(loaded, "clips", total=len(files)):
+    def _readable(self, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Clip, Tensor]]:
+        clips = [(shard, clip) for shard in shards for clip in shard.clips]
+        loaded = load_ahead(clips, self._try)
+        for (shard, clip), pixels in self.progress(loaded, "clips", total=len(clips)):
             if isinstance(pixels, VideoError):
-                self.left_out[str(file.path)] = pixels.reason
+                self.left_out[clip.name] = pixels.reason
             elif self.skip_bad or not self.left_out:
-                yield group, file, pixels
+                yield shard, clip, pixels
 
-    def _try(self, item: tuple[str | None, ClipFile]) -> Tensor | VideoError:
-        group, file = item
+    def _try(self, item: tuple[Shard, Clip]) -> Tensor | VideoError:
+        shard, clip = item
         try:
-            return self.read(file.path, group)
+            return self.read(Path(clip.name), shard.class_name)
         except VideoError as error:
             return error
 
-
-def batch_size_for(model: VideoModel) -> int:
-    """Clips a pass: as many as make some eight million input numbers, at most 32."""
-    spec = model.card.clip_spec
-    return max(1, min(32, BATCH_NUMBERS // (3 * spec.frames * spec.height * spec.width)))
+    def _clip(self, file: ClipFile, group: str | None) -> Clip:
+        sampling = "time or stretch" if group is None else "time"
+        return Clip(f"{self.digests[file.path]} {sampling}", file.name)
 
 
 def measure(
     model: VideoModel,
-    batches: Iterable[Batch],
+    clips: ClipSource | Iterable[Batch],
     *,
     classes: Sequence[str],
     layers: Sequence[str],
     pooling: Pooling,
     score: Score = "logit",
-    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    store: Store | None = None,
 ) -> Measured:
     """The Gram blocks of all layers.
 
     One forward pass a set clip serves all layers; one forward and one backward pass a class clip serves all layers
-    (METHOD 2). Rows beyond `memory_bytes` are spilled to a scratch file.
+    (METHOD 2). Only clips of which the store lacks rows are passed. The same clips give the same numbers to the bit,
+    whatever came from the store.
 
     Args:
         model: whose activations and gradients are read; handed back unchanged.
-        batches: concept and random clips, and the clips of each class, class by class in the order of `classes`.
+        clips: concept and random clips, and the clips of each class.
         classes: on whose clips their own score is explained.
         layers: names of the layers.
         pooling: which axes of an activation are averaged.
         score: what is differentiated, the class's logit or its softmax.
-        memory_bytes: budget for rows kept in memory.
+        store: where rows are kept; a temporary folder where there is none.
 
     Raises:
         NumericalError: an activation, a gradient or a logit is not finite.
         VideosError: clips that are read from files could not be read.
         NotEnoughData: a class, or the concepts and the random pool, have no clip.
+        StoreError: the store cannot be used.
     """
-    with ExitStack() as open_rows:
-
-        def rows() -> dict[str, Rows]:
-            budget = memory_bytes // (2 * len(layers))
-            return {layer: open_rows.enter_context(Rows(memory_bytes=budget)) for layer in layers}
-
-        activations, slopes = rows(), rows()
-        shares: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in classes}
-        for batch in batches:
-            if batch.class_name is None:
-                read = features(model, batch.pixels, layers, pooling=pooling, clip_names=batch.names)
-                for layer in layers:
-                    activations[layer].append(read[layer].numpy())
+    source = HeldClips(clips) if isinstance(clips, Iterable) else clips
+    passing = Passing(model, pooling, score)
+    passed = 0
+    with ExitStack() as stack:
+        if store is None:
+            store = Store(stack.enter_context(tempfile.TemporaryDirectory(prefix="videotcav-")))
+        for _ in range(ATTEMPTS):
+            shelves = {
+                name: passing.shelves(store, layers if name is None else (*layers, LOGITS), name)
+                for name in (None, *classes)
+            }
+            shards = [shard for name, some in source.clips().items() for shard in missing(some, name, shelves[name])]
+            for shard, loaded in source.load(shards):
+                passed += pass_shard(passing, shard, loaded, shelves[shard.class_name])
+            try:
+                return _measured(source.clips(), shelves, classes=classes, layers=layers, passed=passed)
+            except RowsLost:
                 continue
-            index = model.class_index(batch.class_name)
-            passed = gradients(
-                model, batch.pixels, layers, (index,), pooling=pooling, score=score, clip_names=batch.names
-            )
-            shares[batch.class_name].append(passed.logits.double().softmax(dim=1).numpy())
-            for layer in layers:
-                slopes[layer].append(passed.gradients[index][layer].numpy())
-        without = [f"class '{name}'" for name, found in shares.items() if not found]
-        if without or not len(activations[layers[0]]):
-            raise NotEnoughData(f"{', '.join(without) or 'the concepts and the random pool'}: no clip could be read")
-        return Measured(
-            grams={layer: _gram(activations[layer], slopes[layer], layer) for layer in layers},
-            probabilities={name: np.concatenate(found) for name, found in shares.items()},
-        )
+        raise StoreError(f"the store {store.place} damages what it is given; check its disk, or name another place")
 
 
-def _gram(activations: Rows, slopes: Rows, layer: str) -> Gram:
-    columns = max(1, BLOCK_BYTES // (4 * (len(activations) + len(slopes))))
-    return gram(
-        zip(activations.column_blocks(columns), slopes.column_blocks(columns), strict=True),
-        layer=layer,
+def _measured(
+    clips: Mapping[str | None, Sequence[Clip]],
+    shelves: Mapping[str | None, Mapping[str, Shelf]],
+    *,
+    classes: Sequence[str],
+    layers: Sequence[str],
+    passed: int,
+) -> Measured:
+    """The Gram blocks of rows that are all in the store. Raises RowsLost where they turn out not to be."""
+    without = [f"class '{name}'" for name in classes if not clips.get(name)]
+    if without or not clips[None]:
+        raise NotEnoughData(f"{', '.join(without) or 'the concepts and the random pool'}: no clip could be read")
+    keys = {name: [clip.key for clip in some] for name, some in clips.items()}
+    return Measured(
+        grams={layer: _gram(keys, shelves, classes=classes, layer=layer) for layer in layers},
+        probabilities={name: _softmax(shelves[name][LOGITS].rows(keys[name]).whole()) for name in classes},
+        clips_passed=passed,
     )
+
+
+def _gram(
+    keys: Mapping[str | None, Sequence[str]],
+    shelves: Mapping[str | None, Mapping[str, Shelf]],
+    *,
+    classes: Sequence[str],
+    layer: str,
+) -> Gram:
+    activations = shelves[None][layer].rows(keys[None]).column_blocks()
+    slopes = zip(*(shelves[name][layer].rows(keys[name]).column_blocks() for name in classes), strict=True)
+    return gram(((block, np.concatenate(parts)) for block, parts in zip(activations, slopes, strict=True)), layer=layer)
+
+
+def _softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    shares: npt.NDArray[np.float64] = torch.from_numpy(logits).double().softmax(dim=1).numpy()
+    return shares
+
+
+def _digest(path: Path) -> str:
+    """The sha256 of a file; for one that cannot be read something that no clip ever had or will have."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return f"unread {uuid.uuid4()}"

@@ -15,7 +15,7 @@ from videotcav.explain.analyse import analyse
 from videotcav.explain.design import ConceptRows
 from videotcav.explain.settings import AnalysisSettings
 from videotcav.maps import CamMaps, class_maps, last_spatial_layer
-from videotcav.measure import Batch, batch_size_for, measure
+from videotcav.measure import Batch, measure
 from videotcav.models.model import VideoModel
 from videotcav.records import KINDS, ClipSpec, Kind, Pooling, Progress, Result, silent
 from videotcav.report.notebook_view import results_html, results_table_text
@@ -86,7 +86,7 @@ def tcav(
     groups = [*((None, each) for each in (*concepts.values(), random)), (target, clips)]
     measured = measure(
         model,
-        (batch for class_name, each in groups for batch in _batches(each, batch_size_for(model), class_name)),
+        [Batch(_names(each), each.pixels, class_name) for class_name, each in groups],
         classes=[target],
         layers=layers or model.card.default_layers,
         pooling=pooling,
@@ -126,10 +126,8 @@ def _concept_and_kind(name: str) -> tuple[str, Kind]:
     return concept, kind
 
 
-def _batches(clips: Clips, size: int, class_name: str | None) -> Iterator[Batch]:
-    for start in range(0, len(clips), size):
-        part = slice(start, start + size)
-        yield Batch(tuple(str(record.video.path) for record in clips.records[part]), clips.pixels[part], class_name)
+def _names(clips: Clips) -> tuple[str, ...]:
+    return tuple(str(record.video.path) for record in clips.records)
 
 
 def _rows(clips: Clips, first: int) -> draws.Clips:

@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -22,13 +23,14 @@ import numpy as np
 from pydantic import ValidationError
 from torch import Tensor
 
+from videotcav.engine.store import Store, scratch
 from videotcav.errors import ClassNotFound, LayerNotFound, ModelError
 from videotcav.explain.analyse import analyse
 from videotcav.explain.design import ConceptRows
 from videotcav.explain.draws import Clips
 from videotcav.gather import Inputs, gather
 from videotcav.maps import CAM_SCALE, last_spatial_layer, write_cam_video
-from videotcav.measure import ClipFile, ClipReader, Measured, batch_size_for, measure
+from videotcav.measure import ClipFile, ClipReader, Measured, measure
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec, Medium, Progress, Result, silent
@@ -72,6 +74,7 @@ class Study:
         *,
         skip_bad: bool = False,
         replace: bool = False,
+        store: Path | str | None = None,
         progress: Progress = silent,
     ) -> RunResults:
         """The results, which also lie in a run folder with a report.
@@ -80,40 +83,51 @@ class Study:
             output: the run folder, which must not exist; `runs/NAME` by default.
             skip_bad: leave unreadable videos out and record it, instead of refusing the study.
             replace: an earlier run folder at `output` is replaced when the new one is complete.
+            store: a folder or URL where what the passes produce is kept for other studies. Without one it lies
+                beside the run folder until that is complete, so that a killed run goes on where it was.
             progress: shows how far the passes are.
 
         Raises:
             NotEnoughData: fewer clips, sources or draws than the tests can stand on; says the number needed.
             VideosError: videos cannot be read; all of them are listed.
             NumericalError: NaN or infinity in the model; names clip and layer.
+            StoreError: the store cannot be used.
         """
         target = Path(output) if output else free_run_folder(Path("runs"), self.file.path.stem)
-        with new_run_folder(target, replace=replace) as folder:
-            inputs, measured, left_out = self._pass_clips(gather(self.file), skip_bad=skip_bad, progress=progress)
+        unfinished = target.with_name(f".{target.name if output else self.file.path.stem}-rows")
+        with (
+            new_run_folder(target, replace=replace) as folder,
+            scratch(unfinished) if store is None else nullcontext(Store(store)) as rows,
+        ):
+            inputs, measured, reader = self._pass_clips(gather(self.file), rows, skip_bad=skip_bad, progress=progress)
             results = self._analyse(inputs, measured)
             media = [*_exemplars(inputs, folder / MEDIA), *self._overlays(inputs, folder / MEDIA, progress=progress)]
             write_results(folder, results)
-            write_manifest(folder, self._manifest(inputs, measured, media, left_out))
+            write_manifest(folder, self._manifest(inputs, measured, media, reader))
             write_report(folder)
         return read_run(target)
 
     def _pass_clips(
-        self, inputs: Inputs, *, skip_bad: bool, progress: Progress
-    ) -> tuple[Inputs, Measured, dict[str, str]]:
+        self, inputs: Inputs, store: Store, *, skip_bad: bool, progress: Progress
+    ) -> tuple[Inputs, Measured, ClipReader]:
         """Every clip through the model, and what is left of the inputs when bad videos may be skipped."""
         files: dict[str | None, tuple[ClipFile, ...]] = {None: inputs.set_files}
         files.update(inputs.classes.items())
         reader = ClipReader(
             files,
             partial(_read, spec=self.model.card.clip_spec),
-            batch_size=batch_size_for(self.model),
             skip_bad=skip_bad,
             progress=progress,
         )
         measured = measure(
-            self.model, reader, classes=tuple(inputs.classes), layers=self.layers, pooling=self.file.study.pooling
+            self.model,
+            reader,
+            classes=tuple(inputs.classes),
+            layers=self.layers,
+            pooling=self.file.study.pooling,
+            store=store,
         )
-        return inputs.without(reader.left_out), measured, dict(reader.left_out)
+        return inputs.without(reader.left_out), measured, reader
 
     def _analyse(self, inputs: Inputs, measured: Measured) -> list[Result]:
         concepts, first_row = [], 0
@@ -154,9 +168,7 @@ class Study:
                 value=probabilities[name],
             )
 
-    def _manifest(
-        self, inputs: Inputs, measured: Measured, media: list[Medium], left_out: Mapping[str, str]
-    ) -> dict[str, Any]:
+    def _manifest(self, inputs: Inputs, measured: Measured, media: list[Medium], reader: ClipReader) -> dict[str, Any]:
         study, card = self.file.study, self.model.card
         return {
             "videotcav": version("videotcav"),
@@ -186,10 +198,11 @@ class Study:
             "concepts": _concept_facts(inputs),
             "random": {"clips": len(inputs.random), "sources": len({file.source for file in inputs.random})},
             "clips_sha256": _digest(
-                [*inputs.set_files, *(file for files in inputs.classes.values() for file in files)]
+                reader.digests[file.path] for files in (inputs.set_files, *inputs.classes.values()) for file in files
             ),
+            "clips_passed": measured.clips_passed,
             "cam": {"colour_map": COLOURS, "scale": CAM_SCALE},
-            "left_out": dict(left_out),
+            "left_out": dict(reader.left_out),
             "media": [medium.model_dump() for medium in media],
         }
 
@@ -275,13 +288,9 @@ def _concept_facts(inputs: Inputs) -> dict[str, Any]:
     return facts
 
 
-def _digest(files: Iterable[ClipFile]) -> str:
+def _digest(digests: Iterable[str]) -> str:
     """One hash over the bytes of all clips, in their order."""
-    whole = hashlib.sha256()
-    for file in files:
-        with file.path.open("rb") as clip:
-            whole.update(hashlib.file_digest(clip, "sha256").digest())
-    return whole.hexdigest()
+    return hashlib.sha256(b"".join(bytes.fromhex(digest) for digest in digests)).hexdigest()
 
 
 def _slug(name: str) -> str:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from videotcav.errors import VideotcavWarning
 
 T = TypeVar("T")
 
@@ -69,3 +72,23 @@ class Voice:
     def fail(self, error: Exception) -> None:
         """Why it did not work, in one sentence on standard error."""
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"error: {error}", markup=False, style="red")
+
+
+def show_warnings(voice: Voice) -> None:
+    """From now on the package's own warnings are said as one sentence; others are shown as Python does."""
+    shown = warnings.showwarning
+
+    def show(  # noqa: PLR0917 - the signature that Python calls
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, VideotcavWarning):
+            voice.say(f"warning: {message}")
+        else:
+            shown(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show

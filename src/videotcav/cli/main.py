@@ -14,7 +14,7 @@ import typer
 
 from videotcav.cli.cam import cam, faithfulness
 from videotcav.cli.concepts import concepts
-from videotcav.cli.console import Voice
+from videotcav.cli.console import Voice, show_warnings
 from videotcav.errors import VideotcavError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def main() -> None:
         app()
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
-            Voice().say("interrupted; nothing was left half-written")
+            Voice().say("interrupted; nothing was left half-written, and the same command goes on from here")
         raise
     except (VideotcavError, OSError) as error:
         if debug:
@@ -68,7 +68,8 @@ def _globals(
     json: Annotated[bool, typer.Option("--json", help="The result as one JSON document on standard output.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="A traceback beside an error's sentence.")] = False,
 ) -> None:
-    context.obj = Voice(quiet=quiet, json=json, debug=debug)
+    voice = context.obj = Voice(quiet=quiet, json=json, debug=debug)
+    show_warnings(voice)
 
 
 @app.command()
@@ -90,12 +91,22 @@ def run(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Run folder; runs/NAME by default.")] = None,
     *,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and record it.")] = False,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder or URL (s3://bucket/folder) where what the passes produce is kept, so that a later study "
+            "passes only what is new. Without it rows are kept beside the run folder until the run is complete."
+        ),
+    ] = None,
 ) -> None:
-    """Run a study: which concepts move which class, at which layer, and how sure that is."""
+    """Run a study: which concepts move which class, at which layer, and how sure that is.
+
+    A run that was killed goes on where it was when the same command is given again.
+    """
     from videotcav.study import Study  # noqa: PLC0415 - torch is slow to import
 
     voice: Voice = context.obj
-    _conclude(voice, Study.from_file(study).run(output, skip_bad=skip_bad, progress=voice.progress))
+    _conclude(voice, Study.from_file(study).run(output, skip_bad=skip_bad, store=store, progress=voice.progress))
 
 
 @app.command()

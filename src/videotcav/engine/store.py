@@ -1,0 +1,294 @@
+"""What passes produced, one row a clip, kept by what it was made of: in a local folder or an object store.
+
+    STORE/<recipe>/recipe.json               in words: weights, layer, pooling, precision, class …
+    STORE/<recipe>/<shard>.safetensors       the rows of some clips, in blocks of columns
+
+A recipe is everything that a row depends on besides its clip; its folder is named by the hash of it, a shard by the
+hash of its header. So nothing is ever renamed, replaced or out of date, several runs may write at once, and what a
+shard holds can be checked block by block. A shard appears whole or not at all; one that is damaged all the same is
+told, removed and never used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+import uuid
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import numpy.typing as npt
+import safetensors.numpy
+from fsspec.implementations.local import LocalFileSystem
+
+from videotcav.errors import MissingExtra, StoreError, VideotcavWarning
+
+Float32Array = npt.NDArray[np.float32]
+Recipe = Mapping[str, object]
+
+BLOCK_COLUMNS = 8192
+_HEADER_GUESS = 2**14
+_READ_AT_ONCE = 64
+_DAY_SECONDS = 86_400
+
+
+class RowsLost(Exception):
+    """Rows that the index promised are damaged or gone; they are now missing from their shelf."""
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """What the header of a shard says; block i of the columns lies at bytes `edges[i]` to `edges[i + 1]`."""
+
+    path: str
+    clips: tuple[str, ...]
+    columns: int
+    sums: tuple[str, ...]
+    edges: tuple[int, ...]
+
+
+class Store:
+    """Shelves of rows below a local path or a URL that fsspec knows, as `s3://bucket/study`."""
+
+    def __init__(self, place: str | Path) -> None:
+        self.place = str(place)
+        self.bytes_written = 0
+        try:
+            self.files, self.root = fsspec.core.url_to_fs(self.place)
+        except ImportError as error:
+            extra = "s3" if self.place.startswith("s3:") else "store"
+            raise MissingExtra(error.name or "a package", extra=extra, purpose=f"--store {self.place}") from None
+        except ValueError as error:
+            raise StoreError(f"--store {self.place}: {error}; give a folder or a URL as s3://bucket/folder") from None
+        if self.is_local:
+            _sweep(Path(self.root))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the rows lie in a folder of this machine's file system."""
+        return isinstance(self.files, LocalFileSystem)
+
+    def shelf(self, recipe: Recipe) -> Shelf:
+        """The rows of a recipe, as they are now."""
+        return Shelf(self, recipe)
+
+    def write(self, path: str, content: bytes) -> None:
+        """Makes a file appear whole or not at all. Object stores do so by themselves. Raises StoreError."""
+        with self.speaking():
+            if not self.is_local:
+                self.files.pipe_file(path, content)
+            else:
+                target = Path(path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                unfinished = target.with_name(f".{uuid.uuid4().hex}.tmp")
+                unfinished.write_bytes(content)
+                unfinished.replace(target)
+        self.bytes_written += len(content)
+
+    @contextmanager
+    def speaking(self) -> Iterator[None]:
+        """Turns what the file system says in the body into one sentence."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # every backend has exceptions of its own
+            reason = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
+            raise StoreError(f"the store {self.place} cannot be used: {reason}") from error
+
+
+class Shelf:
+    """The rows of one recipe in a store, found by the key of their clip."""
+
+    def __init__(self, store: Store, recipe: Recipe) -> None:
+        self._store = store
+        text = json.dumps(recipe, indent=1, sort_keys=True, ensure_ascii=False)
+        self._folder = f"{store.root}/{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+        self._text = text
+        self._described = False
+        self._shards: dict[str, _Shard] = {}
+        self._where: dict[str, tuple[_Shard, int]] = {}
+        self.refresh()
+
+    def __contains__(self, clip: str) -> bool:
+        return clip in self._where
+
+    def refresh(self) -> None:
+        """Sees what has been added since, by whomever."""
+        files = self._store.files
+        with self._store.speaking():
+            files.invalidate_cache(self._folder)
+            try:
+                listed = files.ls(self._folder, detail=True)
+            except FileNotFoundError:
+                listed = []
+        sizes = {entry["name"]: entry["size"] for entry in listed if entry["name"].endswith(".safetensors")}
+        self._described = any(entry["name"].endswith("recipe.json") for entry in listed)
+        new = sorted(path for path in sizes if path not in self._shards)
+        for path, header in zip(new, self._headers(new, sizes), strict=True):
+            try:
+                self._enter(_parsed(path, header, sizes[path]))
+            except (ValueError, KeyError, TypeError) as error:
+                self._discard(path, f"its header is damaged ({error})")
+
+    def put(self, clips: Sequence[str], rows: Float32Array) -> None:
+        """Adds `rows × columns`, one row for each of the clips' keys, as one shard."""
+        if not self._described:
+            self._store.write(f"{self._folder}/recipe.json", self._text.encode())
+            self._described = True
+        starts = range(0, rows.shape[1], BLOCK_COLUMNS)
+        blocks = [np.ascontiguousarray(rows[:, start : start + BLOCK_COLUMNS], np.float32) for start in starts]
+        facts = {
+            "clips": list(clips),
+            "columns": rows.shape[1],
+            "sums": [_checksum(block.data) for block in blocks],
+        }
+        content = safetensors.numpy.save(
+            {f"{number:06}": block for number, block in enumerate(blocks)}, {"videotcav": json.dumps(facts)}
+        )
+        header = content[: 8 + int.from_bytes(content[:8], "little")]
+        path = f"{self._folder}/{_name(header)}.safetensors"
+        self._store.write(path, content)
+        self._enter(_parsed(path, header, len(content)))
+
+    def rows(self, clips: Sequence[str]) -> StoredRows:
+        """The rows of these clips, in this order. Raises RowsLost where one is not on the shelf."""
+        return StoredRows(self, clips)
+
+    def lookup(self, clip: str) -> tuple[_Shard, int]:
+        """The shard that holds a clip's row, and which of its rows it is."""
+        try:
+            return self._where[clip]
+        except KeyError:
+            raise RowsLost(clip) from None
+
+    def read(self, shards: Sequence[_Shard], block: int) -> Iterator[Float32Array]:
+        """A block of columns of each shard, checked. Raises RowsLost."""
+        for first in range(0, len(shards), _READ_AT_ONCE):
+            some = shards[first : first + _READ_AT_ONCE]
+            starts = [shard.edges[block] for shard in some]
+            ends = [shard.edges[block + 1] for shard in some]
+            with self._store.speaking():
+                found = self._store.files.cat_ranges([shard.path for shard in some], starts, ends, on_error="return")
+                for content in found:
+                    if isinstance(content, Exception) and not isinstance(content, FileNotFoundError):
+                        raise content
+            for shard, content in zip(some, found, strict=True):
+                if isinstance(content, FileNotFoundError):
+                    self._lose(shard, "it is gone")
+                if _checksum(content) != shard.sums[block]:
+                    self._lose(shard, "its content does not match its checksum")
+                yield np.frombuffer(content, np.float32).reshape(len(shard.clips), -1)
+
+    def _headers(self, paths: Sequence[str], sizes: Mapping[str, int]) -> list[bytes]:
+        if not paths:
+            return []
+        files, headers = self._store.files, []
+        with self._store.speaking():
+            begun = files.cat_ranges(list(paths), 0, [min(_HEADER_GUESS, sizes[path]) for path in paths])
+            for path, start in zip(paths, begun, strict=True):
+                end = 8 + int.from_bytes(start[:8], "little")
+                whole = files.cat_file(path, 0, end) if len(start) < end <= sizes[path] else start
+                headers.append(bytes(whole[:end]))
+        return headers
+
+    def _enter(self, shard: _Shard) -> None:
+        self._shards[shard.path] = shard
+        for row, clip in enumerate(shard.clips):
+            self._where.setdefault(clip, (shard, row))
+
+    def _lose(self, shard: _Shard, why: str) -> None:
+        del self._shards[shard.path]
+        self._where = {clip: place for clip, place in self._where.items() if place[0] is not shard}
+        self._discard(shard.path, why)
+        raise RowsLost(shard.path)
+
+    def _discard(self, path: str, why: str) -> None:
+        warnings.warn(f"{path} is left out of the store, as {why}; its clips are passed again", VideotcavWarning, 2)
+        with suppress(OSError):  # another run may have removed it
+            self._store.files.rm_file(path)
+
+
+class StoredRows:
+    """`rows × columns` that lie on a shelf, read in blocks of columns."""
+
+    def __init__(self, shelf: Shelf, clips: Sequence[str]) -> None:
+        self._shelf = shelf
+        self._count = len(clips)
+        places: dict[str, tuple[_Shard, list[int], list[int]]] = {}
+        for position, clip in enumerate(clips):
+            shard, row = shelf.lookup(clip)
+            _, positions, rows = places.setdefault(shard.path, (shard, [], []))
+            positions.append(position)
+            rows.append(row)
+        self._places = list(places.values())
+        self.columns = self._places[0][0].columns if self._places else 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def column_blocks(self) -> Iterator[Float32Array]:
+        """Blocks of `BLOCK_COLUMNS` columns of all rows, the last one narrower, left to right. Raises RowsLost."""
+        for block, start in enumerate(range(0, self.columns, BLOCK_COLUMNS)):
+            found = np.empty((self._count, min(BLOCK_COLUMNS, self.columns - start)), np.float32)
+            parts = self._shelf.read([shard for shard, _, _ in self._places], block)
+            for (_, positions, rows), part in zip(self._places, parts, strict=True):
+                found[positions] = part[rows]
+            yield found
+
+    def whole(self) -> Float32Array:
+        """All rows at once: for narrow ones, as logits."""
+        return np.concatenate(list(self.column_blocks()), axis=1)
+
+
+@contextmanager
+def scratch(folder: Path) -> Iterator[Store]:
+    """A store in a folder that is removed when the body ends well, and kept for the next try when it does not.
+
+    Whoever ends last removes it: a lock, which also a killed process gives back, says who is still there.
+    """
+    import fcntl  # noqa: PLC0415 - not on every system
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield Store(folder)
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _parsed(path: str, header: bytes, size: int) -> _Shard:
+    """The shard that a header describes. Raises ValueError where name, header and size contradict each other."""
+    if Path(path).stem != _name(header):
+        raise ValueError("it does not bear out its name")
+    content: dict[str, Any] = json.loads(header[8:])
+    facts = json.loads(content.pop("__metadata__")["videotcav"])
+    edges = [len(header), *(len(header) + content[name]["data_offsets"][1] for name in sorted(content))]
+    if edges[-1] != size:
+        raise ValueError(f"{size} bytes instead of {edges[-1]}")
+    return _Shard(path, tuple(facts["clips"]), facts["columns"], tuple(facts["sums"]), tuple(edges))
+
+
+def _name(header: bytes) -> str:
+    return hashlib.sha256(header).hexdigest()[:32]
+
+
+def _checksum(content: bytes | memoryview) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _sweep(root: Path) -> None:
+    """Removes what killed runs left half-written; a day is longer than any run needs for one file."""
+    for path in root.glob("*/.*.tmp"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _DAY_SECONDS:
+                path.unlink()
