@@ -129,6 +129,30 @@ def test_flicker_is_found_to_move_the_class_that_is_flicker_and_its_frozen_twin_
     assert verdicts["frozen", "random"] != "positive"
 
 
+def test_groups_of_sets_are_told_from_each_other(study_folder: Path, tmp_path: Path) -> None:
+    study = study_folder / "study.toml"
+    text = study.read_text()
+    study.write_text(text + '[groups]\nmotion = ["flicker/spatiotemporal", "flicker/frozen"]\n')
+    run = Study.from_file(study).run(tmp_path / "run")
+    rows = {row.kind: row for row in run.results if row.statistic == "relative"}
+    assert {(row.against, row.group) for row in rows.values()} == {("group", "motion")}
+    assert rows["spatiotemporal"].value + rows["frozen"].value == pytest.approx(1.0)
+    assert rows["spatiotemporal"].value == 1.0
+    page = (run.folder / "report.html").read_text()
+    assert "Told from each other" in page
+    for wrong, sentence in (
+        ('["flicker/spatiotemporal", "flicker/reversed"]', "groups.motion: 'flicker/reversed' is not one of its sets"),
+        ('["flicker", "flickr"]', "groups.motion: 'flickr' is not one of its concepts; closest: 'flicker'"),
+        ('["flicker", "flicker"]', "groups.motion: 'flicker' is named twice"),
+    ):
+        study.write_text(text + f"[groups]\nmotion = {wrong}\n")
+        with pytest.raises(ConceptError, match=sentence):
+            Study.from_file(study).run(tmp_path / "other")
+    study.write_text(text + '[groups]\nmotion = ["flicker"]\n')
+    with pytest.raises(StudyFileError, match=r"groups\.motion"):
+        Study.from_file(study)
+
+
 def test_the_same_study_twice_gives_the_same_bytes(study_folder: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         Study.from_file(study_folder / "study.toml").run(tmp_path / name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,19 +11,39 @@ from videotcav.concepts.review import SetReview, reviewed_sets
 from videotcav.concepts.sets import METADATA, read_sets
 from videotcav.errors import ConceptError, StudyFileError, closest
 from videotcav.measure import ClipFile
-from videotcav.records import ConceptSet
+from videotcav.records import KINDS, ConceptSet
 from videotcav.studyfile import SourcesSection, StudyText, class_videos
 from videotcav.video.clips import VIDEO_SUFFIXES
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything a study reads, in a fixed order; `reviews` says of each concept that people verified how they did."""
+    """Everything a study reads, in a fixed order; `reviews` says of each concept that people verified how they did.
+
+    `declared` are the study's groups: names of concepts or of sets.
+    """
 
     concepts: tuple[ConceptSet, ...]
     random: tuple[ClipFile, ...]
     classes: dict[str, tuple[ClipFile, ...]]
     reviews: dict[str, str]
+    declared: dict[str, tuple[str, ...]]
+
+    @property
+    def groups(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Each group with the names of its sets; concepts are held against each other kind by kind.
+
+        A kind in which fewer than two of the concepts are there makes no group.
+        """
+        there = {concept.name for concept in self.concepts}
+        found = []
+        for name, members in self.declared.items():
+            if any("/" in member for member in members):
+                found.append((name, members))
+            else:
+                found += [(name, tuple(f"{member}/{kind}" for member in members)) for kind in KINDS]
+        kept = [(name, tuple(member for member in members if member in there)) for name, members in found]
+        return [(name, members) for name, members in kept if len(members) > 1]
 
     @property
     def set_files(self) -> tuple[ClipFile, ...]:
@@ -71,8 +91,11 @@ def gather(file: StudyText) -> Inputs:
             hint = closest(name, reviews) or ", ".join(reviews)
             raise ConceptError(f"{', '.join(map(str, study.concepts.folders))}: no concept '{name}'; closest: {hint}")
     wanted = study.concepts.include or tuple(reviews)
+    used = tuple(concept for name in wanted for concept in concepts if concept.concept == name)
+    check_groups(study.groups, used)
     return Inputs(
-        concepts=tuple(concept for name in wanted for concept in concepts if concept.concept == name),
+        concepts=used,
+        declared=study.groups,
         random=_random_pool(folder / study.random.folder, source_of),
         classes={
             name: tuple(ClipFile(path=path, source=source_of(path)) for path in paths)
@@ -80,6 +103,21 @@ def gather(file: StudyText) -> Inputs:
         },
         reviews={name: review.sentence for name, review in reviews.items() if review.reviewed},
     )
+
+
+def check_groups(groups: Mapping[str, Sequence[str]], concepts: Sequence[ConceptSet]) -> None:
+    """Nothing where every member of every group is a concept, or else every one a set, of the study.
+
+    Raises ConceptError with the group, the member and the closest name.
+    """
+    for group, members in groups.items():
+        sets = any("/" in member for member in members)
+        known = sorted({concept.name if sets else concept.concept for concept in concepts})
+        for member in members:
+            if member not in known or members.count(member) > 1:
+                twice = "is named twice" if member in known else f"is not one of its {'sets' if sets else 'concepts'}"
+                hint = closest(member, known) or ", ".join(known)
+                raise ConceptError(f"groups.{group}: '{member}' {twice}; closest: {hint}")
 
 
 def _random_pool(folder: Path, source_of: Callable[[Path], str]) -> tuple[ClipFile, ...]:

@@ -18,8 +18,9 @@ T = TypeVar("T")
 Kind = Literal["spatial", "spatiotemporal", "frozen", "shuffled", "reversed"]
 """How a concept clip was made: one crop repeated; a track; or a twin of that same track."""
 
-Statistic = Literal["sign_count", "sensitivity", "cosine"]
-"""The scores of METHOD 3: fraction of clips with S > 0, mean of S, mean cosine of gradient and CAV."""
+Statistic = Literal["sign_count", "sensitivity", "cosine", "relative"]
+"""The scores of METHOD 3: fraction of clips with S > 0, mean of S, mean cosine of gradient and CAV; and the fraction
+along a CAV that was trained against the rest of a group of concepts."""
 
 Verdict = Literal["positive", "negative", "no evidence", "not learned", "degenerate", "underpowered"]
 """What may be concluded about a concept; decided by effect, interval, p and accuracy together."""
@@ -30,6 +31,7 @@ Pooling = Literal["none", "space", "time", "all"]
 KINDS: tuple[Kind, ...] = ("spatial", "spatiotemporal", "frozen", "shuffled", "reversed")
 TWINS: tuple[Kind, ...] = ("frozen", "shuffled", "reversed")
 STATISTICS: tuple[Statistic, ...] = ("sign_count", "sensitivity", "cosine")
+"""Those of every CAV; `relative` belongs to groups alone."""
 
 
 class Record(BaseModel):
@@ -213,16 +215,19 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class Result(Record):
-    """One row of results: a concept × kind × layer × class × statistic, against random clips or against a twin.
+    """One row of results: a concept × kind × layer × class × statistic, against random clips, a twin or a group.
 
     `value` with its 95 % interval is the estimate; for `against` a twin it is the difference between the two
     values. `null_*` is the central 95 % of the null and its centre. `p` is never 0. `classic` is the published
-    t-test, shown for comparison only.
+    t-test, shown for comparison only: it holds `runs`, the values with each random set (`value` is their mean),
+    against `random_runs`, those of as many random sets against random sets. `group` names the concepts that a
+    `relative` value is held against.
     """
 
     concept: str
     kind: Kind
-    against: Literal["random", "frozen", "shuffled", "reversed"]
+    against: Literal["random", "frozen", "shuffled", "reversed", "group"]
+    group: str = ""
     layer: str
     class_name: str
     statistic: Statistic
@@ -237,6 +242,8 @@ class Result(Record):
     null_draws: PositiveInt
     p_classic: Fraction | None = None
     p_classic_corrected: Fraction | None = None
+    runs: tuple[float, ...] = ()
+    random_runs: tuple[float, ...] = ()
     accuracy: Fraction
     accuracy_low: Fraction
     accuracy_high: Fraction

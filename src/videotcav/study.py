@@ -26,7 +26,7 @@ from torch import Tensor
 from videotcav.engine.store import Store, scratch
 from videotcav.errors import ClassNotFound, LayerNotFound, ModelError
 from videotcav.explain.analyse import analyse
-from videotcav.explain.design import ConceptRows
+from videotcav.explain.design import ConceptRows, Group
 from videotcav.explain.draws import Clips
 from videotcav.gather import Inputs, gather
 from videotcav.maps import CAM_SCALE, last_spatial_layer, write_cam_video
@@ -139,12 +139,14 @@ class Study:
             classes[name] = _rows(files, first_class_row)
             first_class_row += len(files)
         settings = self.file.study.tests.model_copy(update={"seed": self.file.study.seed})
+        by_name = {concept.name: concept for concept in concepts}
         return analyse(
             measured.grams,
             concepts=concepts,
             random=_rows(inputs.random, first_row),
             classes=classes,
             settings=settings,
+            groups=[Group(name, tuple(by_name[member] for member in members)) for name, members in inputs.groups],
         )
 
     def _overlays(self, inputs: Inputs, media: Path, *, progress: Progress) -> Iterator[Medium]:
@@ -196,6 +198,7 @@ class Study:
                 for (name, files), shares in zip(inputs.classes.items(), measured.probabilities.values(), strict=True)
             },
             "concepts": _concept_facts(inputs),
+            "groups": inputs.declared,
             "random": {"clips": len(inputs.random), "sources": len({file.source for file in inputs.random})},
             "clips_sha256": _digest(
                 reader.digests[file.path] for files in (inputs.set_files, *inputs.classes.values()) for file in files

@@ -9,14 +9,14 @@ import hashlib
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, PositiveInt, ValidationError
 from pydantic_core import ErrorDetails
 
 from videotcav.errors import StudyFileError, VideoError, closest
 from videotcav.explain.settings import AnalysisSettings
-from videotcav.records import ClipSpec, Pooling, Record, Statistic
+from videotcav.records import ClipSpec, Pooling, Record
 from videotcav.video.clips import find_videos
 
 
@@ -68,24 +68,30 @@ class CamSection(Record):
     against: str | None = None
 
 
+GroupMembers = Annotated[tuple[str, ...], Field(min_length=2)]
+"""Names of concepts, as "racket", or of sets, as "racket/frozen"."""
+
+
 class StudyFile(Record):
     """A whole study, as validated from its file. Paths are relative to the folder of the file.
 
     `primary` is the statistic in which the report tells the verdicts; all three are computed, tested and shown. A
     sign count saturates where a class's gradients agree, and then nothing can be told from random vectors by it;
-    the cosine does not, and has the same unit at every layer.
+    the cosine does not, and has the same unit at every layer. `groups` names concepts that are also to be told from
+    each other (`relative` scores): concepts kind by kind, or sets.
     """
 
     question: str
     seed: int = 0
     layers: tuple[str, ...] = ()
     pooling: Pooling = "none"
-    primary: Statistic = "cosine"
+    primary: Literal["sign_count", "sensitivity", "cosine"] = "cosine"
     model: ModelSection
     classes: dict[str, ClassSection] = Field(min_length=1)
     sources: SourcesSection | None = None
     concepts: ConceptsSection
     random: RandomSection
+    groups: dict[str, GroupMembers] = Field(default_factory=dict)
     tests: AnalysisSettings = Field(default_factory=AnalysisSettings)
     cam: CamSection | None = None
 

@@ -44,7 +44,9 @@ def held_out_accuracy(
     comes from resampling the sources of both.
     """
     concept_fold = _deal(concept, folds, rng)
-    pool_fold = _deal(pool, folds, rng)
+    part_of = dict(zip(concept.sources, concept_fold.tolist(), strict=True))
+    dealt = _deal(pool, folds, rng).tolist()  # a video that both sides share is in one part
+    pool_fold = np.array([part_of.get(source, part) for source, part in zip(pool.sources, dealt, strict=True)])
     concept_right = np.zeros(len(concept))
     pool_right, pool_seen = np.zeros(len(pool)), np.zeros(len(pool))
     for chosen in negatives:

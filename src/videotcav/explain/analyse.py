@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from threadpoolctl import threadpool_limits
 
-from videotcav.explain.design import ConceptRows, Design
+from videotcav.explain.design import ConceptRows, Design, Group
 from videotcav.explain.draws import Clips
 from videotcav.explain.gram import Gram
 from videotcav.explain.judge import judge
@@ -24,30 +24,41 @@ def analyse(
     random: Clips,
     classes: Mapping[str, Clips],
     settings: AnalysisSettings | None = None,
+    groups: Sequence[Group] = (),
 ) -> list[Result]:
     """One result for every concept set × layer × class × statistic against random clips, and for every dynamic
-    concept against each of its twins; set by set, in the order they were given.
+    concept against each of its twins; set by set, in the order they were given. Then one `relative` result for every
+    member of every group × layer × class.
 
     `grams` maps layers to their inner products; `concepts` and `random` say which kernel rows are theirs,
     `classes` which rows of `cross` are each class's clips. The family of a correction is all rows of one
-    statistic: the three statistics are three views of the same questions, not more questions. Every random
+    statistic: the three statistics are three views of the same questions, not more questions; relative scores ask
+    their own. Every random
     choice follows from the seed and the concept's name, so neither order nor company changes a draw.
 
     Raises:
         NotEnoughData: a set, the random pool or the null draws are too few; the message says what is needed.
     """
-    design = Design(tuple(concepts), random, classes, layers=len(grams), settings=settings or AnalysisSettings())
+    design = Design(
+        tuple(concepts),
+        random,
+        classes,
+        layers=len(grams),
+        settings=settings or AnalysisSettings(),
+        groups=tuple(groups),
+    )
     design.refuse_too_little()
     # Many tiny solves: a thread a layer serves them, several threads a solve only get into each other's way.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
         layers = [threads.submit(Layer(name, gram, design).estimates) for name, gram in grams.items()]
         estimates = [each for layer in layers for each in layer.result()]
     place = {concept.name: index for index, concept in enumerate(concepts)}
-    estimates.sort(key=lambda each: (place[each.of.name], each.against != "random"))
+    estimates.sort(key=lambda each: (each.against == "group", place[each.of.name], each.against != "random"))
     results: dict[int, Result] = {}
-    for statistic in STATISTICS:
+    for statistic in (*STATISTICS, *(["relative"] if design.groups else [])):
         members = [index for index, each in enumerate(estimates) if each.statistic == statistic]
         family = [estimates[index] for index in members]
-        judged = judge(family, settings=design.settings, null_draws=design.null_draws)
+        draws = design.relative_draws if statistic == "relative" else design.null_draws
+        judged = judge(family, settings=design.settings, null_draws=draws)
         results.update(zip(members, judged, strict=True))
     return [results[index] for index in sorted(results)]

@@ -92,6 +92,23 @@ def random_influence(
     return _jackknifed(left_out[:, eligible])
 
 
+def joint_influence(positives: Clips, negatives: Clips, *, score_runs: _ScoreRuns) -> Floats:
+    """The influence (3, source, class) of each source video of two sets, which may share videos, on the CAV between
+    them: a video is left out of both at once.
+    """
+    first, second = np.array(positives.sources), np.array(negatives.sources)
+    without: dict[tuple[int, int], list[tuple[int, Rows]]] = {}
+    sources = list(dict.fromkeys((*positives.sources, *negatives.sources)))
+    for index, source in enumerate(sources):
+        kept, held = positives.rows[first != source], negatives.rows[second != source]
+        without.setdefault((len(kept), len(held)), []).append((index, np.concatenate([kept, held])))
+    parts: dict[int, Floats] = {}
+    for (count, _), group in without.items():
+        scores = score_runs(np.stack([rows for _, rows in group]), count)
+        parts.update(zip((index for index, _ in group), np.moveaxis(scores, 1, 0), strict=True))
+    return _jackknifed(np.stack([parts[index] for index in range(len(sources))], axis=1))
+
+
 def wilson(share: float, *, sources: int) -> tuple[float, float]:
     """Wilson's 95 % interval of a share among independent videos: never empty, also where all of them agree."""
     z = 1.959964

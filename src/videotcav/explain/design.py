@@ -49,6 +49,20 @@ class ConceptRows:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Concept sets that are told from each other: a relative CAV has one of them on one side, the rest on the other."""
+
+    name: str
+    members: tuple[ConceptRows, ...]
+
+    def rest(self, concept: ConceptRows) -> Clips:
+        """The clips of all other sets of the group."""
+        others = [each.clips for each in self.members if each is not concept]
+        rows: Rows = np.concatenate([clips.rows for clips in others])
+        return Clips(rows, tuple(source for clips in others for source in clips.sources))
+
+
+@dataclass(frozen=True)
 class Design:
     """What is asked of which clips: concept sets, the random pool and the class clips, at how many layers."""
 
@@ -57,6 +71,7 @@ class Design:
     classes: Mapping[str, Clips]
     layers: int
     settings: AnalysisSettings
+    groups: tuple[Group, ...] = ()
 
     @property
     def pairs(self) -> list[tuple[ConceptRows, ConceptRows]]:
@@ -82,6 +97,16 @@ class Design:
         """Pseudo-concepts, and label flips, of each test."""
         return self.settings.null_draws(self.tests)
 
+    @property
+    def relative_tests(self) -> int:
+        """Tests in the family of relative scores: every member of every group, at every layer, for every class."""
+        return sum(len(group.members) for group in self.groups) * self.layers * len(self.classes)
+
+    @property
+    def relative_draws(self) -> int:
+        """Pseudo-concepts of each relative test."""
+        return self.settings.null_draws(self.relative_tests)
+
     def refuse_too_little(self) -> None:
         """Nothing where the method can stand on what there is.
 
@@ -101,11 +126,13 @@ class Design:
         for name, clips in self.classes.items():
             if len(clips) < 2:  # noqa: PLR2004 - one clip has no spread
                 raise NotEnoughData(f"class '{name}' has {len(clips)} clips; at least 2 are needed, better 30")
-        needed = settings.null_draws_needed(self.tests)
-        if self.null_draws < needed:
+        largest = max(self.tests, self.relative_tests)
+        needed = settings.null_draws_needed(largest)
+        if settings.null_draws(largest) < needed:
             raise NotEnoughData(
-                f"{self.tests} tests at alpha {settings.alpha} with the correction '{settings.correction}' need at "
-                f"least {needed} pseudo-concepts, not {self.null_draws}: raise pseudo_concepts, or leave it out"
+                f"{largest} tests at alpha {settings.alpha} with the correction '{settings.correction}' need at "
+                f"least {needed} pseudo-concepts, not {settings.null_draws(largest)}: raise pseudo_concepts, or leave "
+                "it out"
             )
         for each in self.concepts:
             null_shape(each, self.random)

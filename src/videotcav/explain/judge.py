@@ -18,7 +18,7 @@ from videotcav.explain.tests import Null
 from videotcav.explain.verdict import verdict
 from videotcav.records import Result, Statistic
 
-Against = Literal["random", "frozen", "shuffled", "reversed"]
+Against = Literal["random", "frozen", "shuffled", "reversed", "group"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,9 @@ class Estimate:
     accuracy: Accuracy
     gradient_cosine: float
     random_clips: int
+    group: str = ""
+    runs: tuple[float, ...] = ()
+    random_runs: tuple[float, ...] = ()
 
     @property
     def p(self) -> float:
@@ -127,6 +130,7 @@ def _result(
         concept=estimate.of.concept,
         kind=estimate.of.kind,
         against=estimate.against,
+        group=estimate.group,
         layer=estimate.layer,
         class_name=estimate.class_name,
         statistic=estimate.statistic,
@@ -141,6 +145,8 @@ def _result(
         null_draws=len(estimate.null.draws),
         p_classic=estimate.p_classic,
         p_classic_corrected=p_classic_corrected,
+        runs=estimate.runs,
+        random_runs=estimate.random_runs,
         accuracy=estimate.accuracy.value,
         accuracy_low=estimate.accuracy.low,
         accuracy_high=estimate.accuracy.high,
@@ -160,6 +166,7 @@ def _result(
             smallest_effect=smallest_effect,
             largest_effect=estimate.largest_effect,
             learned=estimate.accuracy.learned,
-            degenerate=estimate.statistic == "sign_count" and estimate.gradient_cosine > settings.degenerate_cosine,
+            degenerate=estimate.statistic in ("sign_count", "relative")
+            and estimate.gradient_cosine > settings.degenerate_cosine,
         ),
     )

@@ -24,6 +24,7 @@ from videotcav.explain.design import (
 from videotcav.explain.draws import generator, source_shares
 from videotcav.explain.gram import Floats, Gram, Rows
 from videotcav.explain.judge import Against, Estimate
+from videotcav.explain.relative import relative_estimates
 from videotcav.explain.score import run_statistics, statistics_with_shared_negatives
 from videotcav.explain.tests import Null, classic_two_sample, flip_null, set_null
 from videotcav.records import STATISTICS, Statistic
@@ -60,13 +61,15 @@ class Layer:
         self._scored: dict[bytes, Scored] = {}
 
     def estimates(self) -> list[Estimate]:
-        """All concepts against random clips, then all dynamic concepts against their twins."""
+        """All concepts against random clips, all dynamic concepts against their twins, all groups within themselves."""
         accuracies = {each.name: self.accuracy(each) for each in self.design.concepts}
         estimates = []
         for each in self.design.concepts:
             estimates += self.against_random(each, accuracies[each.name])
         for dynamic, twin in self.design.pairs:
             estimates += self.against_twin(dynamic, twin, accuracies[dynamic.name])
+        for group in self.design.groups:
+            estimates += relative_estimates(self, group)
         return estimates
 
     def against_random(self, concept: ConceptRows, accuracy: Accuracy) -> list[Estimate]:
@@ -88,9 +91,8 @@ class Layer:
                 value=float(observed.per_draw[index, :, column].mean()),
                 deviations=resampled[index, :, column],
                 null=set_null(null[index, :, column]),
-                p_classic=classic_two_sample(
-                    observed.per_draw[index, :, column], random_against_random[index, :, column]
-                ).p,
+                runs=observed.per_draw[index, :, column],
+                random_runs=random_against_random[index, :, column],
                 accuracy=accuracy,
                 random_clips=negatives.shape[1],
             )
@@ -113,7 +115,6 @@ class Layer:
                 value=float(contrast[index, 0, column]),
                 deviations=resampled[index, :, column],
                 null=flip_null(contrast[index, 1:, column], complete=complete),
-                p_classic=None,
                 accuracy=accuracy,
                 random_clips=negatives.shape[1],
             )
@@ -243,9 +244,10 @@ class Layer:
         value: float,
         deviations: Floats,
         null: Null,
-        p_classic: float | None,
         accuracy: Accuracy,
         random_clips: int,
+        runs: Floats | None = None,
+        random_runs: Floats | None = None,
     ) -> Estimate:
         clips = self.design.classes[class_name]
         bound = float(self.gram.gradient_norms[clips.rows].mean()) if statistic == "sensitivity" else 1.0
@@ -268,7 +270,9 @@ class Layer:
             high=max(float(high), value),
             null=null,
             largest_effect=max(highest - null.centre, null.centre - lowest),
-            p_classic=p_classic,
+            p_classic=None if runs is None or random_runs is None else classic_two_sample(runs, random_runs).p,
+            runs=() if runs is None else tuple(runs.tolist()),
+            random_runs=() if random_runs is None else tuple(random_runs.tolist()),
             accuracy=accuracy,
             gradient_cosine=self.gram.gradient_cosine(clips.rows),
             random_clips=random_clips,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import matplotlib as mpl
 from matplotlib.colors import to_hex
 
-from videotcav.records import Result, Statistic
+from videotcav.records import TWINS, Result, Statistic
 from videotcav.report.sentences import question_order, unique
 from videotcav.report.words import score
 
@@ -91,18 +91,26 @@ class Figure:
     statistic: Statistic
     contrast: bool
     panels: tuple[Panel, ...]
+    group: str = ""
 
 
 def figure(
-    results: Sequence[Result], *, layers: Sequence[str], class_name: str, statistic: Statistic, contrast: bool
+    results: Sequence[Result],
+    *,
+    layers: Sequence[str],
+    class_name: str,
+    statistic: Statistic,
+    contrast: bool,
+    group: str = "",
 ) -> Figure | None:
-    """Bars of one class and statistic, or None where the results have none of them."""
+    """Bars of one class and statistic, or None where the results have none of them; `group` for relative ones."""
     rows = [
         row
         for row in results
         if row.class_name == class_name
         and row.statistic == statistic
-        and (row.against != "random") is contrast
+        and (row.against in TWINS) is contrast
+        and row.group == group
         and _is_drawable(row)
     ]
     rows.sort(key=lambda row: question_order(row.kind, row.against))
@@ -120,7 +128,7 @@ def figure(
         if (here := [row for row in rows if row.layer == layer])
         and (axis := _axis(here, statistic=statistic, contrast=contrast))
     )
-    return Figure(class_name, statistic, contrast, panels) if panels else None
+    return Figure(class_name, statistic, contrast, panels, group) if panels else None
 
 
 def colour_stops(colour_map: str, *, stops: int = 9) -> tuple[tuple[float, str], ...]:
@@ -141,7 +149,7 @@ def _in_order_of(results: Sequence[Result], names: Iterable[str]) -> list[str]:
 
 
 def _axis(rows: Sequence[Result], *, statistic: Statistic, contrast: bool) -> Axis:
-    if statistic == "sign_count":
+    if statistic in ("sign_count", "relative"):
         return Axis(-1.0 if contrast else 0.0, 1.0, statistic)
     reach = max(abs(value) for row in rows for value in (row.value, row.low, row.high, row.null_low, row.null_high))
     end = _nice(reach)

@@ -69,6 +69,7 @@ def render(run: RunResults) -> str:
         cautions=cautions(run),
         figures=_figures(run),
         colour_stops=figures.colour_stops(run.manifest.cam.colour_map) if run.manifest.cam else (),
+        relative=_relative(run),
         accuracies=_accuracies(run),
         classic=[
             row for row in by_statistic.get(run.manifest.tests.primary, []) if row.p_classic_corrected is not None
@@ -115,10 +116,27 @@ def _figures(run: RunResults) -> dict[Statistic, list[figures.Figure]]:
     return {statistic: row for statistic, row in drawn.items() if row}
 
 
+def _relative(run: RunResults) -> list[figures.Figure]:
+    """For each declared group and class the bars of its concepts against each other."""
+    drawn = (
+        figures.figure(
+            run.results,
+            layers=sentences.layer_order(run),
+            class_name=class_name,
+            statistic="relative",
+            contrast=False,
+            group=group,
+        )
+        for group in sentences.unique(row.group for row in run.results if row.group)
+        for class_name in sentences.unique(row.class_name for row in run.results)
+    )
+    return [figure for figure in drawn if figure]
+
+
 def _statistics(run: RunResults) -> tuple[Statistic, ...]:
     """The primary statistic first."""
     primary = run.manifest.tests.primary
-    return (primary, *(other for other in STATISTICS if other != primary))
+    return (primary, *(other for other in (*STATISTICS, "relative") if other != primary))
 
 
 def _by_statistic(run: RunResults) -> dict[Statistic, list[Result]]:

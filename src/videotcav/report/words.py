@@ -26,12 +26,14 @@ STATISTIC_WORDS: dict[Statistic, str] = {
     "sign_count": "sign count",
     "sensitivity": "sensitivity",
     "cosine": "cosine",
+    "relative": "relative sign count",
 }
 
 STATISTIC_PLURALS: dict[Statistic, str] = {
     "sign_count": "sign counts",
     "sensitivity": "sensitivities",
     "cosine": "cosines",
+    "relative": "relative sign counts",
 }
 
 VERDICT_EXPLANATIONS: dict[Verdict, str] = {
@@ -52,7 +54,7 @@ _CORRECTIONS = {
     "max_t": "max-T",
     "none": "",
 }
-_DECIMALS: dict[Statistic, int] = {"sign_count": 2, "cosine": 3}
+_DECIMALS: dict[Statistic, int] = {"sign_count": 2, "cosine": 3, "relative": 2}
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SMALLEST_POWER = -4
 _MINUS = "\N{MINUS SIGN}"
