@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from markupsafe import escape
+
 from videotcav.report import read_run, results_html, results_table_text
 
 
@@ -25,3 +27,14 @@ def test_html_escapes_names(example_run: Path) -> None:
 def test_nothing_is_a_table_with_headings_alone() -> None:
     assert results_table_text([]).startswith("concept")
     assert "<tbody>" in results_html([])
+
+
+def test_a_whole_run_shows_itself_under_its_question(example_run: Path) -> None:
+    run = read_run(example_run)
+    page = run._repr_html_()
+    assert page.count("<tr>") == 1 + len(run.results)
+    assert f"<caption>{escape(run.manifest.question)}</caption>" in page
+    question, head, *lines = repr(run).splitlines()
+    assert question == run.manifest.question
+    assert head.startswith("concept")
+    assert len(lines) == len(run.results)

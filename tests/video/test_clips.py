@@ -146,6 +146,15 @@ def test_without_resizing_the_way_back_is_exact_and_zero_outside(encode):
     assert (back[:, outside] == 0).all()
 
 
+def test_a_tensor_and_an_array_lead_back_alike(encode):
+    """Also a tensor that hangs on a graph, as a map straight from a model does."""
+    clip, _ = read_clip(_planted(encode, top=0, left=0), _spec(resize=96, height=64, width=80))
+    heat = np.random.default_rng(0).random((4, 64, 80))
+    there = to_source(torch.from_numpy(heat).requires_grad_(), clip)
+    assert there.dtype == np.float32
+    np.testing.assert_array_equal(there, to_source(heat, clip))
+
+
 def test_at_half_size_a_sloping_map_slopes_half_as_much_over_the_source(encode):
     """Bilinear interpolation keeps a map that is linear in y and x, now at twice the distance."""
     clip, _ = read_clip(_planted(encode, top=0, left=0), _spec(resize=48, height=48, width=80))

@@ -34,14 +34,17 @@ def results_table_text(results: Iterable[Result]) -> str:
     )
 
 
-def results_html(results: Iterable[Result]) -> str:
-    """The results as an HTML table; every name in it is escaped."""
+def results_html(results: Iterable[Result], *, caption: str = "") -> str:
+    """The results as an HTML table; every name in it is escaped, and so is its caption."""
     head = Markup("").join(Markup("<th>{}</th>").format(heading) for heading in _HEADINGS)
     body = Markup("\n").join(
         Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(cell) for cell in _cells(row)))
         for row in results
     )
-    return str(Markup("<table>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}\n</tbody>\n</table>").format(head, body))
+    above = Markup("<caption>{}</caption>\n").format(caption) if caption else ""
+    return str(
+        Markup("<table>\n{}<thead><tr>{}</tr></thead>\n<tbody>\n{}\n</tbody>\n</table>").format(above, head, body)
+    )
 
 
 def _cells(row: Result) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from videotcav.errors import RunFolderError
 from videotcav.records import Medium, Result, Statistic
+from videotcav.report.notebook_view import results_html, results_table_text
 
 
 class Facts(BaseModel):
@@ -98,13 +99,22 @@ class Manifest(Facts):
     media: tuple[Medium, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunResults:
-    """A run as it lies on disk: its manifest, its rows in their order, its media."""
+    """A run as it lies on disk: its manifest, its rows in their order, its media.
+
+    Shows itself as a table of its rows, in a terminal and in Jupyter.
+    """
 
     folder: Path
     manifest: Manifest
     results: tuple[Result, ...]
+
+    def __repr__(self) -> str:
+        return f"{self.manifest.question}\n{results_table_text(self.results)}"
+
+    def _repr_html_(self) -> str:
+        return results_html(self.results, caption=self.manifest.question)
 
     @property
     def media(self) -> tuple[Medium, ...]:

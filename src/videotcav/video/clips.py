@@ -140,7 +140,8 @@ def to_source(volume: NDArray[np.floating] | Tensor, clip: Clip) -> NDArray[np.f
 
     Bilinear; 0 outside the crop that the model was shown. Time stays: one map for each frame of the clip.
     """
-    maps = torch.from_numpy(np.array(volume, dtype=np.float32, order="C"))
+    array = volume.numpy(force=True) if isinstance(volume, Tensor) else volume
+    maps = torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
     height, width = maps.shape[1:]
     y = (torch.arange(clip.video.height) + 0.5 - clip.top) / (clip.pixels_per_row * height)  # 0…1 within the crop
     x = (torch.arange(clip.video.width) + 0.5 - clip.left) / (clip.pixels_per_column * width)
