@@ -178,6 +178,33 @@ def test_scores_are_those_of_a_plain_loop() -> None:
                 np.testing.assert_allclose(fast[:, a, b, c], expected, atol=1e-7)
 
 
+@pytest.mark.parametrize(("name", "draws"), [("ridge", 1), ("ridge", 8), ("lda", 8)])
+def test_sets_with_random_sets_of_their_own_score_as_in_a_plain_loop(name: str, draws: int) -> None:
+    """Ridge and LDA point the same way; with many draws the concept is eliminated once for all of them."""
+    X, G = rows(8)
+    whole = gram([(X, G)])
+    rng = np.random.default_rng(8)
+    order = rng.permuted(np.tile(np.arange(N), (3, 1)), axis=1)
+    positives, rest = order[:, :6], order[:, 6:]
+    negatives = np.stack([rng.permuted(rest, axis=1)[:, :5] for _ in range(draws)], axis=1)
+    penalty = 0.2 * spread(whole.kernel)
+    found = run_statistics(
+        whole,
+        all_runs(positives, negatives),
+        np.full((M, 1), 1 / M),
+        positives=6,
+        classifier=CLASSIFIERS[name],
+        penalty=penalty,
+    )
+    labels = np.array([1.0] * 6 + [-1.0] * 5)
+    for a, positive in enumerate(positives):
+        for b, negative in enumerate(negatives[a]):
+            v = Ridge(alpha=penalty).fit(X[[*positive, *negative]], labels).coef_
+            S = G @ v / np.linalg.norm(v)
+            expected = [(S > 0).mean(), S.mean(), (S / np.linalg.norm(G, axis=1)).mean()]
+            np.testing.assert_allclose(found[:, a, b, 0], expected, atol=1e-9)
+
+
 def test_a_linear_model_has_a_known_answer() -> None:
     """For f(x) = w·x the CAV w scores exactly 1 and −w exactly 0; their sensitivities are ±‖w‖, the cosines ±1."""
     rng = np.random.default_rng(3)

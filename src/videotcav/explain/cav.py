@@ -93,6 +93,37 @@ def residual(gram: Gram, candidates: Rows, negatives: Rows, *, penalty: float) -
     return left, own - explained @ with_one.T
 
 
+def ridge_for_one_concept(kernel: Floats, positives: Rows, negatives: Rows, *, penalty: float) -> Floats:
+    """Ridge's α (set, draw, n + q) of sets of `positives` (set, n), each with random sets of its own (set, draw, q).
+
+    Eliminating the positives, whose targets are +1, as `residual` does the negatives, leaves for a random set N
+
+        (K̃ + penalty · I) α_N = −2,    K̃ = K_NN − Bᵀ E,    α_P = −E α_N    (E without its last row, the intercept's),
+
+    with B = [K_PN; 1] and E = A⁻¹ B, A the bordered kernel of the positives: one elimination a set serves its draws.
+    """
+    sets, draws, q = negatives.shape
+    n, N = positives.shape[1], len(kernel)
+    bordered = np.ones((sets, n + 1, n + 1))
+    bordered[:, :n, :n] = kernel[positives[:, :, None], positives[:, None, :]]
+    diagonal = np.arange(n)
+    bordered[:, diagonal, diagonal] += penalty
+    bordered[:, n, n] = 0.0
+    B = np.ones((sets, n + 1, N))
+    B[:, :n] = kernel[positives]
+    E = np.linalg.solve(bordered, B)
+    left = kernel - B.transpose(0, 2, 1) @ E
+    places = negatives + N * np.arange(sets)[:, None, None]  # rows of all K̃, one below the other
+    systems = left.reshape(sets * N, N)[places[..., :, None], negatives[..., None, :]]
+    diagonal = np.arange(q)
+    systems[..., diagonal, diagonal] += penalty
+    alpha_negatives = np.linalg.solve(systems, np.full((q, 1), -2.0))[..., 0]
+    spread_out = np.zeros((sets, draws, N))
+    np.put_along_axis(spread_out, negatives, alpha_negatives, axis=-1)
+    alpha_positives = -spread_out @ E[:, :n].transpose(0, 2, 1)
+    return np.concatenate([alpha_positives, alpha_negatives], axis=-1)
+
+
 def mean_difference(kernel: Floats, labels: Floats, *, penalty: float = 0.0) -> Fit:  # noqa: ARG001 - has no penalty
     """Mean of the +1 clips minus mean of the −1 clips, cut half-way between the two means.
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from threading import Lock
 
 import numpy as np
+from numpy.typing import NDArray
 
 from videotcav.errors import NotEnoughData
 from videotcav.explain.draws import Clips, Flags, draw_flips, draw_negatives, draw_sets, generator
@@ -106,6 +109,19 @@ class Design:
     def relative_draws(self) -> int:
         """Pseudo-concepts of each relative test."""
         return self.settings.null_draws(self.relative_tests)
+
+    def pseudo_runs(self, shape: NullShape) -> Rows:
+        """Training rows of the pseudo-concepts of a shape, (sets, draw, n + q): drawn once for all layers."""
+        lock, drawn = self._drawn
+        with lock:
+            if shape not in drawn:
+                runs = pseudo_runs(self.random, shape, sets=self.null_draws, settings=self.settings)
+                drawn[shape] = runs.astype(np.int32)  # half of the memory
+            return drawn[shape].astype(np.intp)
+
+    @cached_property
+    def _drawn(self) -> tuple[Lock, dict[NullShape, NDArray[np.int32]]]:
+        return Lock(), {}
 
     def refuse_too_little(self) -> None:
         """Nothing where the method can stand on what there is.

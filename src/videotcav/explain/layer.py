@@ -18,7 +18,6 @@ from videotcav.explain.design import (
     concept_negatives,
     flips_within_pairs,
     null_shape,
-    pseudo_runs,
     shares_source,
 )
 from videotcav.explain.draws import generator, source_shares
@@ -173,8 +172,7 @@ class Layer:
     def pseudo_concepts(self, shape: NullShape) -> Floats:
         """(3, pseudo-concept, draw, class), computed once for all concepts of one shape."""
         if shape not in self._nulls:
-            runs = pseudo_runs(self.pool, shape, sets=self.design.null_draws, settings=self.settings)
-            self._nulls[shape] = self.runs(runs, sum(shape.counts))
+            self._nulls[shape] = self.runs(self.design.pseudo_runs(shape), sum(shape.counts))
         return self._nulls[shape]
 
     def value(self, concept: ConceptRows) -> Floats:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from videotcav.explain.cav import Classifier, lda, residual, ridge
+from videotcav.explain.cav import Classifier, lda, residual, ridge, ridge_for_one_concept
 from videotcav.explain.gram import Floats, Gram, Rows
 from videotcav.records import STATISTICS
 
@@ -44,19 +44,27 @@ def run_statistics(
 ) -> Floats:
     """The statistics of many CAVs, (3, set, draw, w), trained on `runs` (set, draw, k) of kernel rows.
 
-    The first `positives` rows of a run are the concept, the others its random clips.
+    The first `positives` rows of a run are the concept, the same in all draws of a set, the others its random clips,
+    each of them once. For ridge and LDA the concept is eliminated once a set where that is less work than to solve
+    for it again in every draw.
     """
-    used, places = np.unique(runs, return_inverse=True)
     sets, draws, k = runs.shape
-    gram, runs = gram.of_clips(used), places.reshape(sets, draws, k)
+    occurs = np.zeros(len(gram.kernel), dtype=np.bool_)
+    occurs[runs] = True
+    gram, runs = gram.of_clips(np.flatnonzero(occurs)), (np.cumsum(occurs) - 1)[runs]
+    norms, n = gram.gradient_norms, len(gram.kernel)
+    eliminates = classifier in (ridge, lda) and positives * n * (n + positives) < draws * k**3
     labels = np.where(np.arange(k) < positives, 1.0, -1.0)
-    norms = gram.gradient_norms
     result = np.empty((len(STATISTICS), sets, draws, weights.shape[-1]))
     for part in _parts(sets, at_once=_RUNS_AT_ONCE // draws):
         rows = runs[part].reshape(-1, k)
-        kernels = gram.kernel.take(_pairs(rows, len(gram.kernel)))
-        fit = classifier(kernels, np.broadcast_to(labels, rows.shape), penalty=penalty)
-        sensitivity = sensitivities(gram, rows, fit.alpha).reshape(-1, draws, len(norms))
+        if eliminates:
+            concept, random = runs[part, 0, :positives], runs[part, :, positives:]
+            alpha = ridge_for_one_concept(gram.kernel, concept, random, penalty=penalty).reshape(-1, k)
+        else:
+            kernels = gram.kernel.take(_pairs(rows, n))
+            alpha = classifier(kernels, np.broadcast_to(labels, rows.shape), penalty=penalty).alpha
+        sensitivity = sensitivities(gram, rows, alpha).reshape(-1, draws, len(norms))
         result[:, part] = statistics(sensitivity, norms, weights)
     return result
 
