@@ -28,6 +28,9 @@ Verdict = Literal["positive", "negative", "no evidence", "not learned", "degener
 Pooling = Literal["none", "space", "time", "all"]
 """Which axes of a layer's activation are averaged before the CAV sees it."""
 
+Precision = Literal["fp32", "bf16", "fp16"]
+"""What a model's passes compute in; whatever is done with their results is done in fp32."""
+
 KINDS: tuple[Kind, ...] = ("spatial", "spatiotemporal", "frozen", "shuffled", "reversed")
 TWINS: tuple[Kind, ...] = ("frozen", "shuffled", "reversed")
 STATISTICS: tuple[Statistic, ...] = ("sign_count", "sensitivity", "cosine")
@@ -61,6 +64,9 @@ class ClipSpec(Record):
 
     `resize` is the length of the shorter side, or (height, width) of the whole frame, before the centre crop
     to `height` × `width`. Pixels are scaled to 0…1, then (x − mean) / std per channel (RGB).
+
+    A video of a class may be shown as several clips, spread evenly over it, each in one or three crops (the centre,
+    or both ends and the centre of the longer side): `clips_per_video` × `crops_per_clip` views of one source.
     """
 
     frames: PositiveInt
@@ -70,6 +76,15 @@ class ClipSpec(Record):
     resize: PositiveInt | tuple[PositiveInt, PositiveInt]
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.5, 0.5, 0.5)
+    resampling: Literal["bilinear", "bicubic"] = "bilinear"
+    antialias: bool = False
+    clips_per_video: PositiveInt = 1
+    crops_per_clip: Literal[1, 3] = 1
+
+    @property
+    def views(self) -> int:
+        """How many inputs a video of a class makes."""
+        return self.clips_per_video * self.crops_per_clip
 
     @property
     def seconds(self) -> float:
@@ -79,7 +94,7 @@ class ClipSpec(Record):
     @property
     def fill(self) -> tuple[int, int, int]:
         """The model's mean as an 8-bit colour: what padding is filled with, so that it becomes 0."""
-        red, green, blue = (round(255 * channel) for channel in self.mean)
+        red, green, blue = (min(255, max(0, round(255 * channel))) for channel in self.mean)
         return (red, green, blue)
 
 
@@ -196,6 +211,9 @@ class ModelCard(Record):
     `layouts` maps layer names (shell patterns) to how their output is laid out, as `b t h w c`, `b c t h w`,
     `b (t h w) c` or `b c`; `grids` gives time, height and width where tokens are flattened. `degenerate` names
     (shell patterns) the layers with only linear operations between them and the logits: see METHOD 4.6.
+
+    `pixels` is the order of axes that the module wants its input in. `pathways` lists the frames that each pathway of
+    a network with several is given, in the order of its list of inputs; empty for the usual one input.
     """
 
     name: str
@@ -205,8 +223,20 @@ class ModelCard(Record):
     grids: dict[str, tuple[int, int, int]] = Field(default_factory=dict)
     default_layers: tuple[str, ...] = ()
     degenerate: tuple[str, ...] = ()
+    pixels: str = "b c t h w"
+    pathways: tuple[tuple[int, ...], ...] = ()
+    precision: Precision = "fp32"
     weights: str = "random"
     weights_sha256: str = ""
+
+    @model_validator(mode="after")
+    def _has_an_input(self) -> Self:
+        if sorted(self.pixels.split()) != ["b", "c", "h", "t", "w"]:
+            raise ValueError(f"pixels names the axes b, c, t, h and w in the module's order, got '{self.pixels}'")
+        for frames in self.pathways:
+            if not frames or not all(0 <= frame < self.clip_spec.frames for frame in frames):
+                raise ValueError(f"a pathway takes frames 0 … {self.clip_spec.frames - 1} of the clip, got {frames}")
+        return self
 
 
 # --- results ---------------------------------------------------------------------------------------------------

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from videotcav.errors import ModelError, closest
 from videotcav.models import checkpoint
 from videotcav.models.checkpoint import Checkpoint, State
 from videotcav.models.families import FAMILIES
+from videotcav.models.seeded import seeded
 from videotcav.records import ClipSpec, ModelCard
 from videotcav.torchvision_cpu import import_torchvision
 
@@ -116,7 +115,7 @@ def _own_size(held: Checkpoint) -> nn.Module:
         )
     swin = import_torchvision("torchvision.models.video").SwinTransformer3d
     try:
-        with _seeded():
+        with seeded():
             module: nn.Module = swin(**held.architecture)
     except (TypeError, ValueError, IndexError, ZeroDivisionError) as error:
         raise ModelError(f"{held.path}: its architecture is not one of a SwinTransformer3d: {error}") from None
@@ -155,7 +154,7 @@ def _classes(held: Checkpoint, module: nn.Module, kinetics: tuple[str, ...]) -> 
 
 
 def _built(name: str, classes: int) -> nn.Module:
-    with _seeded():
+    with seeded():
         module: nn.Module = import_torchvision("torchvision.models").get_model(name, weights=None, num_classes=classes)
     return module
 
@@ -164,14 +163,6 @@ def _skeleton(name: str) -> nn.Module:
     """The model without memory for its weights: built in no time, good for its keys and shapes."""
     with torch.device("meta"):
         return _built(name, 400)
-
-
-@contextmanager
-def _seeded() -> Iterator[None]:
-    """Random weights that are the same at each call, and the caller's generator left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
 
 
 def _fetched(entry: Any) -> State:

@@ -6,6 +6,8 @@ A layout is an einops pattern over the axes b (clip), c (channel), t, h and w, a
     b t h w c         Video Swin
     b (t h w) c       flattened tokens; needs the grid (time, height, width)
     b 1+(t h w) c     the same after one class token, which has no place on the grid and is left out
+    b 1+(h w t) c     TimeSformer: the tokens of one place stand together, frame after frame
+    (b t) 1+(h w) c   layers that see one frame at a time; `(b h w) t c` sees one place at a time
     b c               pooled features: a grid of one
 
 An axis that a pattern does not name has length one.
@@ -82,9 +84,9 @@ def _advice(output: Tensor, grid: Grid | None) -> str:
         if grid is None:
             fitting = ["b (t h w) c", "b 1+(t h w) c"]
         elif shape[1] == prod(grid):
-            fitting = ["b (t h w) c"]
+            fitting = ["b (t h w) c", "b (h w t) c"]
         elif shape[1] == prod(grid) + 1:
-            fitting = ["b 1+(t h w) c"]
+            fitting = ["b 1+(t h w) c", "b 1+(h w t) c"]
     with_grid = f" with the grid {grid}" if grid else ""
     if not fitting:
         return f"no known layout fits the shape {shape}{with_grid}"

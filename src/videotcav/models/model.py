@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, TypeVar
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from videotcav.errors import ClassNotFound, LayerNotFound, LayoutError, ModelError, closest
@@ -17,6 +18,8 @@ from videotcav.models.layout import fold
 from videotcav.records import ModelCard
 
 T = TypeVar("T")
+
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @contextmanager
@@ -45,6 +48,12 @@ def first_tensor(output: Any) -> Tensor:
     if isinstance(output, tuple | list) and output and isinstance(output[0], Tensor):
         return output[0]
     raise ModelError(f"a module returns {type(output).__name__}, not a tensor or a tuple that starts with one")
+
+
+def logits_of(output: Any) -> Tensor:
+    """The logits that a network returns: bare, first in a tuple, or as `.logits` (as transformers do)."""
+    logits = getattr(output, "logits", None)
+    return logits if isinstance(logits, Tensor) else first_tensor(output)
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,16 @@ class VideoModel:
     def __call__(self, pixels: Tensor) -> Tensor:
         """The logits `clip class`, in evaluation mode and without a graph."""
         with borrowed(self.module), torch.no_grad():
-            return first_tensor(self.module(pixels.to(self.device)))
+            return self.forward(pixels)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """The logits of one pass as the module is: its pixels in its own order, in the precision of the card."""
+        pixels = pixels.to(self.device)
+        inputs: Any = self._ordered(pixels)
+        if self.card.pathways:
+            inputs = [self._ordered(pixels[:, :, list(frames)]) for frames in self.card.pathways]
+        with self._autocast():
+            return logits_of(self.module(inputs))
 
     def class_index(self, name: str | int) -> int:
         """The index of a class given by its name or its index. Raises ClassNotFound with the closest names."""
@@ -153,6 +171,15 @@ class VideoModel:
             return fold(output, self.layout_of(layer), _look_up(self.card.grids, layer))
         except LayoutError as error:
             raise LayoutError(f"layer '{layer}' of {self._short_name}: {error}") from None
+
+    def _ordered(self, pixels: Tensor) -> Tensor:
+        order = self.card.pixels
+        return pixels if order == "b c t h w" else rearrange(pixels, f"b c t h w -> {order}")
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.card.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=_AUTOCAST[self.card.precision])
 
     @property
     def _short_name(self) -> str:

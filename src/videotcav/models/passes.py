@@ -38,7 +38,7 @@ class Passes:
 def logits(model: VideoModel, pixels: Tensor, *, clip_names: Sequence[str] = ()) -> Tensor:
     """The logits `clip class` in float32. Raises NumericalError naming the clip when one is not finite."""
     found = model(pixels).float()
-    _check_finite(found, f"the logits of {model.name}", clip_names)
+    _check_finite(found, f"the logits of {model.name}", clip_names, clips=len(pixels))
     return found
 
 
@@ -67,8 +67,8 @@ def features(
     """
     with tap(model, layers) as tapped, torch.no_grad():
         activations = tapped.read(pixels)
-    flat = _pooled(model, pooling, pool)
-    return _shaped(activations, layers, flat, f"the activation of {model.name}", clip_names)
+    flat = _pooled(model, pooling, pool, clips=len(pixels))
+    return _shaped(activations, layers, flat, f"the activation of {model.name}", clip_names, clips=len(pixels))
 
 
 def gradients(
@@ -86,7 +86,8 @@ def gradients(
     Arguments and errors as in `features`; `score` is what is differentiated: a class's logit or its probability.
     Gradients are those with respect to the *pooled* activation.
     """
-    flat = _pooled(model, pooling, pool), _pooled(model, pooling, pool_gradient)
+    clips = len(pixels)
+    flat = _pooled(model, pooling, pool, clips=clips), _pooled(model, pooling, pool_gradient, clips=clips)
     return _passes(model, pixels, layers, class_indices, score=score, shapes=flat, clip_names=clip_names)
 
 
@@ -125,36 +126,46 @@ def _passes(
         raw = tapped(pixels)
         # Before any backward pass, so that the error names the first layer that went wrong.
         activations = _shaped(
-            tapped.activations, layers, activation_shape, f"the activation of {model.name}", clip_names
+            tapped.activations, layers, activation_shape, f"the activation of {model.name}", clip_names, clips=len(raw)
         )
-        _check_finite(raw.detach(), f"the logits of {model.name}", clip_names)
-        scores = raw.softmax(dim=1) if score == "softmax" else raw
+        _check_finite(raw.detach(), f"the logits of {model.name}", clip_names, clips=len(raw))
+        scores = raw.float().softmax(dim=1) if score == "softmax" else raw
         for index in class_indices:
             what = f"the gradient of class '{model.card.classes[index]}' of {model.name}"
-            found[index] = _shaped(tapped.gradients(scores[:, index]), layers, gradient_shape, what, clip_names)
+            slopes = tapped.gradients(scores[:, index])
+            found[index] = _shaped(slopes, layers, gradient_shape, what, clip_names, clips=len(raw))
     return Passes(logits=raw.detach().float(), activations=activations, gradients=found)
 
 
-def _pooled(model: VideoModel, pooling: Pooling, reduction: Callable[[Tensor, Pooling], Tensor]) -> _Shape:
-    if pooling == "none":
-        return lambda _, output: output.flatten(1)
-    return lambda layer, output: reduction(model.fold(layer, output), pooling)
+def _pooled(
+    model: VideoModel, pooling: Pooling, reduction: Callable[[Tensor, Pooling], Tensor], *, clips: int
+) -> _Shape:
+    if pooling != "none":
+        return lambda layer, output: reduction(model.fold(layer, output), pooling)
+    # Frames or places may stand beside the clips in the first axis, `(b t) c h w`: only the layout knows.
+    return lambda layer, output: (output if len(output) == clips else model.fold(layer, output)).flatten(1)
 
 
 def _shaped(
-    outputs: Mapping[str, Tensor], layers: Sequence[str], shape: _Shape, what: str, clip_names: Sequence[str]
+    outputs: Mapping[str, Tensor],
+    layers: Sequence[str],
+    shape: _Shape,
+    what: str,
+    clip_names: Sequence[str],
+    *,
+    clips: int,
 ) -> dict[str, Tensor]:
     """The outputs checked in the order in which the layers ran, shaped, in float32, in the order asked for."""
     for layer, output in outputs.items():
-        _check_finite(output, f"{what} at layer '{layer}'", clip_names)
+        _check_finite(output, f"{what} at layer '{layer}'", clip_names, clips=clips)
     return {layer: shape(layer, outputs[layer].float()) for layer in layers}
 
 
-def _check_finite(values: Tensor, what: str, clip_names: Sequence[str]) -> None:
+def _check_finite(values: Tensor, what: str, clip_names: Sequence[str], *, clips: int) -> None:
     finite = values.isfinite().flatten(1).all(dim=1).tolist()
     if all(finite):
         return
-    position = finite.index(False)
+    position = finite.index(False) * clips // len(finite)
     clip = f"'{clip_names[position]}'" if clip_names else str(position)
     raise NumericalError(
         f"clip {clip}: {what} is NaN or infinite; look at the clip's pixels and at the weights, no score was computed"

@@ -14,6 +14,9 @@ from torch.utils.hooks import RemovableHandle
 from videotcav.errors import ModelError
 from videotcav.models.model import VideoModel, borrowed, first_tensor
 
+# A gradient at one of thousands of positions is smaller than what half precision holds; a power of two costs nothing.
+_SCALE = {"fp32": 1.0, "bf16": 1.0, "fp16": 2.0**12}
+
 
 class _AllLayersHaveRun(Exception):
     """Ends a pass of which nothing more is wanted."""
@@ -31,7 +34,7 @@ class Tapped:
     def __call__(self, pixels: Tensor) -> Tensor:
         """The logits `clip class` for pixels `clip channel time height width`; exactly those of the untapped model."""
         self._outputs.clear()
-        logits = first_tensor(self._model.module(pixels.to(self._model.device)))
+        logits = self._model.forward(pixels)
         self._refuse_missing_layers()
         return logits
 
@@ -40,7 +43,7 @@ class Tapped:
         self._outputs.clear()
         self._stops = True
         try:
-            self._model.module(pixels.to(self._model.device))
+            self._model.forward(pixels)
         except _AllLayersHaveRun:
             pass
         finally:
@@ -72,12 +75,14 @@ class Tapped:
             raise ModelError(
                 "the scores hang on no tapped layer: compute them from this tap's logits, with gradients on"
             )
-        found = torch.autograd.grad(scores.sum(), list(self._outputs.values()), retain_graph=True, allow_unused=True)
+        scale = _SCALE[self._model.card.precision]
+        total = scores.float().sum() * scale
+        found = torch.autograd.grad(total, list(self._outputs.values()), retain_graph=True, allow_unused=True)
         gradients = {}
         for layer, gradient in zip(self._outputs, found, strict=True):
             if gradient is None:
                 raise ModelError(f"the class scores of {self._model.name} do not depend on layer '{layer}'")
-            gradients[layer] = gradient
+            gradients[layer] = gradient if scale == 1 else gradient.float() / scale
         return gradients
 
     def save(self, layer: str, _module: nn.Module, _inputs: Any, output: Any) -> Any:
@@ -95,6 +100,8 @@ class Tapped:
         self._outputs[layer] = tensor
         if self._stops and self._outputs.keys() >= set(self._layers):
             raise _AllLayersHaveRun
+        if isinstance(output, list):
+            return [tensor.clone(), *output[1:]]
         return tensor.clone() if isinstance(output, Tensor) else (tensor.clone(), *output[1:])
 
 

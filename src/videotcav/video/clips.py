@@ -116,12 +116,13 @@ def _crop(height: int, width: int, spec: ClipSpec) -> _Crop:
 def preprocess(frames: Frames, spec: ClipSpec) -> Tensor:
     """What the model is shown of uint8 frames (`time height width channel`): float32 `channel time height width`.
 
-    The same numbers as torchvision's `VideoClassification` preset: bilinear resize without antialiasing, rounded
-    to whole grey levels; centre crop, padded with black where the frame is smaller; 0…1; (x − mean) / std.
+    The same numbers as torchvision's `VideoClassification` preset (bilinear, without antialiasing) or transformers'
+    processors (with it), as the spec says: resized and rounded to whole grey levels; centre crop, padded with black
+    where the frame is smaller; 0…1; (x − mean) / std.
     """
     crop = _crop(frames.shape[1], frames.shape[2], spec)
     source = rearrange(torch.from_numpy(np.array(frames, order="C")), "t h w c -> t c h w").contiguous()
-    resized = torch.cat([_resize(frame[None], crop) for frame in source])  # frame by frame: floats are large
+    resized = torch.cat([_resize(frame[None], crop, spec) for frame in source])  # frame by frame: floats are large
     edges = (-crop.left, crop.left + spec.width - crop.width, -crop.top, crop.top + spec.height - crop.height)
     cropped = functional.pad(resized, edges)  # negative edges cut off
     mean = rearrange(torch.tensor(spec.mean), "c -> c 1 1")
@@ -129,10 +130,15 @@ def preprocess(frames: Frames, spec: ClipSpec) -> Tensor:
     return rearrange((cropped.float() / 255 - mean) / std, "t c h w -> c t h w").contiguous()
 
 
-def _resize(frames: Tensor, crop: _Crop) -> Tensor:
-    size = (crop.height, crop.width)
-    resized = functional.interpolate(frames.float(), size=size, mode="bilinear", align_corners=False, antialias=False)
-    return resized.round().to(torch.uint8)
+def _resize(frames: Tensor, crop: _Crop, spec: ClipSpec) -> Tensor:
+    resized = functional.interpolate(
+        frames.float(),
+        size=(crop.height, crop.width),
+        mode=spec.resampling,
+        align_corners=False,
+        antialias=spec.antialias,
+    )
+    return resized.round().clamp(0, 255).to(torch.uint8)
 
 
 def to_source(volume: NDArray[np.floating] | Tensor, clip: Clip) -> NDArray[np.float32]:
