@@ -1,33 +1,25 @@
-"""Frames by timestamp: the frame on show at a given second, decoded once, with no more of the video than needed.
+"""Frames by timestamp: the frame on show at a given second.
 
 Times are seconds from the first presented frame. A frame is on show from its own timestamp until the next one's,
-so videos of variable frame rate need no special care. Frames come as shown: rotated and mirrored as the display
-matrix asks. Pixels that are not square are left as they are stored, as Kinetics models are trained on them.
+so videos of variable frame rate need no special care. FFmpeg runs in processes of its own (`apart.py`): a file that
+crashes it costs one sentence, not the study.
 """
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from av.container import InputContainer
-from av.sidedata.sidedata import SideData
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from videotcav.errors import VideoError
 from videotcav.records import VideoInfo
-from videotcav.video.container import COPY_AGAIN, opened
+from videotcav.video.apart import Apart, is_wanted
+from videotcav.video.decode import Decoder, Frames
 
-Frames = NDArray[np.uint8]
-"""Pixels as `time height width channel` (RGB)."""
+__all__ = ["Frames", "VideoFile", "frame_times", "probe", "read_all", "read_frames"]
 
 
 def probe(path: Path | str) -> VideoInfo:
@@ -58,56 +50,26 @@ def read_all(path: Path | str) -> tuple[Frames, NDArray[np.float64]]:
     return video.frames(range(len(video.times))), video.times
 
 
-@dataclass(frozen=True)
-class _Timeline:
-    """When each frame is shown (rank 0 is the first), and from which ranks decoding can start.
-
-    `ranks` maps the container's timestamps to ranks; None where they cannot be trusted, and frames are told apart
-    by the order in which the decoder presents them.
-    """
-
-    times: NDArray[np.float64]
-    duration_seconds: float
-    tick_seconds: float
-    ranks: dict[int, int] | None
-    starts: tuple[tuple[int, int], ...]  # (rank, container timestamp) of the keyframes, ascending
-
-
-class _Misplaced(Exception):
-    """The decoder presented another frame than the timeline foretold."""
-
-
 class VideoFile:
-    """A video file whose timeline is known, at the cost of reading its packets but decoding none.
-
-    `decoded` counts the frames that the decoder has handed out so far.
-    """
+    """A video file whose timeline is known, at the cost of reading its packets but decoding none."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self.decoded = 0
-        with opened(self.path) as (container, stream):
-            self._timeline = _read_timeline(self.path, container, stream)
+        self._decoder = Apart(self.path) if is_wanted() else Decoder(self.path)
 
     @property
     def times(self) -> NDArray[np.float64]:
         """Seconds at which each frame goes on show."""
-        return self._timeline.times
+        return self._decoder.times
+
+    @property
+    def decoded(self) -> int:
+        """How many frames the decoder has handed out so far."""
+        return self._decoder.decoded
 
     def info(self) -> VideoInfo:
         """The record of this file; decodes its first frame."""
-        height, width = self.frames([0]).shape[1:3]
-        with self.path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        duration = self._timeline.duration_seconds
-        return VideoInfo(
-            path=self.path,
-            sha256=sha256,
-            width=width,
-            height=height,
-            duration_seconds=duration,
-            frames_per_second=len(self.times) / duration,
-        )
+        return self._decoder.info()
 
     def at(self, timestamps: Sequence[float]) -> Frames:
         """The frames on show at the given seconds."""
@@ -119,8 +81,8 @@ class VideoFile:
         A frame counts as on show half a tick of the container's clock early, 0.5 ms at most: mkv rounds to
         milliseconds, and a thirtieth of a second must not fall on the frame before for that.
         """
-        slack = min(self._timeline.tick_seconds / 2, 0.0005) + 1e-9
-        duration = self._timeline.duration_seconds
+        slack = min(self._decoder.tick_seconds / 2, 0.0005) + 1e-9
+        duration = self._decoder.duration_seconds
         for seconds in timestamps:
             if not -slack <= seconds <= duration + slack:
                 raise VideoError(self.path, f"has no frame at {seconds:.3f} s; it lasts {duration:.3f} s")
@@ -129,120 +91,8 @@ class VideoFile:
 
     def frames(self, ranks: Sequence[int]) -> Frames:
         """The frames of the given ranks, in the given order; a frame wanted twice is decoded once."""
-        if not len(ranks):
-            raise VideoError(self.path, "no frame was asked for; give at least one time")
-        wanted = sorted(set(ranks))
-        if wanted[0] < 0 or wanted[-1] >= len(self.times):
-            beyond = wanted[0] if wanted[0] < 0 else wanted[-1]
-            raise VideoError(self.path, f"has no frame {beyond}; its frames are 0 to {len(self.times) - 1}")
-        try:
-            pictures = [_as_shown(frame) for frame in self._presented(wanted, seek=True)]
-        except _Misplaced:
-            pictures = [_as_shown(frame) for frame in self._presented(wanted, seek=False)]
-        if len({picture.shape for picture in pictures}) > 1:
-            raise VideoError(self.path, "changes its size midway; convert it to a video of one size")
-        place = {rank: index for index, rank in enumerate(wanted)}
-        return np.stack([pictures[place[rank]] for rank in ranks])
+        return self._decoder.frames(ranks)
 
     def stream(self) -> Iterator[Frames]:
         """Every frame in order, uint8 `height width channel`; only one is held at a time."""
-        return map(_as_shown, self._presented(range(len(self.times)), seek=False))
-
-    def _presented(self, wanted: Sequence[int], *, seek: bool) -> Iterator[VideoFrame]:
-        """The frames of the wanted ranks (ascending), decoding from the nearest keyframe where that skips some.
-
-        With `seek` it raises `_Misplaced` where a seek led to another place than the timeline foretold. Without,
-        everything up to the last wanted frame is decoded, and a packet without a picture (VP8 has such) leaves
-        the one before on show.
-        """
-        starts = self._timeline.starts if seek else ()
-        with opened(self.path) as (container, stream):
-            frames = self._decode(container, stream, seek=seek)
-            position, frame, before = -1, None, None
-            for rank in wanted:
-                start = bisect_right(starts, rank, key=lambda start: start[0]) - 1
-                if start >= 0 and starts[start][0] > position + 1:
-                    container.seek(starts[start][1], stream=stream)
-                    frames = self._decode(container, stream, seek=seek)
-                while position < rank:
-                    before = frame
-                    position, frame = next(frames, (len(self.times), None))
-                if seek and position != rank:
-                    raise _Misplaced
-                shown = frame if position == rank else before
-                if shown is None or frame is None:
-                    raise VideoError(self.path, f"cannot be decoded at {self.times[rank]:.3f} s; {COPY_AGAIN}")
-                if shown.is_corrupt:
-                    raise VideoError(self.path, f"is damaged at {self.times[rank]:.3f} s; {COPY_AGAIN}")
-                yield shown
-
-    def _decode(
-        self, container: InputContainer, stream: VideoStream, *, seek: bool
-    ) -> Iterator[tuple[int, VideoFrame]]:
-        """The frames from here on with their ranks; where the timestamp gives none, the one after the last."""
-        ranks, position = self._timeline.ranks, -1
-        for frame in container.decode(stream):
-            self.decoded += 1
-            known = None if ranks is None or frame.pts is None else ranks.get(frame.pts)
-            if known is None and seek and ranks is not None:
-                raise _Misplaced
-            position = position + 1 if known is None else known
-            yield position, frame
-
-
-class _Packet(NamedTuple):
-    pts: int | None
-    dts: int | None
-    duration: int
-    is_keyframe: bool
-    is_cut: bool  # decoded for those after it, but never shown: the edit list leaves it out
-
-
-def _read_timeline(path: Path, container: InputContainer, stream: VideoStream) -> _Timeline:
-    packets = [  # without their bytes, which may be more than the memory holds
-        _Packet(packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe, packet.is_discard)
-        for packet in container.demux(stream)
-        if packet.size
-    ]
-    first = next((index for index, packet in enumerate(packets) if packet.is_keyframe), 0)
-    packets = [packet for packet in packets[first:] if not packet.is_cut]  # before a keyframe nothing can be decoded
-    if not packets:
-        raise VideoError(path, f"holds no frame that can be decoded; {COPY_AGAIN}")
-    # avi stores no presentation times: with B-frames FFmpeg guesses them, in the wrong order.
-    guessed = container.format.name == "avi" and stream.codec_context.has_b_frames
-    clock = stream.time_base or Fraction(1, 90_000)
-    usual = round(1 / (clock * (stream.average_rate or stream.guessed_rate or 25)))
-    known = [ticks for packet in packets if (ticks := packet.dts if guessed else packet.pts) is not None]
-    if len(known) < len(packets):
-        known, guessed = [index * usual for index in range(len(packets))], True
-    ascending = sorted(known)
-    if len(known) > 1:
-        usual = int(np.median(np.diff(ascending)))
-    last = packets[known.index(ascending[-1])].duration or usual
-    trusted = not guessed and len(set(known)) == len(known)
-    ranks = {ticks: rank for rank, ticks in enumerate(ascending)} if trusted else None
-    starts = (
-        [(ranks[ticks], ticks) for packet, ticks in zip(packets, known, strict=True) if packet.is_keyframe]
-        if ranks
-        else []
-    )
-    return _Timeline(
-        times=(np.asarray(ascending, dtype=np.int64) - ascending[0]) * clock.numerator / clock.denominator,
-        duration_seconds=float((ascending[-1] - ascending[0] + last) * clock),
-        tick_seconds=float(clock),
-        ranks=ranks,
-        starts=tuple(sorted(starts)),
-    )
-
-
-def _as_shown(frame: VideoFrame) -> Frames:
-    """The frame as uint8 `height width channel`, turned and mirrored as its display matrix asks."""
-    pixels = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if not isinstance(matrix, SideData):
-        return pixels
-    # ISO 14496-12: a pixel (x, y) is shown at (a·x + c·y, b·x + d·y); whole quarter turns only.
-    a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), dtype=np.int32)
-    if abs(b) > abs(a):
-        pixels, a, d = pixels.swapaxes(0, 1), c, b
-    return np.ascontiguousarray(pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
+        return self._decoder.stream()
