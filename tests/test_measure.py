@@ -12,7 +12,6 @@ from videotcav.errors import NotEnoughData, NumericalError, VideoError, VideosEr
 from videotcav.measure import Batch, ClipFile, ClipReader, measure
 from videotcav.models.load import VideoModel, load_model
 from videotcav.records import ClipSpec, ModelCard
-from videotcav.shards import Shard
 
 SPEC = ClipSpec(frames=4, seconds_between_frames=0.1, height=6, width=6, resize=6)
 
@@ -74,7 +73,8 @@ def test_gram_blocks_equal_a_plain_loop_in_d_dimensions(model: VideoModel, size:
     gram = measured.grams["first"]
     np.testing.assert_allclose(gram.kernel, X @ X.T, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(gram.cross, G @ X.T, rtol=1e-4, atol=1e-7)
-    np.testing.assert_allclose(gram.gradients, G @ G.T, rtol=1e-4, atol=1e-9)
+    within = np.kron(np.eye(2), np.ones((4, 4)))[1:, 1:]  # three clips of one class, four of the other
+    np.testing.assert_allclose(gram.gradients, within * (G @ G.T), rtol=1e-4, atol=1e-9)
     np.testing.assert_allclose(measured.probabilities["a"], net(of_a).double().softmax(1).detach().numpy(), rtol=1e-5)
 
 
@@ -108,49 +108,38 @@ def test_a_class_without_a_clip_is_refused(model: VideoModel) -> None:
         )
 
 
-def reading(good: set[str]) -> ClipReader:
+def reading(good: str, *, skip_bad: bool = False) -> ClipReader:
+    """Of the clips a, b, c and, for class "b", d and e, those in `good` can be read."""
+
     def read(path: Path, class_name: str | None) -> Tensor:
         if path.name not in good:
             raise VideoError(path, "is broken")
-        return torch.zeros(1)
+        return torch.full((3, 4, 6, 6), float(ord(path.name) - ord("a")))
 
     files: dict[str | None, list[ClipFile]] = {
         group: [ClipFile(path=Path(name), source=name) for name in names]
-        for group, names in {None: "abc", "swing": "de"}.items()
+        for group, names in {None: "abc", "b": "de"}.items()
     }
-    return ClipReader(files, read)
+    return ClipReader(files, read, skip_bad=skip_bad)
 
 
-def loaded(reader: ClipReader) -> Iterator[tuple[str | None, str]]:
-    """The class and the name of each clip that is loaded for shards of everything."""
-    shards = [Shard(tuple(clips), group, ("layer",)) for group, clips in reader.clips().items()]
-    for shard, clips_of_shard in reader.load(shards):
-        for clip, _ in clips_of_shard:
-            yield shard.class_name, clip.name
-
-
-def test_clips_are_loaded_shard_by_shard() -> None:
-    assert list(loaded(reading(set("abcde")))) == [
-        (None, "a"),
-        (None, "b"),
-        (None, "c"),
-        ("swing", "d"),
-        ("swing", "e"),
-    ]
-
-
-def test_all_unreadable_files_are_listed_at_once_and_nothing_passes_after_the_first() -> None:
-    passed: list[str] = []
-
+def test_all_unreadable_files_are_listed_at_once_and_nothing_passes_after_the_first(model: VideoModel) -> None:
     with pytest.raises(VideosError) as caught:
-        passed.extend(name for _, name in loaded(reading({"a", "c", "e"})))
+        measure(model, reading("ace"), classes=("b",), layers=("first",), pooling="none")
     assert caught.value.reasons == {"b": "is broken", "d": "is broken"}
-    assert passed == ["a"]
+    assert model.module.clips_passed == 4  # a, in a pass that is filled up
 
 
-def test_unreadable_files_may_be_left_out_and_are_recorded() -> None:
-    reader = reading({"a", "c", "e"})
-    reader.skip_bad = True
-    assert [name for _, name in loaded(reader)] == ["a", "c", "e"]
+def test_unreadable_files_may_be_left_out_and_are_recorded(model: VideoModel) -> None:
+    reader = reading("ace", skip_bad=True)
+    measured = measure(model, reader, classes=("b",), layers=("first",), pooling="none")
     assert reader.left_out == {"b": "is broken", "d": "is broken"}
     assert [clip.name for clip in reader.clips()[None]] == ["a", "c"]
+    assert measured.clips_passed == 3
+    assert measured.grams["first"].cross.shape == (1, 2)
+
+
+def test_a_file_that_vanished_is_told_by_whoever_reads_it(model: VideoModel) -> None:
+    """Its content is not known, so nothing in a store is taken for it."""
+    keys = [clip.key for _ in range(2) for clip in reading("abc").clips()[None]]
+    assert len(set(keys)) == 6

@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import groupby
-from operator import itemgetter
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -18,15 +17,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from videotcav.engine.local import load_ahead
-from videotcav.engine.store import RowsLost, Shelf, Store
-from videotcav.errors import NotEnoughData, StoreError, VideoError, VideosError
-from videotcav.explain.gram import Gram, gram
+from videotcav.engine.local import Engine, here, load_ahead
+from videotcav.engine.store import RowsLost, Store
+from videotcav.engine.tiles import Matrix, Multiplier, grains, pairs_of_panels
+from videotcav.errors import NotEnoughData, StoreError, VideosError
+from videotcav.explain.gram import Gram
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import Score
 from videotcav.records import Pooling, Progress, Record, silent
-from videotcav.shards import LOGITS, Clip, Passing, Shard, missing, pass_shard
+from videotcav.shards import LOGITS, Clip, Passer, Passing, missing
 
+DEFAULT_MEMORY_BYTES = 2 * 2**30
 ATTEMPTS = 3
 
 
@@ -69,14 +70,21 @@ class Measured:
 
 
 class ClipSource(Protocol):
-    """Where clips come from: known by their content first, and loaded only where that is needed."""
+    """Where clips come from: known by their content first, and loaded only where that is needed.
+
+    `left_out` maps the names of clips that could not be read to the reason.
+    """
+
+    skip_bad: bool
+    progress: Progress
+    left_out: dict[str, str]
 
     def clips(self) -> Mapping[str | None, Sequence[Clip]]:
-        """The clips of each class, None standing for concept and random clips, without those found unreadable."""
+        """The clips of each class, None standing for concept and random clips, without those left out."""
         ...
 
-    def load(self, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Iterator[tuple[Clip, Tensor]]]]:
-        """Each shard with those of its clips that can be read and their pixels, to be used one after the other."""
+    def loader(self) -> Callable[[Clip, str | None], Tensor]:
+        """What reads a clip of that class, here or in another process. Raises VideoError."""
         ...
 
 
@@ -84,6 +92,9 @@ class HeldClips:
     """Clips whose pixels are in memory."""
 
     def __init__(self, batches: Iterable[Batch]) -> None:
+        self.skip_bad = False
+        self.progress: Progress = silent
+        self.left_out: dict[str, str] = {}
         self._clips: dict[str | None, list[Clip]] = {None: []}
         self._pixels: dict[str, Tensor] = {}
         for batch in batches:
@@ -97,19 +108,17 @@ class HeldClips:
         """All of them."""
         return self._clips
 
-    def load(self, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Iterator[tuple[Clip, Tensor]]]]:
+    def loader(self) -> Callable[[Clip, str | None], Tensor]:
         """As `ClipSource`."""
-        for shard in shards:
-            yield shard, ((clip, self._pixels[clip.key]) for clip in shard.clips)
+        return lambda clip, _: self._pixels[clip.key]
 
 
 @dataclass
 class ClipReader:
-    """Clips in files, which are read ahead of the passes; keeps book of those that cannot be read.
+    """Clips in files; keeps book of those that cannot be read.
 
-    `files` and `read` are by class name, None standing for concept and random clips. Without `skip_bad` nothing more
-    is yielded after the first unreadable file, the remaining files are still tried, and one `VideosError` at the end
-    lists all bad ones.
+    `files` and `read` are by class name, None standing for concept and random clips. Without `skip_bad` one
+    unreadable file refuses all, and all unreadable ones are told.
     """
 
     files: Mapping[str | None, Sequence[ClipFile]]
@@ -129,28 +138,9 @@ class ClipReader:
             for group, files in self.files.items()
         }
 
-    def load(self, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Iterator[tuple[Clip, Tensor]]]]:
-        """As `ClipSource`. Raises VideosError."""
-        for shard, loaded in groupby(self._readable(shards), key=itemgetter(0)):
-            yield shard, ((clip, pixels) for _, clip, pixels in loaded)
-        if self.left_out and not self.skip_bad:
-            raise VideosError(self.left_out)
-
-    def _readable(self, shards: Sequence[Shard]) -> Iterator[tuple[Shard, Clip, Tensor]]:
-        clips = [(shard, clip) for shard in shards for clip in shard.clips]
-        loaded = load_ahead(clips, self._try)
-        for (shard, clip), pixels in self.progress(loaded, "clips", total=len(clips)):
-            if isinstance(pixels, VideoError):
-                self.left_out[clip.name] = pixels.reason
-            elif self.skip_bad or not self.left_out:
-                yield shard, clip, pixels
-
-    def _try(self, item: tuple[Shard, Clip]) -> Tensor | VideoError:
-        shard, clip = item
-        try:
-            return self.read(Path(clip.name), shard.class_name)
-        except VideoError as error:
-            return error
+    def loader(self) -> Callable[[Clip, str | None], Tensor]:
+        """As `ClipSource`."""
+        return partial(_load, self.read)
 
     def _clip(self, file: ClipFile, group: str | None) -> Clip:
         sampling = "time or stretch" if group is None else "time"
@@ -166,12 +156,14 @@ def measure(
     pooling: Pooling,
     score: Score = "logit",
     store: Store | None = None,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    engine: Engine = here,
 ) -> Measured:
     """The Gram blocks of all layers.
 
     One forward pass a set clip serves all layers; one forward and one backward pass a class clip serves all layers
     (METHOD 2). Only clips of which the store lacks rows are passed. The same clips give the same numbers to the bit,
-    whatever came from the store.
+    whatever came from the store, whatever memory there was and wherever the work was done.
 
     Args:
         model: whose activations and gradients are read; handed back unchanged.
@@ -181,6 +173,9 @@ def measure(
         pooling: which axes of an activation are averaged.
         score: what is differentiated, the class's logit or its softmax.
         store: where rows are kept; a temporary folder where there is none.
+        memory_bytes: what Gram blocks and the rows for them may take beside the model and its passes; what is more
+            lies in files.
+        engine: where passes run and rows are multiplied.
 
     Raises:
         NumericalError: an activation, a gradient or a logit is not finite.
@@ -190,55 +185,102 @@ def measure(
     """
     source = HeldClips(clips) if isinstance(clips, Iterable) else clips
     passing = Passing(model, pooling, score)
-    passed = 0
     with ExitStack() as stack:
         if store is None:
             store = Store(stack.enter_context(tempfile.TemporaryDirectory(prefix="videotcav-")))
+        passed = 0
         for _ in range(ATTEMPTS):
-            shelves = {
-                name: passing.shelves(store, layers if name is None else (*layers, LOGITS), name)
-                for name in (None, *classes)
-            }
-            shards = [shard for name, some in source.clips().items() for shard in missing(some, name, shelves[name])]
-            for shard, loaded in source.load(shards):
-                passed += pass_shard(passing, shard, loaded, shelves[shard.class_name])
+            passed += _pass(passing, source, store, classes=classes, layers=layers, engine=engine)
+            keys = {name: [clip.key for clip in some] for name, some in source.clips().items()}
+            without = [f"class '{name}'" for name in classes if not keys.get(name)]
+            if without or not keys[None]:
+                raise NotEnoughData(
+                    f"{', '.join(without) or 'the concepts and the random pool'}: no clip could be read"
+                )
             try:
-                return _measured(source.clips(), shelves, classes=classes, layers=layers, passed=passed)
+                return Measured(
+                    grams=_grams(passing, keys, store, classes, layers, memory_bytes=memory_bytes, engine=engine),
+                    probabilities={
+                        name: _softmax(store.shelf(passing.recipe(LOGITS, name)).rows(keys[name]).whole())
+                        for name in classes
+                    },
+                    clips_passed=passed,
+                )
             except RowsLost:
                 continue
         raise StoreError(f"the store {store.place} damages what it is given; check its disk, or name another place")
 
 
-def _measured(
-    clips: Mapping[str | None, Sequence[Clip]],
-    shelves: Mapping[str | None, Mapping[str, Shelf]],
+def _pass(
+    passing: Passing,
+    source: ClipSource,
+    store: Store,
     *,
     classes: Sequence[str],
     layers: Sequence[str],
-    passed: int,
-) -> Measured:
-    """The Gram blocks of rows that are all in the store. Raises RowsLost where they turn out not to be."""
-    without = [f"class '{name}'" for name in classes if not clips.get(name)]
-    if without or not clips[None]:
-        raise NotEnoughData(f"{', '.join(without) or 'the concepts and the random pool'}: no clip could be read")
-    keys = {name: [clip.key for clip in some] for name, some in clips.items()}
-    return Measured(
-        grams={layer: _gram(keys, shelves, classes=classes, layer=layer) for layer in layers},
-        probabilities={name: _softmax(shelves[name][LOGITS].rows(keys[name]).whole()) for name in classes},
-        clips_passed=passed,
-    )
+    engine: Engine,
+) -> int:
+    """Puts the rows that the store lacks into it; how many clips were passed for that."""
+    clips = source.clips()
+    shards = [
+        shard
+        for name in (None, *classes)
+        for shard in missing(
+            clips.get(name, ()), name, passing.shelves(store, layers if name is None else (*layers, LOGITS), name)
+        )
+    ]
+    work = engine(Passer(passing, store, source.loader(), source.skip_bad), shards)
+    passed = 0
+    for tried in source.progress(work, "clips", total=sum(len(shard.clips) for shard in shards)) if shards else ():
+        if tried.reason:
+            source.left_out[tried.clip.name] = tried.reason
+        else:
+            passed += 1
+    if source.left_out and not source.skip_bad:
+        raise VideosError(source.left_out)
+    return passed
 
 
-def _gram(
+def _grams(
+    passing: Passing,
     keys: Mapping[str | None, Sequence[str]],
-    shelves: Mapping[str | None, Mapping[str, Shelf]],
-    *,
+    store: Store,
     classes: Sequence[str],
-    layer: str,
-) -> Gram:
-    activations = shelves[None][layer].rows(keys[None]).column_blocks()
-    slopes = zip(*(shelves[name][layer].rows(keys[name]).column_blocks() for name in classes), strict=True)
-    return gram(((block, np.concatenate(parts)) for block, parts in zip(activations, slopes, strict=True)), layer=layer)
+    layers: Sequence[str],
+    *,
+    memory_bytes: int,
+    engine: Engine,
+) -> dict[str, Gram]:
+    """The Gram blocks of rows that are in the store. Raises RowsLost where they turn out not to be."""
+    n, m = len(keys[None]), sum(len(keys[name]) for name in classes)
+    in_memory = len(layers) * 8 * (n + m) ** 2 <= memory_bytes // 2
+    scratch = None if in_memory else Path(store.root) if store.is_local else Path(tempfile.gettempdir())
+    found = {}
+    for layer in layers:
+        rows = grains(passing.recipe(layer, None), keys[None])
+        for name in classes:
+            rows += grains(passing.recipe(layer, name), keys[name], name)
+        kernel, cross, gradients = (Matrix(*shape, scratch=scratch) for shape in ((n, n), (m, n), (m, m)))
+        for pair, products in engine(Multiplier(store), pairs_of_panels(rows, memory_bytes=memory_bytes // 2)):
+            top, left = pair.first_start, pair.second_start
+            upper, before = (
+                max(0, n - top),
+                max(0, n - left),
+            )  # rows and columns of set clips, the others of class clips
+            _put_symmetric(kernel, top, left, products[:upper, :before])
+            cross.put(max(0, left - n), top, products[:upper, before:].T)
+            _put_symmetric(gradients, max(0, top - n), max(0, left - n), products[upper:, before:])
+        found[layer] = Gram(kernel.array, cross.array, gradients.array)
+    return found
+
+
+def _put_symmetric(matrix: Matrix, top: int, left: int, block: npt.NDArray[np.float64]) -> None:
+    matrix.put(top, left, block)
+    matrix.put(left, top, block.T)
+
+
+def _load(read: Callable[[Path, str | None], Tensor], clip: Clip, class_name: str | None) -> Tensor:
+    return read(Path(clip.name), class_name)
 
 
 def _softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -6,20 +6,20 @@ last one filled up: other sizes make libraries choose other kernels, which round
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
-from itertools import islice
-from typing import TypeVar
+from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from videotcav.engine.local import batched
+from videotcav.engine.local import batched, load_ahead
 from videotcav.engine.store import Recipe, Shelf, Store
+from videotcav.errors import VideoError
 from videotcav.models.identity import identity
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import Score, features, gradients, logits
@@ -33,7 +33,6 @@ CLIPS_A_PASS = 4
 CLIPS_A_PASS_ON_A_GPU = 16
 
 Float32Array = npt.NDArray[np.float32]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,14 @@ class Shard:
     clips: tuple[Clip, ...]
     class_name: str | None
     rows: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A clip that was passed, or the reason why it could not be read."""
+
+    clip: Clip
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,37 +130,84 @@ def clips_a_pass(model: VideoModel) -> int:
     return max(1, min(most, BATCH_NUMBERS // (3 * spec.frames * spec.height * spec.width)))
 
 
-def pass_shard(
-    passing: Passing, shard: Shard, loaded: Iterable[tuple[Clip, Tensor]], shelves: Mapping[str, Shelf]
-) -> int:
-    """Puts the rows of the shard's clips on their shelves and says how many clips were passed.
+@dataclass
+class Passer:
+    """A worker that passes shards and puts their rows into the store, reading clips ahead of the passes.
 
-    `loaded` brings the clips that could be read, with their pixels `channel time height width`. Rows wait in memory
-    until they make `SHARD_BYTES`, so that a shard of wide rows lies in several files.
+    `load` gives the pixels `channel time height width` of a clip, for the class or None that its shard is of. Without
+    `skip_bad` nothing more is passed after the first clip that cannot be read; the remaining ones are still tried.
     """
-    passed, waiting_bytes = 0, 0
-    waiting: dict[str, list[Float32Array]] = {row: [] for row in shard.rows}
-    clips: list[Clip] = []
 
-    def flush() -> None:
-        if clips:
-            for row, parts in waiting.items():
-                shelves[row].put([clip.key for clip in clips], np.concatenate(parts))
-                parts.clear()
-            clips.clear()
+    passing: Passing
+    store: Store
+    load: Callable[[Clip, str | None], Tensor]
+    skip_bad: bool = False
 
-    for batch in batched(iter(loaded), passing.clips_a_pass):
-        some = [clip for clip, _ in batch]
-        for row, found in passing.compute(shard, [pixels for _, pixels in batch], some).items():
-            waiting[row].append(found)
-            waiting_bytes += found.nbytes
-        clips += some
-        passed += len(some)
-        if waiting_bytes >= SHARD_BYTES:
-            flush()
-            waiting_bytes = 0
-    flush()
-    return passed
+    def __call__(self, shards: Iterable[Shard]) -> Iterator[Tried]:
+        """What became of each clip. Raises NumericalError, StoreError."""
+        stopped = False
+        loaded = load_ahead(((shard, clip) for shard in shards for clip in shard.clips), self._try)
+        for shard, group in groupby(loaded, key=lambda each: each[0][0]):
+            rows = _Waiting(self.passing, shard, self.store)
+            for (_, clip), pixels in group:
+                if isinstance(pixels, VideoError):
+                    stopped = stopped or not self.skip_bad
+                    yield Tried(clip, pixels.reason)
+                elif not stopped:
+                    rows.add(clip, pixels)
+                    yield Tried(clip)
+            rows.flush()
+
+    def _try(self, item: tuple[Shard, Clip]) -> Tensor | VideoError:
+        shard, clip = item
+        try:
+            return self.load(clip, shard.class_name)
+        except VideoError as error:
+            return error
+
+
+class _Waiting:
+    """Clips of a shard that wait for their pass, and rows that wait in memory until they make `SHARD_BYTES`."""
+
+    def __init__(self, passing: Passing, shard: Shard, store: Store) -> None:
+        self._passing, self._shard, self._store = passing, shard, store
+        self._loaded: list[tuple[Clip, Tensor]] = []
+        self._keys: list[str] = []
+        self._rows: dict[str, list[Float32Array]] = {row: [] for row in shard.rows}
+        self._bytes = 0
+
+    def add(self, clip: Clip, pixels: Tensor) -> None:
+        self._loaded.append((clip, pixels))
+        if len(self._loaded) == self._passing.clips_a_pass:
+            self._pass()
+
+    def flush(self) -> None:
+        """Passes what waits and stores all rows; wide ones in several files."""
+        self._pass()
+        for row, parts in self._rows.items():
+            if not parts:
+                continue
+            rows = np.concatenate(parts)
+            parts.clear()
+            step = max(1, SHARD_BYTES // (4 * rows.shape[1]))
+            recipe = self._passing.recipe(row, self._shard.class_name)
+            for start in range(0, len(rows), step):
+                self._store.put(recipe, self._keys[start : start + step], rows[start : start + step])
+        self._keys.clear()
+        self._bytes = 0
+
+    def _pass(self) -> None:
+        if not self._loaded:
+            return
+        clips = [clip for clip, _ in self._loaded]
+        found = self._passing.compute(self._shard, [pixels for _, pixels in self._loaded], clips)
+        self._loaded.clear()
+        self._keys += [clip.key for clip in clips]
+        for row, some in found.items():
+            self._rows[row].append(some)
+            self._bytes += some.nbytes
+        if self._bytes >= SHARD_BYTES:
+            self.flush()
 
 
 def missing(clips: Iterable[Clip], class_name: str | None, shelves: Mapping[str, Shelf]) -> list[Shard]:
@@ -165,11 +219,5 @@ def missing(clips: Iterable[Clip], class_name: str | None, shelves: Mapping[str,
     return [
         Shard(tuple(part), class_name, rows)
         for rows, some in lacking.items()
-        for part in _parts(list(some.values()), CLIPS_A_SHARD)
+        for part in batched(iter(some.values()), CLIPS_A_SHARD)
     ]
-
-
-def _parts(items: Sequence[T], size: int) -> Iterable[list[T]]:
-    remaining = iter(items)
-    while part := list(islice(remaining, size)):
-        yield part

@@ -47,8 +47,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_rows_come_back_in_the_order_asked_for_whoever_put_them(place: str) -> None:
     rows = matrix(10)
-    Store(place).shelf(RECIPE).put(names(0, 4), rows[:4])
-    Store(place).shelf(RECIPE).put(names(4, 10), rows[4:])
+    Store(place).put(RECIPE, names(0, 4), rows[:4])
+    Store(place).put(RECIPE, names(4, 10), rows[4:])
     shelf = Store(place).shelf(RECIPE)
     order = [7, 0, 3, 9, 3]
     stored = shelf.rows([f"clip {row}" for row in order])
@@ -60,7 +60,7 @@ def test_rows_come_back_in_the_order_asked_for_whoever_put_them(place: str) -> N
 
 def test_rows_of_another_recipe_are_not_found(place: str) -> None:
     store = Store(place)
-    store.shelf(RECIPE).put(["clip 0"], matrix(1))
+    store.put(RECIPE, ["clip 0"], matrix(1))
     other = store.shelf({**RECIPE, "layer": "features.4"})
     assert "clip 0" not in other
     with pytest.raises(RowsLost):
@@ -68,8 +68,8 @@ def test_rows_of_another_recipe_are_not_found(place: str) -> None:
 
 
 def test_a_shelf_sees_what_another_run_added(place: str) -> None:
-    mine, theirs = Store(place).shelf(RECIPE), Store(place).shelf(RECIPE)
-    theirs.put(["clip 0"], matrix(1))
+    mine = Store(place).shelf(RECIPE)
+    Store(place).put(RECIPE, ["clip 0"], matrix(1))
     assert "clip 0" not in mine
     mine.refresh()
     np.testing.assert_array_equal(mine.rows(["clip 0"]).whole(), matrix(1))
@@ -77,8 +77,8 @@ def test_a_shelf_sees_what_another_run_added(place: str) -> None:
 
 def test_a_shard_that_vanishes_is_told_and_its_rows_are_missing(place: str) -> None:
     store = Store(place)
+    store.put(RECIPE, ["clip 0"], matrix(1))
     shelf = store.shelf(RECIPE)
-    shelf.put(["clip 0"], matrix(1))
     for path in store.files.find(store.root):
         store.files.rm_file(path)
     with pytest.warns(VideotcavWarning, match="it is gone"), pytest.raises(RowsLost):
@@ -88,20 +88,20 @@ def test_a_shard_that_vanishes_is_told_and_its_rows_are_missing(place: str) -> N
 
 def test_the_same_rows_put_twice_are_one_shard(tmp_path: Path) -> None:
     for _ in range(2):
-        Store(tmp_path).shelf(RECIPE).put(names(0, 3), matrix(3))
+        Store(tmp_path).put(RECIPE, names(0, 3), matrix(3))
     assert len(list(tmp_path.rglob("*.safetensors"))) == 1
     assert not list(tmp_path.rglob("*.tmp"))
 
 
 def test_a_folder_says_what_it_holds(tmp_path: Path) -> None:
-    Store(tmp_path).shelf(RECIPE).put(["clip 0"], matrix(1))
+    Store(tmp_path).put(RECIPE, ["clip 0"], matrix(1))
     (described,) = tmp_path.rglob("recipe.json")
     assert json.loads(described.read_text()) == RECIPE
 
 
 def test_a_shard_has_little_more_bytes_than_its_rows(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.shelf(RECIPE).put(names(0, 8), matrix(8))
+    store.put(RECIPE, names(0, 8), matrix(8))
     assert store.bytes_written == sum(path.stat().st_size for path in tmp_path.rglob("*.*"))
     assert 8 * WIDE * 4 < store.bytes_written < 8 * WIDE * 4 + 2000
 
@@ -109,7 +109,7 @@ def test_a_shard_has_little_more_bytes_than_its_rows(tmp_path: Path) -> None:
 def damaged_shelf(tmp_path: Path, change: object) -> StoredRows:
     """Rows from a store whose one shard was changed behind its back, found by a later run."""
     assert callable(change)
-    Store(tmp_path).shelf(RECIPE).put(names(0, 3), matrix(3, 50))
+    Store(tmp_path).put(RECIPE, names(0, 3), matrix(3, 50))
     (shard,) = tmp_path.rglob("*.safetensors")
     shard.write_bytes(change(shard.read_bytes()))
     return Shelf(Store(tmp_path), RECIPE).rows(names(0, 3))
@@ -140,7 +140,7 @@ def test_scratch_is_gone_when_its_work_is_done_and_stays_when_it_is_not(tmp_path
 
     def interrupted() -> None:
         with scratch(folder) as store:
-            store.shelf(RECIPE).put(["clip 0"], matrix(1))
+            store.put(RECIPE, ["clip 0"], matrix(1))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -153,7 +153,7 @@ def test_scratch_is_gone_when_its_work_is_done_and_stays_when_it_is_not(tmp_path
 def test_scratch_in_use_by_another_run_is_left_to_it(tmp_path: Path) -> None:
     folder = tmp_path / ".study-rows"
     with scratch(folder) as mine:
-        mine.shelf(RECIPE).put(["clip 0"], matrix(1))
+        mine.put(RECIPE, ["clip 0"], matrix(1))
         with scratch(folder) as theirs:
             assert "clip 0" in theirs.shelf(RECIPE)
         assert folder.exists()
@@ -163,6 +163,6 @@ def test_scratch_in_use_by_another_run_is_left_to_it(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_used_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"the store .*file cannot be used"):
-        Store(tmp_path / "file").shelf(RECIPE).put(["clip 0"], matrix(1))
+        Store(tmp_path / "file").put(RECIPE, ["clip 0"], matrix(1))
     with pytest.raises((StoreError, MissingExtra), match="--store nowhere://bucket"):
         Store("nowhere://bucket")

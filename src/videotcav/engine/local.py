@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 Item = TypeVar("Item")
 Loaded = TypeVar("Loaded")
+Done = TypeVar("Done")
+
+
+class Engine(Protocol):
+    """Where work is done. It knows nothing of what the work is."""
+
+    def __call__(self, worker: Callable[[Iterable[Item]], Iterator[Done]], items: Sequence[Item]) -> Iterator[Done]:
+        """What the worker makes of the items, which may come in any order.
+
+        A worker is a picklable callable that needs nothing but itself: copies of it may do parts of the items in
+        other processes, and a part may be done again when a copy is lost. What it raises is raised here.
+        """
+        ...
+
+
+def here(worker: Callable[[Iterable[Item]], Iterator[Done]], items: Sequence[Item]) -> Iterator[Done]:
+    """The engine that does all work in this process."""
+    return worker(items)
 
 
 def load_ahead(
-    items: Sequence[Item], load: Callable[[Item], Loaded], *, threads: int = 2, ahead: int = 8
+    items: Iterable[Item], load: Callable[[Item], Loaded], *, threads: int = 2, ahead: int = 8
 ) -> Iterator[tuple[Item, Loaded]]:
     """Each item with what `load` made of it, in order; at most `ahead` loaded items wait in memory.
 

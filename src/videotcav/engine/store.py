@@ -61,6 +61,7 @@ class Store:
     def __init__(self, place: str | Path) -> None:
         self.place = str(place)
         self.bytes_written = 0
+        self._described: set[str] = set()
         try:
             self.files, self.root = fsspec.core.url_to_fs(self.place)
         except ImportError as error:
@@ -79,6 +80,25 @@ class Store:
     def shelf(self, recipe: Recipe) -> Shelf:
         """The rows of a recipe, as they are now."""
         return Shelf(self, recipe)
+
+    def put(self, recipe: Recipe, clips: Sequence[str], rows: Float32Array) -> None:
+        """Adds `rows × columns` of a recipe, one row for each of the clips' keys, as one shard. Raises StoreError."""
+        text, folder = _described(recipe)
+        if folder not in self._described:
+            self.write(f"{self.root}/{folder}/recipe.json", text.encode())
+            self._described.add(folder)
+        starts = range(0, rows.shape[1], BLOCK_COLUMNS)
+        blocks = [np.ascontiguousarray(rows[:, start : start + BLOCK_COLUMNS], np.float32) for start in starts]
+        facts = {
+            "clips": list(clips),
+            "columns": rows.shape[1],
+            "sums": [_checksum(block.data) for block in blocks],
+        }
+        content = safetensors.numpy.save(
+            {f"{number:06}": block for number, block in enumerate(blocks)}, {"videotcav": json.dumps(facts)}
+        )
+        header = content[: 8 + int.from_bytes(content[:8], "little")]
+        self.write(f"{self.root}/{folder}/{_name(header)}.safetensors", content)
 
     def write(self, path: str, content: bytes) -> None:
         """Makes a file appear whole or not at all. Object stores do so by themselves. Raises StoreError."""
@@ -110,10 +130,7 @@ class Shelf:
 
     def __init__(self, store: Store, recipe: Recipe) -> None:
         self._store = store
-        text = json.dumps(recipe, indent=1, sort_keys=True, ensure_ascii=False)
-        self._folder = f"{store.root}/{hashlib.sha256(text.encode()).hexdigest()[:32]}"
-        self._text = text
-        self._described = False
+        self._folder = f"{store.root}/{_described(recipe)[1]}"
         self._shards: dict[str, _Shard] = {}
         self._where: dict[str, tuple[_Shard, int]] = {}
         self.refresh()
@@ -131,33 +148,12 @@ class Shelf:
             except FileNotFoundError:
                 listed = []
         sizes = {entry["name"]: entry["size"] for entry in listed if entry["name"].endswith(".safetensors")}
-        self._described = any(entry["name"].endswith("recipe.json") for entry in listed)
         new = sorted(path for path in sizes if path not in self._shards)
         for path, header in zip(new, self._headers(new, sizes), strict=True):
             try:
                 self._enter(_parsed(path, header, sizes[path]))
             except (ValueError, KeyError, TypeError) as error:
                 self._discard(path, f"its header is damaged ({error})")
-
-    def put(self, clips: Sequence[str], rows: Float32Array) -> None:
-        """Adds `rows × columns`, one row for each of the clips' keys, as one shard."""
-        if not self._described:
-            self._store.write(f"{self._folder}/recipe.json", self._text.encode())
-            self._described = True
-        starts = range(0, rows.shape[1], BLOCK_COLUMNS)
-        blocks = [np.ascontiguousarray(rows[:, start : start + BLOCK_COLUMNS], np.float32) for start in starts]
-        facts = {
-            "clips": list(clips),
-            "columns": rows.shape[1],
-            "sums": [_checksum(block.data) for block in blocks],
-        }
-        content = safetensors.numpy.save(
-            {f"{number:06}": block for number, block in enumerate(blocks)}, {"videotcav": json.dumps(facts)}
-        )
-        header = content[: 8 + int.from_bytes(content[:8], "little")]
-        path = f"{self._folder}/{_name(header)}.safetensors"
-        self._store.write(path, content)
-        self._enter(_parsed(path, header, len(content)))
 
     def rows(self, clips: Sequence[str]) -> StoredRows:
         """The rows of these clips, in this order. Raises RowsLost where one is not on the shelf."""
@@ -264,6 +260,12 @@ def scratch(folder: Path) -> Iterator[Store]:
         with suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _described(recipe: Recipe) -> tuple[str, str]:
+    """A recipe in words, and the name of its folder."""
+    text = json.dumps(recipe, indent=1, sort_keys=True, ensure_ascii=False)
+    return text, hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _parsed(path: str, header: bytes, size: int) -> _Shard:

@@ -23,7 +23,8 @@ Rows = NDArray[np.intp]
 class Gram:
     """The inner products of one layer: n concept and random clips, m class clips.
 
-    `kernel` (n, n) = X Xᵀ; `cross` (m, n) = G Xᵀ; `gradients` (m, m) = G Gᵀ.
+    `kernel` (n, n) = X Xᵀ; `cross` (m, n) = G Xᵀ; `gradients` (m, m) = G Gᵀ, where clips of different classes may
+    have 0: nobody asks for that.
     """
 
     kernel: Floats

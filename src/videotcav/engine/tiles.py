@@ -1,0 +1,174 @@
+"""Inner products of stored rows, tile by tile: however many clips and however wide the rows, the memory is bounded.
+
+Rows are cut into grains of at most 256, and columns into slices of 2048. A tile of products is a sum over slices of
+float64 products of two grains, always in the same order. So a product has the same bits whatever memory there was,
+whoever computed it, and from whichever shards of the store its rows came.
+
+Grains form panels, as large as the memory allows; the products of two panels are one piece of work, which reads every
+row of both once and needs nothing but the store. A pair of panels and its mirror image are computed once.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import accumulate, combinations_with_replacement
+from math import isqrt
+from mmap import MADV_DONTNEED, mmap
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from threadpoolctl import threadpool_limits
+
+from videotcav.engine.store import BLOCK_COLUMNS, Recipe, Shelf, Store, StoredRows
+
+Floats = npt.NDArray[np.float64]
+
+GRAIN_ROWS = 256
+SLICE_COLUMNS = 2048
+
+
+@dataclass(frozen=True)
+class Grain:
+    """At most 256 rows of one recipe. Products within `group` are wanted, and all those with rows of no group."""
+
+    recipe: Recipe
+    clips: tuple[str, ...]
+    group: str | None = None
+
+    def wants(self, other: Grain) -> bool:
+        """Whether the products of two grains are ever asked for."""
+        return self.group is None or other.group is None or self.group == other.group
+
+
+@dataclass(frozen=True)
+class Panels:
+    """Two panels whose products are one piece of work; the same one twice on the diagonal. Starts are rows."""
+
+    first: tuple[Grain, ...]
+    second: tuple[Grain, ...]
+    first_start: int
+    second_start: int
+
+    @property
+    def on_diagonal(self) -> bool:
+        """Whether it is a panel with itself."""
+        return self.first_start == self.second_start
+
+
+def grains(recipe: Recipe, clips: Sequence[str], group: str | None = None) -> list[Grain]:
+    """The rows of these clips, in their order."""
+    starts = range(0, len(clips), GRAIN_ROWS)
+    return [Grain(recipe, tuple(clips[start : start + GRAIN_ROWS]), group) for start in starts]
+
+
+def pairs_of_panels(rows: Sequence[Grain], *, memory_bytes: int) -> list[Panels]:
+    """All pairs of panels that hold wanted products, each pair once; `memory_bytes` is what one of them may take."""
+    size = grains_a_panel(memory_bytes)
+    panels = [tuple(rows[first : first + size]) for first in range(0, len(rows), size)]
+    starts = [0, *accumulate(sum(len(grain.clips) for grain in panel) for panel in panels)]
+    return [
+        Panels(panels[i], panels[j], starts[i], starts[j])
+        for i, j in combinations_with_replacement(range(len(panels)), 2)
+        if any(one.wants(other) for one in panels[i] for other in panels[j])
+    ]
+
+
+def grains_a_panel(memory_bytes: int) -> int:
+    """The most grains a panel may have: two panels' columns, as stored and in float64, and their p × p products."""
+    column_bytes = 2 * (2 * 4 * BLOCK_COLUMNS + 8 * SLICE_COLUMNS)  # as they are read, they exist twice
+    rows = (isqrt(column_bytes**2 + 32 * memory_bytes) - column_bytes) // 16  # of 8 p² + column_bytes · p = memory
+    return max(1, rows // GRAIN_ROWS)
+
+
+@dataclass
+class Multiplier:
+    """A worker that computes the products of pairs of panels, all tiles of them that are wanted."""
+
+    store: Store
+
+    def __call__(self, pairs: Iterable[Panels]) -> Iterator[tuple[Panels, Floats]]:
+        """Each pair with its products, `row of the first × row of the second`; 0 where they are not wanted.
+
+        Raises RowsLost where a row is not in the store.
+        """
+        shelves: dict[str, Shelf] = {}
+
+        def stored(grain: Grain) -> StoredRows:
+            name = json.dumps(grain.recipe, sort_keys=True)
+            if name not in shelves:
+                shelves[name] = self.store.shelf(grain.recipe)
+            return shelves[name].rows(grain.clips)
+
+        # One BLAS thread a tile, and tiles side by side: the same bits however many threads there are.
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(torch.get_num_threads()) as threads:
+            for pair in pairs:
+                first = [stored(grain) for grain in pair.first]
+                second = first if pair.on_diagonal else [stored(grain) for grain in pair.second]
+                yield pair, _products(pair, first, second, threads)
+
+
+def _products(
+    pair: Panels, first: Sequence[StoredRows], second: Sequence[StoredRows], threads: ThreadPoolExecutor
+) -> Floats:
+    tops, lefts = _edges(pair.first), _edges(pair.second)
+    found = np.zeros((tops[-1], lefts[-1]))
+    tiles = [
+        (i, j)
+        for i, one in enumerate(pair.first)
+        for j, other in enumerate(pair.second)
+        if one.wants(other) and (i <= j or not pair.on_diagonal)
+    ]
+
+    def add(tile: tuple[int, int]) -> None:
+        i, j = tile
+        found[tops[i] : tops[i + 1], lefts[j] : lefts[j + 1]] += left[i] @ right[j].T
+
+    both = ((part, part) for part in _slices(first))
+    for left, right in both if pair.on_diagonal else zip(_slices(first), _slices(second), strict=True):  # noqa: B007 - add() looks at them
+        list(threads.map(add, tiles))
+    if pair.on_diagonal:  # the other half, of which nothing is computed
+        below = np.tril_indices_from(found, -1)
+        found[below] = found.T[below]
+    return found
+
+
+def _slices(rows: Sequence[StoredRows]) -> Iterator[list[Floats]]:
+    """Slices of columns of all grains, in float64."""
+    for blocks in zip(*(grain.column_blocks() for grain in rows), strict=True):
+        for start in range(0, blocks[0].shape[1], SLICE_COLUMNS):
+            yield [block[:, start : start + SLICE_COLUMNS].astype(np.float64) for block in blocks]
+
+
+def _edges(panel: Sequence[Grain]) -> list[int]:
+    """Where each grain's rows begin, and the end of the last."""
+    return [0, *accumulate(len(grain.clips) for grain in panel)]
+
+
+class Matrix:
+    """`rows × columns` float64, at first 0, that is filled block by block.
+
+    In memory, or in a file without a name in the folder `scratch`, which is gone with the array.
+    """
+
+    def __init__(self, rows: int, columns: int, *, scratch: Path | None = None) -> None:
+        self._map: mmap | None = None
+        if scratch is None:
+            self.array: Floats = np.zeros((rows, columns))
+            return
+        size = 8 * rows * columns
+        with tempfile.TemporaryFile(dir=scratch) as file:  # the map keeps it
+            file.truncate(size)
+            self._map = mmap(file.fileno(), size)
+        self.array = np.frombuffer(self._map, np.float64).reshape(rows, columns)
+
+    def put(self, top: int, left: int, block: Floats) -> None:
+        """Fills a block."""
+        self.array[top : top + len(block), left : left + block.shape[1]] = block
+        if self._map is not None and hasattr(self._map, "madvise"):
+            self._map.madvise(MADV_DONTNEED)  # what was written need not stay in memory
