@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from videotcav.errors import NotEnoughData, NumericalError, VideoError, VideosError
+from videotcav.errors import ModelError, NotEnoughData, NumericalError, VideoError, VideosError
 from videotcav.measure import Batch, ClipFile, ClipReader, measure
 from videotcav.models.load import VideoModel, load_model
 from videotcav.records import ClipSpec, ModelCard
@@ -143,3 +144,41 @@ def test_a_file_that_vanished_is_told_by_whoever_reads_it(model: VideoModel) -> 
     """Its content is not known, so nothing in a store is taken for it."""
     keys = [clip.key for _ in range(2) for clip in reading("abc").clips()[None]]
     assert len(set(keys)) == 6
+
+
+class Hungry(SmallNet):
+    """Has memory for two clips a pass at most, and says so as CUDA and as the CPU's allocator do."""
+
+    says: type[Exception] | str = torch.OutOfMemoryError
+    most = 2
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        if len(pixels) > self.most:
+            raise RuntimeError(self.says) if isinstance(self.says, str) else self.says("CUDA out of memory")
+        return super().forward(pixels)
+
+
+@pytest.mark.parametrize("says", [torch.OutOfMemoryError, "[enforce fail] DefaultCPUAllocator: can't allocate memory"])
+def test_passes_are_halved_until_memory_holds_them(model: VideoModel, says: type[Exception] | str) -> None:
+    hungry = Hungry()
+    hungry.says = says
+    hungry.load_state_dict(model.module.state_dict())
+    groups = {None: clips(5, 1), "a": clips(3, 2)}
+    expected, found = (
+        measure(each, batches(groups, 3), classes=["a"], layers=["first"], pooling="none")
+        for each in (model, replace(model, module=hungry))
+    )
+    np.testing.assert_allclose(found.grams["first"].kernel, expected.grams["first"].kernel, rtol=1e-6)
+    np.testing.assert_allclose(found.grams["first"].cross, expected.grams["first"].cross, rtol=1e-6)
+    hungry.most = 0
+    with pytest.raises(ModelError, match="one clip of small at these layers needs more memory than cpu has"):
+        measure(replace(model, module=hungry), batches(groups, 3), classes=["a"], layers=["first"], pooling="none")
+
+
+def test_another_error_of_the_model_is_its_own(model: VideoModel) -> None:
+    hungry = Hungry()
+    hungry.says, hungry.most = "a shape does not fit", 0
+    with pytest.raises(RuntimeError, match="a shape does not fit"):
+        measure(
+            replace(model, module=hungry), batches({None: clips(2, 1)}, 3), classes=[], layers=["first"], pooling="none"
+        )

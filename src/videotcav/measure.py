@@ -23,7 +23,7 @@ from videotcav.engine.tiles import Matrix, Multiplier, grains, pairs_of_panels
 from videotcav.errors import NotEnoughData, StoreError, VideosError
 from videotcav.explain.gram import Gram
 from videotcav.models.model import VideoModel
-from videotcav.models.passes import Score
+from videotcav.models.passes import Score, out_of_memory
 from videotcav.records import Pooling, Progress, Record, silent
 from videotcav.shards import LOGITS, Clip, Passer, Passing, missing
 
@@ -164,6 +164,7 @@ def measure(
     One forward pass a set clip serves all layers; one forward and one backward pass a class clip serves all layers
     (METHOD 2). Only clips of which the store lacks rows are passed. The same clips give the same numbers to the bit,
     whatever came from the store, whatever memory there was and wherever the work was done.
+    Where memory does not hold a pass, passes have half as many clips from then on.
 
     Args:
         model: whose activations and gradients are read; handed back unchanged.
@@ -189,8 +190,16 @@ def measure(
         if store is None:
             store = Store(stack.enter_context(tempfile.TemporaryDirectory(prefix="videotcav-")))
         passed = 0
-        for _ in range(ATTEMPTS):
-            passed += _pass(passing, source, store, classes=classes, layers=layers, engine=engine)
+        attempts = ATTEMPTS
+        while attempts:
+            try:
+                passed += _pass(passing, source, store, classes=classes, layers=layers, engine=engine)
+            except RuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+                # Begun again, not gone on with: all rows come from passes of one size, so that they round alike.
+                passing = passing.with_less_memory()
+                continue
             keys = {name: [clip.key for clip in some] for name, some in source.clips().items()}
             without = [f"class '{name}'" for name in classes if not keys.get(name)]
             if without or not keys[None]:
@@ -207,7 +216,7 @@ def measure(
                     clips_passed=passed,
                 )
             except RowsLost:
-                continue
+                attempts -= 1
         raise StoreError(f"the store {store.place} damages what it is given; check its disk, or name another place")
 
 

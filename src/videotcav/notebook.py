@@ -114,7 +114,7 @@ def grad_cam(model: VideoModel, clips: Clips, *, target: str, layer: str | None 
     """
     layer = layer or last_spatial_layer(model)
     maps, _ = class_maps(model, clips.pixels, layer=layer, classes=[model.class_index(target)])
-    return CamMaps(clips=clips.records, maps=maps[0].numpy(), target=target, layer=layer)
+    return CamMaps(clips=clips.records, maps=maps[0].cpu().numpy(), target=target, layer=layer)
 
 
 def _concept_and_kind(name: str) -> tuple[str, Kind]:

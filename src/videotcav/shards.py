@@ -7,7 +7,7 @@ last one filled up: other sizes make libraries choose other kernels, which round
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from itertools import groupby
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from videotcav.engine.local import batched, load_ahead
 from videotcav.engine.store import Recipe, Shelf, Store
-from videotcav.errors import VideoError
+from videotcav.errors import ModelError, VideoError
 from videotcav.models.identity import identity
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import Score, features, gradients, logits
@@ -68,16 +68,28 @@ class Passing:
         model: handed back unchanged.
         pooling: which axes of an activation are averaged.
         score: what is differentiated, the class's logit or its softmax.
+        at_most: clips a pass that memory was found to hold.
     """
 
     model: VideoModel
     pooling: Pooling
     score: Score = "logit"
+    at_most: int | None = None
 
     @cached_property
     def clips_a_pass(self) -> int:
-        """As `clips_a_pass` of the model."""
-        return clips_a_pass(self.model)
+        """As `clips_a_pass` of the model, or what memory holds."""
+        usual = clips_a_pass(self.model)
+        return usual if self.at_most is None else min(usual, self.at_most)
+
+    def with_less_memory(self) -> Passing:
+        """The same with half the clips a pass. Raises ModelError where one clip alone is too much."""
+        if self.clips_a_pass == 1:
+            raise ModelError(
+                f"one clip of {self.model.name} at these layers needs more memory than {self.model.device} has; "
+                "name fewer layers, or take precision bf16 or another device"
+            )
+        return replace(self, at_most=self.clips_a_pass // 2)
 
     @cached_property
     def common(self) -> dict[str, object]:
@@ -85,7 +97,7 @@ class Passing:
         return {
             "model": identity(self.model),
             "clip": self.model.card.clip_spec.model_dump(mode="json"),
-            "precision": f"float32, {self.clips_a_pass} clips a pass",
+            "precision": f"{self.model.card.precision}, {self.clips_a_pass} clips a pass",
             "versions": {package: version(package) for package in ("videotcav", "av", "numpy")},
         }
 

@@ -33,7 +33,7 @@ from videotcav.maps import CAM_SCALE, last_spatial_layer, write_cam_video
 from videotcav.measure import ClipFile, ClipReader, Measured, measure
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
-from videotcav.records import ClipSpec, Medium, Progress, Result, silent
+from videotcav.records import ClipSpec, Medium, Precision, Progress, Result, silent
 from videotcav.report.page import write_report
 from videotcav.report.run import RunResults, read_run
 from videotcav.runfolder import MEDIA, free_run_folder, new_run_folder, write_manifest, write_results
@@ -53,14 +53,17 @@ class Study:
     model: VideoModel
 
     @classmethod
-    def from_file(cls, path: Path | str) -> Self:
-        """The study in a file, its model loaded.
+    def from_file(cls, path: Path | str, *, device: str | None = None, precision: Precision = "fp32") -> Self:
+        """The study in a file, its model loaded onto `device`, its passes in `precision`.
 
         Raises:
             StudyFileError: the file has mistakes, also such that only the model can tell (layers, classes).
         """
         loaded: list[VideoModel] = []
-        file = read_study_file(Path(path), check=partial(_model_problems, folder=Path(path).parent, loaded=loaded))
+        load = partial(load_model, device=device, precision=precision)
+        file = read_study_file(
+            Path(path), check=partial(_model_problems, folder=Path(path).parent, load=load, loaded=loaded)
+        )
         return cls(file, loaded[0])
 
     @property
@@ -182,7 +185,10 @@ class Study:
                 "python": platform.python_version(),
                 **{package: version(package) for package in ("torch", "torchvision", "numpy", "scipy", "av")},
             },
-            "model": card.model_dump(include={"name", "weights", "weights_sha256", "classes", "clip_spec"}),
+            "model": {
+                **card.model_dump(include={"name", "weights", "weights_sha256", "classes", "clip_spec", "precision"}),
+                "device": self.model.device.type,
+            },
             "study": self.file.text,
             "study_sha256": self.file.sha256,
             "layers": self.layers,
@@ -210,13 +216,15 @@ class Study:
         }
 
 
-def _model_problems(raw: Mapping[str, Any], *, folder: Path, loaded: list[VideoModel]) -> Iterator[str]:
+def _model_problems(
+    raw: Mapping[str, Any], *, folder: Path, load: Callable[..., VideoModel], loaded: list[VideoModel]
+) -> Iterator[str]:
     """What the model has to say about a raw study: that it cannot be loaded, or lacks a layer or a class."""
     section = raw.get("model")
     if not isinstance(section, dict) or not isinstance(section.get("name"), str):
         return
     try:
-        model = load_model(section["name"], weights=_weights(section.get("weights"), folder))
+        model = load(section["name"], weights=_weights(section.get("weights"), folder))
         if isinstance(section.get("clip"), dict):
             spec = ClipSpec.model_validate(section["clip"])
             model = replace(model, card=model.card.model_copy(update={"clip_spec": spec}))

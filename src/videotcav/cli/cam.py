@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
+from videotcav.cli.options import Device, ModelOption, PrecisionOption, Weights
 from videotcav.errors import VideotcavError
 
-ModelOption = Annotated[str, typer.Option("--model", help="Model, as torchvision:swin3d_t or planted:swin.")]
-Weights = Annotated[str | None, typer.Option(help="Name of published weights (KINETICS400_V1) or a checkpoint file.")]
 Layers = Annotated[list[str] | None, typer.Option(help="Layer; repeat for several. The last spatial one by default.")]
 Method = Annotated[str, typer.Option(help="grad-cam, grad-cam++, hirescam, layercam, eigencam or rise.")]
 
@@ -32,12 +31,14 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
         Path | None, typer.Option(help="Folder of concept clips: show the concept's sensitivity instead (.png).")
     ] = None,
     random: Annotated[Path | None, typer.Option(help="Folder of random clips, with --concept.")] = None,
+    device: Device = None,
+    precision: PrecisionOption = "fp32",
 ) -> None:
     """Write a video that shows where and when the model looks (Grad-CAM and its relatives, or a concept's map)."""
     from videotcav.maps import write_maps  # noqa: PLC0415 - torch is slow to import
     from videotcav.models.load import load_model  # noqa: PLC0415 - as above
 
-    loaded = load_model(model, weights=weights)
+    loaded = load_model(model, weights=weights, device=device, precision=precision)  # type: ignore[arg-type] # checked there
     if concept is not None or random is not None:
         from videotcav.maps.concept import write_concept_map  # noqa: PLC0415 - as above
 
@@ -94,6 +95,8 @@ def faithfulness(  # noqa: PLR0917 - typer's parameters are options
     ] = None,
     rise_masks: Annotated[int, typer.Option(help="Masks a clip, with --method rise.")] = 256,
     seed: Annotated[int, typer.Option(help="Seed of random weights, shuffles, noise and intervals.")] = 0,
+    device: Device = None,
+    precision: PrecisionOption = "fp32",
     *,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and record it.")] = False,
 ) -> None:
@@ -113,7 +116,7 @@ def faithfulness(  # noqa: PLR0917 - typer's parameters are options
     results = measure_faithfulness(
         videos,
         output,
-        model=load_model(model, weights=weights),
+        model=load_model(model, weights=weights, device=device, precision=precision),  # type: ignore[arg-type] # there
         target=class_name,
         layer=layer,
         methods=method or tuple(METHODS),

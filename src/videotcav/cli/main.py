@@ -15,6 +15,7 @@ import typer
 from videotcav.cli.cam import cam, faithfulness
 from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice, show_warnings
+from videotcav.cli.options import Device, Model, PrecisionOption, Weights
 from videotcav.errors import VideotcavError
 
 if TYPE_CHECKING:
@@ -38,9 +39,6 @@ app.add_typer(concepts, name="concepts")
 app.add_typer(planted, name="planted")
 app.command()(cam)
 app.command()(faithfulness)
-
-Model = Annotated[str, typer.Argument(help="Model, as torchvision:swin3d_t, planted:swin or package.module:build.")]
-Weights = Annotated[str | None, typer.Option(help="Name of published weights (KINETICS400_V1) or a checkpoint file.")]
 
 
 def main() -> None:
@@ -98,6 +96,8 @@ def run(
             "passes only what is new. Without it rows are kept beside the run folder until the run is complete."
         ),
     ] = None,
+    device: Device = None,
+    precision: PrecisionOption = "fp32",
 ) -> None:
     """Run a study: which concepts move which class, at which layer, and how sure that is.
 
@@ -106,7 +106,8 @@ def run(
     from videotcav.study import Study  # noqa: PLC0415 - torch is slow to import
 
     voice: Voice = context.obj
-    _conclude(voice, Study.from_file(study).run(output, skip_bad=skip_bad, store=store, progress=voice.progress))
+    asked = Study.from_file(study, device=device, precision=precision)  # type: ignore[arg-type] # checked there
+    _conclude(voice, asked.run(output, skip_bad=skip_bad, store=store, progress=voice.progress))
 
 
 @app.command()
@@ -130,10 +131,11 @@ def layers(context: typer.Context, model: Model, weights: Weights = None) -> Non
     width = max(len(row.name) for row in rows)
     lines = [
         f"{'*' if row.name in loaded.card.default_layers else ' '} {row.name:<{width}}  {row.kind:<24} "
-        f"{' × '.join(map(str, row.shape)):<24} {row.layout}".rstrip()
+        f"{' × '.join(map(str, row.shape)):<24} {row.layout or '?'}{'  (degenerate)' * row.degenerate}"
         for row in rows
     ]
-    lines.append("* = default layers of a study")
+    lines.append("* = default layers of a study; ? = nobody said how the output is laid out; degenerate = its gradient")
+    lines.append("is the same for every clip, so that a sign count says nothing there")
     context.obj.result("\n".join(lines), [vars(row) for row in rows])
 
 

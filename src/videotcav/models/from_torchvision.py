@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from videotcav.errors import ModelError, closest
-from videotcav.models import checkpoint
+from videotcav.models import checkpoint, from_mmaction
 from videotcav.models.checkpoint import Checkpoint, State
 from videotcav.models.families import FAMILIES
 from videotcav.models.seeded import seeded
@@ -37,6 +38,7 @@ def load(name: str, *, weights: str | None) -> tuple[nn.Module, ModelCard]:
         name: as torchvision names it (`swin3d_t`), or `swin3d` for a Video Swin whose checkpoint states its size.
         weights: `KINETICS400_V1` or another name of torchvision's; a path to a checkpoint; None for random weights,
             the same at each call. A checkpoint with 400 outputs that names no classes is taken for Kinetics-400.
+            One of mmaction2's Video Swin (`backbone.*`, `cls_head.*`) is renamed on loading.
 
     Raises:
         ModelError: no such model or weights, no way to fetch them, or a checkpoint that does not fit.
@@ -53,7 +55,10 @@ def load(name: str, *, weights: str | None) -> tuple[nn.Module, ModelCard]:
     if not Path(weights).suffix:
         listed = f" ({', '.join(published)})" if published else ""
         raise ModelError(f"'{weights}' is neither weights of torchvision's {name}{listed} nor a checkpoint file")
-    return _from_file(name, checkpoint.read(Path(weights)))
+    held = checkpoint.read(Path(weights))
+    if from_mmaction.is_video_swin(held.state):
+        held = replace(held, state=from_mmaction.renamed(held.state))
+    return _from_file(name, held)
 
 
 def card_for(name: str, module: nn.Module, *, clip_spec: ClipSpec, classes: tuple[str, ...], weights: str) -> ModelCard:

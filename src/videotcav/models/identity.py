@@ -21,15 +21,18 @@ def identity(model: VideoModel) -> dict[str, str]:
     """Facts that differ between models which may compute different numbers from the same clip.
 
     The sha256 of the state dict as it is loaded now, of the printed architecture, and of the source of every module's
-    class that does not come from a package known by its version; the versions of those that do; the device.
+    class that does not come from a package known by its version; the versions of those that do; how pixels go in and
+    layers come out; the device.
     """
-    module = model.module
+    module, card = model.module, model.card
+    shapes = card.model_dump_json(include={"pixels", "pathways", "layouts", "grids"})
     source = hashlib.sha256("".join(sorted(_sources(module))).encode()).hexdigest()
     return {
         "architecture": model.name,
         "weights_sha256": fingerprint(module),
         "modules_sha256": hashlib.sha256(f"{type(module).__qualname__} {module}".encode()).hexdigest(),
         "source_sha256": source,
+        "shapes_sha256": hashlib.sha256(shapes.encode()).hexdigest(),
         "device": model.device.type,
         **{package: found for package in VERSIONED if (found := _version(package))},
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, get_args
 
 import torch
 from torch import nn
@@ -13,7 +13,7 @@ from torch import nn
 from videotcav.errors import ModelError, closest
 from videotcav.models import checkpoint
 from videotcav.models.model import VideoModel
-from videotcav.records import ModelCard
+from videotcav.records import ModelCard, Precision
 
 __all__ = ["GROUP", "ModelSource", "VideoModel", "load_model", "sources"]
 
@@ -34,6 +34,7 @@ def load_model(
     weights: str | Path | None = None,
     card: ModelCard | None = None,
     device: str | torch.device | None = None,
+    precision: Precision = "fp32",
 ) -> VideoModel:
     """The model of that name, or the module itself, with its card.
 
@@ -44,7 +45,8 @@ def load_model(
             those that the module has.
         card: what must be known of the model; needed for a module or a function without one, and otherwise takes the
             place of the source's.
-        device: where the model shall be; None leaves it where it is.
+        device: where the model shall be, as `cpu`, `cuda` or `mps`; None leaves it where it is.
+        precision: what passes compute in: `bf16` and `fp16` by autocast. Weights and results stay in fp32.
 
     Raises:
         ModelError: the model, its weights or the device cannot be used; the closest names are suggested.
@@ -65,6 +67,10 @@ def load_model(
         )
     if wanted is not None:
         card = card.model_copy(update={"weights": Path(wanted).name, "weights_sha256": ""})
+    if precision not in get_args(Precision):
+        raise ModelError(f"'{precision}' is no precision; there are {', '.join(get_args(Precision))}")
+    if precision != "fp32":
+        card = card.model_copy(update={"precision": precision})
     if not card.weights_sha256:
         card = card.model_copy(update={"weights_sha256": checkpoint.fingerprint(module)})
     return VideoModel(module=_moved(module, device), card=card)

@@ -17,6 +17,8 @@ from videotcav.records import Pooling
 
 Score = Literal["logit", "softmax"]
 
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
+
 _Shape = Callable[[str, Tensor], Tensor]
 
 
@@ -33,6 +35,12 @@ class Passes:
     logits: Tensor
     activations: dict[str, Tensor]
     gradients: dict[int, dict[str, Tensor]]
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether the device, or the machine, had no memory left for a pass."""
+    # CUDA has a type for it; the allocators of the CPU and of MPS have only a message.
+    return isinstance(error, torch.OutOfMemoryError) or any(said in str(error) for said in _OUT_OF_MEMORY)
 
 
 def logits(model: VideoModel, pixels: Tensor, *, clip_names: Sequence[str] = ()) -> Tensor:

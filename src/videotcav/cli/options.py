@@ -1,0 +1,15 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+MODELS = "Model, as torchvision:swin3d_t, transformers:./folder, planted:swin or package.module:build."
+
+Model = Annotated[str, typer.Argument(help=MODELS)]
+ModelOption = Annotated[str, typer.Option("--model", help=MODELS)]
+Weights = Annotated[str | None, typer.Option(help="Name of published weights (KINETICS400_V1) or a checkpoint file.")]
+Device = Annotated[str | None, typer.Option(help="Where passes run: cpu (default), cuda or mps.")]
+PrecisionOption = Annotated[str, typer.Option("--precision", help="What passes compute in: fp32, bf16 or fp16.")]
