@@ -41,6 +41,8 @@ from videotcav.video.read import Frames, VideoFile
 
 PER_CLIP = "measurements.parquet"
 Span = tuple[float, float]
+DEFAULT_METHODS = (*METHODS, "integrated-gradients")
+"""All but `rise`, which costs hundreds of passes a clip."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def measure_faithfulness(
     model: VideoModel,
     target: str | None = None,
     layer: str | None = None,
-    methods: Sequence[str] = tuple(METHODS),
+    methods: Sequence[str] = DEFAULT_METHODS,
     truths: Truths | None = None,
     settings: FaithfulnessSettings | None = None,
     examples: int = 2,

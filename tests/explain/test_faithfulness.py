@@ -21,8 +21,10 @@ from videotcav.explain.faithfulness import (
     estimate,
     flicker,
     frozen,
+    losses_by_frame,
     masking_curve,
     mean_colour,
+    moments,
     motion_map,
     pointing_in_space,
     pointing_in_time,
@@ -143,6 +145,24 @@ def test_curves_of_a_known_score() -> None:
 def test_area_of_a_straight_line_is_a_half() -> None:
     assert float(area(torch.linspace(0, 1, 11)[None])) == pytest.approx(0.5)
     assert float(area(torch.ones(1, 5))) == pytest.approx(1)
+
+
+def test_a_map_is_held_against_what_each_frame_is_worth() -> None:
+    """Score = 3 x₀ + x₁ + 2 x₂ of frames of ones against zeros: frame t is worth its weight, to the last bit."""
+    weights = torch.tensor([3.0, 1.0, 2.0, 0.0])
+    pixels = torch.ones(2, 1, 4, 1, 2)
+
+    def score(clips: Tensor) -> Tensor:
+        return clips.mean(dim=(1, 3, 4)) @ weights
+
+    losses = losses_by_frame(score, pixels, torch.zeros_like(pixels), batch_size=3)
+    assert torch.equal(losses, weights.expand(2, 4))
+    right = torch.tensor([30.0, 1, 20, 0]).view(1, 4, 1, 1).expand(1, 4, 1, 2)
+    maps = torch.cat([right, right.max() - right])
+    torch.testing.assert_close(moments(maps, losses), torch.tensor([1.0, -1.0]))
+    assert moments(torch.ones(2, 4, 1, 2), losses).tolist() == [0, 0]
+    assert moments(torch.zeros(2, 4, 1, 2), losses).isnan().all()
+    assert moments(maps, torch.ones(2, 4)).isnan().all()
 
 
 def test_baselines_know_nothing_of_the_model() -> None:

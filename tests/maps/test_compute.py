@@ -5,21 +5,24 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import torch
+from captum.attr import IntegratedGradients
 from torch import Tensor, nn
 
-from videotcav.errors import LayerNotFound, LayoutError, VideotcavError
-from videotcav.explain.cam import METHODS, grad_cam, upsample
+from videotcav.errors import LayerNotFound, LayoutError, ModelError, VideotcavError
+from videotcav.explain.cam import METHODS, PIXEL_METHODS, grad_cam, upsample
+from videotcav.explain.faithfulness import FILLS
 from videotcav.maps import class_maps, last_spatial_layer, layer_maps, stream_maps
-from videotcav.maps.compute import METHOD_NAMES, RiseSettings, check_layers
+from videotcav.maps.compute import METHOD_NAMES, PixelSettings, check_layers
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import volumes
 from videotcav.video.clips import Clips
 
 LAYERS = ("features.0", "features.2", "features.4")
-FEW = RiseSettings(masks=8, grid=(2, 2, 2))
+FEW = PixelSettings(masks=8, grid=(2, 2, 2))
 
 
 def test_a_channels_weight_is_what_finite_differences_say(swin: VideoModel, clips: Clips) -> None:
@@ -95,10 +98,43 @@ class Detached(nn.Module):
 
 def test_rise_needs_no_gradient(token_net: VideoModel, clips: Clips) -> None:
     model = VideoModel(Detached(token_net.module), token_net.card)
-    maps, scores = layer_maps(model, clips.pixels, layers=("pixels",), classes=[0, 2], method="rise", rise_settings=FEW)
+    maps, scores = layer_maps(
+        model, clips.pixels, layers=("pixels",), classes=[0, 2], method="rise", pixel_settings=FEW
+    )
     assert maps.shape == (1, 2, 3, 8, 32, 32)
     assert scores.shape == (3, 3)
     assert float(maps.max()) > 0
+
+
+def test_what_pixels_cannot_do_is_said(swin: VideoModel, token_net: VideoModel, clips: Clips) -> None:
+    blind = VideoModel(Detached(token_net.module), token_net.card)
+    integrated = partial(layer_maps, layers=("pixels",), classes=[0], method="integrated-gradients")
+    with pytest.raises(ModelError, match="no gradients of its pixels; rise needs none"):
+        integrated(blind, clips.pixels)
+    with pytest.raises(VideotcavError, match="no channels to weigh"):
+        integrated(swin, clips.pixels, weights="frame")
+    with pytest.raises(VideotcavError, match="no baseline 'black'; there are blur, freeze, mean"):
+        integrated(swin, clips.pixels, pixel_settings=PixelSettings(baseline="black"))
+
+
+@pytest.mark.parametrize("baseline", FILLS)
+def test_integrated_gradients_are_captums(swin: VideoModel, clips: Clips, baseline: str) -> None:
+    pixels = clips.pixels[:2]
+    maps, scores = layer_maps(
+        swin,
+        pixels,
+        layers=("pixels",),
+        classes=[2, 0],
+        method="integrated-gradients",
+        pixel_settings=PixelSettings(baseline=baseline, steps=6, steps_at_once=4),
+    )
+    torch.testing.assert_close(scores, swin(pixels))
+    for row, index in enumerate((2, 0)):
+        expected = IntegratedGradients(swin.module.eval()).attribute(
+            pixels, FILLS[baseline](pixels), target=index, n_steps=6, method="riemann_middle"
+        )
+        expected = expected.sum(dim=1).relu()
+        torch.testing.assert_close(maps[0, row], expected, rtol=1e-4, atol=1e-5 * float(expected.max()))
 
 
 def test_streamed_maps_are_those_of_one_batch_and_memory_does_not_grow(swin: VideoModel, clips: Clips) -> None:
@@ -146,9 +182,10 @@ def test_layers_are_checked_before_a_video_is_read(swin: VideoModel, token_net: 
     assert check_layers(swin, (), method="rise") == ("pixels",)
     with pytest.raises(LayerNotFound, match=r"closest: 'features.2'"):
         check_layers(swin, ["feature.2"], method="grad-cam")
-    with pytest.raises(VideotcavError, match="rise masks the pixels"):
-        check_layers(swin, ["features.2"], method="rise")
-    assert set(METHOD_NAMES) == {*METHODS, "rise"}
+    for method in PIXEL_METHODS:
+        with pytest.raises(VideotcavError, match=f"{method} reads the pixels and no layer"):
+            check_layers(swin, ["features.2"], method=method)
+    assert set(METHOD_NAMES) == {*METHODS, *PIXEL_METHODS}
 
 
 def test_a_layer_that_cannot_be_folded_is_told_what_would_fit(swin: VideoModel, clips: Clips) -> None:

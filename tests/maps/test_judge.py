@@ -23,7 +23,7 @@ from videotcav.models.model import VideoModel
 from videotcav.records import ModelCard
 
 QUICK = FaithfulnessSettings(steps=4, rise_masks=16)
-METHODS = ("grad-cam", "layercam", "rise")
+METHODS = ("grad-cam", "layercam", "integrated-gradients", "rise")
 
 
 class Motion(nn.Module):

@@ -11,7 +11,12 @@ from videotcav.cli.options import Device, ModelOption, PrecisionOption, Weights
 from videotcav.errors import VideotcavError
 
 Layers = Annotated[list[str] | None, typer.Option(help="Layer; repeat for several. The last spatial one by default.")]
-Method = Annotated[str, typer.Option(help="grad-cam, grad-cam++, hirescam, layercam, eigencam or rise.")]
+Method = Annotated[
+    str, typer.Option(help="grad-cam, grad-cam++, hirescam, layercam, eigencam; integrated-gradients or rise.")
+]
+Baseline = Annotated[
+    str, typer.Option(help="What integrated-gradients holds the clip against: blur, freeze or mean (colour).")
+]
 
 
 def cam(  # noqa: PLR0917 - typer's parameters are options
@@ -27,6 +32,7 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
     against: Annotated[str | None, typer.Option(help="A second class to show beside.")] = None,
     method: Method = "grad-cam",
     weights_over: Annotated[str, typer.Option(help="Over what a channel's weight is taken: clip or frame.")] = "clip",
+    baseline: Baseline = "blur",
     concept: Annotated[
         Path | None, typer.Option(help="Folder of concept clips: show the concept's sensitivity instead (.png).")
     ] = None,
@@ -36,6 +42,7 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
 ) -> None:
     """Write a video that shows where and when the model looks (Grad-CAM and its relatives, or a concept's map)."""
     from videotcav.maps import write_maps  # noqa: PLC0415 - torch is slow to import
+    from videotcav.maps.compute import PixelSettings  # noqa: PLC0415 - as above
     from videotcav.models.load import load_model  # noqa: PLC0415 - as above
 
     loaded = load_model(model, weights=weights, device=device, precision=precision)  # type: ignore[arg-type] # checked there
@@ -60,6 +67,7 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
         classes=names,
         method=method,
         weights=weights_over,  # type: ignore[arg-type] # checked there
+        pixel_settings=PixelSettings(baseline=baseline),
     )
     facts = {
         "video": output,
@@ -82,7 +90,7 @@ def faithfulness(  # noqa: PLR0917 - typer's parameters are options
     layer: Annotated[str | None, typer.Option(help="Layer; the model's last spatial one by default.")] = None,
     weights: Weights = None,
     method: Annotated[
-        list[str] | None, typer.Option(help="Method; repeat for several. All that read a layer by default.")
+        list[str] | None, typer.Option(help="Method; repeat for several. All but rise by default.")
     ] = None,
     boxes: Annotated[
         str | None, typer.Option(help="Where the truth is: boxes.json, or a detector as for concepts propose.")
@@ -102,8 +110,7 @@ def faithfulness(  # noqa: PLR0917 - typer's parameters are options
 ) -> None:
     """Measure whether maps are true, and compare methods side by side on a page."""
     from videotcav.concepts.detect import load_detector  # noqa: PLC0415 - torch is slow to import
-    from videotcav.explain.cam import METHODS  # noqa: PLC0415 - as above
-    from videotcav.faithfulness import Truths, measure_faithfulness, read_events  # noqa: PLC0415 - as above
+    from videotcav.faithfulness import DEFAULT_METHODS, Truths, measure_faithfulness, read_events  # noqa: PLC0415 - as above
     from videotcav.maps.faithfulness import FaithfulnessSettings  # noqa: PLC0415 - as above
     from videotcav.models.load import load_model  # noqa: PLC0415 - as above
     from videotcav.report.faithfulness import headlines  # noqa: PLC0415 - as above
@@ -119,7 +126,7 @@ def faithfulness(  # noqa: PLR0917 - typer's parameters are options
         model=load_model(model, weights=weights, device=device, precision=precision),  # type: ignore[arg-type] # there
         target=class_name,
         layer=layer,
-        methods=method or tuple(METHODS),
+        methods=method or DEFAULT_METHODS,
         truths=truths,
         settings=FaithfulnessSettings(rise_masks=rise_masks, seed=seed),
         skip_bad=skip_bad,

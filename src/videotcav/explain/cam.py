@@ -108,13 +108,17 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         )
     }
 )
-"""The methods that read a layer, by the name that the command line uses. `rise` reads none: see `rise.py`."""
+"""The methods that read a layer, by the name that the command line uses."""
+
+PIXEL_METHODS = ("integrated-gradients", "rise")
+"""The methods that read no layer: see `integrated.py` and `rise.py`."""
 
 
 def method_of(name: str, *, weights: Over = "clip") -> Method:
     """The method of that name. Raises VideotcavError for an unknown one, and for weights that it does not have."""
     if name not in METHODS:
-        raise VideotcavError(f"no method '{name}'; closest: {closest(name, METHODS) or ', '.join(METHODS)}")
+        known = (*METHODS, *PIXEL_METHODS)
+        raise VideotcavError(f"no method '{name}'; closest: {closest(name, known) or ', '.join(known)}")
     method = METHODS[name]
     if weights not in _POOLED:
         raise VideotcavError(f"weights are taken over 'clip' or 'frame', not '{weights}'")

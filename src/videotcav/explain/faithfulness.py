@@ -136,6 +136,33 @@ def area(curve: Tensor) -> Tensor:
     return torch.trapezoid(curve, dx=1 / (curve.shape[1] - 1), dim=1)
 
 
+def losses_by_frame(score: Score, pixels: Tensor, fill: Tensor, *, batch_size: int = 32) -> Tensor:
+    """How much the class's score falls when one frame is covered, `clip time`: an intervention, no map is asked.
+
+    Arguments as in `masking_curve`; costs a pass a frame and one more.
+    """
+    frames = pixels.shape[2]
+    hidden = torch.eye(frames, dtype=torch.bool, device=pixels.device)
+    found = []
+    for clip, other in zip(pixels, fill, strict=True):
+        covered = torch.where(rearrange(hidden, "n t -> n 1 t 1 1"), other, clip)
+        scores = torch.cat([score(batch) for batch in (clip[None], *torch.split(covered, batch_size))])
+        found.append(scores[0] - scores[1:])
+    return torch.stack(found)
+
+
+def moments(cam: Tensor, losses: Tensor) -> Tensor:
+    """Whether the map is full where the class needs the clip: rank correlation over frames of profile and losses.
+
+    Spearman's, `clip`, of the map's temporal profile with `losses_by_frame`; Alvarez-Melis and Jaakkola 2018 call such
+    a correlation faithfulness. A map as full in every frame says nothing about when: 0. NaN for a map that is 0
+    everywhere, and for a clip in which every frame is worth the same.
+    """
+    profile = temporal_profile(cam)
+    same = (profile == profile[:, :1]).all(dim=1) & (profile[:, 0] > 0) & (losses != losses[:, :1]).any(dim=1)
+    return torch.where(same, 0, agreement(profile, losses).to(profile.dtype))
+
+
 # --- against itself ---------------------------------------------------------------------------------------------
 
 

@@ -10,22 +10,32 @@ from einops import rearrange
 from torch import Tensor
 
 from videotcav.errors import LayoutError, VideotcavError
-from videotcav.explain.cam import METHODS, Over, method_of, upsample
+from videotcav.explain.cam import METHODS, PIXEL_METHODS, Over, method_of, upsample
+from videotcav.explain.faithfulness import FILLS
+from videotcav.explain.integrated import integrated_gradients
 from videotcav.explain.rise import rise
 from videotcav.maps.view import ClipMaps
 from videotcav.models.model import VideoModel
-from videotcav.models.passes import logits, volumes
+from videotcav.models.passes import logits, pixel_gradients, volumes
 from videotcav.records import Record
 from videotcav.video.clips import Clips
 
-METHOD_NAMES = (*METHODS, "rise")
+METHOD_NAMES = (*METHODS, *PIXEL_METHODS)
 PIXELS = "pixels"
 """What stands in the layer's place for a method that reads no layer."""
 
 
-class RiseSettings(Record):
-    """How many masks RISE draws a clip, of how many cells in time, height and width, from which seed."""
+class PixelSettings(Record):
+    """How the methods that read pixels go about it.
 
+    `integrated-gradients` goes from `baseline`, a name of FILLS, in so many `steps`, `steps_at_once` of them held at a
+    time (with what a backward pass needs). `rise` draws `masks` a clip, of `grid` cells in time, height and width, from
+    `seed`, `batch_size` of them held at a time.
+    """
+
+    baseline: str = "blur"
+    steps: int = 16
+    steps_at_once: int = 4
     masks: int = 512
     grid: tuple[int, int, int] = (4, 7, 7)
     batch_size: int = 16
@@ -48,7 +58,7 @@ def layer_maps(
     classes: Sequence[int],
     method: str = "grad-cam",
     weights: Over = "clip",
-    rise_settings: RiseSettings | None = None,
+    pixel_settings: PixelSettings | None = None,
     clip_names: Sequence[str] = (),
 ) -> tuple[Tensor, Tensor]:
     """Maps of all layers and classes, and the logits, from one forward pass and one backward pass a class.
@@ -56,11 +66,12 @@ def layer_maps(
     Args:
         model: the model; handed back unchanged.
         pixels: `clip channel time height width`, preprocessed.
-        layers: whose activations are weighted; `("pixels",)` for `rise`, which reads none.
+        layers: whose activations are weighted; `("pixels",)` for a method that reads none.
         classes: indices of the classes.
         method: one of METHOD_NAMES.
         weights: whether a channel's weight holds for the clip or for each time step of the layer.
-        rise_settings: for `rise` alone, which costs a forward pass a mask.
+        pixel_settings: for `rise`, which costs a forward pass a mask, and `integrated-gradients`, which costs a pass
+            forward and back a step.
         clip_names: what errors call the clips.
 
     Returns:
@@ -71,8 +82,11 @@ def layer_maps(
         LayoutError: a layer's output cannot be folded to time, height and width.
         NumericalError: NaN or infinity; names clip and layer.
     """
-    if method == "rise":
-        return _rise(model, pixels, classes, rise_settings or RiseSettings(), clip_names)
+    if method in PIXEL_METHODS:
+        if weights != "clip":
+            raise VideotcavError(f"{method} has no channels to weigh: leave the weights over frames out")
+        scores = logits(model, pixels, clip_names=clip_names)
+        return pixel_maps(model, pixels, classes, method=method, settings=pixel_settings)[None], scores
     chosen = method_of(method, weights=weights)
     frames, height, width = pixels.shape[2:]
     found = volumes(model, pixels, layers, classes if chosen.needs_class else (), clip_names=clip_names)
@@ -100,7 +114,7 @@ def stream_maps(
     classes: Sequence[int],
     method: str = "grad-cam",
     weights: Over = "clip",
-    rise_settings: RiseSettings | None = None,
+    pixel_settings: PixelSettings | None = None,
 ) -> Iterator[ClipMaps]:
     """The maps of each clip, one clip after the other; never more than one batch of maps is held.
 
@@ -116,7 +130,7 @@ def stream_maps(
             classes=classes,
             method=method,
             weights=weights,
-            rise_settings=rise_settings,
+            pixel_settings=pixel_settings,
             clip_names=names,
         )
         shares = scores.softmax(dim=1)[:, list(classes)].cpu().numpy()
@@ -136,30 +150,47 @@ def stream_maps(
         del values, batch
 
 
-def _rise(
+def pixel_maps(
     model: VideoModel,
     pixels: Tensor,
     classes: Sequence[int],
-    settings: RiseSettings,
-    clip_names: Sequence[str],
-) -> tuple[Tensor, Tensor]:
-    scores = logits(model, pixels, clip_names=clip_names)
+    *,
+    method: str,
+    settings: PixelSettings | None = None,
+) -> Tensor:
+    """Maps `class clip time height width` of a method that reads pixels, clip by clip."""
+    settings = settings or PixelSettings()
+    one = {"rise": _rise, "integrated-gradients": _integrated}[method]
+    return rearrange(torch.stack([one(model, clip, classes, settings) for clip in pixels]), "b k t h w -> k b t h w")
 
+
+def _rise(model: VideoModel, clip: Tensor, classes: Sequence[int], settings: PixelSettings) -> Tensor:
     def probabilities(masked: Tensor) -> Tensor:
         return logits(model, masked).softmax(dim=1)[:, list(classes)].cpu()
 
-    maps = [
-        rise(
-            probabilities,
-            clip.cpu(),
-            masks=settings.masks,
-            grid=settings.grid,
-            batch_size=settings.batch_size,
-            rng=np.random.default_rng(settings.seed),
-        )
-        for clip in pixels
-    ]
-    return rearrange(torch.stack(maps), "b k t h w -> 1 k b t h w"), scores
+    return rise(
+        probabilities,
+        clip.cpu(),
+        masks=settings.masks,
+        grid=settings.grid,
+        batch_size=settings.batch_size,
+        rng=np.random.default_rng(settings.seed),
+    )
+
+
+def _integrated(model: VideoModel, clip: Tensor, classes: Sequence[int], settings: PixelSettings) -> Tensor:
+    """What speaks for the class: contributions of voxels that lower its score are cut off."""
+    if settings.baseline not in FILLS:
+        raise VideotcavError(f"no baseline '{settings.baseline}'; there are {', '.join(FILLS)}")
+
+    def slopes(points: Tensor) -> Tensor:
+        return pixel_gradients(model, points, classes).cpu()
+
+    pixels = clip.cpu()
+    baseline = FILLS[settings.baseline](pixels[None])[0]
+    return integrated_gradients(
+        slopes, pixels, baseline, steps=settings.steps, batch_size=settings.steps_at_once
+    ).relu()
 
 
 def check_layers(model: VideoModel, layers: Sequence[str], *, method: str) -> tuple[str, ...]:
@@ -167,11 +198,11 @@ def check_layers(model: VideoModel, layers: Sequence[str], *, method: str) -> tu
 
     Raises:
         LayerNotFound: there is no such layer.
-        VideotcavError: `rise` was given a layer.
+        VideotcavError: a method that reads pixels was given a layer.
     """
-    if method == "rise":
+    if method in PIXEL_METHODS:
         if layers:
-            raise VideotcavError("rise masks the pixels and reads no layer: leave the layer out")
+            raise VideotcavError(f"{method} reads the pixels and no layer: leave the layer out")
         return (PIXELS,)
     for layer in layers:
         model.layer(layer)

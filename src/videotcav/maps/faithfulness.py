@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from videotcav.explain import faithfulness as measures
-from videotcav.explain.cam import METHODS, method_of, upsample
-from videotcav.explain.rise import rise
+from videotcav.explain.cam import METHODS, PIXEL_METHODS, method_of, upsample
+from videotcav.maps.compute import PixelSettings, pixel_maps
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits, volumes
 from videotcav.records import Record
@@ -27,6 +27,7 @@ MEASURES = (
     "energy",
     "pointing in space",
     "pointing in time",
+    "moments",
     *(f"{curve} {fill}" for curve in ("insertion", "deletion") for fill in measures.FILLS),
     "flicker",
     "random weights",
@@ -89,18 +90,18 @@ def judge(
     """Each clip with every measure of every method, and of the baselines, one clip after the other.
 
     One pass of the model serves all methods of a clip as it is, and one each of the clip reversed, shuffled, with
-    noise, and before a network with the same weights in random places; `rise` needs its own.
+    noise, and before a network with the same weights in random places; methods that read pixels need their own.
 
     Args:
         model: the model; handed back unchanged.
         clips: what to explain; may be a generator.
         layer: whose activations the methods read.
-        methods: names of METHODS, and `rise`.
+        methods: names of METHODS and PIXEL_METHODS.
         settings: how the measures are taken.
     """
     settings = settings or FaithfulnessSettings()
     for name in methods:
-        if name != "rise":
+        if name not in PIXEL_METHODS:
             method_of(name)
     blank = randomised(model, rng=np.random.default_rng([settings.seed, 0]))
     for number, clip in enumerate(clips):
@@ -155,6 +156,17 @@ class _Judge:
     def _score(self, pixels: Tensor) -> Tensor:
         return logits(self.model, pixels).softmax(dim=1)[:, self.clip.class_index].cpu()
 
+    @cached_property
+    def _losses(self) -> Tensor:
+        """What covering each frame by the clip's mean colour takes from the class's logit."""
+
+        def logit(pixels: Tensor) -> Tensor:
+            return logits(self.model, pixels)[:, self.clip.class_index].cpu()
+
+        return measures.losses_by_frame(
+            logit, self.pixels, measures.mean_colour(self.pixels), batch_size=self.settings.batch_size
+        )
+
     def _maps(self, model: VideoModel, pixels: Tensor) -> dict[str, Tensor]:
         """The map of every method, `1 time height width`, from one pass."""
         frames, height, width = pixels.shape[2:]
@@ -162,20 +174,18 @@ class _Judge:
         passed = volumes(model, pixels, [self.layer], [index], clip_names=[self.clip.name])
         activation, gradient = passed.activations[self.layer].cpu(), passed.gradients[index][self.layer].cpu()
         for name in self.methods:
-            if name == "rise":
-                found[name] = self._rise(model, pixels)
+            if name in PIXEL_METHODS:
+                found[name] = pixel_maps(model, pixels, [index], method=name, settings=self._pixel_settings)[0]
             else:
                 small = METHODS[name].map(activation, gradient)
                 found[name] = upsample(small, frames=frames, height=height, width=width)
         return found
 
-    def _rise(self, model: VideoModel, pixels: Tensor) -> Tensor:
-        def score(masked: Tensor) -> Tensor:
-            return logits(model, masked).softmax(dim=1)[:, [self.clip.class_index]].cpu()
-
-        # The same masks for a clip and its variants: a difference is then the model's, not the masks'.
-        rng = np.random.default_rng([self.settings.seed, 2])
-        return rise(score, pixels[0], masks=self.settings.rise_masks, rng=rng, batch_size=self.settings.batch_size)
+    @property
+    def _pixel_settings(self) -> PixelSettings:
+        # RISE's masks are the same for a clip and its variants: a difference is then the model's, not the masks'.
+        settings = self.settings
+        return PixelSettings(masks=settings.rise_masks, batch_size=settings.batch_size, seed=settings.seed)
 
     def _baselines(self, pixels: Tensor) -> dict[str, Tensor]:
         moving, centre, blobs = BASELINES
@@ -194,6 +204,7 @@ class _Judge:
             yield "pointing in space", float(measures.pointing_in_space(cam, inside))
         if truth.during is not None:
             yield "pointing in time", float(measures.pointing_in_time(cam, torch.from_numpy(truth.during)[None]))
+        yield "moments", float(measures.moments(cam, self._losses))
         yield "flicker", float(measures.flicker(cam))
         places = measures.ranks(cam, rng=self.rng)
         curve = partial(

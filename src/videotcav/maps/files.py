@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from videotcav.errors import MissingExtra, VideoError
 from videotcav.explain.cam import Over, temporal_profile
-from videotcav.maps.compute import RiseSettings, check_layers, stream_maps
+from videotcav.maps.compute import PixelSettings, check_layers, stream_maps
 from videotcav.maps.sheet import Strip, contact_sheet
 from videotcav.maps.view import ClipMaps
 from videotcav.models.model import VideoModel
@@ -52,7 +52,7 @@ def write_maps(
     classes: Sequence[str] = (),
     method: str = "grad-cam",
     weights: Over = "clip",
-    rise_settings: RiseSettings | None = None,
+    pixel_settings: PixelSettings | None = None,
 ) -> ClipMaps:
     """The maps of a clip of `video`, also written to `path` as its ending says.
 
@@ -67,7 +67,7 @@ def write_maps(
         classes: names of classes; the predicted one when left out.
         method: `grad-cam`, `grad-cam++`, `hirescam`, `layercam`, `eigencam` or `rise`.
         weights: whether a channel's weight holds for the clip or for each time step.
-        rise_settings: for `rise` alone.
+        pixel_settings: for a method that reads pixels.
     """
     write = writer_for(path)
     layers = check_layers(model, layers, method=method)
@@ -76,7 +76,7 @@ def write_maps(
     indices = indices or [int(logits(model, pixels[None]).argmax())]
     batches = [Clips(records=(clip,), pixels=pixels[None])]
     (maps,) = stream_maps(
-        model, batches, layers=layers, classes=indices, method=method, weights=weights, rise_settings=rise_settings
+        model, batches, layers=layers, classes=indices, method=method, weights=weights, pixel_settings=pixel_settings
     )
     write(path, maps)
     return maps

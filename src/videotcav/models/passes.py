@@ -9,9 +9,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from videotcav.errors import NumericalError
+from videotcav.errors import ModelError, NumericalError
 from videotcav.models.layout import pool, pool_gradient
-from videotcav.models.model import VideoModel
+from videotcav.models.model import VideoModel, borrowed, first_tensor
 from videotcav.models.tap import tap
 from videotcav.records import Pooling
 
@@ -116,6 +116,29 @@ def volumes(
     return _passes(
         model, pixels, layers, class_indices, score=score, shapes=(model.fold, model.fold), clip_names=clip_names
     )
+
+
+def pixel_gradients(
+    model: VideoModel, pixels: Tensor, class_indices: Sequence[int], *, clip_names: Sequence[str] = ()
+) -> Tensor:
+    """The gradient of each class's logit with respect to the pixels, `class clip channel time height width`.
+
+    One forward pass, one backward pass a class.
+
+    Raises:
+        ModelError: the model's logits do not hang on its pixels, as where it computes without gradients.
+        NumericalError: a gradient is NaN or infinite; names the clip.
+    """
+    with borrowed(model.module), torch.enable_grad():
+        seen = pixels.to(model.device).detach().requires_grad_()
+        scores = first_tensor(model.module(seen))
+        if not scores.requires_grad:
+            raise ModelError(f"{model.name} gives no gradients of its pixels; rise needs none")
+        found = [torch.autograd.grad(scores[:, index].sum(), seen, retain_graph=True)[0] for index in class_indices]
+    for index, gradient in zip(class_indices, found, strict=True):
+        what = f"the gradient of class '{model.card.classes[index]}' of {model.name} with respect to the pixels"
+        _check_finite(gradient, what, clip_names)
+    return torch.stack(found).float()
 
 
 def _passes(

@@ -47,6 +47,12 @@ WORDS = MappingProxyType(
         "pointing in time": Words(
             "Pointing in time", "higher", "How often the frame that holds most of the map lies in the event."
         ),
+        "moments": Words(
+            "Full when it counts",
+            "higher",
+            "Rank correlation, over the frames of a clip, of how much of the map lies in a frame with how much the "
+            "class’s score falls when that frame is covered. Around 0 the map says nothing about when.",
+        ),
         **{
             f"insertion {fill}": Words(
                 f"Insertion into {words}",
@@ -98,7 +104,7 @@ _GROUPS = (
     ),
     (
         "Does the model need what the map marks?",
-        tuple(f"{curve} {fill}" for curve in ("insertion", "deletion") for fill in _FILL_WORDS),
+        ("moments", *(f"{curve} {fill}" for curve in ("insertion", "deletion") for fill in _FILL_WORDS)),
         "Only a frozen frame leaves a clip that could have been filmed; blur and flat colour may mislead the model.",
     ),
     (
@@ -107,7 +113,7 @@ _GROUPS = (
         "",
     ),
 )
-_HEADLINES = ("energy", "pointing in space", "pointing in time", "insertion freeze", "deletion freeze")
+_HEADLINES = ("energy", "pointing in space", "pointing in time", "moments", "insertion freeze", "deletion freeze")
 
 
 @dataclass(frozen=True)
