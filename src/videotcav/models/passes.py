@@ -11,7 +11,7 @@ from torch import Tensor
 
 from videotcav.errors import ModelError, NumericalError
 from videotcav.models.layout import pool, pool_gradient
-from videotcav.models.model import VideoModel, borrowed, first_tensor
+from videotcav.models.model import VideoModel, borrowed
 from videotcav.models.tap import tap
 from videotcav.records import Pooling
 
@@ -131,13 +131,13 @@ def pixel_gradients(
     """
     with borrowed(model.module), torch.enable_grad():
         seen = pixels.to(model.device).detach().requires_grad_()
-        scores = first_tensor(model.module(seen))
+        scores = model.forward(seen)
         if not scores.requires_grad:
             raise ModelError(f"{model.name} gives no gradients of its pixels; rise needs none")
         found = [torch.autograd.grad(scores[:, index].sum(), seen, retain_graph=True)[0] for index in class_indices]
     for index, gradient in zip(class_indices, found, strict=True):
         what = f"the gradient of class '{model.card.classes[index]}' of {model.name} with respect to the pixels"
-        _check_finite(gradient, what, clip_names)
+        _check_finite(gradient, what, clip_names, clips=len(gradient))
     return torch.stack(found).float()
 
 
