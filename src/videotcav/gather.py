@@ -136,11 +136,15 @@ def _source_lookup(section: SourcesSection | None, folder: Path) -> Callable[[Pa
     if section is None:
         return lambda path: str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
     table = folder / section.table
-    with table.open(newline="", encoding="utf-8") as lines:
-        rows = list(csv.DictReader(lines))
+    try:
+        with table.open(newline="", encoding="utf-8") as lines:
+            rows = list(csv.DictReader((line.replace("\0", "") for line in lines), restval=""))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or "it is not CSV in UTF-8"
+        raise StudyFileError(table, [f"sources: the table cannot be read: {reason}"]) from None
     wrong = [key for key in (section.file, section.source) if rows and key not in rows[0]]
     if wrong or not rows:
-        found = ", ".join(rows[0]) if rows else "no rows"
+        found = ", ".join(filter(None, rows[0])) if rows else "no rows"
         raise StudyFileError(
             table, [f"sources: the table has no column {' and no '.join(wrong) or section.file}; found: {found}"]
         )

@@ -169,16 +169,22 @@ def _recipe(*, mode: str, fill: str | None, frames: int, rules: list[str]) -> An
 def _lines(path: Path | None) -> tuple[str, ...] | None:
     if path is None:
         return None
-    return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    try:
+        return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    except UnicodeDecodeError:
+        raise ConceptError(f"{path}: is not UTF-8 text; write one name a line") from None
 
 
 def _sources(table: Path | None, column: str) -> dict[str, str] | None:
     if table is None:
         return None
-    with table.open(newline="", encoding="utf-8") as lines:
-        rows = list(csv.DictReader(lines))
+    try:
+        with table.open(newline="", encoding="utf-8") as lines:
+            rows = list(csv.DictReader((line.replace("\0", "") for line in lines), restval=""))
+    except (UnicodeDecodeError, csv.Error):
+        raise ConceptError(f"{table}: is not CSV in UTF-8; save it as such") from None
     missing = [name for name in ("file", column) if not rows or name not in rows[0]]
     if missing:
-        found = ", ".join(rows[0]) if rows else "no rows"
+        found = ", ".join(filter(None, rows[0])) if rows else "no rows"
         raise ConceptError(f"{table}: has no column '{missing[0]}'; found: {found}")
     return {Path(row["file"]).stem: row[column] for row in rows}

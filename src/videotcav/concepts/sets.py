@@ -94,8 +94,9 @@ def read_records(folder: Path | str) -> list[ClipRecord]:
         return []
     try:
         lines = table.read_text(encoding="utf-8").split("\n")  # not splitlines(): a name may hold U+2028 or U+0085
-    except UnicodeDecodeError:
-        raise ConceptError(f"{table}: is not UTF-8 text; write it anew with: videotcav concepts propose") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ConceptError(f"{table}: cannot be read ({reason}); make it anew: videotcav concepts propose") from None
     return [read_as(ClipRecord, line, where=f"{table}, line {number}") for number, line in enumerate(lines, 1) if line]
 
 

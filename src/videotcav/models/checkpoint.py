@@ -149,7 +149,11 @@ def _classes(path: Path, metadata: Mapping[str, str]) -> tuple[str, ...] | None:
     beside = path.with_name("classes.txt")
     if not beside.is_file():
         return None
-    return tuple(line.strip() for line in beside.read_text(encoding="utf-8").splitlines() if line.strip())
+    try:
+        text = beside.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ModelError(f"{beside}: is not UTF-8 text; write one class a line") from None
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
 def _first(keys: list[str], *, shown: int = 3) -> str:

@@ -72,7 +72,7 @@ def read_yolo(path: Path, *, class_names: tuple[str, ...] | None) -> BoxesFile:
 
 
 def _rows(text: Path, *, least: int) -> Iterator[tuple[str, list[float]]]:
-    for number, line in enumerate(text.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_text(text).splitlines(), start=1):
         if not line.strip():
             continue
         where = f"{text}, line {number}"
@@ -93,7 +93,14 @@ def _name(names: tuple[str, ...], number: int, where: str) -> str:
 
 def _class_names(folder: Path) -> tuple[str, ...] | None:
     path = folder / CLASSES
-    return tuple(path.read_text(encoding="utf-8").split("\n")[:-1]) if path.exists() else None
+    return tuple(_text(path).split("\n")[:-1]) if path.exists() else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ConceptError(f"{path}: is not UTF-8 text; boxes are rows of numbers") from None
 
 
 def _some(path: Path, videos: dict[str, VideoBoxes]) -> dict[str, VideoBoxes]:
