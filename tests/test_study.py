@@ -129,6 +129,20 @@ def test_flicker_is_found_to_move_the_class_that_is_flicker_and_its_frozen_twin_
     assert verdicts["frozen", "random"] != "positive"
 
 
+def test_several_clips_of_a_video_in_several_crops_are_views_of_one_source(study_folder: Path, tmp_path: Path) -> None:
+    study = study_folder / "study.toml"
+    views = "[model.clip]\nclips_per_video = 2\ncrops_per_clip = 3\n"
+    study.write_text(study.read_text().replace("[classes.moving]", views + "[classes.moving]"))
+    run = Study.from_file(study).run(tmp_path / "run")
+    manifest = json.loads((run.folder / "manifest.json").read_text())
+    assert (manifest["classes"]["moving"]["clips"], manifest["classes"]["moving"]["sources"]) == (72, 12)
+    spec = manifest["model"]["clip_spec"]
+    assert (spec["clips_per_video"], spec["crops_per_clip"], spec["frames"]) == (2, 3, 4)  # the rest is the model's own
+    assert {(row.class_clips, row.class_sources) for row in run.results} == {(72, 12)}
+    assert manifest["model"]["precision"] == "fp32"
+    assert len([medium for medium in manifest["media"] if medium["role"] == "cam"]) == 1
+
+
 def test_groups_of_sets_are_told_from_each_other(study_folder: Path, tmp_path: Path) -> None:
     study = study_folder / "study.toml"
     text = study.read_text()

@@ -51,6 +51,18 @@ class Inputs:
         concepts = (ClipFile(path=clip.path, source=clip.source) for concept in self.concepts for clip in concept.clips)
         return (*concepts, *self.random)
 
+    def with_views(self, views: int) -> Inputs:
+        """The same with so many views of each class video, which stand together and share its source."""
+        if views == 1:
+            return self
+        return replace(
+            self,
+            classes={
+                name: tuple(file.model_copy(update={"view": view}) for file in files for view in range(views))
+                for name, files in self.classes.items()
+            },
+        )
+
     def without(self, left_out: Iterable[str]) -> Inputs:
         """The same without the clips at these paths. A concept that loses all its clips is gone."""
         bad = {Path(path) for path in left_out}

@@ -32,10 +32,11 @@ ATTEMPTS = 3
 
 
 class ClipFile(Record):
-    """A video that is one clip of a study; `source` is the video or scene that it was cut from."""
+    """A video that is one clip of a study, or one view of several; `source` is what it was cut from."""
 
     path: Path
     source: str
+    view: int | None = None
 
     @property
     def name(self) -> str:
@@ -117,12 +118,13 @@ class HeldClips:
 class ClipReader:
     """Clips in files; keeps book of those that cannot be read.
 
-    `files` and `read` are by class name, None standing for concept and random clips. Without `skip_bad` one
+    `files` and `read` are by class name, None standing for concept and random clips; `read` is given a `view` too
+    where a file has one. Without `skip_bad` one
     unreadable file refuses all, and all unreadable ones are told.
     """
 
     files: Mapping[str | None, Sequence[ClipFile]]
-    read: Callable[[Path, str | None], Tensor]
+    read: Callable[..., Tensor]
     skip_bad: bool = False
     progress: Progress = silent
     left_out: dict[str, str] = field(default_factory=dict)
@@ -144,7 +146,8 @@ class ClipReader:
 
     def _clip(self, file: ClipFile, group: str | None) -> Clip:
         sampling = "time or stretch" if group is None else "time"
-        return Clip(f"{self.digests[file.path]} {sampling}", file.name)
+        view = "" if file.view is None else f" view {file.view}"
+        return Clip(f"{self.digests[file.path]} {sampling}{view}", file.name, file.view)
 
 
 def measure(
@@ -288,8 +291,9 @@ def _put_symmetric(matrix: Matrix, top: int, left: int, block: npt.NDArray[np.fl
     matrix.put(left, top, block.T)
 
 
-def _load(read: Callable[[Path, str | None], Tensor], clip: Clip, class_name: str | None) -> Tensor:
-    return read(Path(clip.name), class_name)
+def _load(read: Callable[..., Tensor], clip: Clip, class_name: str | None) -> Tensor:
+    view = {} if clip.view is None else {"view": clip.view}
+    return read(Path(clip.name), class_name, **view)
 
 
 def _softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

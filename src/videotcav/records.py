@@ -239,6 +239,22 @@ class ModelCard(Record):
         return self
 
 
+class KnownModel(Record):
+    """A model that can be named: its input, how many classes, and what its weights may be used for.
+
+    `weights` are the names that the source knows for it. `size` is height and width in pixels.
+    """
+
+    name: str
+    frames: PositiveInt
+    seconds_between_frames: PositiveFloat
+    size: tuple[PositiveInt, PositiveInt]
+    classes: PositiveInt
+    weights: tuple[str, ...]
+    licence: str
+    origin: str
+
+
 # --- results ---------------------------------------------------------------------------------------------------
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]

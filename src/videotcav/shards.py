@@ -37,10 +37,14 @@ Float32Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip by its content: `key` says what pixels it has, `name` what messages call it."""
+    """A clip by its content: `key` says what pixels it has, `name` what messages call it.
+
+    `view` is which clip and crop of a video of several it is, None for its centre.
+    """
 
     key: str
     name: str
+    view: int | None = None
 
 
 @dataclass(frozen=True)

@@ -96,13 +96,16 @@ class Study:
             NumericalError: NaN or infinity in the model; names clip and layer.
             StoreError: the store cannot be used.
         """
+        spec = self.model.card.clip_spec
         target = Path(output) if output else free_run_folder(Path("runs"), self.file.path.stem)
         unfinished = target.with_name(f".{target.name if output else self.file.path.stem}-rows")
         with (
             new_run_folder(target, replace=replace) as folder,
             scratch(unfinished) if store is None else nullcontext(Store(store)) as rows,
         ):
-            inputs, measured, reader = self._pass_clips(gather(self.file), rows, skip_bad=skip_bad, progress=progress)
+            inputs, measured, reader = self._pass_clips(
+                gather(self.file).with_views(spec.views), rows, skip_bad=skip_bad, progress=progress
+            )
             results = self._analyse(inputs, measured)
             media = [*_exemplars(inputs, folder / MEDIA), *self._overlays(inputs, folder / MEDIA, progress=progress)]
             write_results(folder, results)
@@ -158,7 +161,8 @@ class Study:
         if cam is None:
             return
         layer = cam.layer or last_spatial_layer(self.model)
-        clips = [(name, file) for name, files in inputs.classes.items() for file in files[: cam.clips]]
+        first_views = {name: [file for file in files if not file.view] for name, files in inputs.classes.items()}
+        clips = [(name, file) for name, files in first_views.items() for file in files[: cam.clips]]
         for number, (name, file) in enumerate(progress(clips, "overlays", total=len(clips)), start=1):
             shown = (name, cam.against) if cam.against and cam.against != name else (name,)
             path = f"cam-{number}-{_slug(name)}.mp4"
@@ -226,7 +230,7 @@ def _model_problems(
     try:
         model = load(section["name"], weights=_weights(section.get("weights"), folder))
         if isinstance(section.get("clip"), dict):
-            spec = ClipSpec.model_validate(section["clip"])
+            spec = ClipSpec.model_validate({**model.card.clip_spec.model_dump(), **section["clip"]})
             model = replace(model, card=model.card.model_copy(update={"clip_spec": spec}))
     except ValidationError:
         return  # told by the file's own validation
@@ -261,11 +265,11 @@ def _weights(value: object, folder: Path) -> str | None:
     return str(folder / value) if Path(value).suffix else value
 
 
-def _read(path: Path, class_name: str | None, *, spec: ClipSpec) -> Tensor:
+def _read(path: Path, class_name: str | None, *, spec: ClipSpec, view: int | None = None) -> Tensor:
     """A clip at its own speed; a concept or random clip too short for that is stretched to the model's length."""
     video = probe(path)
     stretched = class_name is None and video.duration_seconds <= spec.seconds
-    return read_clip(video, spec, fit="stretch" if stretched else "time")[1]
+    return read_clip(video, spec, fit="stretch" if stretched else "time", view=view)[1]
 
 
 def _rows(files: tuple[ClipFile, ...], first: int) -> Clips:

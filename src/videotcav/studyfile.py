@@ -11,21 +11,37 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, PositiveInt, ValidationError
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
 from pydantic_core import ErrorDetails
 
 from videotcav.errors import StudyFileError, VideoError, closest
 from videotcav.explain.settings import AnalysisSettings
-from videotcav.records import ClipSpec, Pooling, Record
+from videotcav.records import Pooling, Record
 from videotcav.video.clips import find_videos
 
 
+class ClipChanges(Record):
+    """What of the model's own clip specification is to be otherwise; see `ClipSpec`."""
+
+    frames: PositiveInt | None = None
+    seconds_between_frames: PositiveFloat | None = None
+    height: PositiveInt | None = None
+    width: PositiveInt | None = None
+    resize: PositiveInt | tuple[PositiveInt, PositiveInt] | None = None
+    mean: tuple[float, float, float] | None = None
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
+    resampling: Literal["bilinear", "bicubic"] | None = None
+    antialias: bool | None = None
+    clips_per_video: PositiveInt | None = None
+    crops_per_clip: Literal[1, 3] | None = None
+
+
 class ModelSection(Record):
-    """Which model, with which weights; `clip` overrides the clip specification that the model brings."""
+    """Which model, with which weights; `clip` changes the clip specification that the model brings."""
 
     name: str
     weights: str | None = None
-    clip: ClipSpec | None = None
+    clip: ClipChanges | None = None
 
 
 class ClassSection(Record):

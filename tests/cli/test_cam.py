@@ -59,6 +59,19 @@ def test_maps_of_several_layers_and_classes(
     assert (folder / f"map.{end}").stat().st_size > 0
 
 
+def test_the_predicted_class_may_be_asked_for_and_a_class_by_its_index(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {}
+    for asked in ("predicted", "0", "1"):
+        command = ("--json", "cam", "clip-0.mp4", *OWN, "--class", asked, "--layer", "0", "-o", f"{asked}.png")
+        assert videotcav(monkeypatch, *command, "--device", "cpu", "--precision", "bf16") == 0
+        told[asked] = json.loads(capsys.readouterr().out)["probabilities"]
+    assert list(told["0"]) + list(told["1"]) == ["yes", "no"]
+    (share,) = told["predicted"].values()
+    assert share >= 0.5  # of two classes
+
+
 def test_the_map_of_a_concept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ("--class", "yes", "--concept", "concept", "--random", "random", "-o", "map.png")
     assert videotcav(monkeypatch, "cam", "clip-0.mp4", *OWN, *arguments) == 0

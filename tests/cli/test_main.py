@@ -48,6 +48,15 @@ def test_layers_of_the_users_own_module_are_listed(
     assert re.search(r"\* 0 +Conv3d +1 × 2 × 2 × 6 × 6 +b c t h w", shown)
 
 
+def test_models_are_listed_with_what_their_weights_may_be_used_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert videotcav(monkeypatch, "models") == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"torchvision:swin3d_t +32 +0\.067 s +224 × 224 +400 +KINETICS400_V1: none stated", shown)
+    assert re.search(r"transformers:google/vivit-b-16x2-kinetics400 +32 +0\.080 s .* MIT", shown)
+
+
 def test_json_is_one_document_on_standard_output(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], own_model: str
 ) -> None:

@@ -11,7 +11,7 @@ from torch import nn
 
 from videotcav.errors import ModelError
 from videotcav.models import load
-from videotcav.models.load import load_model
+from videotcav.models.load import known_models, load_model
 from videotcav.records import ClipSpec, ModelCard
 
 CARD = ModelCard(
@@ -111,3 +111,15 @@ def test_an_installed_source_comes_through_the_same_door(monkeypatch: pytest.Mon
 
 def test_the_built_in_sources_are_entry_points() -> None:
     assert load.sources()["torchvision"].value == "videotcav.models.from_torchvision:load"
+
+
+def test_what_is_listed_is_what_loads() -> None:
+    listed = {known.name: known for known in known_models()}
+    assert {name.partition(":")[0] for name in listed} == {"planted", "torchvision", "transformers"}
+    for name in ("planted:swin", "torchvision:r3d_18", "torchvision:mvit_v2_s"):
+        card, known = load_model(name).card, listed[name]
+        spec = card.clip_spec
+        assert (known.frames, known.size, known.classes) == (spec.frames, (spec.height, spec.width), len(card.classes))
+        assert known.seconds_between_frames == pytest.approx(spec.seconds_between_frames)
+        assert known.licence
+        assert known.weights

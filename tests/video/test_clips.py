@@ -249,3 +249,29 @@ def test_arrays_that_may_not_be_written_to_are_read_without_a_warning():
     frames = np.zeros((2, 48, 64, 3), np.uint8)
     frames.flags.writeable = False
     assert preprocess(frames[::-1], _spec()).shape == (3, 2, 32, 32)
+
+
+# --- several clips, several crops ------------------------------------------------------------------------------
+
+
+def test_views_are_spread_over_the_video_and_over_its_longer_side(encode):
+    """In 1 s the beginnings of a clip of 0.24 s span 0.76 s; the middles of its halves are at 0.19 and 0.57."""
+    path = encode("views.mp4", 25, width=80, height=40)
+    spec = _spec(height=32, width=32, resize=32).model_copy(update={"clips_per_video": 2, "crops_per_clip": 3})
+    found = [read_clip(path, spec, view=view) for view in range(spec.views)]
+    assert [clip.timestamps[0] for clip, _ in found] == pytest.approx([0.19] * 3 + [0.57] * 3)
+    assert [clip.left for clip, _ in found[:3]] == pytest.approx([0, 20, 40])  # 80 source pixels, 40 of them shown
+    assert {clip.top for clip, _ in found} == {0}
+    centre, pixels = read_clip(path, spec, start_seconds=found[0][0].timestamps[0])
+    assert centre == found[1][0]
+    assert torch.equal(pixels, found[1][1])
+    whole = preprocess(np.arange(40 * 80 * 3, dtype=np.uint8).reshape(1, 40, 80, 3), _spec(resize=32, width=64))
+    for side, left in ((0.0, 0), (1.0, 32)):
+        part = preprocess(np.arange(40 * 80 * 3, dtype=np.uint8).reshape(1, 40, 80, 3), _spec(resize=32), side=side)
+        assert torch.equal(part, whole[..., left : left + 32])
+
+
+def test_a_tall_video_is_cropped_along_its_height(encode):
+    path = encode("tall.mp4", 25, width=40, height=80)
+    spec = _spec(resize=32).model_copy(update={"crops_per_clip": 3})
+    assert [read_clip(path, spec, view=view)[0].top for view in range(3)] == pytest.approx([0, 20, 40])

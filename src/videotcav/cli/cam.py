@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from videotcav.cli.options import Device, ModelOption, PrecisionOption, Weights
 from videotcav.errors import VideotcavError
 
+if TYPE_CHECKING:
+    from videotcav.models.model import VideoModel
+
+PREDICTED = "predicted"
+
+ClassOption = Annotated[
+    str | None,
+    typer.Option("--class", help="Class by name or index; 'predicted' (the default) is what the model says of a clip."),
+]
 Layers = Annotated[list[str] | None, typer.Option(help="Layer; repeat for several. The last spatial one by default.")]
 Method = Annotated[
     str, typer.Option(help="grad-cam, grad-cam++, hirescam, layercam, eigencam; integrated-gradients or rise.")
@@ -26,7 +35,7 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
     output: Annotated[
         Path, typer.Option("--output", "-o", help="File to write: .mp4, .gif, .png (contact sheet), .npz or .zarr.")
     ],
-    class_name: Annotated[str | None, typer.Option("--class", help="Class; the predicted one by default.")] = None,
+    class_name: ClassOption = None,
     layer: Layers = None,
     weights: Weights = None,
     against: Annotated[str | None, typer.Option(help="A second class to show beside.")] = None,
@@ -58,7 +67,7 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
         facts = {"video": output, "layer": found.layer, "concept": found.concept, "smallest_p": least}
         context.obj.result(str(output), facts)
         return
-    names = [name for name in (class_name, against) if name is not None]
+    names = [name for name in (asked_class(loaded, class_name), against) if name is not None]
     maps = write_maps(
         output,
         loaded,
@@ -79,13 +88,19 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
     context.obj.result(str(output), facts)
 
 
+def asked_class(model: VideoModel, name: str | None) -> str | None:
+    """The class by name; None for the predicted one, unless the model has a class that is called so."""
+    return None if name == PREDICTED and PREDICTED not in model.card.classes else name
+
+
 def faithfulness(  # noqa: PLR0917 - typer's parameters are options
     context: typer.Context,
     videos: Annotated[list[str], typer.Argument(help="Videos, folders of them, or patterns.")],
     model: ModelOption,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; must not exist.")],
     class_name: Annotated[
-        str | None, typer.Option("--class", help="Class whose maps are judged; each clip's predicted one by default.")
+        str | None,
+        typer.Option("--class", help="Class whose maps are judged; 'predicted', the default, is each clip's own."),
     ] = None,
     layer: Annotated[str | None, typer.Option(help="Layer; the model's last spatial one by default.")] = None,
     weights: Weights = None,
@@ -120,11 +135,12 @@ def faithfulness(  # noqa: PLR0917 - typer's parameters are options
         labels=tuple(label or ()),
         events=read_events(events) if events else {},
     )
+    loaded = load_model(model, weights=weights, device=device, precision=precision)  # type: ignore[arg-type] # there
     results = measure_faithfulness(
         videos,
         output,
-        model=load_model(model, weights=weights, device=device, precision=precision),  # type: ignore[arg-type] # there
-        target=class_name,
+        model=loaded,
+        target=asked_class(loaded, class_name),
         layer=layer,
         methods=method or DEFAULT_METHODS,
         truths=truths,

@@ -15,7 +15,8 @@ import typer
 from videotcav.cli.cam import cam, faithfulness
 from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice, show_warnings
-from videotcav.cli.options import Device, Model, PrecisionOption, Weights
+from videotcav.cli.models import layers, models
+from videotcav.cli.options import Device, PrecisionOption
 from videotcav.errors import VideotcavError
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ app.add_typer(concepts, name="concepts")
 app.add_typer(planted, name="planted")
 app.command()(cam)
 app.command()(faithfulness)
+app.command()(models)
+app.command()(layers)
 
 
 def main() -> None:
@@ -119,24 +122,6 @@ def report(
 
     page = write_report(run)
     context.obj.result(str(page), {"report": page})
-
-
-@app.command()
-def layers(context: typer.Context, model: Model, weights: Weights = None) -> None:
-    """List the layers of a model that can be named, with the shape of what they give out."""
-    from videotcav.models.load import load_model  # noqa: PLC0415 - torch is slow to import
-
-    loaded = load_model(model, weights=weights)
-    rows = loaded.layers()
-    width = max(len(row.name) for row in rows)
-    lines = [
-        f"{'*' if row.name in loaded.card.default_layers else ' '} {row.name:<{width}}  {row.kind:<24} "
-        f"{' × '.join(map(str, row.shape)):<24} {row.layout or '?'}{'  (degenerate)' * row.degenerate}"
-        for row in rows
-    ]
-    lines.append("* = default layers of a study; ? = nobody said how the output is laid out; degenerate = its gradient")
-    lines.append("is the same for every clip, so that a sign count says nothing there")
-    context.obj.result("\n".join(lines), [vars(row) for row in rows])
 
 
 @planted.command("render")

@@ -16,11 +16,14 @@ from videotcav.models import checkpoint, from_mmaction
 from videotcav.models.checkpoint import Checkpoint, State
 from videotcav.models.families import FAMILIES
 from videotcav.models.seeded import seeded
-from videotcav.records import ClipSpec, ModelCard
+from videotcav.records import ClipSpec, KnownModel, ModelCard
 from videotcav.torchvision_cpu import import_torchvision
 
 OWN_SIZE = "swin3d"
 """The name of a Video Swin whose size the checkpoint itself states, as `metadata["architecture"]`."""
+
+_KINDS = {"swin3d": "SwinTransformer3d", "mvit": "MViT", "s3d": "S3D", "": "VideoResNet"}
+"""The family by how a name begins."""
 
 _ALIKE = 0.5  # the share of common tensors, or keys, above which a checkpoint is said to look like an architecture
 
@@ -59,6 +62,27 @@ def load(name: str, *, weights: str | None) -> tuple[nn.Module, ModelCard]:
     if from_mmaction.is_video_swin(held.state):
         held = replace(held, state=from_mmaction.renamed(held.state))
     return _from_file(name, held)
+
+
+def catalogue() -> tuple[KnownModel, ...]:
+    """What can be named here, with the weights that are published for it."""
+    return tuple(_known(name) for name in names())
+
+
+def _known(name: str) -> KnownModel:
+    entry = _published(name).DEFAULT
+    family = FAMILIES[next(kind for start, kind in _KINDS.items() if name.startswith(start))]
+    height, width = entry.transforms().crop_size
+    return KnownModel(
+        name=f"torchvision:{name}",
+        frames=family.frames,
+        seconds_between_frames=1 / family.frames_per_second,
+        size=(height, width),
+        classes=len(entry.meta["categories"]),
+        weights=tuple(each.name for each in _published(name)),
+        licence=entry.meta.get("license") or "none stated; trained on Kinetics-400",
+        origin=entry.url,
+    )
 
 
 def card_for(name: str, module: nn.Module, *, clip_spec: ClipSpec, classes: tuple[str, ...], weights: str) -> ModelCard:

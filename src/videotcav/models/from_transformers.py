@@ -20,11 +20,18 @@ from videotcav.errors import MissingExtra, ModelError
 from videotcav.models import checkpoint
 from videotcav.models.seeded import seeded
 from videotcav.models.transformers_families import FAMILIES, Family
-from videotcav.records import ClipSpec, ModelCard
+from videotcav.records import ClipSpec, KnownModel, ModelCard
 from videotcav.torchvision_cpu import import_torchvision
 
 RANDOM = "random"
 """The name of weights that are drawn anew, the same at each call."""
+
+_STARTING_POINTS = (
+    ("MCG-NJU/videomae-base-finetuned-kinetics", 16, 4 / 30, 224, 400, "CC BY-NC 4.0"),
+    ("facebook/timesformer-base-finetuned-k400", 8, 32 / 30, 224, 400, "CC BY-NC 4.0"),
+    ("google/vivit-b-16x2-kinetics400", 32, 2 / 25, 224, 400, "MIT"),
+    ("facebook/vjepa2-vitl-fpc16-256-ssv2", 16, 4 / 30, 256, 174, "MIT"),
+)
 
 _PIXELS = "b t c h w"
 _RESAMPLING: dict[int, Literal["bilinear", "bicubic"]] = {2: "bilinear", 3: "bicubic"}  # by Pillow's numbers
@@ -57,6 +64,23 @@ def load(name: str, *, weights: str | None) -> tuple[nn.Module, ModelCard]:
         family = FAMILIES.get(config.model_type)
         spec = _clip_spec(origin, config, processor, family)
         return module, card_for(name, config, clip_spec=spec, weights=_said(weights, place))
+
+
+def catalogue() -> tuple[KnownModel, ...]:
+    """The fine-tuned classifiers that people start from; any other name on the hub will do as well."""
+    return tuple(
+        KnownModel(
+            name=f"transformers:{name}",
+            frames=frames,
+            seconds_between_frames=seconds,
+            size=(side, side),
+            classes=classes,
+            weights=(name,),
+            licence=f"{licence}, says its page",
+            origin=f"https://huggingface.co/{name}",
+        )
+        for name, frames, seconds, side, classes, licence in _STARTING_POINTS
+    )
 
 
 def card_for(name: str, config: Any, *, clip_spec: ClipSpec, weights: str) -> ModelCard:

@@ -13,11 +13,12 @@ from torch import nn
 from videotcav.errors import ModelError, closest
 from videotcav.models import checkpoint
 from videotcav.models.model import VideoModel
-from videotcav.records import ModelCard, Precision
+from videotcav.records import KnownModel, ModelCard, Precision
 
-__all__ = ["GROUP", "ModelSource", "VideoModel", "load_model", "sources"]
+__all__ = ["CATALOGUES", "GROUP", "ModelSource", "VideoModel", "known_models", "load_model", "sources"]
 
 GROUP = "videotcav.models"
+CATALOGUES = "videotcav.catalogues"
 
 
 class ModelSource(Protocol):
@@ -79,6 +80,12 @@ def load_model(
 def sources() -> dict[str, EntryPoint]:
     """The installed sources of models by name."""
     return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def known_models() -> tuple[KnownModel, ...]:
+    """What the installed sources say can be named, each by an entry point of the group `videotcav.catalogues`."""
+    entries = sorted(entry_points(group=CATALOGUES), key=lambda entry: entry.name)
+    return tuple(known for entry in entries for known in entry.load()())
 
 
 def _named(name: str, weights: str | None) -> tuple[nn.Module, ModelCard | None, str | None]:

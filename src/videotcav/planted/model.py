@@ -11,7 +11,7 @@ from torch import nn
 
 from videotcav.errors import ModelError
 from videotcav.planted.factors import MOTIONS
-from videotcav.records import ClipSpec, ModelCard
+from videotcav.records import ClipSpec, KnownModel, ModelCard
 from videotcav.torchvision_cpu import import_torchvision
 
 WEIGHTS = Path(__file__).parent / "weights" / "swin.safetensors"
@@ -45,6 +45,22 @@ def build(*, classes: int = len(MOTIONS)) -> nn.Module:
         num_classes=classes,
     )
     return module
+
+
+def catalogue() -> tuple[KnownModel, ...]:
+    """The one bundled model."""
+    return (
+        KnownModel(
+            name="planted:swin",
+            frames=CLIP_SPEC.frames,
+            seconds_between_frames=CLIP_SPEC.seconds_between_frames,
+            size=(CLIP_SPEC.height, CLIP_SPEC.width),
+            classes=len(MOTIONS),
+            weights=("bundled",),
+            licence="Apache-2.0",
+            origin="in the package",
+        ),
+    )
 
 
 def load(name: str, *, weights: str | None = None) -> tuple[nn.Module, ModelCard]:

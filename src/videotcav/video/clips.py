@@ -93,8 +93,11 @@ class _Crop(NamedTuple):
     left: int
 
 
-def _crop(height: int, width: int, spec: ClipSpec) -> _Crop:
-    """As torchvision resizes and centre-crops, to the last rounding."""
+def _crop(height: int, width: int, spec: ClipSpec, side: float = 0.5) -> _Crop:
+    """As torchvision resizes and centre-crops, to the last rounding.
+
+    `side` 0 and 1 are the two ends of the longer side of what was resized, instead of its centre.
+    """
     if isinstance(spec.resize, tuple):
         resized_height, resized_width = spec.resize
     elif width <= height:
@@ -105,22 +108,28 @@ def _crop(height: int, width: int, spec: ClipSpec) -> _Crop:
     def start(length: int, wanted: int) -> int:
         return -((wanted - length) // 2) if wanted > length else round((length - wanted) / 2)
 
-    return _Crop(
+    crop = _Crop(
         height=resized_height,
         width=resized_width,
         top=start(resized_height, spec.height),
         left=start(resized_width, spec.width),
     )
+    spare_height, spare_width = resized_height - spec.height, resized_width - spec.width
+    if side == 0.5 or max(spare_height, spare_width) <= 0:  # noqa: PLR2004 - the centre
+        return crop
+    if spare_height > spare_width:
+        return crop._replace(top=round(side * spare_height))
+    return crop._replace(left=round(side * spare_width))
 
 
-def preprocess(frames: Frames, spec: ClipSpec) -> Tensor:
+def preprocess(frames: Frames, spec: ClipSpec, *, side: float = 0.5) -> Tensor:
     """What the model is shown of uint8 frames (`time height width channel`): float32 `channel time height width`.
 
     The same numbers as torchvision's `VideoClassification` preset (bilinear, without antialiasing) or transformers'
     processors (with it), as the spec says: resized and rounded to whole grey levels; centre crop, padded with black
-    where the frame is smaller; 0…1; (x − mean) / std.
+    where the frame is smaller; 0…1; (x − mean) / std. `side` moves the crop along the longer side, 0 to 1.
     """
-    crop = _crop(frames.shape[1], frames.shape[2], spec)
+    crop = _crop(frames.shape[1], frames.shape[2], spec, side)
     source = rearrange(torch.from_numpy(np.array(frames, order="C")), "t h w c -> t c h w").contiguous()
     resized = torch.cat([_resize(frame[None], crop, spec) for frame in source])  # frame by frame: floats are large
     edges = (-crop.left, crop.left + spec.width - crop.width, -crop.top, crop.top + spec.height - crop.height)
@@ -162,19 +171,33 @@ def to_source(volume: NDArray[np.floating] | Tensor, clip: Clip) -> NDArray[np.f
 
 
 def read_clip(
-    video: VideoInfo | Path | str, spec: ClipSpec, *, start_seconds: float | None = None, fit: Fit = "time"
+    video: VideoInfo | Path | str,
+    spec: ClipSpec,
+    *,
+    start_seconds: float | None = None,
+    fit: Fit = "time",
+    view: int | None = None,
 ) -> tuple[Clip, Tensor]:
     """One clip of a video and its pixels as the model is shown them, float32 `channel time height width`.
 
-    Raises `VideoError`. With `fit="stretch"` no video is too short.
+    Raises `VideoError`. With `fit="stretch"` no video is too short. `view` is one of the spec's `views`, clip by clip
+    and within a clip crop by crop; None the centre of the video and of its frames.
     """
+    side = 0.5
+    if view is not None:
+        part, crop_number = divmod(view, spec.crops_per_clip)
+        side = crop_number / 2 if spec.crops_per_clip > 1 else 0.5
     file = VideoFile(video.path if isinstance(video, VideoInfo) else video)
     info = video if isinstance(video, VideoInfo) else file.info()
     if fit == "stretch":
         timestamps = stretched_times(file.times, spec)
     else:
+        if view is not None:
+            # The middle of each of as many equal parts of what can be the beginning.
+            spare = max(0.0, info.duration_seconds - spec.seconds)
+            start_seconds = spare * (part + 0.5) / spec.clips_per_video
         timestamps = sample_times(info, spec, start_seconds=start_seconds)
-    crop = _crop(info.height, info.width, spec)
+    crop = _crop(info.height, info.width, spec, side)
     rows, columns = info.height / crop.height, info.width / crop.width
     clip = Clip(
         video=info,
@@ -184,7 +207,7 @@ def read_clip(
         pixels_per_row=rows,
         pixels_per_column=columns,
     )
-    return clip, preprocess(file.at(timestamps), spec)
+    return clip, preprocess(file.at(timestamps), spec, side=side)
 
 
 def find_videos(where: Path | str | Iterable[Path | str]) -> tuple[Path, ...]:

@@ -1,0 +1,45 @@
+"""`videotcav models` and `videotcav layers`: what can be named."""
+
+from __future__ import annotations
+
+import typer
+
+from videotcav.cli.options import Model, Weights
+
+
+def models(context: typer.Context) -> None:
+    """List the models that can be named: input, classes, names of weights and what those may be used for."""
+    from videotcav.models.load import known_models  # noqa: PLC0415 - torch is slow to import
+
+    rows = known_models()
+    name_width = max(len(row.name) for row in rows)
+    lines = [f"{'model':<{name_width}}  frames  every    pixels     classes  weights: licence"]
+    for row in rows:
+        weights = ", ".join(row.weights) if not row.name.endswith(row.weights[0]) else "its own"
+        lines.append(
+            f"{row.name:<{name_width}}  {row.frames:>6}  {row.seconds_between_frames:.3f} s  "
+            f"{row.size[0]} × {row.size[1]:<4} {row.classes:>6}   {weights}: {row.licence}"
+        )
+    lines += [
+        "",
+        "Also any other video classifier as transformers:NAME-ON-THE-HUB or transformers:./FOLDER, and your own as",
+        "package.module:build. Weights are fetched only when a command names them; licences are those of the weights.",
+    ]
+    context.obj.result("\n".join(lines), [row.model_dump() for row in rows])
+
+
+def layers(context: typer.Context, model: Model, weights: Weights = None) -> None:
+    """List the layers of a model that can be named, with the shape of what they give out."""
+    from videotcav.models.load import load_model  # noqa: PLC0415 - torch is slow to import
+
+    loaded = load_model(model, weights=weights)
+    rows = loaded.layers()
+    width = max(len(row.name) for row in rows)
+    lines = [
+        f"{'*' if row.name in loaded.card.default_layers else ' '} {row.name:<{width}}  {row.kind:<24} "
+        f"{' × '.join(map(str, row.shape)):<24} {row.layout or '?'}{'  (degenerate)' * row.degenerate}"
+        for row in rows
+    ]
+    lines.append("* = default layers of a study; ? = nobody said how the output is laid out; degenerate = its gradient")
+    lines.append("is the same for every clip, so that a sign count says nothing there")
+    context.obj.result("\n".join(lines), [vars(row) for row in rows])
