@@ -11,7 +11,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from videotcav.errors import ConceptError, NotEnoughData, StudyFileError, VideosError
+from videotcav.errors import ConceptError, NotEnoughData, RunFolderError, StudyFileError, VideosError
+from videotcav.measure import measure
+from videotcav.records import Declaration
+from videotcav.report.run import read_run
 from videotcav.study import Study
 from videotcav.video.write import write_video
 
@@ -239,3 +242,69 @@ def test_an_unknown_concept_is_suggested(study_folder: Path, tmp_path: Path) -> 
     path.write_text(path.read_text().replace('folder = "concepts"', 'folder = "concepts"\ninclude = ["flickr"]'))
     with pytest.raises(ConceptError, match="no concept 'flickr'; closest: 'flicker'"):
         Study.from_file(path).run(tmp_path / "run")
+
+
+# --- hypotheses --------------------------------------------------------------------------------------------------
+
+DECLARED = """
+hypotheses = ["flicker: dynamic > frozen", "nothing about flicker matters"]
+smallest_effect = 0.1
+[model]"""
+
+
+def declare(study_folder: Path, text: str = DECLARED) -> Path:
+    path = study_folder / "study.toml"
+    path.write_text(path.read_text().replace("[model]", text.lstrip(), 1))
+    return path
+
+
+def test_what_is_declared_is_written_down_before_any_clip_is_read(
+    study_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the passes begin the declaration lies in the folder, and its hash there is that of the manifest later."""
+    seen = []
+
+    def spy(*arguments: object, **options: object) -> object:
+        [found] = tmp_path.glob(".run-partial-*/declaration.json")
+        seen.append(Declaration.model_validate_json(found.read_bytes()))
+        return measure(*arguments, **options)
+
+    monkeypatch.setattr("videotcav.study.measure", spy)
+    run = Study.from_file(declare(study_folder)).run(tmp_path / "run")
+    [declared] = seen
+    assert declared.hypotheses == ("flicker: dynamic > frozen", "nothing about flicker matters")
+    assert declared.tests == 2
+    assert run.manifest.declaration_sha256 == declared.sha256
+    assert run.declaration == declared
+    assert run.manifest.declared <= run.manifest.created
+    outcomes = {each.text: each.outcome for each in run.manifest.hypotheses}
+    assert outcomes == {"flicker: dynamic > frozen": "supported", "nothing about flicker matters": "contradicted"}
+
+
+def test_hypotheses_that_were_changed_after_the_run_are_refused(study_folder: Path, tmp_path: Path) -> None:
+    run = Study.from_file(declare(study_folder)).run(tmp_path / "run")
+    for name in ("declaration.json", "manifest.json"):
+        copy = Path(shutil.copytree(run.folder, tmp_path / f"changed {name}"))
+        text = (copy / name).read_text()
+        (copy / name).write_text(text.replace("dynamic > frozen", "frozen > dynamic"))
+        with pytest.raises(RunFolderError, match="not those that were declared before the run"):
+            read_run(copy)
+    (run.folder / "declaration.json").unlink()
+    with pytest.raises(RunFolderError, match="missing or damaged"):
+        read_run(run.folder)
+
+
+def test_mistakes_in_hypotheses_join_the_list_of_mistakes(study_folder: Path) -> None:
+    texts = ["flickr matters", "flicker: dynamic > frosen", "flicker matters at sqare", "nothing about flicker matters"]
+    path = declare(study_folder, f"hypotheses = {json.dumps(texts)}\n[model]")
+    text = path.read_text().replace("seed = 1", "sed = 1")
+    path.write_text(text.replace("[tests]", '[tests]\ncorrection = "max-t"'))
+    with pytest.raises(StudyFileError) as caught:
+        Study.from_file(path)
+    told = "\n".join(caught.value.problems)
+    assert "sed: unknown key; closest: 'seed'" in told
+    assert "hypotheses[0]: 'flickr matters': no concept 'flickr'; closest: 'flicker'" in told
+    assert "hypotheses[1]: unknown kind 'frosen'; closest: 'frozen'" in told
+    assert "hypotheses[2]: 'flicker matters at sqare': the study has no layer 'sqare'; closest: 'square'" in told
+    assert "hypotheses[3]: 'nothing about flicker matters' needs smallest_effect" in told
+    assert "hypotheses[3]: 'nothing about flicker matters' cannot be corrected by max-t" in told

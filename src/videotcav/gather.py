@@ -11,7 +11,7 @@ from videotcav.concepts.review import SetReview, reviewed_sets
 from videotcav.concepts.sets import METADATA, read_sets
 from videotcav.errors import ConceptError, StudyFileError, closest
 from videotcav.measure import ClipFile
-from videotcav.records import KINDS, ConceptSet
+from videotcav.records import KINDS, ConceptSet, Kind
 from videotcav.studyfile import SourcesSection, StudyText, class_videos
 from videotcav.video.clips import VIDEO_SUFFIXES
 
@@ -44,6 +44,12 @@ class Inputs:
                 found += [(name, tuple(f"{member}/{kind}" for member in members)) for kind in KINDS]
         kept = [(name, tuple(member for member in members if member in there)) for name, members in found]
         return [(name, members) for name, members in kept if len(members) > 1]
+
+    @property
+    def kinds(self) -> dict[str, tuple[Kind, ...]]:
+        """The kinds of clips of each concept."""
+        names = dict.fromkeys(each.concept for each in self.concepts)
+        return {name: tuple(each.kind for each in self.concepts if each.concept == name) for name in names}
 
     @property
     def set_files(self) -> tuple[ClipFile, ...]:

@@ -6,6 +6,7 @@ without torch.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -22,8 +23,14 @@ Statistic = Literal["sign_count", "sensitivity", "cosine", "relative"]
 """The scores of METHOD 3: fraction of clips with S > 0, mean of S, mean cosine of gradient and CAV; and the fraction
 along a CAV that was trained against the rest of a group of concepts."""
 
-Verdict = Literal["positive", "negative", "no evidence", "not learned", "degenerate", "underpowered"]
+Against = Literal["random", "frozen", "shuffled", "reversed", "concept", "group"]
+"""What a concept is held against: random clips, a twin of its own clips, another concept, or the rest of a group."""
+
+Verdict = Literal["positive", "negative", "negligible", "no evidence", "not learned", "degenerate", "underpowered"]
 """What may be concluded about a concept; decided by effect, interval, p and accuracy together."""
+
+Outcome = Literal["supported", "contradicted", "mixed", "not supported", "cannot be judged"]
+"""What became of a hypothesis, over all of its tests."""
 
 Pooling = Literal["none", "space", "time", "all"]
 """Which axes of a layer's activation are averaged before the CAV sees it."""
@@ -261,18 +268,23 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class Result(Record):
-    """One row of results: a concept × kind × layer × class × statistic, against random clips, a twin or a group.
+    """One row of results: a concept × kind × layer × class × statistic, against random clips, a twin, another concept
+    or a group.
 
-    `value` with its 95 % interval is the estimate; for `against` a twin it is the difference between the two
-    values. `null_*` is the central 95 % of the null and its centre. `p` is never 0. `classic` is the published
-    t-test, shown for comparison only: it holds `runs`, the values with each random set (`value` is their mean),
-    against `random_runs`, those of as many random sets against random sets. `group` names the concepts that a
-    `relative` value is held against.
+    `value` with its 95 % interval is the estimate; for `against` a twin or a concept (`other`, as `person/spatial`) it
+    is the difference between the two values. `null_*` is the central 95 % of the null and its centre. `p` is never 0.
+    `classic` is the published t-test, shown for comparison only: it holds `runs`, the values with each random set
+    (`value` is their mean), against `random_runs`, those of as many random sets against random sets. `group` names the
+    concepts that a `relative` value is held against.
+
+    `hypothesis` is the declared sentence that asks for this row; a row of a study with hypotheses that none of them
+    asks for is `exploratory`. `p_equivalence` is given where a hypothesis declares the effect to be smaller than
+    `effect_of_interest`.
     """
 
     concept: str
     kind: Kind
-    against: Literal["random", "frozen", "shuffled", "reversed", "group"]
+    against: Against
     group: str = ""
     layer: str
     class_name: str
@@ -301,10 +313,34 @@ class Result(Record):
     class_sources: PositiveInt
     random_clips: PositiveInt
     verdict: Verdict
+    other: str = ""
+    hypothesis: str = ""
+    exploratory: bool = False
+    effect_of_interest: float | None = None
+    p_equivalence: Fraction | None = None
+    p_equivalence_corrected: Fraction | None = None
 
     def as_row(self) -> dict[str, Any]:
         """The result as one flat row of a table."""
         return self.model_dump()
+
+
+class Declaration(Record):
+    """What a study declared before its first pass, and when: the family of its tests, and how they are decided."""
+
+    declared: str
+    study_sha256: str
+    hypotheses: tuple[str, ...]
+    smallest_effect: float | None
+    primary: Statistic
+    alpha: float
+    correction: str
+    tests: PositiveInt
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all of it, as recorded in the manifest."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
 class Medium(Record):

@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from videotcav.errors import RunFolderError
-from videotcav.records import Result
+from videotcav.records import Declaration, Result
 
 MANIFEST = "manifest.json"
 RESULTS = "results.parquet"
+DECLARATION = "declaration.json"
 MEDIA = "media"
 
 
@@ -58,6 +59,11 @@ def new_run_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def write_declaration(folder: Path, declaration: Declaration) -> None:
+    """Writes `declaration.json`: what the study declared, before anything is computed."""
+    (folder / DECLARATION).write_text(declaration.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def write_results(folder: Path, results: Sequence[Result]) -> None:

@@ -23,11 +23,13 @@ import numpy as np
 from pydantic import ValidationError
 from torch import Tensor
 
+from videotcav.declaration import declaration, hypotheses, hypothesis_problems, outcomes
 from videotcav.engine.store import Store, scratch
 from videotcav.errors import ClassNotFound, LayerNotFound, ModelError
 from videotcav.explain.analyse import analyse
 from videotcav.explain.design import ConceptRows, Group
 from videotcav.explain.draws import Clips
+from videotcav.explain.hypothesis import family_size
 from videotcav.gather import Inputs, gather
 from videotcav.maps import CAM_SCALE, last_spatial_layer, write_cam_video
 from videotcav.measure import ClipFile, ClipReader, Measured, measure
@@ -36,7 +38,7 @@ from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec, Medium, Precision, Progress, Result, silent
 from videotcav.report.page import write_report
 from videotcav.report.run import RunResults, read_run
-from videotcav.runfolder import MEDIA, free_run_folder, new_run_folder, write_manifest, write_results
+from videotcav.runfolder import MEDIA, free_run_folder, new_run_folder, write_declaration, write_manifest, write_results
 from videotcav.studyfile import StudyText, read_study_file
 from videotcav.video.clips import read_clip
 from videotcav.video.overlay import COLOURS
@@ -103,15 +105,26 @@ class Study:
             new_run_folder(target, replace=replace) as folder,
             scratch(unfinished) if store is None else nullcontext(Store(store)) as rows,
         ):
-            inputs, measured, reader = self._pass_clips(
-                gather(self.file).with_views(spec.views), rows, skip_bad=skip_bad, progress=progress
-            )
+            inputs = gather(self.file).with_views(spec.views)
+            declared = self._declare(inputs, folder)
+            inputs, measured, reader = self._pass_clips(inputs, rows, skip_bad=skip_bad, progress=progress)
             results = self._analyse(inputs, measured)
             media = [*_exemplars(inputs, folder / MEDIA), *self._overlays(inputs, folder / MEDIA, progress=progress)]
             write_results(folder, results)
-            write_manifest(folder, self._manifest(inputs, measured, media, reader))
+            facts = declared | {"hypotheses": outcomes(self.file.study, results)} if declared else {}
+            write_manifest(folder, self._manifest(inputs, measured, media, reader) | facts)
             write_report(folder)
         return read_run(target)
+
+    def _declare(self, inputs: Inputs, folder: Path) -> dict[str, str]:
+        """Writes down what the study declares, before any clip is read; what the manifest says of it."""
+        if not self.file.study.hypotheses:
+            return {}
+        asked = hypotheses(self.file.study)
+        tests = family_size(asked, inputs.kinds, layers=len(self.layers), classes=len(inputs.classes))
+        declared = declaration(self.file, tests=tests)
+        write_declaration(folder, declared)
+        return {"declared": declared.declared, "declaration_sha256": declared.sha256}
 
     def _pass_clips(
         self, inputs: Inputs, store: Store, *, skip_bad: bool, progress: Progress
@@ -153,6 +166,8 @@ class Study:
             classes=classes,
             settings=settings,
             groups=[Group(name, tuple(by_name[member] for member in members)) for name, members in inputs.groups],
+            hypotheses=hypotheses(self.file.study),
+            primary=self.file.study.primary,
         )
 
     def _overlays(self, inputs: Inputs, media: Path, *, progress: Progress) -> Iterator[Medium]:
@@ -226,6 +241,7 @@ def _model_problems(
     """What the model has to say about a raw study: that it cannot be loaded, or lacks a layer or a class."""
     section = raw.get("model")
     if not isinstance(section, dict) or not isinstance(section.get("name"), str):
+        yield from hypothesis_problems(raw, folder, layers=None)
         return
     try:
         model = load(section["name"], weights=_weights(section.get("weights"), folder))
@@ -236,8 +252,11 @@ def _model_problems(
         return  # told by the file's own validation
     except ModelError as error:
         yield f"model: {error}"
+        yield from hypothesis_problems(raw, folder, layers=None)
         return
     loaded.append(model)
+    layers = _strings(raw.get("layers")) or model.card.default_layers
+    yield from hypothesis_problems(raw, folder, layers=layers)
     cam = raw.get("cam")
     cam = cam if isinstance(cam, dict) else {}
     asked: list[tuple[str, object, Callable[[str], object]]] = [

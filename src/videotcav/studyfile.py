@@ -95,6 +95,9 @@ class StudyFile(Record):
     sign count saturates where a class's gradients agree, and then nothing can be told from random vectors by it;
     the cosine does not, and has the same unit at every layer. `groups` names concepts that are also to be told from
     each other (`relative` scores): concepts kind by kind, or sets.
+
+    `hypotheses` are sentences (see `explain.hypothesis`): the family that verdicts are corrected for. Without any the
+    family is every test of the study. `smallest_effect` is the smallest effect of interest, in units of `primary`.
     """
 
     question: str
@@ -102,6 +105,8 @@ class StudyFile(Record):
     layers: tuple[str, ...] = ()
     pooling: Pooling = "none"
     primary: Literal["sign_count", "sensitivity", "cosine"] = "cosine"
+    hypotheses: tuple[str, ...] = ()
+    smallest_effect: PositiveFloat | None = None
     model: ModelSection
     classes: dict[str, ClassSection] = Field(min_length=1)
     sources: SourcesSection | None = None

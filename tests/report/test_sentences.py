@@ -10,7 +10,7 @@ import pytest
 
 from videotcav.records import Result, Verdict
 from videotcav.report import answers, cautions, read_run
-from videotcav.report.sentences import detail_of, lead_of
+from videotcav.report.verdicts import detail_of, lead_of
 from videotcav.report.words import count, listing, number, p_value, percent, score
 
 
@@ -21,9 +21,10 @@ def row(example_run: Path) -> Result:
     return next(r for r in rows if (r.kind, r.layer, r.verdict) == ("spatiotemporal", "features.4", "positive"))
 
 
-@pytest.mark.parametrize("against", ["random", "frozen", "shuffled", "reversed"])
+@pytest.mark.parametrize("against", ["random", "frozen", "shuffled", "reversed", "concept"])
 def test_each_verdict_has_a_sentence_of_its_own(row: Result, against: str) -> None:
-    leads = [lead_of(row.model_copy(update={"verdict": v, "against": against})) for v in get_args(Verdict)]
+    row = row.model_copy(update={"against": against, "other": "ball/frozen"})
+    leads = [lead_of(row.model_copy(update={"verdict": v})) for v in get_args(Verdict)]
     assert len(set(leads)) == len(get_args(Verdict))
 
 
@@ -35,9 +36,9 @@ def test_each_kind_is_told_apart_and_named(row: Result, kind: str) -> None:
 
 
 @pytest.mark.parametrize("verdict", ["no evidence", "not learned", "degenerate", "underpowered"])
-@pytest.mark.parametrize("against", ["random", "frozen"])
+@pytest.mark.parametrize("against", ["random", "frozen", "concept"])
 def test_no_effect_is_claimed_without_a_verdict(row: Result, verdict: str, against: str) -> None:
-    lead = lead_of(row.model_copy(update={"verdict": verdict, "against": against}))
+    lead = lead_of(row.model_copy(update={"verdict": verdict, "against": against, "other": "ball/spatial"}))
     assert "cannot" in lead or "no evidence" in lead.lower()
 
 

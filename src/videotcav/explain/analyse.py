@@ -11,10 +11,11 @@ from threadpoolctl import threadpool_limits
 from videotcav.explain.design import ConceptRows, Design, Group
 from videotcav.explain.draws import Clips
 from videotcav.explain.gram import Gram
-from videotcav.explain.judge import judge
+from videotcav.explain.hypothesis import Hypothesis
+from videotcav.explain.judge import Estimate, judge
 from videotcav.explain.layer import Layer
 from videotcav.explain.settings import AnalysisSettings
-from videotcav.records import STATISTICS, Result
+from videotcav.records import STATISTICS, Result, Statistic
 
 
 def analyse(
@@ -25,27 +26,33 @@ def analyse(
     classes: Mapping[str, Clips],
     settings: AnalysisSettings | None = None,
     groups: Sequence[Group] = (),
+    hypotheses: Sequence[Hypothesis] = (),
+    primary: Statistic = "cosine",
 ) -> list[Result]:
     """One result for every concept set × layer × class × statistic against random clips, and for every dynamic
     concept against each of its twins; set by set, in the order they were given. Then one `relative` result for every
     member of every group × layer × class.
 
     `grams` maps layers to their inner products; `concepts` and `random` say which kernel rows are theirs,
-    `classes` which rows of `cross` are each class's clips. The family of a correction is all rows of one
-    statistic: the three statistics are three views of the same questions, not more questions; relative scores ask
-    their own. Every random
-    choice follows from the seed and the concept's name, so neither order nor company changes a draw.
+    `classes` which rows of `cross` are each class's clips. Every random choice follows from the seed and the
+    concept's name, so neither order nor company changes a draw.
+
+    The family of a correction is what `hypotheses` ask of the statistic `primary`; all else is then exploratory.
+    Without hypotheses it is all rows of one statistic: the three are views of the same questions, not more questions;
+    relative scores ask their own.
 
     Raises:
         NotEnoughData: a set, the random pool or the null draws are too few; the message says what is needed.
     """
+    settings = settings or AnalysisSettings()
     design = Design(
         tuple(concepts),
         random,
         classes,
         layers=len(grams),
-        settings=settings or AnalysisSettings(),
+        settings=settings,
         groups=tuple(groups),
+        hypotheses=tuple(hypotheses),
     )
     design.refuse_too_little()
     # Many tiny solves: a thread a layer serves them, several threads a solve only get into each other's way.
@@ -58,7 +65,23 @@ def analyse(
     for statistic in (*STATISTICS, *(["relative"] if design.groups else [])):
         members = [index for index, each in enumerate(estimates) if each.statistic == statistic]
         family = [estimates[index] for index in members]
-        draws = design.relative_draws if statistic == "relative" else design.null_draws
-        judged = judge(family, settings=design.settings, null_draws=draws)
+        declared = _declared(family if statistic == primary else [], design)
+        judged = judge(
+            family,
+            settings=settings,
+            null_draws=design.relative_draws if statistic == "relative" else design.null_draws,
+            declared=declared if hypotheses else None,
+        )
         results.update(zip(members, judged, strict=True))
     return [results[index] for index in sorted(results)]
+
+
+def _declared(estimates: Sequence[Estimate], design: Design) -> dict[int, Hypothesis]:
+    """Which hypothesis asks for an estimate, by its place; those that none asks for are left out."""
+    kinds = design.kinds
+    return {
+        place: hypothesis
+        for place, each in enumerate(estimates)
+        for hypothesis in design.hypotheses
+        if hypothesis.asks(each.of.name, each.against, each.other, each.layer, each.class_name, sets=kinds)
+    }

@@ -39,6 +39,12 @@ class Influences:
     def __sub__(self, other: Influences) -> Influences:
         return Influences(self.concept - other.concept, self.random - other.random, self.clips - other.clips)
 
+    def among(self, concept: Rows, concept_of: int, random: Rows, random_of: int) -> Influences:
+        """The same where the sources stand at the places `concept` of `concept_of` sources and `random` of
+        `random_of`, so that another set's influences can be taken from them; those of the other sources are 0.
+        """
+        return Influences(_among(self.concept, concept, concept_of), _among(self.random, random, random_of), self.clips)
+
     def resampled_deviations(
         self, class_shares: Floats, resampled_shares: Floats, *, rng: np.random.Generator
     ) -> Floats:
@@ -124,6 +130,13 @@ def _jackknifed(left_out: Floats) -> Floats:
     k = left_out.shape[1]
     influences: Floats = (left_out.mean(axis=1, keepdims=True) - left_out) * (k - 1) * np.sqrt(k / (k - 1))
     return influences
+
+
+def _among(influences: Floats, places: Rows, of: int) -> Floats:
+    """Influences (3, source, class) at some places among `of`, scaled so that a resampled mean varies as before."""
+    among = np.zeros((len(influences), of, influences.shape[-1]))
+    among[:, places] = influences * (of / len(places))
+    return among
 
 
 def _resampled_mean(influences: Floats, resamples: int, rng: np.random.Generator) -> Floats:

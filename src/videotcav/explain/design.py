@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from videotcav.errors import NotEnoughData
 from videotcav.explain.draws import Clips, Flags, draw_flips, draw_negatives, draw_sets, generator
 from videotcav.explain.gram import Rows
+from videotcav.explain.hypothesis import Hypothesis, family_size, named
 from videotcav.explain.score import all_runs
 from videotcav.explain.settings import AnalysisSettings
 from videotcav.records import TWINS, ConceptSet, Kind
@@ -67,7 +68,9 @@ class Group:
 
 @dataclass(frozen=True)
 class Design:
-    """What is asked of which clips: concept sets, the random pool and the class clips, at how many layers."""
+    """What is asked of which clips: concept sets, the random pool and the class clips, at how many layers; and what of
+    it was declared beforehand (everything, where there are no hypotheses).
+    """
 
     concepts: tuple[ConceptRows, ...]
     random: Clips
@@ -75,6 +78,13 @@ class Design:
     layers: int
     settings: AnalysisSettings
     groups: tuple[Group, ...] = ()
+    hypotheses: tuple[Hypothesis, ...] = ()
+
+    @property
+    def kinds(self) -> dict[str, tuple[Kind, ...]]:
+        """The kinds of each concept."""
+        names = dict.fromkeys(each.concept for each in self.concepts)
+        return {name: tuple(each.kind for each in self.concepts if each.concept == name) for name in names}
 
     @property
     def pairs(self) -> list[tuple[ConceptRows, ConceptRows]]:
@@ -91,9 +101,24 @@ class Design:
         return pairs
 
     @property
+    def comparisons(self) -> list[tuple[ConceptRows, ConceptRows]]:
+        """The pairs of concept sets that hypotheses hold against each other."""
+        by_name = {each.name: each for each in self.concepts}
+        pairs = [(each.concept, each.other) for each in self.hypotheses if each.other]
+        kinds = self.kinds
+        return [(by_name[named(one, kinds)], by_name[named(other, kinds)]) for one, other in dict.fromkeys(pairs)]
+
+    @property
     def tests(self) -> int:
-        """Tests in one family: every set and every pair, at every layer, for every class."""
-        return (len(self.concepts) + len(self.pairs)) * self.layers * len(self.classes)
+        """All tests of one statistic: every set, pair and comparison, at every layer, for every class."""
+        return (len(self.concepts) + len(self.pairs) + len(self.comparisons)) * self.layers * len(self.classes)
+
+    @property
+    def declared_tests(self) -> int:
+        """Tests of the family that the study declares: those that its hypotheses ask for, or all without any."""
+        if not self.hypotheses:
+            return self.tests
+        return family_size(self.hypotheses, self.kinds, layers=self.layers, classes=len(self.classes))
 
     @property
     def null_draws(self) -> int:
@@ -142,14 +167,19 @@ class Design:
         for name, clips in self.classes.items():
             if len(clips) < 2:  # noqa: PLR2004 - one clip has no spread
                 raise NotEnoughData(f"class '{name}' has {len(clips)} clips; at least 2 are needed, better 30")
-        largest = max(self.tests, self.relative_tests)
-        needed = settings.null_draws_needed(largest)
-        if settings.null_draws(largest) < needed:
-            raise NotEnoughData(
-                f"{largest} tests at alpha {settings.alpha} with the correction '{settings.correction}' need at "
-                f"least {needed} pseudo-concepts, not {settings.null_draws(largest)}: raise pseudo_concepts, or leave "
-                "it out"
-            )
+        for tests in (self.declared_tests, 0 if self.hypotheses else self.relative_tests):
+            needed, draws = settings.null_draws_needed(tests), settings.null_draws(tests)
+            asked = f"{tests} tests at alpha {settings.alpha} with the correction '{settings.correction}' need at least"
+            if draws < needed:
+                raise NotEnoughData(
+                    f"{asked} {needed} pseudo-concepts, not {draws}: raise pseudo_concepts, or leave it out"
+                )
+            nothing = any(each.claim == "negligible" for each in self.hypotheses)
+            if nothing and settings.bootstrap_resamples < needed:
+                raise NotEnoughData(
+                    f"{asked} {needed} bootstrap resamples to show that an effect is small, not "
+                    f"{settings.bootstrap_resamples}: raise bootstrap_resamples"
+                )
         for each in self.concepts:
             null_shape(each, self.random)
 

@@ -1,10 +1,10 @@
-"""From estimates to results: one family of tests, corrected and judged together."""
+"""From estimates to results: families of tests, corrected and judged together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
 
 import numpy as np
 
@@ -13,19 +13,19 @@ from videotcav.explain.correct import bonferroni, correct, max_t
 from videotcav.explain.design import ConceptRows
 from videotcav.explain.draws import Clips, generator
 from videotcav.explain.gram import Floats
+from videotcav.explain.hypothesis import Hypothesis
 from videotcav.explain.settings import AnalysisSettings
-from videotcav.explain.tests import Null
-from videotcav.explain.verdict import verdict
-from videotcav.records import Result, Statistic
-
-Against = Literal["random", "frozen", "shuffled", "reversed", "group"]
+from videotcav.explain.tests import Null, equivalence_p
+from videotcav.explain.verdict import is_significant, verdict
+from videotcav.records import Against, Result, Statistic
 
 
 @dataclass(frozen=True)
 class Estimate:
     """One statistic of one concept, layer and class with its interval and its null, before any correction.
 
-    `largest_effect` is the largest distance from the null's centre that the statistic can have at all.
+    `deviations` (resample,) are those of the value as all source videos are drawn again. `largest_effect` is the
+    largest distance from the null's centre that the statistic can have at all.
     """
 
     of: ConceptRows
@@ -37,12 +37,14 @@ class Estimate:
     value: float
     low: float
     high: float
+    deviations: Floats
     null: Null
     largest_effect: float
     p_classic: float | None
     accuracy: Accuracy
     gradient_cosine: float
     random_clips: int
+    other: str = ""
     group: str = ""
     runs: tuple[float, ...] = ()
     random_runs: tuple[float, ...] = ()
@@ -57,6 +59,10 @@ class Estimate:
         """The value's distance from the null's centre, with its sign."""
         return self.value - self.null.centre
 
+    def p_equivalence(self, margin: float) -> float:
+        """How surprising the value is where the effect is at least as large as `margin`, one way or the other."""
+        return equivalence_p(self.effect, self.deviations, margin=margin)
+
 
 @dataclass(frozen=True)
 class Corrected:
@@ -65,32 +71,89 @@ class Corrected:
     p: Floats
     critical: Floats
 
+    def at(self, place: int) -> tuple[float, float]:
+        """Those of one test."""
+        return float(self.p[place]), float(self.critical[place])
 
-def judge(family: Sequence[Estimate], *, settings: AnalysisSettings, null_draws: int) -> list[Result]:
-    """The results of one family: corrected together, then judged one by one."""
-    corrected = _corrected(family, settings=settings, null_draws=null_draws)
-    classic = [index for index, each in enumerate(family) if each.p_classic is not None]
-    classic_p = np.array([family[index].p_classic for index in classic], dtype=np.float64)
-    classic_corrected = dict(zip(classic, bonferroni(classic_p), strict=True))
-    return [
+
+@dataclass(frozen=True)
+class Equivalence:
+    """A declared test that an effect is smaller than `margin` either way, with its p before and after correction."""
+
+    margin: float
+    p: float
+    p_corrected: float
+
+    def shown(self, low: float, high: float, *, alpha: float) -> bool:
+        """Whether the test says so and the whole 95 % interval of the effect, `low` to `high`, agrees."""
+        return is_significant(self.p_corrected, alpha) and -self.margin < low and high < self.margin
+
+
+def judge(
+    estimates: Sequence[Estimate],
+    *,
+    settings: AnalysisSettings,
+    null_draws: int,
+    declared: Mapping[int, Hypothesis] | None = None,
+) -> list[Result]:
+    """The results of all tests of one statistic, judged one by one after their correction.
+
+    Without hypotheses (`declared` is None) all of them are one family. With hypotheses the family is what they ask for,
+    by the place of each estimate; the others are exploratory, and corrected for all tests. A test of equivalence takes
+    the place of the test of a difference in the family. Of one effect at most one of the two nulls is true, but the
+    difference was not declared: what it says then is exploratory too.
+    """
+    p_classic = _classic_corrected(estimates)
+    corrected = _corrected(estimates, [each.p for each in estimates], settings=settings, null_draws=null_draws)
+    results = [
         _result(
             each,
+            corrected.at(place),
             settings=settings,
-            p_corrected=float(corrected.p[index]),
-            p_classic_corrected=classic_corrected.get(index),
-            smallest_effect=float(corrected.critical[index]),
+            p_classic_corrected=p_classic[place],
+            exploratory=declared is not None,
         )
-        for index, each in enumerate(family)
+        for place, each in enumerate(estimates)
     ]
+    if not declared:
+        return results
+    family = [estimates[place] for place in declared]
+    margins = [hypothesis.smallest_effect for hypothesis in declared.values()]
+    p = [each.p if margin is None else each.p_equivalence(margin) for each, margin in zip(family, margins, strict=True)]
+    within = _corrected(family, p, settings=settings, null_draws=null_draws)
+    for index, (place, hypothesis) in enumerate(declared.items()):
+        result = partial(
+            _result,
+            estimates[place],
+            settings=settings,
+            p_classic_corrected=p_classic[place],
+            hypothesis=hypothesis.text,
+        )
+        margin = margins[index]
+        if margin is None:
+            results[place] = result(within.at(index))
+        else:
+            equivalence = Equivalence(margin, p[index], float(within.p[index]))
+            results[place] = result(corrected.at(place), equivalence=equivalence)
+    return results
 
 
-def _corrected(family: Sequence[Estimate], *, settings: AnalysisSettings, null_draws: int) -> Corrected:
+def _classic_corrected(estimates: Sequence[Estimate]) -> list[float | None]:
+    places = [place for place, each in enumerate(estimates) if each.p_classic is not None]
+    corrected = bonferroni(np.array([estimates[place].p_classic for place in places], dtype=np.float64))
+    found = dict(zip(places, corrected.tolist(), strict=True))
+    return [found.get(place) for place in range(len(estimates))]
+
+
+def _corrected(
+    family: Sequence[Estimate], p_values: Sequence[float], *, settings: AnalysisSettings, null_draws: int
+) -> Corrected:
     """By the study's correction.
 
     What a value must exceed is stated at the level of the family's smallest p: α / m, or the maximum of the
     joint null for max-T. A step-down or step-up correction may be kinder to the others.
     """
-    p = np.array([each.p for each in family])
+    p = np.array(p_values)
     if settings.correction != "max-t":
         level = settings.alpha / (1 if settings.correction == "none" else len(family))
         critical = np.array([each.null.critical_distance(level) for each in family])
@@ -112,20 +175,37 @@ def _joint_distances(estimate: Estimate, draws: int, seed: int) -> Floats:
     distances = estimate.null.distances
     if len(distances) == draws:
         return distances
-    rng = generator(seed, "joint", estimate.of.name, estimate.against)
+    rng = generator(seed, "joint", estimate.of.name, estimate.other or estimate.against)
     return distances[rng.integers(len(distances), size=draws)]
 
 
 def _result(
     estimate: Estimate,
+    corrected: tuple[float, float],
     *,
     settings: AnalysisSettings,
-    p_corrected: float,
     p_classic_corrected: float | None,
-    smallest_effect: float,
+    hypothesis: str = "",
+    exploratory: bool = False,
+    equivalence: Equivalence | None = None,
 ) -> Result:
+    p_corrected, smallest_effect = corrected
     null_low, null_high = estimate.null.band
     centre = estimate.null.centre
+    low, high = estimate.low - centre, estimate.high - centre
+    found = verdict(
+        effect=estimate.effect,
+        low=low,
+        high=high,
+        p_corrected=p_corrected,
+        alpha=settings.alpha,
+        smallest_effect=smallest_effect,
+        largest_effect=estimate.largest_effect,
+        learned=estimate.accuracy.learned,
+        degenerate=estimate.statistic in ("sign_count", "relative")
+        and estimate.gradient_cosine > settings.degenerate_cosine,
+        negligible=equivalence is not None and equivalence.shown(low, high, alpha=settings.alpha),
+    )
     return Result(
         concept=estimate.of.concept,
         kind=estimate.of.kind,
@@ -157,16 +237,12 @@ def _result(
         class_clips=len(estimate.class_clips),
         class_sources=len(estimate.class_clips.counts),
         random_clips=estimate.random_clips,
-        verdict=verdict(
-            effect=estimate.effect,
-            low=estimate.low - centre,
-            high=estimate.high - centre,
-            p_corrected=p_corrected,
-            alpha=settings.alpha,
-            smallest_effect=smallest_effect,
-            largest_effect=estimate.largest_effect,
-            learned=estimate.accuracy.learned,
-            degenerate=estimate.statistic in ("sign_count", "relative")
-            and estimate.gradient_cosine > settings.degenerate_cosine,
-        ),
+        verdict=found,
+        other=estimate.other,
+        hypothesis=hypothesis,
+        # A declared test of equivalence that finds a difference instead has found what was not declared.
+        exploratory=exploratory or (equivalence is not None and found in ("positive", "negative")),
+        effect_of_interest=equivalence.margin if equivalence else None,
+        p_equivalence=equivalence.p if equivalence else None,
+        p_equivalence_corrected=equivalence.p_corrected if equivalence else None,
     )

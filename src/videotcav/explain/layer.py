@@ -11,6 +11,7 @@ from videotcav.errors import NumericalError
 from videotcav.explain.accuracy import Accuracy, held_out_accuracy
 from videotcav.explain.bootstrap import Influences, concept_influence, random_influence, wilson
 from videotcav.explain.cav import CLASSIFIERS, spread
+from videotcav.explain.comparison import comparison_estimates
 from videotcav.explain.design import (
     ConceptRows,
     Design,
@@ -22,11 +23,11 @@ from videotcav.explain.design import (
 )
 from videotcav.explain.draws import generator, source_shares
 from videotcav.explain.gram import Floats, Gram, Rows
-from videotcav.explain.judge import Against, Estimate
+from videotcav.explain.judge import Estimate
 from videotcav.explain.relative import relative_estimates
 from videotcav.explain.score import run_statistics, statistics_with_shared_negatives
 from videotcav.explain.tests import Null, classic_two_sample, flip_null, set_null
-from videotcav.records import STATISTICS, Statistic
+from videotcav.records import STATISTICS, Against, Statistic
 
 _ACCURACY_RESAMPLES = 1000
 
@@ -60,13 +61,18 @@ class Layer:
         self._scored: dict[bytes, Scored] = {}
 
     def estimates(self) -> list[Estimate]:
-        """All concepts against random clips, all dynamic concepts against their twins, all groups within themselves."""
+        """All concepts against random clips, all dynamic concepts against their twins, all comparisons of two concepts,
+        all groups within themselves.
+        """
         accuracies = {each.name: self.accuracy(each) for each in self.design.concepts}
         estimates = []
         for each in self.design.concepts:
             estimates += self.against_random(each, accuracies[each.name])
         for dynamic, twin in self.design.pairs:
             estimates += self.against_twin(dynamic, twin, accuracies[dynamic.name])
+        for first, second in self.design.comparisons:
+            worse = min(accuracies[first.name], accuracies[second.name], key=lambda accuracy: accuracy.low)
+            estimates += comparison_estimates(self, first, second, worse)
         for group in self.design.groups:
             estimates += relative_estimates(self, group)
         return estimates
@@ -82,7 +88,7 @@ class Layer:
         random_against_random = null_runs[:, : self.settings.random_draws, 0]
         resampled = self.resampled(concept, observed.influences)
         return [
-            self._estimate(
+            self.estimate(
                 concept,
                 "random",
                 class_name=class_name,
@@ -106,7 +112,7 @@ class Layer:
         influences = self.scored(dynamic, negatives).influences - self.scored(twin, negatives).influences
         resampled = self.resampled(dynamic, influences)
         return [
-            self._estimate(
+            self.estimate(
                 dynamic,
                 _against(twin),
                 class_name=class_name,
@@ -120,6 +126,10 @@ class Layer:
             for column, class_name in enumerate(self.design.classes)
             for index, statistic in enumerate(STATISTICS)
         ]
+
+    def eligible(self, concept: ConceptRows) -> Rows:
+        """The sources of the pool, by number, that the concept's random clips come from."""
+        return np.unique(self.pool.source_index[~shares_source(self.pool, concept.clips)])
 
     def flipped(self, dynamic: ConceptRows, twin: ConceptRows) -> tuple[Floats, bool]:
         """Differences between the two sets, (3, 1 + flip, class): as observed, then after each flip of labels within
@@ -188,7 +198,6 @@ class Layer:
             rows = concept.clips.rows
             per_clip = self.statistics(rows[None], negatives, np.eye(len(self.gram.cross)))[:, 0]
             per_draw = per_clip @ self.class_shares
-            eligible = np.unique(self.pool.source_index[~shares_source(self.pool, concept.clips)])
             influences = Influences(
                 concept=concept_influence(
                     concept.clips,
@@ -198,7 +207,7 @@ class Layer:
                     rows,
                     self.pool,
                     negatives,
-                    eligible,
+                    self.eligible(concept),
                     per_draw,
                     score_runs=lambda runs, positives: self.runs(runs[:, None], positives)[:, :, 0],
                 ),
@@ -232,7 +241,7 @@ class Layer:
         ]
         return np.stack(shares, axis=-1)
 
-    def _estimate(
+    def estimate(
         self,
         concept: ConceptRows,
         against: Against,
@@ -246,7 +255,9 @@ class Layer:
         random_clips: int,
         runs: Floats | None = None,
         random_runs: Floats | None = None,
+        other: str = "",
     ) -> Estimate:
+        """An estimate with its interval, kept within what the statistic can be."""
         clips = self.design.classes[class_name]
         bound = float(self.gram.gradient_norms[clips.rows].mean()) if statistic == "sensitivity" else 1.0
         lowest, highest = (0.0 if statistic == "sign_count" else -bound), bound
@@ -259,6 +270,7 @@ class Layer:
         return Estimate(
             of=concept,
             against=against,
+            other=other,
             layer=self.name,
             class_name=class_name,
             class_clips=clips,
@@ -266,6 +278,7 @@ class Layer:
             value=value,
             low=min(float(low), value),
             high=max(float(high), value),
+            deviations=deviations,
             null=null,
             largest_effect=max(highest - null.centre, null.centre - lowest),
             p_classic=None if runs is None or random_runs is None else classic_two_sample(runs, random_runs).p,

@@ -82,6 +82,7 @@ def _estimates(layer: Layer, group: Group, concept: ConceptRows) -> list[Estimat
                 value=value,
                 low=min(float(low), floor),
                 high=max(float(high), ceiling),
+                deviations=deviations[0, :, column],
                 null=about,
                 largest_effect=max(1.0 - about.centre, about.centre),
                 p_classic=None,

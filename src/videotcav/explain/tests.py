@@ -80,6 +80,27 @@ def flip_null(draws: Floats, *, complete: bool) -> Null:
     return Null(draws=draws, centre=0.0, complete=complete, mirrored=True)
 
 
+def difference_null(first: Floats, second: Floats) -> Null:
+    """The null of two concepts held against each other: differences of two pseudo-concepts, one of each one's shape.
+
+    Its centre is the difference of the two means, which is 0 for concepts of one shape. Each pseudo-concept has had
+    the treatment of its concept, its own random sets included.
+    """
+    draws = first - second
+    return Null(draws=draws, centre=float(draws.mean()))
+
+
+def equivalence_p(effect: float, deviations: Floats, *, margin: float) -> float:
+    """How surprising an effect is if the true one lies outside −margin … margin: p of two one-sided tests
+    (Schuirmann 1987), small where the effect is within for sure.
+
+    `deviations` (draw,) are those of the estimate under resampling. p is at most α exactly where the central 1 − 2α of
+    effect + deviations lies within the margins; the estimate counts as one of its own draws, so p is never 0.
+    """
+    beyond = max(int((effect + deviations >= margin).sum()), int((effect + deviations <= -margin).sum()))
+    return 1.0 if abs(effect) >= margin else (1 + beyond) / (1 + len(deviations))
+
+
 @dataclass(frozen=True)
 class TTest:
     """A t-test: its statistic (infinite where there is no spread at all) and its two-sided p."""

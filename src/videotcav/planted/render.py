@@ -33,6 +33,13 @@ question = "Does the model see the swing, or the racket?"
 seed = {seed}
 layers = ["features.0", "features.2", "features.4"]
 pooling = "none"
+hypotheses = [
+    "racket: dynamic > frozen",
+    "racket matters",
+    "racket > ball",
+    "nothing about ball matters",
+]
+smallest_effect = 0.1   # a cosine below it would not be of interest
 
 [model]
 name = "planted:swin"

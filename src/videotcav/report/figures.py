@@ -109,7 +109,7 @@ def figure(
         for row in results
         if row.class_name == class_name
         and row.statistic == statistic
-        and (row.against in TWINS) is contrast
+        and row.against in (TWINS if contrast else ("random", "group"))
         and row.group == group
         and _is_drawable(row)
     ]

@@ -14,6 +14,7 @@ _RIGHT = {6, 7, 8}
 _MARKS: dict[Verdict, str] = {
     "positive": "▲",
     "negative": "▼",
+    "negligible": "≈",
     "no evidence": "○",
     "not learned": "∅",
     "degenerate": "≡",
@@ -51,12 +52,12 @@ def _cells(row: Result) -> tuple[str, ...]:
     return (
         row.concept,
         KIND_WORDS[row.kind],
-        row.against,
+        row.other or row.against,
         row.layer,
         row.class_name,
         row.statistic,
         score(row.value, row.statistic),
         span(row.low, row.high, row.statistic),
         p_value(row.p_corrected),
-        f"{_MARKS[row.verdict]} {row.verdict}",
+        f"{_MARKS[row.verdict]} {row.verdict}" + (" (exploratory)" if row.exploratory else ""),
     )

@@ -16,6 +16,7 @@ from videotcav.errors import RunFolderError
 from videotcav.records import STATISTICS, Kind, Medium, Result, Statistic
 from videotcav.report import figures, sentences, words
 from videotcav.report.cautions import cautions
+from videotcav.report.hypotheses import hypothesis_answers
 from videotcav.report.run import RunResults, read_run
 
 PAGE = "report.html"
@@ -66,6 +67,7 @@ def render(run: RunResults) -> str:
         correction=words.correction(run.manifest.tests.correction),
         layers=sentences.layer_order(run),
         answers=sentences.answers(run),
+        hypotheses=hypothesis_answers(run),
         cautions=cautions(run),
         figures=_figures(run),
         colour_stops=figures.colour_stops(run.manifest.cam.colour_map) if run.manifest.cam else (),

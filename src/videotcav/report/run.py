@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from videotcav.errors import RunFolderError
-from videotcav.records import Medium, Result, Statistic
+from videotcav.records import Declaration, Medium, Outcome, Result, Statistic
 from videotcav.report.notebook_view import results_html, results_table_text
 
 
@@ -68,6 +68,14 @@ class RandomFacts(Facts):
     sources: int = 0
 
 
+class HypothesisFacts(Facts):
+    """What became of one declared hypothesis."""
+
+    text: str
+    claim: str = ""
+    outcome: Outcome
+
+
 class CamFacts(Facts):
     """How to read the overlays: their colours, by matplotlib's name, and in one sentence what the ends mean."""
 
@@ -94,6 +102,9 @@ class Manifest(Facts):
     concepts: dict[str, ConceptFacts] = Field(default_factory=dict)
     random: RandomFacts = RandomFacts()
     cam: CamFacts | None = None
+    hypotheses: tuple[HypothesisFacts, ...] = ()
+    declared: str = ""
+    declaration_sha256: str = ""
     left_out: dict[str, str] = Field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     media: tuple[Medium, ...] = ()
@@ -109,6 +120,7 @@ class RunResults:
     folder: Path
     manifest: Manifest
     results: tuple[Result, ...]
+    declaration: Declaration | None = None
 
     def __repr__(self) -> str:
         return f"{self.manifest.question}\n{results_table_text(self.results)}"
@@ -130,7 +142,8 @@ class RunResults:
 def read_run(run: Path | str) -> RunResults:
     """The run in the folder `run`.
 
-    Raises RunFolderError when it is not a run folder, or when its manifest or its results are damaged.
+    Raises RunFolderError when it is not a run folder, when its manifest or its results are damaged, or when they do not
+    fit what was declared before the run.
     """
     folder = Path(run)
     if not folder.is_dir():
@@ -140,11 +153,9 @@ def read_run(run: Path | str) -> RunResults:
         raise RunFolderError(
             f"{folder} is not a run folder: it has no {' and no '.join(missing)}; `videotcav run` writes both"
         )
-    return RunResults(
-        folder=folder,
-        manifest=_read_manifest(folder / "manifest.json"),
-        results=_read_results(folder / "results.parquet"),
-    )
+    manifest = _read_manifest(folder / "manifest.json")
+    results = _read_results(folder / "results.parquet")
+    return RunResults(folder, manifest, results, _read_declaration(folder / "declaration.json", manifest, results))
 
 
 def _read_manifest(path: Path) -> Manifest:
@@ -166,6 +177,29 @@ def _read_results(path: Path) -> tuple[Result, ...]:
     if not results:
         raise RunFolderError(f"{path} holds no results: run the study again")
     return results
+
+
+def _read_declaration(path: Path, manifest: Manifest, results: tuple[Result, ...]) -> Declaration | None:
+    """What was declared; None where nothing was. A run whose hypotheses were changed afterwards is refused."""
+    if not (path.is_file() or manifest.declaration_sha256 or any(row.hypothesis for row in results)):
+        return None
+    try:
+        declaration = Declaration.model_validate_json(path.read_bytes())
+    except (ValidationError, OSError) as error:
+        raise RunFolderError(f"{path} is missing or damaged; run the study again") from error
+    told = [each.text for each in manifest.hypotheses]
+    tested = {row.hypothesis for row in results if row.hypothesis}
+    if (
+        declaration.sha256 != manifest.declaration_sha256
+        or declaration.study_sha256 != manifest.study_sha256
+        or told != list(declaration.hypotheses)
+        or not tested <= set(told)
+    ):
+        raise RunFolderError(
+            f"{path.parent}: its hypotheses are not those that were declared before the run ({path.name} does not fit "
+            "the manifest or the results); run the study again"
+        )
+    return declaration
 
 
 def _first_problem(error: ValidationError) -> str:

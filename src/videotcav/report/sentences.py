@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from videotcav.records import TWINS, Kind, Result, Statistic, Verdict
+from videotcav.records import TWINS, Result, Statistic, Verdict
 from videotcav.report.run import Manifest, RunResults
-from videotcav.report.words import (
-    STATISTIC_WORDS,
-    correction,
-    number,
-    p_value,
-    percent,
-    score,
-    span,
-)
+from videotcav.report.verdicts import detail_of, lead_of
 
 _QUESTIONS: tuple[tuple[str, str], ...] = (
     ("spatiotemporal", "random"),
@@ -40,17 +31,6 @@ _DECIDING: tuple[tuple[str, str], ...] = (
 
 _CHIEF: tuple[tuple[str, str], ...] = (("spatiotemporal", "random"), ("spatial", "random"))
 """The question that stands for a concept at the top of the page."""
-
-_SUBJECTS: dict[Kind, str] = {
-    "spatiotemporal": "Moving {concept} clips",
-    "spatial": "Still {concept} crops",
-    "frozen": "The very same {concept} clips, frozen,",
-    "shuffled": "The very same {concept} clips, shuffled in time,",
-    "reversed": "The very same {concept} clips, played backwards,",
-}
-
-_MATTER = {"frozen": "motion matters", "shuffled": "the order of frames matters", "reversed": "time's arrow matters"}
-_TWIN = {"frozen": "frozen", "shuffled": "shuffled in time", "reversed": "played backwards"}
 
 Item = TypeVar("Item", bound=Hashable)
 
@@ -134,7 +114,7 @@ def unique(items: Iterable[Item]) -> list[Item]:
 
 
 def _question(row: Result) -> tuple[str, ...]:
-    return (row.concept, row.kind, row.against, row.layer, row.class_name)
+    return (row.concept, row.kind, row.against, row.other, row.layer, row.class_name)
 
 
 # --- one concept -------------------------------------------------------------------------------------------------
@@ -144,8 +124,8 @@ def _concept_answer(rows: Sequence[Result], *, layers: Sequence[str], manifest: 
     rows = sorted(rows, key=lambda row: (question_order(row.kind, row.against), layers.index(row.layer)))
     layer = _telling_layer(rows, primary=manifest.tests.primary)
     findings = []
-    for question in unique((row.kind, row.against) for row in rows):
-        per_layer = tuple(row for row in rows if (row.kind, row.against) == question)
+    for question in unique((row.kind, row.against, row.other) for row in rows):
+        per_layer = tuple(row for row in rows if (row.kind, row.against, row.other) == question)
         told = next((row for row in per_layer if row.layer == layer), per_layer[-1])
         findings.append(Finding(told, per_layer, lead_of(told), detail_of(told, manifest=manifest)))
     by_question: dict[tuple[str, str], Result] = {
@@ -179,6 +159,11 @@ def _telling_layer(rows: Sequence[Result], *, primary: Statistic) -> str:
 
 def _short(chief: Result, by_question: Mapping[tuple[str, str], Result]) -> str:
     """One sentence for the top of the page: the moving concept, and what freezing it does."""
+    sentence = _moving_and_frozen(chief, by_question)
+    return f"Exploratory: {sentence[0].lower()}{sentence[1:]}" if chief.exploratory else sentence
+
+
+def _moving_and_frozen(chief: Result, by_question: Mapping[tuple[str, str], Result]) -> str:
     motion = by_question.get(("spatiotemporal", "frozen"))
     frozen = by_question.get(("frozen", "random"))
     start = lead_of(chief)
@@ -207,92 +192,3 @@ def _higher(motion: Result, *, opposite: bool = False) -> str:
 
 def _is_decided(row: Result) -> bool:
     return row.verdict in {"positive", "negative"}
-
-
-# --- one row -----------------------------------------------------------------------------------------------------
-
-
-def lead_of(row: Result) -> str:
-    """What a verdict says, without its numbers."""
-    return _lead_against_random(row) if row.against == "random" else _lead_against_twin(row)
-
-
-def _lead_against_random(row: Result) -> str:
-    subject = _SUBJECTS[row.kind].format(concept=row.concept)
-    match row.verdict:
-        case "positive":
-            return f"{subject} push the model towards “{row.class_name}”"
-        case "negative":
-            return f"{subject} push the model away from “{row.class_name}”"
-        case "no evidence":
-            return f"{subject} give no evidence of a push, towards “{row.class_name}” or away from it"
-        case "not learned":
-            return f"{subject} cannot be judged: this layer does not recognise the concept on new videos"
-        case "degenerate":
-            return f"{subject} cannot be judged: every direction scores alike at this layer"
-        case "underpowered":
-            return f"{subject} cannot be judged: the study is too small"
-
-
-def _lead_against_twin(row: Result) -> str:
-    matter, twin = _MATTER[row.against], _TWIN[row.against]
-    capital = matter[0].upper() + matter[1:]
-    clips = f"moving, {row.concept} clips score {{}} for “{row.class_name}” than the very same clips {twin}"
-    match row.verdict:
-        case "positive":
-            return f"{capital}: {clips.format('higher')}"
-        case "negative":
-            return f"{capital}, the other way round: {clips.format('lower')}"
-        case "no evidence":
-            alike = f"moving {row.concept} clips and the same clips {twin} cannot be told apart here"
-            return f"No evidence that {matter}: {alike}"
-        case "not learned":
-            return f"Whether {matter} cannot be judged: this layer does not recognise “{row.concept}” on new videos"
-        case "degenerate":
-            return f"Whether {matter} cannot be judged: every direction scores alike at this layer"
-        case "underpowered":
-            return f"Whether {matter} cannot be judged: the study is too small"
-
-
-def detail_of(row: Result, *, manifest: Manifest) -> str:
-    """The numbers behind a verdict: effect, interval, null, p, and what could not have been seen."""
-    if row.verdict == "not learned":
-        return (
-            f"At {row.layer} its CAV is right on {percent(row.accuracy)} of the clips of held-out videos "
-            f"(95 % interval {percent(row.accuracy_low)} to {percent(row.accuracy_high)}), which reaches chance."
-        )
-    if row.verdict == "degenerate":
-        return (
-            f"At {row.layer} the gradients of all class clips point the same way (mean cosine "
-            f"{number(row.gradient_cosine, 4)}): a sign count is 0 or 1 there for every vector, random ones too."
-        )
-    name = STATISTIC_WORDS[row.statistic]
-    value = score(row.value, row.statistic)
-    if row.against == "random":
-        what, null = name.capitalize(), "random sets"
-    else:
-        what, null = f"Difference in {name}", "labels flipped within pairs"
-        value = value if value.startswith("−") or row.value == 0 else f"+{value}"
-    corrected_by = correction(manifest.tests.correction)
-    p = f"p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{p_value(row.p_corrected)}"
-    after = f" after {corrected_by}" if corrected_by else ""
-    text = (
-        f"{what} {value} at {row.layer} (95 % interval {span(row.low, row.high, row.statistic)}; {null} give "
-        f"{span(row.null_low, row.null_high, row.statistic)}; {p}{after})."
-    )
-    smallest = f"±{score(row.smallest_effect, row.statistic)}"
-    if row.verdict == "no evidence":
-        text += (
-            " Its interval reaches the centre of the null."
-            if row.p_corrected <= manifest.tests.alpha
-            else f" An effect smaller than {smallest} could not have been seen."
-        )
-    if row.verdict == "underpowered":
-        text += (
-            f" Only an effect beyond {smallest} could have been seen, and there is none so large."
-            if math.isfinite(row.smallest_effect)
-            else " No effect, however large, could have been seen."
-        )
-    if row.statistic != manifest.tests.primary:
-        text += f" The {STATISTIC_WORDS[manifest.tests.primary]} is degenerate at this layer."
-    return text

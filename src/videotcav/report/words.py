@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from videotcav.records import Kind, Statistic, Verdict
+from videotcav.records import Kind, Outcome, Statistic, Verdict
 
 KIND_WORDS: dict[Kind, str] = {
     "spatial": "still crop",
@@ -39,11 +39,21 @@ STATISTIC_PLURALS: dict[Statistic, str] = {
 VERDICT_EXPLANATIONS: dict[Verdict, str] = {
     "positive": "pushes the model towards the class",
     "negative": "pushes the model away from the class",
+    "negligible": "smaller than the smallest effect of interest, as declared",
     "no evidence": "nothing that this study can tell from chance",
     "not learned": "the layer does not recognise the concept on new videos, so no verdict is given",
     "degenerate": "every direction scores alike at this layer, so the score says nothing",
     "underpowered": "the study is too small to decide",
 }
+
+OUTCOME_MARKS: dict[Outcome, Verdict] = {
+    "supported": "positive",
+    "contradicted": "negative",
+    "mixed": "no evidence",
+    "not supported": "no evidence",
+    "cannot be judged": "not learned",
+}
+"""The verdict whose mark an outcome wears."""
 
 _CORRECTIONS = {
     "holm": "Holm",

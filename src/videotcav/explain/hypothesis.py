@@ -1,0 +1,225 @@
+"""What a study declares before it looks: hypotheses in words, which of its tests they are, and what became of them.
+
+    racket matters                      a concept against draws from the random pool
+    racket: dynamic > frozen            its moving clips against their own twins (frozen, shuffled or reversed)
+    racket > person                     two concepts against each other
+    nothing about background matters    an effect smaller than the study's smallest effect of interest, either way
+    background does not matter          the same
+
+Each may end in `at LAYER`, in `for CLASS`, or in both, in that order; without them it is asked at every layer and for
+every class of the study. A concept is named alone (its moving clips, or its still ones where none move) or with a kind
+of clips, as `racket/frozen`. Words stand apart by single spaces and count as they are written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Literal
+
+from videotcav.errors import closest
+from videotcav.records import KINDS, TWINS, Against, Kind, Outcome, Record, Verdict
+
+Claim = Literal["matters", "greater", "less", "negligible"]
+
+Sets = Mapping[str, Collection[Kind]]
+"""The kinds of clips that each concept has."""
+
+FORMS = (
+    "'NAME matters'",
+    "'NAME: dynamic > frozen' (or shuffled, reversed)",
+    "'NAME > OTHER'",
+    "'nothing about NAME matters'",
+    "'NAME does not matter'",
+)
+
+_NAME = r"(?P<name>[^:>]+?)"
+_WHERE = r"(?: at (?P<layer>\S+))?(?: for (?P<class_name>.+))?"
+_PATTERNS: dict[str, Claim] = {
+    rf"nothing about {_NAME} matters{_WHERE}": "negligible",
+    rf"{_NAME} does not matter{_WHERE}": "negligible",
+    rf"{_NAME} matters{_WHERE}": "matters",
+    rf"{_NAME}: (?P<first>\S+) > (?P<second>\S+){_WHERE}": "greater",
+    rf"{_NAME} > (?P<other>[^:>]+?){_WHERE}": "greater",
+}
+_KIND_WORDS: dict[str, Kind] = {
+    "dynamic": "spatiotemporal",
+    "moving": "spatiotemporal",
+    **{kind: kind for kind in ("spatiotemporal", *TWINS)},
+}
+_UNDECIDED: frozenset[Verdict] = frozenset({"not learned", "degenerate", "underpowered"})
+
+
+class Hypothesis(Record):
+    """One declared sentence and the tests that it speaks of.
+
+    `concept` and `other` are names of sets, as `racket` or `racket/frozen`. `greater` and `less` say which way a
+    contrast is expected to go; its test has two sides all the same. `layer` and `class_name` are None for all.
+    `smallest_effect` is what a claim of nothing is about, in units of the study's primary statistic; None for others.
+    """
+
+    text: str
+    claim: Claim
+    concept: str
+    against: Against = "random"
+    other: str = ""
+    layer: str | None = None
+    class_name: str | None = None
+    smallest_effect: float | None = None
+
+    def sets(self, sets: Sets) -> tuple[str, ...]:
+        """The sets that it is about, as `racket/frozen`: every kind but the twins for a claim of nothing."""
+        if self.claim == "negligible" and "/" not in self.concept:
+            return tuple(f"{self.concept}/{kind}" for kind in sets[self.concept] if kind not in TWINS)
+        return (named(self.concept, sets),)
+
+    def asks(self, set_name: str, against: Against, other: str, layer: str, class_name: str, *, sets: Sets) -> bool:
+        """Whether this test is one of those that it declares."""
+        return (
+            against == self.against
+            and set_name in self.sets(sets)
+            and other == (named(self.other, sets) if self.other else "")
+            and self.layer in (None, layer)
+            and self.class_name in (None, class_name)
+        )
+
+
+def parse(text: str, *, smallest_effect: float | None = None) -> Hypothesis:
+    """The hypothesis that a sentence states; one of nothing is about effects below `smallest_effect`.
+
+    Raises:
+        ValueError: it has none of the known forms, or compares kinds that are no pair of twins.
+    """
+    for pattern, claim in _PATTERNS.items():
+        found = re.fullmatch(pattern, text)
+        if found is None:
+            continue
+        parts = found.groupdict()
+        hypothesis = Hypothesis(
+            text=text, claim=claim, concept=parts["name"], layer=parts["layer"], class_name=parts["class_name"]
+        )
+        if "first" in parts:
+            against, expected = _twins(parts["first"], parts["second"])
+            return hypothesis.model_copy(update={"against": against, "claim": expected})
+        if "other" in parts:
+            return hypothesis.model_copy(update={"against": "concept", "other": parts["other"]})
+        if claim == "negligible":
+            return hypothesis.model_copy(update={"smallest_effect": smallest_effect})
+        return hypothesis
+    raise ValueError(f"'{text}' has none of the known forms: {', '.join(FORMS)}; then 'at LAYER', 'for CLASS'")
+
+
+def _twins(first: str, second: str) -> tuple[Against, Claim]:
+    """The twin that a moving set is held against, and which of the two is expected to score higher."""
+    for word in (first, second):
+        if word not in _KIND_WORDS:
+            near = closest(word, _KIND_WORDS) or ", ".join(_KIND_WORDS)
+            raise ValueError(f"unknown kind '{word}'; closest: {near}")
+    one, other = _KIND_WORDS[first], _KIND_WORDS[second]
+    if one == "spatiotemporal" and other in ("frozen", "shuffled", "reversed"):
+        return other, "greater"
+    if other == "spatiotemporal" and one in ("frozen", "shuffled", "reversed"):
+        return one, "less"
+    raise ValueError(
+        f"'{first} > {second}' compares no moving clips with their twins: one of the two must be 'dynamic', the other "
+        "'frozen', 'shuffled' or 'reversed'"
+    )
+
+
+def named(name: str, sets: Sets) -> str:
+    """The set that a name means: itself with a kind, otherwise the moving clips, or the still ones.
+
+    Raises:
+        LookupError: there is no such concept or no such kind of it; the closest names are suggested.
+    """
+    concept, slash, kind = name.rpartition("/") if name.rpartition("/")[2] in KINDS else (name, "", "")
+    if concept not in sets:
+        near = closest(concept, sets) or ", ".join(sets)
+        raise LookupError(f"no concept '{concept}'; closest: {near}")
+    has = sets[concept]
+    if slash and kind not in has:
+        raise LookupError(f"'{concept}' has no {kind} clips; it has: {', '.join(has)}")
+    if slash:
+        return name
+    found = next((kind for kind in ("spatiotemporal", "spatial", *TWINS) if kind in has), "")
+    return f"{concept}/{found}"
+
+
+def problems(hypotheses: Sequence[Hypothesis], sets: Sets, *, classes: Collection[str]) -> Iterator[tuple[int, str]]:
+    """What does not fit the study's concepts and classes, or is declared twice: the place of each, and a sentence."""
+    sound: list[Hypothesis] = []
+    for place, each in enumerate(hypotheses):
+        wrong = [*_unknown(each, sets, classes)] or [*_lacking(each, sets)]
+        yield from ((place, f"'{each.text}': {sentence}") for sentence in wrong)
+        if wrong:
+            continue
+        earlier = next((one for one in sound if _overlap(one, each, sets)), None)
+        if earlier:
+            yield place, f"'{each.text}' asks again what '{earlier.text}' asks; a test is declared once"
+        sound.append(each)
+
+
+def _unknown(hypothesis: Hypothesis, sets: Sets, classes: Collection[str]) -> Iterator[str]:
+    for name in (hypothesis.concept, hypothesis.other) if hypothesis.other else (hypothesis.concept,):
+        try:
+            named(name, sets)
+        except LookupError as error:
+            yield str(error)
+    if hypothesis.class_name is not None and hypothesis.class_name not in classes:
+        near = closest(hypothesis.class_name, classes) or ", ".join(classes)
+        yield f"the study has no class '{hypothesis.class_name}'; closest: {near}"
+
+
+def _lacking(hypothesis: Hypothesis, sets: Sets) -> Iterator[str]:
+    concept = hypothesis.concept
+    if hypothesis.against in TWINS:
+        has = sets.get(concept, ())
+        missing = [kind for kind in ("spatiotemporal", hypothesis.against) if kind not in has]
+        if concept not in sets:
+            yield f"a concept stands without a kind before a colon, as '{concept.rpartition('/')[0]}'"
+        elif missing:
+            yield f"'{concept}' has no {' and no '.join(missing)} clips; it has: {', '.join(has)}"
+    elif hypothesis.other and named(concept, sets) == named(hypothesis.other, sets):
+        yield "compares a set with itself"
+    elif not hypothesis.sets(sets):
+        yield f"'{concept}' has only twins, which are named with their kind, as '{named(concept, sets)}'"
+
+
+def _overlap(one: Hypothesis, other: Hypothesis, sets: Sets) -> bool:
+    """Whether two hypotheses have a test in common; 'a > b' and 'b > a' are one test."""
+
+    def pairs(each: Hypothesis) -> set[frozenset[str]]:
+        held = named(each.other, sets) if each.other else each.against
+        return {frozenset((name, held)) for name in each.sets(sets)}
+
+    places = ((one.layer, other.layer), (one.class_name, other.class_name))
+    return bool(pairs(one) & pairs(other)) and all(None in place or place[0] == place[1] for place in places)
+
+
+def family_size(hypotheses: Sequence[Hypothesis], sets: Sets, *, layers: int, classes: int) -> int:
+    """How many tests the hypotheses ask for, in a study of so many layers and classes."""
+    return sum(
+        len(each.sets(sets)) * (1 if each.layer else layers) * (1 if each.class_name else classes)
+        for each in hypotheses
+    )
+
+
+def outcome(hypothesis: Hypothesis, verdicts: Sequence[Verdict]) -> Outcome:
+    """What became of a hypothesis, from the verdicts of its tests at all of its layers and for all of its classes.
+
+    An effect is supported where one test finds it, since the correction pays for all of them; that there is none must
+    hold in all. A contrast that goes the declared way in one place and the other way elsewhere is mixed.
+    """
+    found = set(verdicts)
+    up, down = "positive" in found, "negative" in found
+    if hypothesis.claim == "less":
+        up, down = down, up
+    contrast = hypothesis.claim in ("greater", "less")
+    nothing = hypothesis.claim == "negligible"
+    rules: tuple[tuple[bool, Outcome], ...] = (
+        (contrast and up and down, "mixed"),
+        (found == {"negligible"} if nothing else up or (down and not contrast), "supported"),
+        (down or (nothing and up), "contradicted"),
+        (found <= _UNDECIDED, "cannot be judged"),
+    )
+    return next((name for holds, name in rules if holds), "not supported")

@@ -1,0 +1,111 @@
+"""Declared hypotheses in words: what became of each, in a sentence that can stand in a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from videotcav.records import TWINS, Outcome, Result, Verdict
+from videotcav.report.run import HypothesisFacts, Manifest, RunResults
+from videotcav.report.verdicts import lead_of
+from videotcav.report.words import STATISTIC_WORDS, correction, count, p_value, percent, percents, score, span
+
+_TELLING: dict[Outcome, tuple[Verdict, ...]] = {
+    "supported": ("positive", "negative", "negligible"),
+    "contradicted": ("positive", "negative"),
+    "mixed": ("positive", "negative"),
+    "not supported": ("no evidence", "negligible"),
+    "cannot be judged": ("underpowered", "degenerate", "not learned"),
+}
+"""The verdicts of which one is told, by what became of the hypothesis."""
+
+
+@dataclass(frozen=True)
+class HypothesisAnswer:
+    """What became of one declared hypothesis: the row that is told, and the rows of all its tests."""
+
+    text: str
+    outcome: Outcome
+    told: Result
+    rows: tuple[Result, ...]
+    sentence: str
+
+
+def hypothesis_answers(run: RunResults) -> tuple[HypothesisAnswer, ...]:
+    """The declared hypotheses of a run in their order; empty where there are none."""
+    found = []
+    for facts in run.manifest.hypotheses:
+        rows = tuple(row for row in run.results if row.hypothesis == facts.text)
+        if rows:
+            told = _told(facts, rows)
+            found.append(HypothesisAnswer(facts.text, facts.outcome, told, rows, _sentence(told, rows, run)))
+    return tuple(found)
+
+
+def _told(facts: HypothesisFacts, rows: Sequence[Result]) -> Result:
+    """The row that bears the outcome out: where nothing matters the largest effect, otherwise the surest one."""
+    bearing = [row for row in rows if row.verdict in _TELLING[facts.outcome]] or list(rows)
+    if facts.claim == "negligible" and facts.outcome == "supported":
+        return max(bearing, key=lambda row: abs(row.value - row.null_centre))
+    return min(
+        bearing, key=lambda row: (row.p_corrected, -abs(row.value - row.null_centre) / (row.smallest_effect or 1))
+    )
+
+
+def _sentence(told: Result, rows: Sequence[Result], run: RunResults) -> str:
+    family = run.declaration.tests if run.declaration else 0
+    text = statement(told, manifest=run.manifest, family=family)
+    if len(rows) == 1:
+        return text
+    alike = [row for row in rows if row.verdict == told.verdict]
+    return f"{text} Of its {len(rows)} tests, {len(alike)} came out so."
+
+
+def statement(row: Result, *, manifest: Manifest, family: int) -> str:
+    """One row as a sentence for a paper: what was found, by which test, on how much, and how sure that is.
+
+    `family` is the number of tests that were corrected for; 0 where that is not known.
+    """
+    lead = lead_of(row)
+    exploratory = "exploratory: " if row.exploratory else ""
+    return f"At {row.layer}, {exploratory}{lead[0].lower()}{lead[1:]} ({_numbers(row, manifest, family)})."
+
+
+def _numbers(row: Result, manifest: Manifest, family: int) -> str:
+    clips = f"{count(row.concept_clips, 'clip')} of {count(row.concept_sources, 'video')}"
+    recognised = (
+        f"{percent(row.accuracy)}, 95\N{NO-BREAK SPACE}% interval {percents(row.accuracy_low, row.accuracy_high)}"
+    )
+    if row.verdict == "not learned":
+        return f"held-out accuracy of the CAV {recognised}, which reaches chance; {clips}"
+    if row.verdict == "degenerate":
+        class_clips = count(row.class_clips, "class clip")
+        return f"the gradients of the {class_clips} have a mean cosine of {row.gradient_cosine:.4f}"
+    name = STATISTIC_WORDS[row.statistic]
+    what = f"difference in {name}" if row.against != "random" else name
+    interval = f"95\N{NO-BREAK SPACE}% interval {span(row.low, row.high, row.statistic)}"
+    parts = [
+        f"{what} {score(row.value, row.statistic)}, {interval}",
+        _test(row, manifest, family),
+        f"held-out accuracy of the CAV {recognised}",
+        f"{clips}; {count(row.class_clips, 'class clip')} of {count(row.class_sources, 'video')}",
+    ]
+    if row.verdict in ("no evidence", "underpowered"):
+        parts.insert(2, f"effects below ±{score(row.smallest_effect, row.statistic)} could not have been seen")
+    return "; ".join(parts)
+
+
+def _test(row: Result, manifest: Manifest, family: int) -> str:
+    by = correction(manifest.tests.correction)
+    after = f" after {by}'s correction" if by else ""
+    over = f" over {count(family, 'declared test')}" if by and family and not row.exploratory else ""
+    if row.effect_of_interest is not None:
+        margin = score(row.effect_of_interest, row.statistic)
+        return f"two one-sided tests against ±{margin}, p = {p_value(row.p_equivalence_corrected)}{after}{over}"
+    if row.against in TWINS:
+        test = f"labels flipped within pairs, {count(row.null_draws, 'flip')}"
+    elif row.against == "concept":
+        test = f"set-level randomisation of the difference, {count(row.null_draws, 'pair')} of pseudo-concepts"
+    else:
+        test = f"set-level randomisation, {count(row.null_draws, 'pseudo-concept')}"
+    return f"{test}, p = {p_value(row.p_corrected)}{after}{over}"
