@@ -13,6 +13,7 @@ Every message is one sentence or a short list: what was wrong, where, and what t
     │   └── LayoutError       a layer's output cannot be folded into channel time height width
     ├── NotEnoughData         fewer clips or draws than the method can stand on; says the number needed
     ├── NumericalError        NaN or infinity, with the clip and the layer where it appeared
+    ├── AuditError            results that are to be audited have none of the forms that are read
     ├── RunFolderError        a run folder cannot be written or is not one
     ├── StoreError            a store of rows cannot be read or written
     └── MissingExtra          an optional package is not installed; says which extra brings it
@@ -86,6 +87,10 @@ class NotEnoughData(VideotcavError):
 
 class NumericalError(VideotcavError):
     """A NaN or an infinity appeared; the message names the clip and the layer."""
+
+
+class AuditError(VideotcavError):
+    """Results that are to be audited cannot be read."""
 
 
 class RunFolderError(VideotcavError):

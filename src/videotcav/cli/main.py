@@ -1,7 +1,7 @@
 """The commands.
 
 Exit codes: 0 done; 1 something given does not fit (one sentence says what, where and what to do); 2 the command
-line itself is wrong; 130 interrupted.
+line itself is wrong; 3 an audit found something; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from videotcav.cli.audit import audit
 from videotcav.cli.cam import cam, faithfulness
 from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice, show_warnings
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     add_completion=False,
-    epilog="Exit codes: 0 done, 1 an input does not fit, 2 wrong usage, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 an input does not fit, 2 wrong usage, 3 an audit found something, 130 interrupted.",
 )
 planted = typer.Typer(
     help="The bundled ground truth: scenes and the small model trained on them.", no_args_is_help=True
@@ -42,6 +43,7 @@ app.command()(cam)
 app.command()(faithfulness)
 app.command()(models)
 app.command()(layers)
+app.command()(audit)
 
 
 def main() -> None:
@@ -155,9 +157,11 @@ def planted_train(  # noqa: PLR0917 - as cam
 
 def _conclude(voice: Voice, run: RunResults) -> None:
     """The verdicts as sentences, and where the report lies."""
+    from videotcav.report.hypotheses import hypothesis_answers  # noqa: PLC0415 - as above
     from videotcav.report.sentences import answers  # noqa: PLC0415 - as above
 
     page = run.folder / "report.html"
-    sentences = [concept.short for answer in answers(run) for concept in answer.concepts]
+    sentences = [f"“{each.text}”: {each.outcome}. {each.sentence}" for each in hypothesis_answers(run)]
+    sentences += [concept.short for answer in answers(run) for concept in answer.concepts]
     facts = {"run": run.folder, "report": page, "results": [result.as_row() for result in run.results]}
     voice.result("\n".join([*sentences, "", str(page)]), facts)
