@@ -21,11 +21,12 @@ demo: .venv/.ready  ## the whole study on the bundled scenes; ends with the path
 test: .venv/.ready  ## the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: .venv/.ready  ## style, types, import contracts
+check: .venv/.ready  ## style, types, import contracts, known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(BIN)/python .ci/audit.py
 
 # Stop it at will: a script that has finished is not run again before make bench-again.
 BENCHMARKS := $(filter-out harness,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py)))
