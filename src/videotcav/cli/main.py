@@ -18,6 +18,7 @@ from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice, show_warnings
 from videotcav.cli.models import layers, models
 from videotcav.cli.options import Device, PrecisionOption
+from videotcav.cli.plan import plan
 from videotcav.errors import VideotcavError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ app.command()(faithfulness)
 app.command()(models)
 app.command()(layers)
 app.command()(audit)
+app.command()(plan)
 
 
 def main() -> None:

@@ -1,0 +1,60 @@
+"""`videotcav plan`: what a study needs, could see and will cost, before any pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from videotcav.plan import Plan
+
+_SECONDS_PER_HOUR = 3600
+
+
+def plan(
+    context: typer.Context,
+    study: Annotated[Path, typer.Argument(help="Study file (TOML).")],
+    *,
+    pilot: Annotated[Path | None, typer.Option(help="Run folder of an earlier study, for its spreads.")] = None,
+    null_spread: Annotated[float | None, typer.Option(min=0, help="Standard deviation of the null, stated.")] = None,
+    estimate_spread: Annotated[float, typer.Option(min=0, help="Standard deviation of an estimate, stated.")] = 0.0,
+    clips_per_second: Annotated[
+        float | None, typer.Option(min=1e-9, help="Forward passes a second; else timed.")
+    ] = None,
+) -> None:
+    """Say what a study needs, what effect it could see and what it will cost, without passing a clip of it.
+
+    Exit codes: 0 it can be run, 1 something is missing or does not fit.
+    """
+    from videotcav.gather import gather  # noqa: PLC0415 - torch is slow to import
+    from videotcav.plan import Spreads, forward_rate  # noqa: PLC0415 - as above
+    from videotcav.plan import plan as plan_of  # noqa: PLC0415 - as above
+    from videotcav.report.run import read_run  # noqa: PLC0415 - as above
+    from videotcav.study import Study  # noqa: PLC0415 - as above
+
+    asked = Study.from_file(study)
+    made = plan_of(
+        asked.file.study,
+        gather(asked.file).with_views(asked.model.card.clip_spec.views),
+        layers=len(asked.layers),
+        clips_per_second=clips_per_second or forward_rate(asked.model, asked.layers),
+        pilot=read_run(pilot).results if pilot else (),
+        spreads=None if null_spread is None else Spreads(null_spread, estimate_spread),
+    )
+    context.obj.result("\n".join(_lines(made)), made.model_dump())
+    if not made.is_enough:
+        raise typer.Exit(1)
+
+
+def _lines(made: Plan) -> list[str]:
+    needs = [f"{'  ' if need.is_met else '✗ '}{need.sentence}" for need in made.needs]
+    seconds = made.cost.seconds
+    hours = "" if seconds is None else f", about {seconds / _SECONDS_PER_HOUR:.2g} hours"
+    return [
+        f"{made.tests} tests in the declared family",
+        *needs,
+        *(f"  visible with a power of 80 %: ±{each.effect:.3g}, {each.question}" for each in made.visible),
+        f"{made.cost.forward} clips forward, {made.cost.backward} of them backward{hours}",
+    ]

@@ -1,0 +1,184 @@
+"""Before any pass: what the declared family needs, what it could see, and what it will cost."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+
+from videotcav.declaration import hypotheses
+from videotcav.explain.hypothesis import family_size
+from videotcav.explain.power import videos_for_flips, visible_effect
+from videotcav.explain.settings import AnalysisSettings
+from videotcav.gather import Inputs
+from videotcav.models.model import VideoModel
+from videotcav.models.passes import features
+from videotcav.records import TWINS, ConceptSet, Record, Result
+from videotcav.studyfile import StudyFile
+
+BACKWARD_IN_FORWARDS = 2.0
+"""What a backward pass takes, in forward passes: a gradient for the activations and one for what lies before them."""
+
+_95_PERCENT = 2 * 1.959964
+_POOL_IN_SETS = 3
+
+
+class Need(Record):
+    """Something that the study needs, and how much of it there is."""
+
+    what: str
+    has: int
+    needs: int
+
+    @property
+    def is_met(self) -> bool:
+        """Whether there is enough."""
+        return self.has >= self.needs
+
+    @property
+    def sentence(self) -> str:
+        """In words."""
+        return f"{self.what}: {self.has}" + ("" if self.is_met else f", but {self.needs} are needed")
+
+
+class Cost(Record):
+    """What the passes take: clips forward, of these also backward, and seconds; None where no rate is known."""
+
+    forward: int
+    backward: int
+    seconds: float | None
+
+
+class Visible(Record):
+    """The smallest effect on one question that would be significant with a power of 80 %."""
+
+    question: str
+    effect: float
+
+
+class Plan(Record):
+    """What a study needs, could see and will cost. `tests` is the declared family."""
+
+    tests: int
+    null_draws: int
+    needs: tuple[Need, ...]
+    cost: Cost
+    visible: tuple[Visible, ...]
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether every need is met."""
+        return all(need.is_met for need in self.needs)
+
+
+class Spreads(NamedTuple):
+    """Standard deviations that are stated instead of a pilot's: of the null, and of the estimate."""
+
+    null: float
+    estimate: float
+
+
+def cost(inputs: Inputs, *, clips_per_second: float | None) -> Cost:
+    """What the passes of a study take: every clip forward once, every class clip backward once, for all layers.
+
+    `clips_per_second` is the rate of forward passes.
+    """
+    backward = sum(len(files) for files in inputs.classes.values())
+    forward = len(inputs.set_files) + backward
+    work = forward + BACKWARD_IN_FORWARDS * backward
+    return Cost(
+        forward=forward, backward=backward, seconds=None if clips_per_second is None else work / clips_per_second
+    )
+
+
+def forward_rate(model: VideoModel, layers: Sequence[str]) -> float:
+    """Clips a second forward, from one pass of an empty clip after another that warms up; without reading videos."""
+    spec = model.card.clip_spec
+    clip = torch.zeros(1, 3, spec.frames, spec.height, spec.width)
+    features(model, clip, layers)
+    started = time.perf_counter()
+    features(model, clip, layers)
+    return 1 / (time.perf_counter() - started)
+
+
+def plan(
+    study: StudyFile,
+    inputs: Inputs,
+    *,
+    layers: int,
+    clips_per_second: float | None = None,
+    pilot: tuple[Result, ...] = (),
+    spreads: Spreads | None = None,
+) -> Plan:
+    """The plan of a study with these inputs at so many layers.
+
+    `pilot` are the results of an earlier run, whose spreads are carried over to the sizes of this one; `spreads` are
+    stated in their stead, in units of the primary statistic.
+    """
+    asked, classes = hypotheses(study), len(inputs.classes)
+    pairs = sum(kind in TWINS for kinds in inputs.kinds.values() if "spatiotemporal" in kinds for kind in kinds)
+    compared = len({(each.concept, each.other) for each in asked if each.other})
+    everything = (len(inputs.concepts) + pairs + compared) * layers * classes
+    tests = family_size(asked, inputs.kinds, layers=layers, classes=classes) if asked else everything
+    settings = study.tests
+    draws = settings.null_draws(max(tests, everything))
+    seen = tuple(_visible(study, inputs, pilot, tests)) if pilot else ()
+    if spreads is not None:
+        effect = visible_effect(spreads.null, spreads.estimate, tests=tests, settings=settings)
+        seen = (Visible(question="any test of such a spread", effect=effect),)
+    return Plan(
+        tests=tests,
+        null_draws=draws,
+        needs=(
+            Need(what="pseudo-concepts", has=draws, needs=settings.null_draws_needed(tests)),
+            *(need for each in inputs.concepts for need in _of_set(each, tests, settings)),
+            *_of_pool(inputs),
+        ),
+        cost=cost(inputs, clips_per_second=clips_per_second),
+        visible=seen,
+    )
+
+
+def _of_set(concept: ConceptSet, tests: int, settings: AnalysisSettings) -> Iterator[Need]:
+    videos = len({clip.source for clip in concept.clips})
+    yield Need(what=f"clips of {concept.name}", has=len(concept.clips), needs=settings.minimum_clips)
+    fewest = settings.minimum_sources
+    if concept.kind in TWINS:
+        fewest = max(fewest, videos_for_flips(tests, settings))
+    yield Need(what=f"source videos of {concept.name}", has=videos, needs=fewest)
+
+
+def _of_pool(inputs: Inputs) -> Iterator[Need]:
+    """A pseudo-concept as large as the largest set, and half as many random clips of other videos beside it."""
+    clips = max((len(each.clips) for each in inputs.concepts), default=0)
+    videos = max((len({clip.source for clip in each.clips}) for each in inputs.concepts), default=0)
+    beside = math.ceil(clips / 2)
+    better = f"(better {_POOL_IN_SETS * clips})"
+    yield Need(what=f"random clips {better}", has=len(inputs.random), needs=clips + beside)
+    yield Need(what="random source videos", has=len({file.source for file in inputs.random}), needs=videos + 1)
+
+
+def _visible(study: StudyFile, inputs: Inputs, pilot: tuple[Result, ...], tests: int) -> Iterator[Visible]:
+    """Of every row of the pilot that is not exploratory, in the primary statistic.
+
+    Its spreads shrink with the square root of the set's size.
+    """
+    sizes = {each.name: len(each.clips) for each in inputs.concepts}
+    for row in pilot:
+        clips = sizes.get(f"{row.concept}/{row.kind}")
+        if row.statistic != study.primary or row.exploratory or clips is None:
+            continue
+        shrink = math.sqrt(row.concept_clips / clips)
+        against = row.other or row.against
+        yield Visible(
+            question=f"{row.concept}/{row.kind} against {against} at {row.layer} for {row.class_name}",
+            effect=visible_effect(
+                shrink * (row.null_high - row.null_low) / _95_PERCENT,
+                shrink * (row.high - row.low) / _95_PERCENT,
+                tests=tests,
+                settings=study.tests,
+            ),
+        )
