@@ -75,10 +75,18 @@ def run(
     classes: dict[str, list[str]],
     layers: tuple[str, ...] = LAYERS,
     model: VideoModel | None = None,
+    memory_bytes: int = 2**30,
 ) -> Measured:
     groups = {None: files(folder, *sets), **{name: files(folder, *clips) for name, clips in classes.items()}}
-    reader = ClipReader(groups, pixels)
-    return measure(model or net(), reader, classes=tuple(classes), layers=layers, pooling="none", store=Store(store))
+    return measure(
+        model or net(),
+        ClipReader(groups, pixels),
+        classes=tuple(classes),
+        layers=layers,
+        pooling="none",
+        store=Store(store),
+        memory_bytes=memory_bytes,
+    )
 
 
 def assert_same(one: Measured, two: Measured) -> None:
@@ -196,3 +204,36 @@ def test_wide_rows_do_not_wait_in_memory(folder: Path, tmp_path: Path, monkeypat
     monkeypatch.setattr(shards, "SHARD_BYTES", 4 * 16 * 4 * 8 * 8 * 4)  # one pass of the first layer
     run(folder, tmp_path, sets=some("s", 12), classes={"a": ["k"]}, layers=("first",))
     assert len(list(tmp_path.rglob("*.safetensors"))) == 3 + 2
+
+
+def test_without_memory_the_same_bits_lie_in_files(folder: Path, tmp_path: Path) -> None:
+    asked = {"sets": some("s", 9), "classes": {"a": some("k", 6), "b": some("m", 3)}}
+    plenty = run(folder, tmp_path / "store", **asked)
+    assert_same(plenty, run(folder, tmp_path / "store", **asked, memory_bytes=0))
+
+
+def test_one_forward_pass_a_clip_and_one_backward_pass_a_class_clip_serve_all_layers(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backward: list[int] = []
+    grad = torch.autograd.grad
+
+    def counted(outputs: Tensor, *arguments: object, **options: object) -> tuple[Tensor, ...]:
+        backward.append(1)
+        return grad(outputs, *arguments, **options)
+
+    monkeypatch.setattr(torch.autograd, "grad", counted)
+    model = net()
+    run(folder, tmp_path, sets=some("s", 8), classes={"a": some("k", 8), "b": some("m", 4)}, model=model)
+    assert len(model.module.passes) == 2 + 2 + 1
+    assert len(backward) == 2 + 1
+
+
+def test_what_is_written_is_the_rows_once(folder: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    groups = {None: files(folder, *some("s", 9)), "a": files(folder, *some("k", 6))}
+    measure(net(), ClipReader(groups, pixels), classes=("a",), layers=LAYERS, pooling="none", store=store)
+    width = 16 * 4 * 8 * 8
+    rows = 4 * (15 * 2 * width + 6 * 5)  # two layers, and five logits of each class clip
+    assert rows < store.bytes_written < rows + 15_000
+    assert store.bytes_written == sum(path.stat().st_size for path in (tmp_path / "store").rglob("*.*"))

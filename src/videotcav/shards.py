@@ -203,7 +203,7 @@ class _Waiting:
         for row, parts in self._rows.items():
             if not parts:
                 continue
-            rows = np.concatenate(parts)
+            rows = np.concatenate(parts) if len(parts) > 1 else parts[0]  # wide ones are not copied
             parts.clear()
             step = max(1, SHARD_BYTES // (4 * rows.shape[1]))
             recipe = self._passing.recipe(row, self._shard.class_name)

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from videotcav.declaration import declaration, hypotheses, hypothesis_problems, outcomes
+from videotcav.engine.local import Engine, here
 from videotcav.engine.store import Store, scratch
 from videotcav.errors import ClassNotFound, LayerNotFound, ModelError
 from videotcav.explain.analyse import analyse
@@ -32,7 +33,7 @@ from videotcav.explain.draws import Clips
 from videotcav.explain.hypothesis import family_size
 from videotcav.gather import Inputs, gather
 from videotcav.maps import CAM_SCALE, last_spatial_layer, write_cam_video
-from videotcav.measure import ClipFile, ClipReader, Measured, measure
+from videotcav.measure import DEFAULT_MEMORY_BYTES, ClipFile, ClipReader, Measured, measure
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec, Medium, Precision, Progress, Result, silent
@@ -80,6 +81,8 @@ class Study:
         skip_bad: bool = False,
         replace: bool = False,
         store: Path | str | None = None,
+        memory_bytes: int = DEFAULT_MEMORY_BYTES,
+        engine: Engine = here,
         progress: Progress = silent,
     ) -> RunResults:
         """The results, which also lie in a run folder with a report.
@@ -90,6 +93,8 @@ class Study:
             replace: an earlier run folder at `output` is replaced when the new one is complete.
             store: a folder or URL where what the passes produce is kept for other studies. Without one it lies
                 beside the run folder until that is complete, so that a killed run goes on where it was.
+            memory_bytes: what inner products may take beside the model; the rest lies in files.
+            engine: where passes run and rows are multiplied.
             progress: shows how far the passes are.
 
         Raises:
@@ -98,16 +103,26 @@ class Study:
             NumericalError: NaN or infinity in the model; names clip and layer.
             StoreError: the store cannot be used.
         """
-        spec = self.model.card.clip_spec
         target = Path(output) if output else free_run_folder(Path("runs"), self.file.path.stem)
         unfinished = target.with_name(f".{target.name if output else self.file.path.stem}-rows")
         with (
-            new_run_folder(target, replace=replace) as folder,
             scratch(unfinished) if store is None else nullcontext(Store(store)) as rows,
+            new_run_folder(target, replace=replace) as folder,
         ):
-            inputs = gather(self.file).with_views(spec.views)
+            inputs = gather(self.file).with_views(self.model.card.clip_spec.views)
             declared = self._declare(inputs, folder)
-            inputs, measured, reader = self._pass_clips(inputs, rows, skip_bad=skip_bad, progress=progress)
+            reader = self._reader(inputs, skip_bad=skip_bad, progress=progress)
+            measured = measure(
+                self.model,
+                reader,
+                classes=tuple(inputs.classes),
+                layers=self.layers,
+                pooling=self.file.study.pooling,
+                store=rows,
+                memory_bytes=memory_bytes,
+                engine=engine,
+            )
+            inputs = inputs.without(reader.left_out)
             results = self._analyse(inputs, measured)
             media = [*_exemplars(inputs, folder / MEDIA), *self._overlays(inputs, folder / MEDIA, progress=progress)]
             write_results(folder, results)
@@ -126,27 +141,11 @@ class Study:
         write_declaration(folder, declared)
         return {"declared": declared.declared, "declaration_sha256": declared.sha256}
 
-    def _pass_clips(
-        self, inputs: Inputs, store: Store, *, skip_bad: bool, progress: Progress
-    ) -> tuple[Inputs, Measured, ClipReader]:
-        """Every clip through the model, and what is left of the inputs when bad videos may be skipped."""
+    def _reader(self, inputs: Inputs, *, skip_bad: bool, progress: Progress) -> ClipReader:
+        """What brings the clips to the passes, and knows afterwards which could not be read."""
         files: dict[str | None, tuple[ClipFile, ...]] = {None: inputs.set_files}
         files.update(inputs.classes.items())
-        reader = ClipReader(
-            files,
-            partial(_read, spec=self.model.card.clip_spec),
-            skip_bad=skip_bad,
-            progress=progress,
-        )
-        measured = measure(
-            self.model,
-            reader,
-            classes=tuple(inputs.classes),
-            layers=self.layers,
-            pooling=self.file.study.pooling,
-            store=store,
-        )
-        return inputs.without(reader.left_out), measured, reader
+        return ClipReader(files, partial(_read, spec=self.model.card.clip_spec), skip_bad=skip_bad, progress=progress)
 
     def _analyse(self, inputs: Inputs, measured: Measured) -> list[Result]:
         concepts, first_row = [], 0

@@ -96,6 +96,8 @@ def test_what_does_not_fit_gets_one_sentence_and_exit_code_1(
 def test_wrong_usage_has_exit_code_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert videotcav(monkeypatch, "run") == 2
     assert "study" in capsys.readouterr().err
+    assert videotcav(monkeypatch, "run", "study.toml", "--memory", "plenty") == 2
+    assert "write it as 2GiB" in capsys.readouterr().err
 
 
 def commands_of(group: typer.Typer) -> dict[str, set[str]]:

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
 from typing import Any, TextIO, TypeVar
 
+import typer
+from pydantic import ByteSize, TypeAdapter, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -92,3 +94,11 @@ def show_warnings(voice: Voice) -> None:
             shown(message, category, filename, lineno, file, line)
 
     warnings.showwarning = show
+
+
+def parsed_bytes(text: str) -> int:
+    """A size in bytes, as `2GiB`, `500MB` or a number."""
+    try:
+        return int(TypeAdapter(ByteSize).validate_python(text))
+    except ValidationError:
+        raise typer.BadParameter(f"'{text}' is no size; write it as 2GiB or 500MB") from None

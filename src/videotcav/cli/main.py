@@ -15,7 +15,7 @@ import typer
 from videotcav.cli.audit import audit
 from videotcav.cli.cam import cam, faithfulness
 from videotcav.cli.concepts import concepts
-from videotcav.cli.console import Voice, show_warnings
+from videotcav.cli.console import Voice, parsed_bytes, show_warnings
 from videotcav.cli.models import layers, models
 from videotcav.cli.options import Device, PrecisionOption
 from videotcav.cli.plan import plan
@@ -103,6 +103,13 @@ def run(
             "passes only what is new. Without it rows are kept beside the run folder until the run is complete."
         ),
     ] = None,
+    memory: Annotated[
+        str,
+        typer.Option(
+            metavar="SIZE",
+            help="What inner products may take beside the model and its passes; what is more lies in files.",
+        ),
+    ] = "2GiB",
     device: Device = None,
     precision: PrecisionOption = "fp32",
 ) -> None:
@@ -113,8 +120,10 @@ def run(
     from videotcav.study import Study  # noqa: PLC0415 - torch is slow to import
 
     voice: Voice = context.obj
+    memory_bytes = parsed_bytes(memory)
     asked = Study.from_file(study, device=device, precision=precision)  # type: ignore[arg-type] # checked there
-    _conclude(voice, asked.run(output, skip_bad=skip_bad, store=store, progress=voice.progress))
+    found = asked.run(output, skip_bad=skip_bad, store=store, memory_bytes=memory_bytes, progress=voice.progress)
+    _conclude(voice, found)
 
 
 @app.command()

@@ -36,7 +36,7 @@ Recipe = Mapping[str, object]
 
 BLOCK_COLUMNS = 8192
 _HEADER_GUESS = 2**14
-_READ_AT_ONCE = 64
+_READ_AT_ONCE = 16
 _DAY_SECONDS = 86_400
 
 
@@ -234,32 +234,44 @@ class StoredRows:
     def column_blocks(self) -> Iterator[Float32Array]:
         """Blocks of `BLOCK_COLUMNS` columns of all rows, the last one narrower, left to right. Raises RowsLost."""
         for block, start in enumerate(range(0, self.columns, BLOCK_COLUMNS)):
-            found = np.empty((self._count, min(BLOCK_COLUMNS, self.columns - start)), np.float32)
-            parts = self._shelf.read([shard for shard, _, _ in self._places], block)
-            for (_, positions, rows), part in zip(self._places, parts, strict=True):
-                found[positions] = part[rows]
-            yield found
+            yield self._block(block, min(BLOCK_COLUMNS, self.columns - start))
 
     def whole(self) -> Float32Array:
         """All rows at once: for narrow ones, as logits."""
         return np.concatenate(list(self.column_blocks()), axis=1)
 
+    def _block(self, block: int, columns: int) -> Float32Array:
+        found = np.empty((self._count, columns), np.float32)
+        parts = self._shelf.read([shard for shard, _, _ in self._places], block)
+        for (_, positions, rows), part in zip(self._places, parts, strict=True):
+            found[positions] = part[rows]
+        return found
+
 
 @contextmanager
 def scratch(folder: Path) -> Iterator[Store]:
-    """A store in a folder that is removed when the body ends well, and kept for the next try when it does not.
+    """A store in a folder that is removed when the body ends well; when it does not, its rows wait for the next try.
 
     Whoever ends last removes it: a lock, which also a killed process gives back, says who is still there.
     """
     import fcntl  # noqa: PLC0415 - not on every system
 
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("a")
+    except OSError as error:
+        raise StoreError(f"{folder}: no rows can be kept there: {error.strerror}") from error
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
-        yield Store(folder)
-        with suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
+        done = False
+        try:
+            yield Store(folder)
+            done = True
+        finally:
+            if done or not any(folder.glob("*/*.safetensors")):
+                with suppress(BlockingIOError):
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _described(recipe: Recipe) -> tuple[str, str]:

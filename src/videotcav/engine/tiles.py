@@ -81,7 +81,7 @@ def pairs_of_panels(rows: Sequence[Grain], *, memory_bytes: int) -> list[Panels]
 
 def grains_a_panel(memory_bytes: int) -> int:
     """The most grains a panel may have: two panels' columns, as stored and in float64, and their p × p products."""
-    column_bytes = 2 * (2 * 4 * BLOCK_COLUMNS + 8 * SLICE_COLUMNS)  # as they are read, they exist twice
+    column_bytes = 2 * (4 * BLOCK_COLUMNS + 2 * 8 * SLICE_COLUMNS)  # a slice waits while the next one is made
     rows = (isqrt(column_bytes**2 + 32 * memory_bytes) - column_bytes) // 16  # of 8 p² + column_bytes · p = memory
     return max(1, rows // GRAIN_ROWS)
 
@@ -143,6 +143,7 @@ def _slices(rows: Sequence[StoredRows]) -> Iterator[list[Floats]]:
     for blocks in zip(*(grain.column_blocks() for grain in rows), strict=True):
         for start in range(0, blocks[0].shape[1], SLICE_COLUMNS):
             yield [block[:, start : start + SLICE_COLUMNS].astype(np.float64) for block in blocks]
+        del blocks  # or they would wait until the next ones are read
 
 
 def _edges(panel: Sequence[Grain]) -> list[int]:
