@@ -109,7 +109,12 @@ def gather(file: StudyText) -> Inputs:
             hint = closest(name, reviews) or ", ".join(reviews)
             raise ConceptError(f"{', '.join(map(str, study.concepts.folders))}: no concept '{name}'; closest: {hint}")
     wanted = study.concepts.include or tuple(reviews)
-    used = tuple(concept for name in wanted for concept in concepts if concept.concept == name)
+    kinds = study.concepts.kinds or KINDS
+    used = tuple(
+        concept for name in wanted for concept in concepts if concept.concept == name and concept.kind in kinds
+    )
+    if not used:
+        raise ConceptError(f"{', '.join(map(str, study.concepts.folders))}: no clips of the kind {' or '.join(kinds)}")
     check_groups(study.groups, used)
     return Inputs(
         concepts=used,

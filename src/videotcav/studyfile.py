@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from videotcav.errors import StudyFileError, VideoError, closest
 from videotcav.explain.settings import AnalysisSettings
-from videotcav.records import Pooling, Record
+from videotcav.records import Kind, Pooling, Record
 from videotcav.video.clips import find_videos
 
 
@@ -59,10 +59,11 @@ class SourcesSection(Record):
 
 
 class ConceptsSection(Record):
-    """The folder of concept sets, or several, and which of their concepts to use (all when empty)."""
+    """The folder of concept sets, or several, and which of their concepts and kinds to use (all when empty)."""
 
     folder: Path | tuple[Path, ...]
     include: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ()
 
     @property
     def folders(self) -> tuple[Path, ...]:

@@ -19,6 +19,7 @@ from videotcav.cli.console import Voice, parsed_bytes, show_warnings
 from videotcav.cli.models import layers, models
 from videotcav.cli.options import Device, PrecisionOption
 from videotcav.cli.plan import plan
+from videotcav.cli.paper import paper
 from videotcav.errors import VideotcavError
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ app.command()(models)
 app.command()(layers)
 app.command()(audit)
 app.command()(plan)
+app.command()(paper)
 
 
 def main() -> None:

@@ -1,0 +1,44 @@
+"""`videotcav paper`: the published protocol on one's own weights and videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def paper(  # noqa: PLR0917 - typer's parameters are options
+    context: typer.Context,
+    study: Annotated[Path, typer.Argument(help="Study file (TOML).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; must not exist.")] = Path("paper"),
+    class_name: Annotated[
+        str | None, typer.Option("--class", help="Class of the figures, where the study has several.")
+    ] = None,
+    boxes: Annotated[
+        str | None, typer.Option(help="Boxes on the class's videos, for Figure 1: boxes.json, or a detector.")
+    ] = None,
+    label: Annotated[list[str] | None, typer.Option(help="Which boxes count; repeat for several.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Folder or URL where passes are kept for other studies.")] = None,
+    *,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and record it.")] = False,
+) -> None:
+    """Follow the published protocol (arXiv 2404.09067) and draw its figures 1 and 4 to 10."""
+    from videotcav.concepts.detect import load_detector  # noqa: PLC0415 - torch is slow to import
+    from videotcav.faithfulness import Truths  # noqa: PLC0415 - as above
+    from videotcav.paper import run_paper  # noqa: PLC0415 - as above
+    from videotcav.report.paper import summary  # noqa: PLC0415 - as above
+
+    truths = Truths(boxes=load_detector(boxes) if boxes else None, labels=tuple(label or ()))
+    found = run_paper(
+        study,
+        output,
+        class_name=class_name,
+        truths=truths,
+        skip_bad=skip_bad,
+        store=store,
+        progress=context.obj.progress,
+    )
+    page = found.folder / "paper.html"
+    facts = {"paper": found.folder, "page": page, "missing": found.facts.missing}
+    context.obj.result("\n".join([summary(found), "", str(page)]), facts)
