@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from videotcav.cli.options import Device
+
 
 def paper(  # noqa: PLR0917 - typer's parameters are options
     context: typer.Context,
@@ -19,9 +21,10 @@ def paper(  # noqa: PLR0917 - typer's parameters are options
         str | None, typer.Option(help="Boxes on the class's videos, for Figure 1: boxes.json, or a detector.")
     ] = None,
     label: Annotated[list[str] | None, typer.Option(help="Which boxes count; repeat for several.")] = None,
-    store: Annotated[Path | None, typer.Option(help="Folder or URL where passes are kept for other studies.")] = None,
+    store: Annotated[str | None, typer.Option(help="Folder or URL where passes are kept for other studies.")] = None,
     *,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and record it.")] = False,
+    device: Device = None,
 ) -> None:
     """Follow the published protocol (arXiv 2404.09067) and draw its figures 1 and 4 to 10."""
     from videotcav.concepts.detect import load_detector  # noqa: PLC0415 - torch is slow to import
@@ -37,6 +40,7 @@ def paper(  # noqa: PLR0917 - typer's parameters are options
         truths=truths,
         skip_bad=skip_bad,
         store=store,
+        device=device,
         progress=context.obj.progress,
     )
     page = found.folder / "paper.html"

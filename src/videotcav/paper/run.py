@@ -50,6 +50,7 @@ def run_paper(
     skip_bad: bool = False,
     replace: bool = False,
     store: Path | str | None = None,
+    device: str | None = None,
     progress: Progress = silent,
 ) -> PaperResults:
     """The study under the published protocol, and the folder `output` with its figures.
@@ -62,13 +63,14 @@ def run_paper(
         skip_bad: leave unreadable videos out and record it.
         replace: an earlier paper folder at `output` is replaced when the new one is complete.
         store: where what the passes produce is kept for other studies.
+        device: where passes run.
         progress: shows how far it is.
 
     Raises:
         StudyFileError, NotEnoughData, VideosError, NumericalError, StoreError: as `Study.run`.
         LayerNotFound: the protocol's three layers are not known for this model, and the study names no three.
     """
-    given = Study.from_file(study_file)
+    given = Study.from_file(study_file, device=device)
     inputs = gather(given.file)
     protocol.refuse_too_little(inputs)
     asked = protocol.paper_study(given, inputs, class_name=class_name)
