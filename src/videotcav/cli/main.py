@@ -18,8 +18,8 @@ from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice, parsed_bytes, show_warnings
 from videotcav.cli.models import layers, models
 from videotcav.cli.options import Device, PrecisionOption
-from videotcav.cli.plan import plan
 from videotcav.cli.paper import paper
+from videotcav.cli.plan import plan
 from videotcav.errors import VideotcavError
 
 if TYPE_CHECKING:

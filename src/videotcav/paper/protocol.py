@@ -34,6 +34,7 @@ def paper_study(study: Study, inputs: Inputs, *, class_name: str | None) -> Stud
             "classes": {name: text.classes[name]},
             "layers": paper_layers(study),
             "primary": "sign_count",
+            "hypotheses": (),
             "concepts": text.concepts.model_copy(update={"kinds": KINDS}),
             "groups": paper_groups(inputs),
             "tests": tests,
