@@ -49,7 +49,7 @@ from videotcav.models.model import VideoModel
 from videotcav.notebook import tcav
 
 CLASS = 7
-CONCEPT = 0  # captum's ids; the random sets follow
+CONCEPT, FIRST_RANDOM = 0, 100  # captum's ids
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Captum:
         """Captum's scores of one concept against every random set."""
         world = self.world
         random = [
-            self.concept(f"random {index}", 100 + index, world.pool[rows])
+            self.concept(f"random {index}", FIRST_RANDOM + index, world.pool[rows])
             for index, rows in enumerate(world.random_sets)
         ]
         captum_tcav.AV = MendedAV if self.mended else AV
@@ -260,7 +260,9 @@ def agreement(captum: Captum, ours: Ours) -> dict[str, Any]:
     theirs, own = captum.scores, ours.scores
     found: dict[str, Any] = {}
     for layer in own:
-        sign_counts = np.array([float(scores[layer]["sign_count"][0]) for scores in theirs.values()])
+        # By key: captum gives them back in an order of its own.
+        pairs = [f"{CONCEPT}-{FIRST_RANDOM + index}" for index in range(len(theirs))]
+        sign_counts = np.array([float(theirs[pair][layer]["sign_count"][0]) for pair in pairs])
         found[layer] = {
             "sign_count_apart": float(np.abs(sign_counts - own[layer]["sign_count"]).max()),
             "accuracy_apart": float(np.abs(np.array(captum.accuracies[layer]) - own[layer]["accuracy"]).max()),
