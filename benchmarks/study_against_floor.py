@@ -2,7 +2,7 @@
 
     python benchmarks/study_against_floor.py --only "swin3d_t, in memory"
 
-One concept of 30 clips, a pool of 100 random clips, 30 clips of one class, three layers, the default settings: ridge,
+One concept of 12 clips, a pool of 40 random clips, 12 clips of one class, three layers, the default settings: ridge,
 20 random sets, 999 pseudo-concepts a layer, intervals, accuracies, verdicts. The floor is what nobody can do without:
 
 - bare passes: for every concept and random clip the model's forward pass, for every class clip a forward and a
@@ -45,7 +45,7 @@ MODELS = {
         ClipSpec(frames=16, seconds_between_frames=0.05, height=112, width=112, resize=112),
     ),
 }
-CONCEPT, POOL, CLASS_CLIPS = 30, 100, 30
+CONCEPT, POOL, CLASS_CLIPS = 12, 40, 12
 CLASS = "abseiling"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.frame import PictureType
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -86,7 +87,7 @@ def test_any_selection_in_any_order_equals_the_same_selection_of_all_frames(gop_
 
 def test_no_more_is_decoded_than_the_way_from_the_keyframe_before(encode):
     """A keyframe every 12 frames: frame 47 is 11 after keyframe 36, so 12 frames; and so on by hand."""
-    path = encode("gop.mp4", keyframe_every=12, options={"x264-params": "scenecut=0"})
+    path = encode("gop.mp4", keyframe_every=12, b_frames=0, options={"x264-params": "scenecut=0"})
     for ranks, decoded in [
         ([0], 1),
         ([5], 6),
@@ -101,8 +102,22 @@ def test_no_more_is_decoded_than_the_way_from_the_keyframe_before(encode):
         assert video.decoded == decoded, ranks
 
 
+def test_frames_that_nobody_needs_are_not_decoded(encode):
+    """Every third frame refers to others, and two between them only to it: of 48 frames to the last, 16 are needed."""
+    path = encode("b.mp4", keyframe_every=250, options={"x264-params": "scenecut=0:b-adapt=0:b-pyramid=none"})
+    truth, _ = read_all(path)
+    with av.open(str(path)) as container:
+        kinds = [PictureType(frame.pict_type).name for frame in container.decode(video=0)]
+    for wanted in ([48], [1, 48], [20, 21, 22]):
+        video = VideoFile(path)
+        np.testing.assert_array_equal(video.frames(wanted), truth[wanted])
+        needed = sum(kind != "B" or rank in wanted for rank, kind in enumerate(kinds[: wanted[-1] + 1]))
+        assert needed <= video.decoded <= needed + 2, wanted  # up to two more are on their way when the last comes out
+    assert kinds.count("B") > 30
+
+
 def test_frames_close_together_are_reached_without_seeking_back(encode):
-    video = VideoFile(encode("long.mp4", keyframe_every=250))
+    video = VideoFile(encode("long.mp4", keyframe_every=250, b_frames=0))
     video.frames([0, 16, 32, 48])
     assert video.decoded == 49
 

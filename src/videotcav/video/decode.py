@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 from av.container import InputContainer
 from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -44,8 +46,20 @@ class _Timeline:
     starts: tuple[tuple[int, int], ...]  # (rank, container timestamp) of the keyframes, ascending
 
 
+_KNOWS_WHAT_IS_NEEDED = ("h264", "mpeg4", "mpeg2video")
+"""Decoders that tell for certain which frames no other frame refers to (HEVC's tell it for one layer only)."""
+
+
 class _Misplaced(Exception):
     """The decoder presented another frame than the timeline foretold."""
+
+
+class _Held(NamedTuple):
+    """A container that is open, and what closes it."""
+
+    stack: ExitStack
+    container: InputContainer
+    stream: VideoStream
 
 
 class Decoder:
@@ -57,7 +71,8 @@ class Decoder:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.decoded = 0
-        with opened(self.path) as (container, stream):
+        self._at_hand: _Held | None = None
+        with self._container(anew=True) as (container, stream, _):
             self._timeline = _read_timeline(self.path, container, stream)
 
     @property
@@ -99,9 +114,9 @@ class Decoder:
             beyond = wanted[0] if wanted[0] < 0 else wanted[-1]
             raise VideoError(self.path, f"has no frame {beyond}; its frames are 0 to {len(self.times) - 1}")
         try:
-            pictures = [_as_shown(frame) for frame in self._presented(wanted, seek=True)]
+            pictures = list(self._shown(wanted, seek=True))
         except _Misplaced:
-            pictures = [_as_shown(frame) for frame in self._presented(wanted, seek=False)]
+            pictures = list(self._shown(wanted, seek=False))
         if len({picture.shape for picture in pictures}) > 1:
             raise VideoError(self.path, "changes its size midway; convert it to a video of one size")
         place = {rank: index for index, rank in enumerate(wanted)}
@@ -109,7 +124,12 @@ class Decoder:
 
     def stream(self) -> Iterator[Frames]:
         """Every frame in order, uint8 `height width channel`; only one is held at a time."""
-        return map(_as_shown, self._presented(range(len(self.times)), seek=False))
+        return self._shown(range(len(self.times)), seek=False)
+
+    def _shown(self, wanted: Sequence[int], *, seek: bool) -> Iterator[Frames]:
+        """The frames of `_presented` as arrays."""
+        to_rgb = VideoReformatter()  # one for all frames: to set one up takes longer than to convert a frame
+        return (_as_shown(frame, to_rgb) for frame in self._presented(wanted, seek=seek))
 
     def _presented(self, wanted: Sequence[int], *, seek: bool) -> Iterator[VideoFrame]:
         """The frames of the wanted ranks (ascending), decoding from the nearest keyframe where that skips some.
@@ -119,14 +139,14 @@ class Decoder:
         the one before on show.
         """
         starts = self._timeline.starts if seek else ()
-        with opened(self.path) as (container, stream):
-            frames = self._decode(container, stream, seek=seek)
-            position, frame, before = -1, None, None
+        with self._container(anew=not starts or starts[0][0] > wanted[0]) as (container, stream, is_new):
+            frames = self._decode(container, stream, wanted, seek=seek)
+            position, frame, before = -1 if is_new else -2, None, None
             for rank in wanted:
                 start = bisect_right(starts, rank, key=lambda start: start[0]) - 1
                 if start >= 0 and starts[start][0] > position + 1:
                     container.seek(starts[start][1], stream=stream)
-                    frames = self._decode(container, stream, seek=seek)
+                    frames = self._decode(container, stream, wanted, seek=seek)
                 while position < rank:
                     before = frame
                     position, frame = next(frames, (len(self.times), None))
@@ -139,18 +159,51 @@ class Decoder:
                     raise VideoError(self.path, f"is damaged at {self.times[rank]:.3f} s; {COPY_AGAIN}")
                 yield shown
 
+    @contextmanager
+    def _container(self, *, anew: bool) -> Iterator[tuple[InputContainer, VideoStream, bool]]:
+        """The open container, and whether it stands at its beginning; kept open for the next time, as FFmpeg takes
+        longer to look into a file than to decode a dozen frames.
+        """
+        held, self._at_hand = None if anew else self._at_hand, None
+        is_new = held is None
+        with ExitStack() as stack:
+            if held is None:
+                container, stream = stack.enter_context(opened(self.path))
+            else:
+                container, stream = held.container, held.stream
+                stack.push(held.stack)
+            yield container, stream, is_new
+            self._at_hand = _Held(stack.pop_all(), container, stream)
+
     def _decode(
-        self, container: InputContainer, stream: VideoStream, *, seek: bool
+        self, container: InputContainer, stream: VideoStream, wanted: Sequence[int], *, seek: bool
     ) -> Iterator[tuple[int, VideoFrame]]:
-        """The frames from here on with their ranks; where the timestamp gives none, the one after the last."""
+        """The frames from here on with their ranks; where the timestamp gives none, the one after the last.
+
+        With `seek`, frames that are neither wanted nor needed for others may be left out.
+        """
         ranks, position = self._timeline.ranks, -1
-        for frame in container.decode(stream):
+        skips = seek and ranks is not None and stream.codec_context.name in _KNOWS_WHAT_IS_NEEDED
+        for frame in self._worth_decoding(container, stream, wanted) if skips else container.decode(stream):
             self.decoded += 1
             known = None if ranks is None or frame.pts is None else ranks.get(frame.pts)
             if known is None and seek and ranks is not None:
                 raise _Misplaced
             position = position + 1 if known is None else known
             yield position, frame
+
+    def _worth_decoding(
+        self, container: InputContainer, stream: VideoStream, wanted: Sequence[int]
+    ) -> Iterator[VideoFrame]:
+        """The frames from here on without those that are neither wanted nor a reference for others."""
+        ranks, chosen = self._timeline.ranks or {}, set(wanted)
+        for packet in container.demux(stream):
+            rank = None if packet.pts is None else ranks.get(packet.pts)
+            unwanted = rank is not None and rank not in chosen
+            stream.codec_context.skip_frame = "NONREF" if unwanted else "DEFAULT"
+            for frame in packet.decode():
+                if isinstance(frame, VideoFrame):
+                    yield frame
 
 
 class _Packet(NamedTuple):
@@ -198,9 +251,9 @@ def _read_timeline(path: Path, container: InputContainer, stream: VideoStream) -
     )
 
 
-def _as_shown(frame: VideoFrame) -> Frames:
+def _as_shown(frame: VideoFrame, to_rgb: VideoReformatter) -> Frames:
     """The frame as uint8 `height width channel`, turned and mirrored as its display matrix asks."""
-    pixels = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    pixels = to_rgb.reformat(frame, format="rgb24").to_ndarray().astype(np.uint8, copy=False)
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if not isinstance(matrix, SideData):
         return pixels
