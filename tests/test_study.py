@@ -10,10 +10,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from scipy.stats import norm
 
+from videotcav.compare import compare, load_studies
 from videotcav.errors import ConceptError, NotEnoughData, RunFolderError, StudyFileError, VideosError
 from videotcav.measure import measure
 from videotcav.records import Declaration
+from videotcav.report.comparison import write_comparison_page
 from videotcav.report.run import read_run
 from videotcav.study import Study
 from videotcav.video.write import write_video
@@ -47,6 +50,13 @@ def build():
     layouts = {"diff": "b c t h w", "square": "b c t h w"}
     return Change(), ModelCard(name="change", clip_spec=spec, classes=("moving", "bright"), layouts=layouts,
                                default_layers=("square",))
+
+def build_still():
+    """The same, but its logit "moving" looks at one frame of two: it cannot see change."""
+    module, card = build()
+    with torch.no_grad():
+        module.diff.weight[0, :, 0] = 0
+    return module, card.model_copy(update={"name": "still"})
 '''
 STUDY = f"""
 question = "Does it see the change?"
@@ -308,3 +318,40 @@ def test_mistakes_in_hypotheses_join_the_list_of_mistakes(study_folder: Path) ->
     assert "hypotheses[2]: 'flicker matters at sqare': the study has no layer 'sqare'; closest: 'square'" in told
     assert "hypotheses[3]: 'nothing about flicker matters' needs smallest_effect" in told
     assert "hypotheses[3]: 'nothing about flicker matters' cannot be corrected by max-t" in told
+
+
+def test_several_models_are_asked_one_question_and_held_together(study_folder: Path, tmp_path: Path) -> None:
+    study = study_folder / "study.toml"
+    one = f'[model]\nname = "{MODULE}:build"\n'
+    labels = {"sees change": "build", "sees frames": "build_still"}
+    tables = "".join(f'[[models]]\nname = "{MODULE}:{build}"\nlabel = "{label}"\n' for label, build in labels.items())
+    study.write_text(study.read_text().replace(one, tables))
+    folder, standings = compare(load_studies(study), tmp_path / "compared")
+    index = {row.model: row for row in standings if row.against == "frozen"}
+    assert index["sees change"].verdict == "positive"
+    assert index["sees change"].low > 1.96 > index["sees frames"].value
+    whole = json.loads((folder / "manifest.json").read_text())
+    assert list(whole["models"]) == list(labels)
+    for label, facts in whole["models"].items():
+        results = pq.read_table(folder / facts["run"] / "results.parquet").to_pylist()
+        (row,) = (row for row in results if row["against"] == "frozen" and row["statistic"] == "cosine")
+        spread = (row["null_high"] - row["null_low"]) / (2 * norm.ppf(0.975))
+        assert index[label].value == pytest.approx((row["value"] - row["null_centre"]) / spread)
+    page = (folder / "report.html").read_text()
+    assert "sees change: relies on the motion of “flicker” for “moving”" in page
+    (folder / "report.html").unlink()
+    write_comparison_page(folder)
+    assert (folder / "report.html").read_text() == page
+
+
+def test_mistakes_of_all_models_are_told_at_once(study_folder: Path) -> None:
+    study = study_folder / "study.toml"
+    one = f'[model]\nname = "{MODULE}:build"\n'
+    two = f'[[models]]\nname = "{MODULE}:nothing"\n[[models]]\nname = "{MODULE}:build"\nlayers = ["sqare"]\n'
+    study.write_text(study.read_text().replace(one, two))
+    with pytest.raises(StudyFileError) as told:
+        load_studies(study)
+    assert [problem.split(":")[0] for problem in told.value.problems] == ["models[0]", "layers[0]"]
+    study.write_text(study.read_text() + one)
+    with pytest.raises(StudyFileError, match="models: unknown key; closest: 'model'"):
+        load_studies(study)

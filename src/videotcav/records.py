@@ -343,6 +343,27 @@ class Declaration(Record):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
+class Standing(Record):
+    """How one model answers one question at one layer, in units that models share.
+
+    `value` with its 95 % interval is a result's distance from the centre of its null, in standard deviations of that
+    null. `against` the frozen twin it is the dynamic-reliance index: how much of the effect is motion's.
+    """
+
+    model: str
+    layer: str
+    class_name: str
+    concept: str
+    kind: Kind
+    against: Literal["random", "frozen"]
+    statistic: Statistic
+    value: float
+    low: float
+    high: float
+    p_corrected: Fraction
+    verdict: Verdict
+
+
 class Medium(Record):
     """A file in a run's `media/` folder and what it shows; the report finds its pictures by this list.
 

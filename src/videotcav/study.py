@@ -56,23 +56,27 @@ class Study:
     model: VideoModel
 
     @classmethod
-    def from_file(cls, path: Path | str, *, device: str | None = None, precision: Precision = "fp32") -> Self:
+    def from_file(
+        cls, path: Path | str, *, device: str | None = None, precision: Precision = "fp32", model: int = 0
+    ) -> Self:
         """The study in a file, its model loaded onto `device`, its passes in `precision`.
+
+        `model` says which one, where the file names several.
 
         Raises:
             StudyFileError: the file has mistakes, also such that only the model can tell (layers, classes).
         """
         loaded: list[VideoModel] = []
         load = partial(load_model, device=device, precision=precision)
-        file = read_study_file(
-            Path(path), check=partial(_model_problems, folder=Path(path).parent, load=load, loaded=loaded)
-        )
+        check = partial(_model_problems, folder=Path(path).parent, load=load, loaded=loaded)
+        file = read_study_file(Path(path), check=check, model=model)
         return cls(file, loaded[0])
 
     @property
     def layers(self) -> tuple[str, ...]:
         """The layers that the file names, or the model's default ones."""
-        return self.file.study.layers or self.model.card.default_layers
+        study = self.file.study
+        return study.model.layers or study.layers or self.model.card.default_layers
 
     def run(
         self,
@@ -254,12 +258,12 @@ def _model_problems(
         yield from hypothesis_problems(raw, folder, layers=None)
         return
     loaded.append(model)
-    layers = _strings(raw.get("layers")) or model.card.default_layers
-    yield from hypothesis_problems(raw, folder, layers=layers)
+    layers = _strings(section.get("layers")) or _strings(raw.get("layers"))
+    yield from hypothesis_problems(raw, folder, layers=layers or model.card.default_layers)
     cam = raw.get("cam")
     cam = cam if isinstance(cam, dict) else {}
     asked: list[tuple[str, object, Callable[[str], object]]] = [
-        *((f"layers[{index}]", name, model.layer) for index, name in enumerate(_strings(raw.get("layers")))),
+        *((f"layers[{index}]", name, model.layer) for index, name in enumerate(layers)),
         *((f"classes.{name}", name, model.class_index) for name in _strings(raw.get("classes"))),
         ("cam.layer", cam.get("layer"), model.layer),
         ("cam.against", cam.get("against"), model.class_index),

@@ -37,10 +37,15 @@ class ClipChanges(Record):
 
 
 class ModelSection(Record):
-    """Which model, with which weights; `clip` changes the clip specification that the model brings."""
+    """Which model, with which weights; `clip` changes the clip specification that the model brings.
+
+    `label` is what a comparison of several models calls it, and `layers` are its own, in the place of the study's.
+    """
 
     name: str
     weights: str | None = None
+    label: str = ""
+    layers: tuple[str, ...] = ()
     clip: ClipChanges | None = None
 
 
@@ -136,11 +141,14 @@ class StudyText(Record):
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-def read_study_file(path: Path, *, check: Callable[[Mapping[str, Any]], Iterable[str]] = lambda _: ()) -> StudyText:
+def read_study_file(
+    path: Path, *, check: Callable[[Mapping[str, Any]], Iterable[str]] = lambda _: (), model: int = 0
+) -> StudyText:
     """The study in `path`.
 
     Args:
         path: the file (TOML).
+        model: which of the study's models, where it names several.
         check: finds further mistakes in the raw tables, such as only a model can tell; they join the others.
 
     Raises:
@@ -152,7 +160,7 @@ def read_study_file(path: Path, *, check: Callable[[Mapping[str, Any]], Iterable
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise StudyFileError(path, [f"cannot be read: {reason}"]) from error
     try:
-        raw = tomllib.loads(text)
+        raw = _with_one_model(tomllib.loads(text), model)
     except tomllib.TOMLDecodeError as error:
         raise StudyFileError(path, [f"is not TOML: {error}"]) from error
     problems: list[str] = []
@@ -165,6 +173,23 @@ def read_study_file(path: Path, *, check: Callable[[Mapping[str, Any]], Iterable
     if problems or study is None:
         raise StudyFileError(path, problems)
     return StudyText(path=path, text=text, study=study)
+
+
+def models_named(path: Path) -> int:
+    """How many models a study asks one question of: the tables `[[models]]`, or the one `[model]`."""
+    try:
+        models = tomllib.loads(path.read_text(encoding="utf-8")).get("models")
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return 1  # told when the file is read
+    return len(models) if isinstance(models, list) and models else 1
+
+
+def _with_one_model(raw: dict[str, Any], number: int) -> dict[str, Any]:
+    """The tables of the study as if it had only that one of its models."""
+    models = raw.get("models")
+    if "model" in raw or not isinstance(models, list) or number >= len(models):
+        return raw  # with both, `models` is told as an unknown key
+    return {**{key: value for key, value in raw.items() if key != "models"}, "model": models[number]}
 
 
 def class_videos(study: StudyFile, folder: Path) -> dict[str, tuple[Path, ...]]:

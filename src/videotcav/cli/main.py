@@ -119,13 +119,23 @@ def run(
 
     A run that was killed goes on where it was when the same command is given again.
     """
-    from videotcav.study import Study  # noqa: PLC0415 - torch is slow to import
+    from videotcav.compare import compare, load_studies  # noqa: PLC0415 - torch is slow to import
+    from videotcav.report.comparison import comparison_sentences, read_comparison  # noqa: PLC0415 - as above
 
     voice: Voice = context.obj
     memory_bytes = parsed_bytes(memory)
-    asked = Study.from_file(study, device=device, precision=precision)  # type: ignore[arg-type] # checked there
-    found = asked.run(output, skip_bad=skip_bad, store=store, memory_bytes=memory_bytes, progress=voice.progress)
-    _conclude(voice, found)
+    studies = load_studies(study, device=device, precision=precision)  # type: ignore[arg-type] # checked there
+    if len(studies) == 1:
+        run = studies[0].run
+        found = run(output, skip_bad=skip_bad, store=store, memory_bytes=memory_bytes, progress=voice.progress)
+        _conclude(voice, found)
+        return
+    folder, standings = compare(
+        studies, output, skip_bad=skip_bad, store=store, memory_bytes=memory_bytes, progress=voice.progress
+    )
+    page = folder / "report.html"
+    facts = {"run": folder, "report": page, "standings": [row.model_dump() for row in standings]}
+    voice.result("\n".join([*comparison_sentences(*read_comparison(folder)), "", str(page)]), facts)
 
 
 @app.command()
@@ -133,9 +143,10 @@ def report(
     context: typer.Context, run: Annotated[Path, typer.Argument(help="Run folder, as written by `videotcav run`.")]
 ) -> None:
     """Rebuild a run's page from its results alone."""
+    from videotcav.report.comparison import write_comparison_page  # noqa: PLC0415 - matplotlib is slow to import
     from videotcav.report.page import write_report  # noqa: PLC0415 - matplotlib is slow to import
 
-    page = write_report(run)
+    page = write_comparison_page(run) if (run / "models").is_dir() else write_report(run)
     context.obj.result(str(page), {"report": page})
 
 

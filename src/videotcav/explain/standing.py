@@ -1,0 +1,27 @@
+"""Results of several models in units that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from videotcav.records import Result, Standing, Statistic
+
+_CENTRAL_95 = 2 * 1.959964  # standard deviations in the central 95 % of a normal distribution
+
+
+def standings(model: str, results: Iterable[Result], *, statistic: Statistic) -> list[Standing]:
+    """Where a model stands on each moving concept: against random clips, and against its own frozen twin.
+
+    A cosine or a slope has another scale in each network; its null has the same one. So the distance from the null's
+    centre is divided by the null's standard deviation, and the interval with it. The null narrows with more clips:
+    only models that were shown the same clips may be compared. Rows whose null has no width have no standing.
+    """
+    found = []
+    for row in results:
+        spread = (row.null_high - row.null_low) / _CENTRAL_95
+        asked = row.against in ("random", "frozen") and row.kind == "spatiotemporal" and row.statistic == statistic
+        if asked and spread > 0:
+            value, low, high = ((each - row.null_centre) / spread for each in (row.value, row.low, row.high))
+            known = row.model_dump(include=set(Standing.model_fields) - {"model", "value", "low", "high"})
+            found.append(Standing(model=model, value=value, low=low, high=high, **known))
+    return found

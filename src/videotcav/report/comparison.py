@@ -1,0 +1,140 @@
+"""A folder of compared models in, `report.html` out: one question, a panel a concept, a bar a model and layer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from videotcav.errors import RunFolderError
+from videotcav.records import Standing
+from videotcav.report.sentences import unique
+from videotcav.report.words import p_value
+
+PAGE = "report.html"
+_HERE = Path(__file__).parent
+_CENTRAL = 1.96
+_TITLES = {
+    "frozen": (
+        "Dynamic reliance: what does the motion add?",
+        "The moving concept against its own frozen twin. Right of 0 the motion raises the class, left it lowers it.",
+    ),
+    "random": (
+        "Does the moving concept matter?",
+        "The moving concept against random sets of the same size. Right of 0 it raises the class, left it lowers it.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One model's layer in a panel; positions in percent of its width. `first` of its model."""
+
+    row: Standing
+    point: float
+    low: float
+    high: float
+    first: bool
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One concept and class: lanes, where 0 lies, the ends of the central 95 % of the null, and ticks."""
+
+    concept: str
+    class_name: str
+    lanes: tuple[Lane, ...]
+    zero: float
+    null: tuple[float, float]
+    ticks: tuple[tuple[float, str], ...]
+
+
+def read_comparison(folder: Path) -> tuple[dict[str, Any], tuple[Standing, ...]]:
+    """What was compared, and where each model stands. Raises RunFolderError."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        rows = pq.read_table(folder / "results.parquet").to_pylist()
+        found = tuple(Standing.model_validate(row) for row in rows)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise RunFolderError(f"{folder}: is no comparison of models that can be read ({error})") from None
+    return manifest, found
+
+
+def write_comparison_page(folder: Path) -> Path:
+    """Writes the page from the folder's results alone and says where it lies."""
+    manifest, rows = read_comparison(folder)
+    environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined)
+    text = environment.get_template("comparison.html").render(
+        manifest=manifest,
+        rows=rows,
+        sections=[(*_TITLES[against], _panels(rows, against)) for against in _TITLES],
+        sentences=comparison_sentences(manifest, rows),
+        style=(_HERE / "page.css").read_text(encoding="utf-8"),
+        p_value=p_value,
+    )
+    page = folder / PAGE
+    page.write_text(text, encoding="utf-8")
+    return page
+
+
+def comparison_sentences(manifest: Mapping[str, Any], rows: Sequence[Standing]) -> list[str]:
+    """A sentence a class, concept and model: what its deepest layer that can be judged says of motion."""
+    told = []
+    for class_name, concept in unique((row.class_name, row.concept) for row in rows):
+        for model, facts in manifest["models"].items():
+            of_model = {
+                row.layer: row
+                for row in rows
+                if (row.model, row.class_name, row.concept, row.against) == (model, class_name, concept, "frozen")
+            }
+            judged = [of_model[layer] for layer in facts["layers"] if layer in of_model]
+            sound = [row for row in judged if row.verdict not in ("degenerate", "not learned")]
+            if not judged:
+                told.append(f"{model}: no frozen twins of “{concept}”, so nothing is known of its motion.")
+                continue
+            row = (sound or judged)[-1]
+            numbers = f"index {_signed(row.value)} [{_signed(row.low)}, {_signed(row.high)}] at {row.layer}"
+            told.append(f"{model}: {_said(row)} of “{concept}” for “{class_name}” ({numbers}; {row.verdict}).")
+    return told
+
+
+def _said(row: Standing) -> str:
+    return {
+        "positive": "relies on the motion",
+        "negative": "is moved against the class by the motion",
+        "not learned": "does not tell the sets apart, so nothing is said of the motion",
+    }.get(row.verdict, "shows no reliance on the motion")
+
+
+def _panels(rows: Sequence[Standing], against: str) -> list[Panel]:
+    asked = [row for row in rows if row.against == against]
+    reach = max((abs(end) for row in asked for end in (row.value, row.low, row.high)), default=1.0)
+    reach = max(1.25 * _CENTRAL, 1.05 * reach)  # one scale for all panels of a section
+
+    def percent(value: float) -> float:
+        return round(50 + 50 * max(-1.0, min(1.0, value / reach)), 2)
+
+    panels = []
+    for class_name, concept in unique((row.class_name, row.concept) for row in asked):
+        of_panel = [row for row in asked if (row.class_name, row.concept) == (class_name, concept)]
+        firsts = {row.model: row.layer for row in reversed(of_panel)}
+        lanes = tuple(
+            Lane(row, percent(row.value), percent(row.low), percent(row.high), firsts[row.model] == row.layer)
+            for row in of_panel
+        )
+        ticks = tuple(
+            (percent(tick), f"{tick:+.0f}".replace("-", "−") if tick else "0")
+            for tick in (-reach / 1.05, 0, reach / 1.05)
+        )
+        panels.append(Panel(concept, class_name, lanes, percent(0), (percent(-_CENTRAL), percent(_CENTRAL)), ticks))
+    return panels
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.1f}".replace("-", "−")
