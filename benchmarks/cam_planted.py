@@ -1,40 +1,37 @@
 """Do maps point at the planted truth? Scenes with exact boxes and event times, and a model that learned the motion.
 
-    python benchmarks/cam_planted.py [--clips 60] [--weights FILE] [--folder FOLDER]
+    python benchmarks/cam_planted.py [--clips 60] [--only features.0] [--folder FOLDER]
 
 The truth of a scene is the box of the object that moves (not of the distractor, which moves too and does not matter),
 and the second at which its motion is at its peak, give or take one frame of the clip. Scenes that the model gets wrong
-are left out and counted: a map cannot be asked to explain what was not learned. Writes the comparison page into
-FOLDER and the numbers to benchmarks/results/cam_planted.json.
+are left out and counted: a map cannot be asked to explain what was not learned. One cell a layer; methods that read no
+layer have the cell `pixels`. The comparison pages go into FOLDER.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import platform
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from harness import Book, options
 from videotcav.concepts.detect import load_detector
-from videotcav.explain.cam import METHODS
+from videotcav.explain.cam import METHODS, PIXEL_METHODS
 from videotcav.faithfulness import Truths, measure_faithfulness
 from videotcav.maps.faithfulness import FaithfulnessSettings
 from videotcav.models.load import load_model
 from videotcav.planted.factors import MOTIONS, Scene, sample_scene
 from videotcav.planted.model import FRAMES_PER_SECOND, FRAMES_PER_VIDEO
 from videotcav.planted.scenes import boxes, render
+from videotcav.records import Faithfulness
 from videotcav.video.clips import read_clip
 from videotcav.video.write import write_video
 
-RESULT = Path(__file__).parent / "results" / "cam_planted.json"
 SIDE = 160
+LAYERS = ("features.0", "features.2", "features.4")
 TARGETS = {"energy": 3.0, "pointing in space": 0.8, "pointing in time": 0.8}
 
 
@@ -69,22 +66,17 @@ def film(folder: Path, *, clips: int, seed: int) -> dict[Path, Scene]:
 
 def main() -> None:
     """Film, measure, print, and write down."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options(__doc__)
     parser.add_argument("--clips", type=int, default=60)
-    parser.add_argument("--steps", type=int, default=10, help="of the insertion and deletion curves")
-    parser.add_argument("--no-curves", action="store_true", help="leave insertion and deletion out: most of the time")
+    parser.add_argument("--steps", type=int, default=5, help="of the insertion and deletion curves")
     parser.add_argument("--weights")
-    parser.add_argument("--layer", default="features.4")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--rise", action="store_true", help="RISE too: many passes")
-    parser.add_argument("--folder", type=Path, help="where the page goes; a folder that does not exist")
-    parser.add_argument("--result", type=Path, default=RESULT)
+    parser.add_argument("--rise-masks", type=int, default=256)
+    parser.add_argument("--folder", type=Path, help="where the pages go; a folder that does not exist")
     arguments = parser.parse_args()
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    book = Book(__file__, "Do maps point at the planted truth?", arguments)
     model = load_model("planted:swin", weights=arguments.weights)
-    settings = FaithfulnessSettings(steps=arguments.steps)
-    if arguments.no_curves:
-        settings = settings.model_copy(update={"fills": ()})
+    settings = FaithfulnessSettings(steps=arguments.steps, rise_masks=arguments.rise_masks)
     with tempfile.TemporaryDirectory() as scratch:
         videos = Path(scratch)
         scenes = film(videos, clips=arguments.clips, seed=arguments.seed)
@@ -94,40 +86,31 @@ def main() -> None:
             if model.card.classes[int(model(read_clip(path, model.card.clip_spec)[1][None]).argmax())] == scene.motion
         ]
         events = json.loads((videos / "events.json").read_text())["events"]
-        results = measure_faithfulness(
-            right,
-            arguments.folder or videos / "run",
-            model=model,
-            layer=arguments.layer,
-            methods=(*METHODS, "rise") if arguments.rise else tuple(METHODS),
-            truths=Truths(boxes=load_detector(str(videos / "boxes.json")), events=events),
-            settings=settings,
-            examples=3,
-        )
-    print(f"{len(right)} of {len(scenes)} scenes predicted right and explained, layer {arguments.layer}")
-    for row in results:
-        target = TARGETS.get(row.measure)
-        verdict = (
-            "" if target is None or row.baseline else ("  meets " if row.value >= target else "  misses ") + str(target)
-        )
-        chance = f"  chance {row.chance:.2f}" if row.chance is not None else ""
-        print(
-            f"{row.measure:<18} {row.method:<14} {row.value:7.3f}  ({row.low:.3f} to {row.high:.3f}){chance}{verdict}"
-        )
-    arguments.result.parent.mkdir(exist_ok=True)
-    facts = {
-        "device": platform.processor() or platform.machine(),
-        "versions": {"python": platform.python_version(), "torch": version("torch"), "numpy": version("numpy")},
-        "weights_sha256": model.card.weights_sha256,
-        "layer": arguments.layer,
-        "seed": arguments.seed,
-        "scenes": len(scenes),
-        "explained": len(right),
-        "targets": TARGETS,
-        "results": [row.model_dump() for row in results],
-    }
-    arguments.result.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    print(arguments.result)
+        for title in book.wanted(*LAYERS, "pixels"):
+            results = measure_faithfulness(
+                right,
+                (arguments.folder or videos) / title,
+                model=model,
+                layer=title if title in LAYERS else LAYERS[-1],
+                methods=tuple(METHODS) if title in LAYERS else PIXEL_METHODS,
+                truths=Truths(boxes=load_detector(str(videos / "boxes.json")), events=events),
+                settings=settings,
+            )
+            book.note(
+                title,
+                scenes=len(scenes),
+                explained=len(right),
+                weights_sha256=model.card.weights_sha256,
+                targets=TARGETS,
+                results=[row.model_dump() for row in results],
+            )
+            for row in results:
+                target = "" if row.baseline or row.measure not in TARGETS else _verdict(row)
+                print(f"{row.measure:<18} {row.method:<20} {row.value:7.3f}  ({row.low:.3f} to {row.high:.3f}){target}")
+
+
+def _verdict(row: Faithfulness) -> str:
+    return f"  {'meets' if row.value >= TARGETS[row.measure] else 'misses'} {TARGETS[row.measure]}"
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
 """What a map costs: ours against the bare forward and backward pass, captum, torch-cam and grad-cam.
 
-    python benchmarks/cam_speed.py [--repeats 7] [--threads 1]
+    python benchmarks/cam_speed.py [--repeats 5] [--threads 1]
 
-Every contender explains the same clips with Grad-CAM on the same r3d_18, at one layer and at three. In each round all
-of them run once, in a random order; ratios are taken within rounds, so that a machine that slows down slows all.
-Seconds are those of the processor (user and system time of the process), which another program cannot take away;
-wall-clock seconds are kept beside them. Ours includes the enlargement to the clip's pixels; captum's and torch-cam's
-maps are left on the layer's grid.
+Every contender explains the same clips with Grad-CAM on the same network, at one layer and at three; the clips that go
+forward and backward are counted beside the clock. Ours includes the enlargement to the clip's pixels; the peers' maps
+are left on the layer's grid. On Video Swin the peers have no right answer (tests/maps/test_peers.py) and are left out.
 
 `bare` is the least that any gradient method must do: forward, and backward from the score to the layer (the first of
 the three), no parameter differentiated.
@@ -14,27 +12,20 @@ the three), no parameter differentiated.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
 import statistics
-import time
 from collections.abc import Callable
-from importlib.metadata import version
-from pathlib import Path
 
-import numpy as np
 import torch
 from captum.attr import LayerGradCam
 from torch import Tensor
 
+from harness import Book, counted, options
 from videotcav.maps import layer_maps
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 
-RESULT = Path(__file__).parent / "results" / "cam_speed.json"
 LAYERS = {"r3d_18": ("layer1", "layer2", "layer3"), "swin3d_t": ("features.0", "features.2", "features.4")}
+SIZES = {"r3d_18": (8, 112), "swin3d_t": (16, 112)}
 CLASS = 7
 
 Contender = Callable[[], object]
@@ -123,92 +114,30 @@ def contenders(model: VideoModel, clips: Tensor, layers: tuple[str, ...], *, pee
     return found
 
 
-def race(runners: dict[str, Contender], *, repeats: int, rng: np.random.Generator) -> dict[str, dict[str, list[float]]]:
-    """Seconds of every contender in every round, `cpu` and `wall`; one round before them warms up."""
-    samples: dict[str, dict[str, list[float]]] = {name: {"cpu": [], "wall": []} for name in runners}
-    for round_ in range(repeats + 1):
-        for name in rng.permutation(list(runners)).tolist():
-            wall, cpu = time.perf_counter(), time.process_time()
-            runners[name]()
-            if round_:
-                samples[name]["cpu"].append(time.process_time() - cpu)
-                samples[name]["wall"].append(time.perf_counter() - wall)
-    return samples
-
-
-def summary(samples: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, object]]:
-    """Median and quartiles of each contender, and of its ratio to `bare` and to ours within rounds."""
-    found = {}
-    for name, seconds in samples.items():
-        ratios = {
-            other: [a / b for a, b in zip(seconds["cpu"], samples[other]["cpu"], strict=True)]
-            for other in ("bare", "videotcav")
-        }
-        found[name] = {
-            "cpu_seconds_median": statistics.median(seconds["cpu"]),
-            "cpu_seconds_quartiles": np.quantile(seconds["cpu"], (0.25, 0.75)).tolist(),
-            "wall_seconds_median": statistics.median(seconds["wall"]),
-            "to_bare": statistics.median(ratios["bare"]),
-            "to_bare_range": [min(ratios["bare"]), max(ratios["bare"])],
-            "to_videotcav": statistics.median(ratios["videotcav"]),
-            "samples": seconds,
-        }
-    return found
-
-
 def main() -> None:
     """Run all races, print them, and write them down."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=1)
+    parser = options(__doc__)
     parser.add_argument("--clips", type=int, default=2)
-    parser.add_argument("--frames", type=int, default=8)
-    parser.add_argument("--side", type=int, default=112)
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    size = (arguments.clips, 3, arguments.frames, arguments.side, arguments.side)
-    clips = torch.randn(size, generator=torch.Generator().manual_seed(0))
-    facts = {
-        "device": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "load_before": os.getloadavg(),
-        "threads": arguments.threads,
-        "clips": size,
-        "repeats": arguments.repeats,
-        "versions": {"python": platform.python_version(), **_versions()},
-        "races": {},
+    book = Book(__file__, "What Grad-CAM costs", arguments, packages=("captum", "torchcam", "grad-cam"))
+    cells = {
+        f"{name}, {frames} × {side} × {side}, {count} layer{'s' * (count > 1)}": (name, frames, side, count)
+        for name, (frames, side) in SIZES.items()
+        for count in (1, 3)
     }
-    print({key: value for key, value in facts.items() if key != "races"})
-    for name, layers in LAYERS.items():
+    for title in book.wanted(*cells):
+        name, frames, side, count = cells[title]
+        size = (arguments.clips, 3, frames, side, side)
+        clips = torch.randn(size, generator=torch.Generator().manual_seed(0))
         model = load_model(f"torchvision:{name}")
         model.module.eval()
-        for chosen in (layers[-1:], layers):
-            runners = contenders(model, clips, chosen, peers=name == "r3d_18")
-            found = summary(race(runners, repeats=arguments.repeats, rng=np.random.default_rng(0)))
-            title = f"{name}, {len(chosen)} layer{'s' * (len(chosen) > 1)}"
-            facts["races"][title] = {"layers": chosen, "contenders": found}
-            print(f"\n{title}: {', '.join(chosen)}")
-            for contender, row in found.items():
-                low, high = row["cpu_seconds_quartiles"]
-                print(
-                    f"  {contender:<10} {row['cpu_seconds_median']:7.3f} s ({low:.3f} to {high:.3f})   "
-                    f"{row['to_bare']:5.2f} × bare   {row['to_videotcav']:5.2f} × ours   "
-                    f"samples {' '.join(f'{second:.3f}' for second in row['samples']['cpu'])}"
-                )
-    facts["load_after"] = os.getloadavg()
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    print(f"\n{RESULT}")
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in ("torch", "torchvision", "captum", "torchcam", "grad-cam"):
-        try:
-            found[package] = version(package)
-        except ModuleNotFoundError:
-            found[package] = "absent"
-    return found
+        layers = LAYERS[name][-count:]
+        with counted(model.module) as passes:
+            runners = contenders(model, clips, layers, peers=name == "r3d_18")
+            found = book.race(title, runners, meters=passes.meters, clips=arguments.clips, layers=layers)
+        ours, bare = (found[who]["wall_seconds"]["samples"] for who in ("videotcav", "bare"))
+        ratios = [one / other for one, other in zip(ours, bare, strict=True)]
+        book.note(title, ours_to_bare=statistics.median(ratios), range_of_rounds=[min(ratios), max(ratios)])
 
 
 if __name__ == "__main__":

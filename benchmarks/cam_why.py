@@ -7,6 +7,7 @@ Scenes of known boxes, straight from the renderer, that the model gets right. No
 - `grid`: the best that a map on each layer's grid can do, the box itself averaged to the grid and enlarged again;
 - `tokens`: an intervention inside the network. Each block of a layer's tokens is set to the layer's mean token, and the
   class's logit falls or does not. Where it falls is where that layer keeps the evidence, whatever a map says;
+- `maps`: every method at each layer, beside it;
 - `frames`: an intervention on the clip. Each frame is covered by the clip's mean colour;
 - `contrast`: integrated gradients start from a blurred clip, so that anything with edges could be marked. The contrast
   itself, and the same integral on the network with its weights in random places, say how much of it is learned.
@@ -25,7 +26,7 @@ from einops import rearrange
 from torch import Tensor
 
 from harness import Book, options
-from videotcav.explain.cam import upsample
+from videotcav.explain.cam import METHODS, upsample
 from videotcav.explain.faithfulness import (
     blurred,
     energy_ratio,
@@ -142,6 +143,17 @@ def main() -> None:
         layer = title.rpartition(" ")[2]
         losses = scenes.each(lambda clip, index, layer=layer: token_losses(model, clip, index, layer=layer))
         book.note(title, **scenes.findings(enlarged(losses.relu())))
+    for title in book.wanted(*(f"maps of {layer}" for layer in BLOCKS)):
+        layer = title.rpartition(" ")[2]
+        found = {}
+        for method in METHODS:
+            maps = scenes.each(
+                lambda clip, index, layer=layer, method=method: layer_maps(
+                    model, clip[None], layers=[layer], classes=[index], method=method
+                )[0][0, 0, 0]
+            )
+            found[method] = scenes.findings(maps)
+        book.note(title, **found)
     for title in book.wanted("frames"):
         losses = scenes.each(
             lambda clip, index: losses_by_frame(
