@@ -53,3 +53,38 @@ def test_the_first_free_name_is_taken(tmp_path: Path) -> None:
     (tmp_path / "study").mkdir()
     (tmp_path / "study-2").mkdir()
     assert free_run_folder(tmp_path, "study") == tmp_path / "study-3"
+
+
+def test_of_two_runs_into_one_folder_the_first_to_end_is_kept(tmp_path: Path) -> None:
+    def late() -> None:
+        with new_run_folder(tmp_path / "one") as slow:
+            write_manifest(slow, {"seed": 1})
+            with new_run_folder(tmp_path / "one") as quick:
+                write_manifest(quick, {"seed": 2})
+
+    with pytest.raises(RunFolderError, match="another run wrote this folder meanwhile"):
+        late()
+    assert '"seed": 2' in (tmp_path / "one" / "manifest.json").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+def test_an_earlier_run_comes_back_where_the_new_one_cannot_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with new_run_folder(tmp_path / "one") as folder:
+        write_manifest(folder, {"seed": 1})
+    rename = Path.rename
+
+    def full(path: Path, target: Path) -> Path:
+        if path == partial:
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with (
+        pytest.raises(RunFolderError, match="No space left"),
+        new_run_folder(tmp_path / "one", replace=True) as partial,
+    ):
+        write_manifest(partial, {"seed": 2})
+    assert '"seed": 1' in (tmp_path / "one" / "manifest.json").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]

@@ -53,12 +53,39 @@ def new_run_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
         (partial / MEDIA).mkdir()
         yield partial
         partial.chmod(0o755)
-        if target.exists():
-            shutil.rmtree(target)
-        partial.rename(target)
+        if replace:
+            _replace(target, partial)
+        else:
+            _appear(target, partial)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        about = f": {error.filename}" if error.filename else ""
+        reason = f"{error.strerror or error}{about}"
+        raise RunFolderError(f"{target}: the run cannot be finished ({reason}); nothing of it is left") from error
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def _appear(target: Path, partial: Path) -> None:
+    """The finished folder under its name, unless another run took it meanwhile."""
+    if target.exists():
+        raise RunFolderError(f"{target}: another run wrote this folder meanwhile, and it is kept; use another with -o")
+    partial.rename(target)
+
+
+def _replace(target: Path, partial: Path) -> None:
+    """The finished folder in the place of an earlier one, which is moved aside first and removed last."""
+    aside = partial.with_name(f"{partial.name}-before")
+    if target.exists():
+        target.rename(aside)
+    try:
+        partial.rename(target)
+    except OSError:
+        if aside.exists():
+            aside.rename(target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_declaration(folder: Path, declaration: Declaration) -> None:

@@ -1,14 +1,15 @@
 """The commands.
 
 Exit codes: 0 done; 1 something given does not fit (one sentence says what, where and what to do); 2 the command
-line itself is wrong; 3 an audit found something; 130 interrupted.
+line itself is wrong; 3 an audit found something; 130 interrupted; 143 ended by SIGTERM.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -25,7 +26,7 @@ from videotcav.errors import VideotcavError
 if TYPE_CHECKING:
     from videotcav.report.run import RunResults
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 app = typer.Typer(
     name="videotcav",
@@ -54,10 +55,11 @@ def main() -> None:
     """Runs the command line and turns errors into one sentence and an exit code."""
     debug = "--debug" in sys.argv
     sys.path.append(str(Path.cwd()))  # a model may be the user's own package.module:build; last, so it hides nothing
+    signal.signal(signal.SIGTERM, _end)
     try:
         app()
     except SystemExit as ended:
-        if ended.code == INTERRUPTED:
+        if ended.code in (INTERRUPTED, TERMINATED):
             Voice().say("interrupted; nothing was left half-written, and the same command goes on from here")
         raise
     except (VideotcavError, OSError) as error:
@@ -65,6 +67,18 @@ def main() -> None:
             raise
         Voice().fail(error)
         sys.exit(1)
+    except MemoryError:
+        if debug:
+            raise
+        Voice().fail(
+            VideotcavError("this needs more memory than there is: take fewer or smaller clips, or pool layers")
+        )
+        sys.exit(1)
+
+
+def _end(*_: object) -> NoReturn:
+    """What SIGTERM does: the way out that removes what is half-written."""
+    raise SystemExit(TERMINATED)
 
 
 @app.callback()
