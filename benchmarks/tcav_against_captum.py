@@ -13,8 +13,11 @@ One concept against R random sets drawn from one pool, three layers, one class. 
   and held-out accuracies, which are compared with captum's.
 - ours, whole study: `tcav` as it is, with its null of pseudo-concepts, intervals and verdicts, which captum has not.
 
-Every run starts in a fresh folder. The concept has a smaller id than the random sets, since captum sorts ids; loaders
-do not shuffle; `classes_` are int32, since captum's loader of stored CAVs refuses int64.
+Two cells go on where an earlier study stopped, each run in a copy of its folder: `one more concept` asks a second
+concept of the same random sets, `resume` finishes a study that stopped when half of its random sets were done.
+
+Every other run starts in a fresh folder. The concept has a smaller id than the random sets, since captum sorts ids;
+loaders do not shuffle; `classes_` are int32, since captum's loader of stored CAVs refuses int64.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ import argparse
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,11 +43,13 @@ from torch.utils.data import DataLoader
 
 from _clips import as_clips
 from harness import Book, counted, options
+from videotcav.engine.store import Store
+from videotcav.errors import NotEnoughData
 from videotcav.explain.cav import ridge
 from videotcav.explain.gram import Gram
 from videotcav.explain.score import run_statistics
 from videotcav.explain.settings import AnalysisSettings
-from videotcav.measure import Batch, measure
+from videotcav.measure import Batch, Measured, measure
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.notebook import tcav
@@ -63,6 +69,7 @@ class Case:
     clips: int
     pool: int
     class_clips: int
+    after: str = "nothing"
 
 
 R3D = ("r3d_18", ("layer1", "layer2", "layer3"), (8, 64, 64))
@@ -72,6 +79,8 @@ CASES = {
     "r3d_18, R = 10": Case(*R3D, sets=10, clips=6, pool=18, class_clips=6),
     "r3d_18, R = 50": Case(*R3D, sets=50, clips=6, pool=18, class_clips=6),
     "r3d_18, disjoint sets, R = 10": Case(*R3D, sets=10, clips=6, pool=60, class_clips=6),
+    "r3d_18, one more concept, R = 10": Case(*R3D, sets=10, clips=6, pool=18, class_clips=6, after="another concept"),
+    "r3d_18, resume, R = 10": Case(*R3D, sets=10, clips=6, pool=18, class_clips=6, after="half of the sets"),
     "swin3d_t, R = 3": Case(*SWIN, sets=3, clips=3, pool=9, class_clips=3),
     "swin3d_t, R = 10": Case(*SWIN, sets=10, clips=3, pool=9, class_clips=3),
     "swin3d_t, R = 50": Case(*SWIN, sets=50, clips=3, pool=9, class_clips=3),
@@ -136,30 +145,56 @@ class MendedAV(AV):
         return AV.exists(path, model_id, identifier, layer)
 
 
+class Folders:
+    """A fresh folder for each run, with what an earlier study left there."""
+
+    def __init__(self) -> None:
+        self._left: Path | None = None
+        self._last: Path | None = None
+
+    def fresh(self, earlier: Callable[[Path], None]) -> Path:
+        """The next folder; `earlier` fills the first, of which the others are copies."""
+        if self._left is None:
+            self._left = Path(tempfile.mkdtemp())
+            earlier(self._left)
+        if self._last:
+            shutil.rmtree(self._last)
+        self._last = Path(tempfile.mkdtemp()) / "study"
+        shutil.copytree(self._left, self._last)
+        return self._last
+
+
 class Captum:
     """Captum's TCAV on a world, in a fresh folder, or in a copy of one that an earlier run left."""
 
     def __init__(self, world: World, *, mended: bool) -> None:
         self.world = world
         self.mended = mended
-        self.folder: Path | None = None
+        self.folders = Folders()
 
     def prepare(self) -> None:
-        """A fresh folder."""
-        if self.folder:
-            shutil.rmtree(self.folder)
-        self.folder = Path(tempfile.mkdtemp())
+        """A fresh folder, or one as the earlier study left it."""
+        self.folder = self.folders.fresh(self.earlier)
+
+    def earlier(self, folder: Path) -> None:
+        """The study before."""
+        self.folder = folder
+        if self.world.case.after == "another concept":
+            self.interpret(self.concept("other", CONCEPT + 1, self.world.other), self.world.random_sets)
+        elif self.world.case.after == "half of the sets":
+            concept = self.concept("concept", CONCEPT, self.world.concept)
+            self.interpret(concept, self.world.random_sets[: self.world.case.sets // 2])
 
     def __call__(self) -> dict[str, Any]:
         """The scores of the concept against every random set."""
-        return self.interpret(self.concept("concept", CONCEPT, self.world.concept))
+        return self.interpret(self.concept("concept", CONCEPT, self.world.concept), self.world.random_sets)
 
-    def interpret(self, concept: Concept) -> dict[str, Any]:
-        """Captum's scores of one concept against every random set."""
+    def interpret(self, concept: Concept, random_sets: np.ndarray) -> dict[str, Any]:
+        """Captum's scores of one concept against random sets."""
         world = self.world
         random = [
             self.concept(f"random {index}", FIRST_RANDOM + index, world.pool[rows])
-            for index, rows in enumerate(world.random_sets)
+            for index, rows in enumerate(random_sets)
         ]
         captum_tcav.AV = MendedAV if self.mended else AV
         captums = TCAV(
@@ -187,19 +222,41 @@ class Ours:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.folders = Folders()
+
+    def prepare(self) -> None:
+        """A fresh store, or one as the earlier study left it."""
+        self.store = Store(self.folders.fresh(self.earlier))
+
+    def earlier(self, folder: Path) -> None:
+        """The study before."""
+        world, self.store = self.world, Store(folder)
+        if world.case.after == "another concept":
+            self.measured(world.other, world.pool, world.of_class)
+        elif world.case.after == "half of the sets":
+            with suppress(NotEnoughData):  # it never came to the class
+                self.measured(world.concept, world.pool[np.unique(world.random_sets)[: world.case.pool // 2]])
+
+    def measured(self, *parts: Tensor) -> Measured:
+        """The Gram blocks of the concept, random clips and, where they come third, the class's clips."""
+        groups: dict[int | None, list[Tensor]] = {None: list(parts[:2])}
+        if parts[2:]:
+            groups[CLASS] = [parts[2]]
+        return measure(
+            self.world.model,
+            batches(self.world.model, self.world.case.clips, groups),
+            classes=[self.world.model.card.classes[CLASS]],
+            layers=self.world.case.layers,
+            pooling="none",
+            store=self.store,
+        )
 
     def __call__(self) -> dict[str, dict[str, np.ndarray]]:
         """Sign counts and mean sensitivities (random set,), and held-out accuracies, by layer."""
         world, case = self.world, self.world.case
         used, random_sets = np.unique(world.random_sets, return_inverse=True)
         random_sets = case.clips + random_sets.reshape(world.random_sets.shape)
-        measured = measure(
-            world.model,
-            batches(world.model, case.clips, {None: [world.concept, world.pool[used]], CLASS: [world.of_class]}),
-            classes=[world.model.card.classes[CLASS]],
-            layers=case.layers,
-            pooling="none",
-        )
+        measured = self.measured(world.concept, world.pool[used], world.of_class)
         self.scores = {layer: self._scores(gram, random_sets) for layer, gram in measured.grams.items()}
         return self.scores
 
@@ -280,7 +337,7 @@ def main() -> None:
         world = World(CASES[title])
         contestants = {
             "ours, same scores": Ours(world),
-            "ours, whole study": WholeStudy(world),
+            **({"ours, whole study": WholeStudy(world)} if world.case.after == "nothing" else {}),
             "captum, mended": Captum(world, mended=True),
             "captum": Captum(world, mended=False),
         }
