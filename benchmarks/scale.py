@@ -1,0 +1,149 @@
+"""What studies cost as they grow: the cost model against measured runs, and the memory of runs of their own processes.
+
+The page docs/scale.md is written from the results by benchmarks/scale_page.py.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from harness import Book, options
+from videotcav.costs import costs, rates
+from videotcav.engine.store import Store
+from videotcav.measure import ClipFile, ClipReader, measure
+from videotcav.models.load import load_model
+from videotcav.models.model import VideoModel
+from videotcav.records import ClipSpec, ModelCard
+
+SIZES = (60, 120, 240)
+MEMORY_BYTES = 2**28
+CLIPS = (100, 500, 2000)
+WIDTHS = (50_000, 500_000, 5_000_000)
+CLIPS_OF_WIDTHS = 40
+CHANNELS = 16
+FRAMES = 4
+CLASS_SHARE = 5  # one clip in so many is a class clip
+
+
+class Wide(nn.Module):
+    """A layer as wide as the clip is large, and next to no arithmetic."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide = nn.Conv3d(3, CHANNELS, 1)
+        self.head = nn.Linear(CHANNELS, 2)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Clips to logits."""
+        logits: Tensor = self.head(torch.tanh(self.wide(pixels)).mean(dim=(2, 3, 4)))
+        return logits
+
+
+def wide_model(width: int) -> VideoModel:
+    """A model whose layer `wide` has about `width` activations."""
+    side = max(1, round((width / (CHANNELS * FRAMES)) ** 0.5))
+    spec = ClipSpec(frames=FRAMES, seconds_between_frames=0.1, height=side, width=side, resize=side)
+    torch.manual_seed(0)
+    return load_model(Wide(), card=ModelCard(name="wide", clip_spec=spec, classes=("a", "b")))
+
+
+def study(model: VideoModel, clips: int, layers: tuple[str, ...], folder: Path) -> dict[str, float]:
+    """Seconds, bytes written and the Gram blocks' memory of `measure` on clips that are drawn, not decoded."""
+    files: dict[str | None, list[ClipFile]] = {None: [], model.card.classes[0]: []}
+    for number in range(clips):
+        path = folder / str(number)
+        path.write_text(str(number))
+        files[None if number % CLASS_SHARE else model.card.classes[0]].append(ClipFile(path=path, source=""))
+    spec = model.card.clip_spec
+
+    def draw(path: Path, _class_name: str | None) -> Tensor:
+        generator = torch.Generator().manual_seed(int(path.read_text()))
+        return torch.randn(3, spec.frames, spec.height, spec.width, generator=generator)
+
+    store = Store(folder / "store")
+    started = time.perf_counter()
+    measure(
+        model,
+        ClipReader(files, draw),
+        classes=model.card.classes[:1],
+        layers=layers,
+        pooling="none",
+        store=store,
+        memory_bytes=MEMORY_BYTES,
+    )
+    return {"seconds": time.perf_counter() - started, "bytes_written": store.bytes_written}
+
+
+def against_the_model(clips: int) -> dict[str, object]:
+    """A run of the bundled Video Swin, predicted from the machine's rates and measured."""
+    model = load_model("planted:swin")
+    layers = model.card.default_layers
+    shapes = {info.name: info.shape for info in model.layers()}
+    widths = {layer: torch.Size(shapes[layer][1:]).numel() for layer in layers}
+    of_class = -(-clips // CLASS_SHARE)
+    with tempfile.TemporaryDirectory() as folder:
+        found = rates(model, layers, pooling="none", folder=Path(folder))
+        predicted = costs(
+            set_clips=clips - of_class,
+            class_clips=[of_class],
+            widths=widths,
+            memory_bytes=MEMORY_BYTES,
+            rates=found,
+        )
+        taken = study(model, clips, layers, Path(folder))
+    return {"clips": clips, "predicted": predicted.model_dump(), "rates": found.model_dump(), "measured": taken}
+
+
+def peak(clips: int, width: int) -> dict[str, float]:
+    """Peak resident memory of such a study in a process of its own, before it begins and at its end."""
+    command = [sys.executable, __file__, "--alone", str(clips), str(width)]
+    told = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - this script
+    found: dict[str, float] = json.loads(told.stdout)
+    return found
+
+
+def alone(clips: int, width: int) -> None:
+    """What the process that measures itself does."""
+    torch.set_num_threads(1)
+    model = wide_model(width)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    with tempfile.TemporaryDirectory() as folder:
+        taken = study(model, clips, ("wide",), Path(folder))
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"clips": clips, "width": width, "before_bytes": before, "peak_bytes": after, **taken}))
+
+
+def main() -> None:
+    """Runs the cells that are asked for."""
+    parser = options(__doc__)
+    parser.add_argument("--alone", nargs=2, type=int, metavar=("CLIPS", "WIDTH"), help="one run, in this process")
+    arguments = parser.parse_args()
+    if arguments.alone:
+        alone(*arguments.alone)
+        return
+    book = Book(__file__, "What studies cost as they grow", arguments)
+    for title in book.wanted("cost model"):
+        book.note(title, runs=[against_the_model(clips) for clips in SIZES])
+    for title in book.wanted("memory over clips"):
+        book.note(title, budget_bytes=MEMORY_BYTES, runs=[peak(clips, WIDTHS[0]) for clips in CLIPS])
+    for title in book.wanted("memory over width"):
+        book.note(title, budget_bytes=MEMORY_BYTES, runs=[peak(CLIPS_OF_WIDTHS, width) for width in WIDTHS])
+    for title in book.wanted("rates of swin3d_b"):
+        model = load_model("torchvision:swin3d_b")
+        layers = model.card.default_layers
+        shapes = {info.name: info.shape for info in model.layers()}
+        widths = {layer: torch.Size(shapes[layer][1:]).numel() for layer in layers}
+        book.note(title, widths=widths, rates=rates(model, layers, pooling="none").model_dump())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""Writes docs/scale.md from benchmarks/results/scale.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from harness import RESULTS
+from videotcav.costs import Costs, Rates, costs
+
+PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
+MEMORY_BYTES = 2 * 2**30
+SET_CLIPS = 2000
+CLASSES = 400
+POOLED_BY = 49  # positions of space in a grid of 7 × 7, the smallest of the layers
+
+TEXT = """# From one laptop to all of Kinetics
+
+*This page is written by `benchmarks/scale_page.py` from `benchmarks/results/scale.json`.*
+
+A study over 240 000 clips is the same command as one over 50. What the passes produce is kept as rows, one a clip and
+layer, by what it was made of; everything after that reads rows in blocks.
+
+## Nothing is passed twice
+
+    videotcav run study.toml --store rows/                    # or s3://bucket/rows, with pip install "videotcav[s3]"
+
+A row is found by the sha256 of the weights as they are loaded, of the network's structure and code, of the clip's
+bytes, and by sampling, layer, pooling, precision, clips a pass, class and score (for gradients), and the versions of
+what computed it. It is never found by a name, so nothing in a store can be out of date: whatever changes is another
+row. A study that adds a concept, a class or a layer passes what is new, and no more. Several runs may share a store, at
+the same time too.
+
+Rows lie in shards (safetensors, with a checksum for every block of columns) that appear whole or not at all. One that
+is damaged all the same is told in a sentence, removed, and its clips are passed again.
+
+**Without `--store`** rows lie beside the run folder, as `.NAME-rows`, until the run is complete. So a run that is
+killed at any moment goes on where it was when the same command is given again: no finished shard is computed again,
+and the results are the same to the last bit. `tests/test_resume.py` kills forty runs at random moments.
+
+**To the last bit** whatever came from the store: every pass has the same number of clips (the last is filled up), since
+libraries choose other kernels, which round otherwise, for other sizes; and inner products are summed over grains of
+256 rows and slices of 2048 columns in one order, whatever the memory, the threads and the shards.
+
+The rows of another version of torch, numpy, PyAV or videotcav are not used. An old store can be removed; nothing else
+refers to it.
+
+## Memory
+
+`videotcav run --memory` (2 GiB by default) bounds what inner products take beside the model and its passes. Pairs of
+panels of rows are multiplied a block of columns at a time; Gram blocks that do not fit lie in files.
+
+Peak resident memory of runs of their own, `--memory` {budget}:
+
+| clips | activations a clip | rows in the store | before | peak | above the start |
+| ---: | ---: | ---: | ---: | ---: | ---: |
+{memory}
+
+What still grows with the width of a row is the model's own pass: its clips' activations, their gradients, and what the
+network keeps for its backward pass.
+
+## The cost model
+
+`videotcav.costs.costs` with n set clips, m class clips of which m_k are of class k, and Σd activations over all layers:
+
+| stage | cost |
+| --- | --- |
+| passes | n + m forward, m of them also backward |
+| store | 4 (n + m) Σd bytes, written once |
+| products | 2 Σd (n (n + 1) / 2 + n m + Σ m_k (m_k + 1) / 2) operations in float64 |
+| reading | 4 Σd bytes a row, once for every pair of panels that it is in |
+| Gram blocks | 8 (n² + n m + m²) bytes a layer; between classes they stay empty |
+| statistics | 8 · max(m², resamples · m · classes) bytes, in memory |
+
+Against measured runs of the bundled Video Swin at three layers, with rates from one pass and 64 MiB of rows just
+before ({machine}):
+
+| clips | passes + store + reading + products | predicted | measured | ratio | bytes predicted | written |
+| ---: | --- | ---: | ---: | ---: | ---: | ---: |
+{checked}
+
+## On paper: Kinetics-400 and a million clips
+
+swin3d_b at {layers}, {width:,} activations a clip; {sets:,} concept and random clips, all others class clips of
+{classes} classes. Seconds are those of **one core of this machine** ({forward:.2f} clips a second forward,
+{backward:.2f} forward and backward); they divide by the number of workers, as every shard and every pair of panels is
+work of its own.
+
+| | 240 000 clips | 1 000 000 clips | 240 000, pooled over space |
+| --- | ---: | ---: | ---: |
+{paper}
+
+**Where it breaks first.**
+
+1. *The statistics*, {statistics}: their arrays over class clips are dense (one column a clip, and resamples × clips ×
+   classes for the bootstrap). A study of one class at a time needs {one_class}; all {classes} classes in one study do
+   not fit a machine.
+2. *The store* without pooling: {unpooled}. `pooling = "space"` brings it to {pooled}.
+3. *Time*: the passes, which need accelerators; products and reading are {share} of one worker's time.
+4. The index of a shelf is read at the start, one request a shard; a shard of such wide rows holds one or two clips, so
+   that an object store answers some {requests:,} requests a layer. Pooled, a shard holds 32 clips.
+
+Not measured here: more than one machine, a GPU's passes, an object store over a network (the tests use a local S3
+server).
+"""
+
+
+def main() -> None:
+    """Writes the page."""
+    cells = json.loads((RESULTS / "scale.json").read_text(encoding="utf-8"))["cells"]
+    found = {title: cell["findings"] for title, cell in cells.items()}
+    memory = [run for title in ("memory over clips", "memory over width") for run in found[title]["runs"]]
+    big = found["rates of swin3d_b"]
+    widths, rates = big["widths"], Rates(**big["rates"])
+    pooled_widths = {layer: width // POOLED_BY for layer, width in widths.items()}
+    cases = [of_kinetics(240_000, widths, rates), of_kinetics(1_000_000, widths, rates)]
+    pooled = of_kinetics(240_000, pooled_widths, rates)
+    one_class = costs(set_clips=SET_CLIPS, class_clips=[600], widths=widths, memory_bytes=MEMORY_BYTES)
+    beside = cases[0].seconds["products"] + cases[0].seconds["reading"] + cases[0].seconds["store"]
+    machine = cells["cost model"]["machine"]
+    text = TEXT.format(
+        budget=size(found["memory over clips"]["budget_bytes"]),
+        memory="\n".join(map(memory_row, memory)),
+        machine=f"{machine['processor']}, {machine['threads']} thread, torch {machine['versions']['torch']}",
+        checked="\n".join(map(checked_row, found["cost model"]["runs"])),
+        layers=", ".join(f"`{layer}`" for layer in widths),
+        width=sum(widths.values()),
+        sets=SET_CLIPS,
+        classes=CLASSES,
+        forward=rates.forward,
+        backward=rates.forward_and_backward,
+        paper="\n".join(paper_rows([*cases, pooled])),
+        statistics=size(cases[0].statistics_bytes),
+        one_class=size(one_class.statistics_bytes),
+        unpooled=size(cases[0].store_bytes),
+        pooled=size(pooled.store_bytes),
+        share=f"{beside / sum(cases[0].seconds.values()):.0%}",
+        requests=240_000,
+    )
+    PAGE.write_text(text, encoding="utf-8")
+    print(PAGE.name)
+
+
+def of_kinetics(clips: int, widths: dict[str, int], rates: Rates) -> Costs:
+    """A study over so many clips, nearly all of them class clips."""
+    of_class = [(clips - SET_CLIPS) // CLASSES] * CLASSES
+    return costs(set_clips=SET_CLIPS, class_clips=of_class, widths=widths, memory_bytes=MEMORY_BYTES, rates=rates)
+
+
+def memory_row(run: dict[str, Any]) -> str:
+    """One run's line of the memory table."""
+    above = size(run["peak_bytes"] - run["before_bytes"])
+    shown = [size(run[name]) for name in ("bytes_written", "before_bytes", "peak_bytes")]
+    return f"| {run['clips']:,} | {run['width']:,} | " + " | ".join([*shown, above]) + " |"
+
+
+def checked_row(run: dict[str, Any]) -> str:
+    """One run's line of prediction and measurement."""
+    predicted, measured = run["predicted"], run["measured"]
+    parts = " + ".join(f"{seconds:.2f}" for seconds in predicted["seconds"].values())
+    whole = sum(predicted["seconds"].values())
+    cells = [
+        f"{run['clips']}",
+        f"{parts} s",
+        f"{whole:.2f} s",
+        f"{measured['seconds']:.2f} s",
+        f"{whole / measured['seconds']:.2f}",
+        size(predicted["store_bytes"]),
+        size(measured["bytes_written"]),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def paper_rows(cases: list[Costs]) -> list[str]:
+    """The table of what was not run."""
+    rows = [
+        ("store", [size(case.store_bytes) for case in cases]),
+        ("read from it for products", [size(case.read_bytes) for case in cases]),
+        ("operations in float64", [f"{case.operations:.1e}" for case in cases]),
+        ("Gram blocks' address space", [size(case.gram_bytes) for case in cases]),
+        ("memory of the statistics", [size(case.statistics_bytes) for case in cases]),
+        *((f"{stage}, one core", [span(case.seconds[stage]) for case in cases]) for stage in cases[0].seconds),
+    ]
+    return [f"| {name} | {' | '.join(values)} |" for name, values in rows]
+
+
+def size(count: float) -> str:
+    """Bytes for people."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if count < 1024:  # noqa: PLR2004 - the next unit
+            return f"{count:.3g} {unit}"
+        count /= 1024
+    return f"{count:,.0f} PiB"
+
+
+def span(seconds: float) -> str:
+    """A time for people."""
+    hours = seconds / 3600
+    return f"{hours:,.1f} hours" if hours < 48 else f"{hours / 24:,.0f} days"  # noqa: PLR2004 - two days
+
+
+if __name__ == "__main__":
+    main()
