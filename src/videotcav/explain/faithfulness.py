@@ -32,7 +32,8 @@ Score = Callable[[Tensor], Tensor]
 def energy_ratio(cam: Tensor, inside: Tensor) -> Tensor:
     """The share of the map inside the boxes ÷ the boxes' share of the volume, `clip`: 1 is chance.
 
-    `inside` is `clip time height width`, bool. NaN for a clip without a box, or boxes that are everything.
+    The energy-based pointing game of Wang et al. 2020 (Score-CAM), over what a flat map would score. `inside` is
+    `clip time height width`, bool. NaN for a clip without a box, or boxes that are everything.
     """
     energy = reduce(cam * inside, "b t h w -> b", "sum") / reduce(cam, "b t h w -> b", "sum")
     volume = reduce(inside.to(cam.dtype), "b t h w -> b", "mean")
@@ -42,7 +43,7 @@ def energy_ratio(cam: Tensor, inside: Tensor) -> Tensor:
 def pointing_in_space(cam: Tensor, inside: Tensor) -> Tensor:
     """Whether the map's strongest point lies inside a box of its own frame, `clip`: 1 hit, 0 miss.
 
-    Several points of equal strength count by the share of them that lies inside, so that a flat map scores chance.
+    The pointing game of Zhang et al. 2016, section 4.2. Several points of equal strength count by the share of them that lies inside, so that a flat map scores chance.
     """
     peak = cam == reduce(cam, "b t h w -> b 1 1 1", "max")
     hits = reduce((peak & inside).to(cam.dtype), "b t h w -> b", "sum") / reduce(
