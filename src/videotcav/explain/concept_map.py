@@ -1,8 +1,8 @@
 """CAV maps (METHOD 1 and 6): where and when in a clip the sensitivity to a concept sits, and whether it is chance.
 
-The sensitivity S = g·v (Kim et al. 2018, equation 1) is a sum over channels and positions; left unsummed over the positions it is a density over
-time, height and width. With v = Xᵀα it is Σᵢ αᵢ Dᵢ, where Dᵢ = Σ_c g_c X_ic is the density of clip i's activation:
-once these are known, a thousand null directions cost a small matrix product.
+The sensitivity S = g·v (Kim et al. 2018, equation 1) is a sum over channels and positions; left unsummed over the
+positions it is a density over time, height and width. With v = Xᵀα it is Σᵢ αᵢ Dᵢ, where Dᵢ = Σ_c g_c X_ic is the
+density of clip i's activation: once these are known, a thousand null directions cost a small matrix product.
 """
 
 from __future__ import annotations

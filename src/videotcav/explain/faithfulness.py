@@ -43,7 +43,8 @@ def energy_ratio(cam: Tensor, inside: Tensor) -> Tensor:
 def pointing_in_space(cam: Tensor, inside: Tensor) -> Tensor:
     """Whether the map's strongest point lies inside a box of its own frame, `clip`: 1 hit, 0 miss.
 
-    The pointing game of Zhang et al. 2016, section 4.2. Several points of equal strength count by the share of them that lies inside, so that a flat map scores chance.
+    The pointing game of Zhang et al. 2016, section 4.2.
+    Several points of equal strength count by the share of them that lies inside, so that a flat map scores chance.
     """
     peak = cam == reduce(cam, "b t h w -> b 1 1 1", "max")
     hits = reduce((peak & inside).to(cam.dtype), "b t h w -> b", "sum") / reduce(
