@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor, nn
 
+from videotcav.captum_form import CaptumConcept, captum_scores, clips_of
 from videotcav.concepts.sets import read_sets
 from videotcav.errors import ConceptError
 from videotcav.explain import draws
@@ -24,15 +26,20 @@ from videotcav.video.clips import Clips, read_clips
 
 @dataclass(frozen=True)
 class TcavResults:
-    """Rows of results that print as a table, in a terminal and in Jupyter."""
+    """Rows of results that print as a table, in a terminal and in Jupyter; `ids` are captum's numbers of concepts."""
 
     results: tuple[Result, ...]
+    ids: Mapping[str, int] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Result]:
         return iter(self.results)
 
     def __len__(self) -> int:
         return len(self.results)
+
+    def as_captum(self) -> dict[str, dict[str, dict[str, Tensor]]]:
+        """The scores as `captum.concept.TCAV.interpret` gives them, see `captum_scores`."""
+        return captum_scores(self.results, self.ids)
 
     def __repr__(self) -> str:
         return results_table_text(self.results)
@@ -59,9 +66,9 @@ def tcav(
     *,
     target: str,
     clips: Clips,
-    concepts: Mapping[str, Clips],
-    random: Clips,
-    layers: Sequence[str] | None = None,
+    concepts: Mapping[str, Clips] | Sequence[CaptumConcept],
+    random: Clips | CaptumConcept,
+    layers: Sequence[str | nn.Module] | None = None,
     pooling: Pooling = "none",
     settings: AnalysisSettings | None = None,
 ) -> TcavResults:
@@ -73,9 +80,9 @@ def tcav(
         clips: clips of that class.
         concepts: clips of each concept, by `name/kind` or by `name` alone (then `spatiotemporal`). Kinds of one
             concept are paired by position: clip i of `racket/frozen` is the twin of clip i of
-            `racket/spatiotemporal`.
-        random: the pool that random sets and pseudo-concepts are drawn from.
-        layers: names of layers; the model's default ones when left out.
+            `racket/spatiotemporal`. Or captum's `Concept` objects, whose loaders yield preprocessed clips.
+        random: the pool that random sets and pseudo-concepts are drawn from; clips or a captum `Concept`.
+        layers: names of layers, or the modules themselves; the model's default ones when left out.
         pooling: which axes of an activation are averaged.
         settings: how CAVs are trained, tested and judged.
 
@@ -83,16 +90,23 @@ def tcav(
         NotEnoughData: fewer clips or draws than the tests can stand on; says the number needed.
         NumericalError: NaN or infinity in the model; names clip and layer.
     """
-    groups = [*((None, each) for each in (*concepts.values(), random)), (target, clips)]
+    if isinstance(concepts, Mapping):
+        named, numbers = dict(concepts), list(range(len(concepts)))
+    else:
+        named, numbers = {each.name: clips_of(each) for each in concepts}, [each.id for each in concepts]
+    numbered = {"/".join(_concept_and_kind(name)): number for name, number in zip(named, numbers, strict=True)}
+    numbered["random"] = random.id if isinstance(random, CaptumConcept) else len(named)
+    pool = clips_of(random) if isinstance(random, CaptumConcept) else random
+    groups = [*((None, each) for each in (*named.values(), pool)), (target, clips)]
     measured = measure(
         model,
         [Batch(_names(each), each.pixels, class_name) for class_name, each in groups],
         classes=[target],
-        layers=layers or model.card.default_layers,
+        layers=[model.layer_name(layer) for layer in layers or model.card.default_layers],
         pooling=pooling,
     )
     rows, first = [], 0
-    for name, each in concepts.items():
+    for name, each in named.items():
         concept, kind = _concept_and_kind(name)
         ids = tuple(str(position) for position in range(len(each)))
         rows.append(ConceptRows(concept=concept, kind=kind, ids=ids, clips=_rows(each, first)))
@@ -100,19 +114,29 @@ def tcav(
     results = analyse(
         measured.grams,
         concepts=rows,
-        random=_rows(random, first),
+        random=_rows(pool, first),
         classes={target: _rows(clips, 0)},
         settings=settings,
     )
-    return TcavResults(tuple(results))
+    return TcavResults(tuple(results), numbered)
 
 
-def grad_cam(model: VideoModel, clips: Clips, *, target: str, layer: str | None = None) -> CamMaps:
+def grad_cam(
+    model: VideoModel,
+    clips: Clips,
+    *,
+    target: str,
+    layer: str | nn.Module | None = None,
+    reshape_transform: Callable[[Tensor], Tensor] | None = None,
+) -> CamMaps:
     """Where and when the model looks for the class `target` in each clip (Grad-CAM), shown in Jupyter as a strip.
 
-    `layer` is the deepest default layer that still has time, height and width when left out.
+    `layer` is the deepest default layer that still has time, height and width when left out. `reshape_transform` folds
+    what the layer gives, as grad-cam takes it, where the model's card does not say the layout.
     """
-    layer = layer or last_spatial_layer(model)
+    if reshape_transform is not None:
+        model = replace(model, reshape_transform=reshape_transform)
+    layer = last_spatial_layer(model) if layer is None else model.layer_name(layer)
     maps, _ = class_maps(model, clips.pixels, layer=layer, classes=[model.class_index(target)])
     return CamMaps(clips=clips.records, maps=maps[0].cpu().numpy(), target=target, layer=layer)
 

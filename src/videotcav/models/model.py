@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -75,11 +75,14 @@ class LayerInfo:
 class VideoModel:
     """A video classifier whose layers and classes can be named.
 
-    Call it with pixels `clip channel time height width`; `tap` and `passes` look inside.
+    Call it with pixels `clip channel time height width`; `tap` and `passes` look inside. `reshape_transform` folds the
+    outputs of layers whose layout the card does not say, as grad-cam takes it: a layer's output in, and out
+    `clip channel time height width`.
     """
 
     module: nn.Module
     card: ModelCard
+    reshape_transform: Callable[[Tensor], Tensor] | None = None
 
     @property
     def name(self) -> str:
@@ -128,6 +131,17 @@ class VideoModel:
         suggestion = f"; closest: {near}" if near else ""
         raise LayerNotFound(f"no layer '{name}' in {self._short_name}{suggestion}. List them: {listing}")
 
+    def layer_name(self, layer: str | nn.Module) -> str:
+        """The name of a layer given by name or as the module itself. Raises LayerNotFound."""
+        if isinstance(layer, str):
+            self.layer(layer)
+            return layer
+        modules: dict[str, nn.Module] = dict(self.module.named_modules())
+        for name, part in modules.items():
+            if part is layer and name:
+                return name
+        raise LayerNotFound(f"this {type(layer).__name__} is no part of {self._short_name}; name it, or take its own")
+
     def layers(self) -> tuple[LayerInfo, ...]:
         """The layers that can be named, in the module's order, seen in one forward pass of zeros.
 
@@ -167,8 +181,17 @@ class VideoModel:
 
     def fold(self, layer: str, output: Tensor) -> Tensor:
         """The layer's output as `clip channel time height width`. Raises LayoutError naming the layer."""
+        layout = self.layout_of(layer)
+        if not layout and self.reshape_transform is not None:
+            folded = self.reshape_transform(output)
+            if folded.ndim == len("bcthw") and len(folded) == len(output):
+                return folded
+            raise LayoutError(
+                f"reshape_transform makes {tuple(folded.shape)} of layer '{layer}' {tuple(output.shape)}; "
+                "needed: clip channel time height width"
+            )
         try:
-            return fold(output, self.layout_of(layer), _look_up(self.card.grids, layer))
+            return fold(output, layout, _look_up(self.card.grids, layer))
         except LayoutError as error:
             raise LayoutError(f"layer '{layer}' of {self._short_name}: {error}") from None
 
