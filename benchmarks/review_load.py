@@ -1,0 +1,154 @@
+"""Reviewers at once, a server that is killed under them, and a folder of 50 000 candidates.
+
+Decisions: eight people decide over HTTP; the server is killed (SIGKILL) again and again and started anew; who got no
+answer sends the same request again. Then every decision must be there once.
+Candidates: a table of 50 000, what `concepts show` and the page's first requests take.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+from harness import Book, options
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from campaign.served import Served
+from videotcav.concepts.ledger import Ledger
+from videotcav.concepts.sets import ClipRecord, write_records
+from videotcav.concepts.show import summarise
+
+
+def main() -> None:
+    """Takes both cells."""
+    parser = options(__doc__)
+    parser.add_argument("--decisions", type=int, default=10_000)
+    parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--candidates", type=int, default=50_000)
+    arguments = parser.parse_args()
+    book = Book(__file__, "the review under load", arguments)
+    for title in book.wanted("decisions", "candidates"):
+        with tempfile.TemporaryDirectory() as folder:
+            if title == "decisions":
+                book.note(title, **_decisions(Path(folder), arguments.decisions, arguments.kills))
+            else:
+                book.note(title, **_candidates(Path(folder), arguments.candidates))
+
+
+def table(folder: Path, candidates: int) -> Path:
+    """A concept folder whose table names so many candidates; the clips are empty files."""
+    records = []
+    for kind in ("spatiotemporal", "frozen"):
+        (folder / "racket" / kind).mkdir(parents=True)
+    for number in range(candidates):
+        for kind in ("spatiotemporal", "frozen"):
+            name = f"racket/{kind}/{number:06}.mp4"
+            (folder / name).touch()
+            records.append(
+                ClipRecord(
+                    file_name=name, id=f"{number:06}", concept="racket", kind=kind, label="racket",
+                    source=f"match {number // 20}", source_sha256="0" * 64, source_video=f"../v/{number // 20}.mp4",
+                    track=str(number % 20), frames=tuple(range(16)), boxes=((10.0, 10.0, 60.0, 60.0),) * 16,
+                    scores=(0.9,) * 16, frames_per_second=25.0, width=64, height=64, detector="yolo",
+                    detector_sha256="0" * 64, recipe="",
+                )
+            )  # fmt: skip
+    write_records(folder, records)
+    return folder
+
+
+def _decisions(folder: Path, decisions: int, kills: int, reviewers: int = 8) -> dict[str, object]:
+    table(folder, 100)
+    each = decisions // reviewers
+    state = {"served": Served(folder)}
+    keys = json.loads(state["served"].request("GET", "/api/candidates")[1])["key"]
+    retried: Counter[str] = Counter()
+    done: Counter[str] = Counter()
+    started = time.perf_counter()
+
+    def review(name: str) -> None:
+        for number in range(each):
+            body = {"reviewer": name, "verdict": ("accept", "reject")[number % 2], "keys": [keys[number % len(keys)]]}
+            body |= {"gesture": f"gesture-{name}-{number:06}"}
+            while True:
+                try:
+                    status, _ = state["served"].request("POST", "/api/decisions", body)
+                except (OSError, http.client.HTTPException):
+                    status = 0
+                if status == 200:  # noqa: PLR2004 - HTTP's OK
+                    break
+                retried[name] += 1
+                time.sleep(0.05)
+            done[name] += 1
+
+    people = [threading.Thread(target=review, args=(f"reviewer {number}",)) for number in range(reviewers)]
+    for person in people:
+        person.start()
+    for kill in range(kills):
+        while done.total() < (kill + 1) * decisions // (kills + 1):
+            time.sleep(0.01)
+        state["served"].end(signal.SIGKILL)
+        state["served"] = Served(folder)
+    for person in people:
+        person.join()
+    seconds = time.perf_counter() - started
+    state["served"].end(signal.SIGINT)
+    with Ledger(folder) as ledger:
+        rows = ledger.decisions()
+    wanted = {f"gesture-reviewer {person}-{number:06}" for person in range(reviewers) for number in range(each)}
+    found = Counter(row.gesture for row in rows)
+    return {
+        "decisions": len(wanted),
+        "reviewers": reviewers,
+        "kills": kills,
+        "sent_again": retried.total(),
+        "lost": len(wanted - set(found)),
+        "doubled": sum(count - 1 for count in found.values()),
+        "decisions_per_second": len(wanted) / seconds,
+    }
+
+
+def _candidates(folder: Path, candidates: int) -> dict[str, object]:
+    table(folder, candidates)
+    taken: dict[str, object] = {"candidates": candidates}
+
+    def timed(name: str, start: float) -> None:
+        taken[f"{name}_seconds"] = time.perf_counter() - start
+
+    start = time.perf_counter()
+    summarise(folder)
+    timed("concepts_show", start)
+    start = time.perf_counter()
+    served = Served(folder)
+    timed("start", start)
+    key = ""
+    for name, address in (
+        ("candidates", "/api/candidates"),
+        ("standings", "/api/standings"),
+        ("summary", "/api/summary"),
+    ):
+        start = time.perf_counter()
+        answer = served.request("GET", address)[1]
+        timed(name, start)
+        if name == "candidates":
+            key = json.loads(answer)["key"][0]
+            taken["candidates_bytes"] = len(answer)
+    for number, name in enumerate(("first_decision", "second_decision")):
+        start = time.perf_counter()
+        body = {"reviewer": "Ada", "verdict": "accept", "keys": [key], "gesture": f"gesture-{number}"}
+        assert served.request("POST", "/api/decisions", body)[0] == 200  # noqa: PLR2004, S101 - HTTP's OK
+        timed(name, start)
+    served.end(signal.SIGINT)
+    return taken
+
+
+if __name__ == "__main__":
+    main()
