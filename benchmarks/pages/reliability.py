@@ -84,7 +84,8 @@ def main() -> None:
     inputs, load, apart = (_cells(name) for name in ("hostile_inputs", "review_load", "decode_apart"))
     text = INTRO + INPUTS + "".join(f"{line}\n" for line in _inputs(inputs)) + "\n" + FAULTS
     text += "## Load\n\n" + "".join(f"{line}\n" for line in _load(load)) + "\n"
-    text += "## What decoding apart costs\n\n" + "".join(f"{line}\n" for line in _apart(apart)) + "\n"
+    if apart:
+        text += "## What decoding apart costs\n\n" + "".join(f"{line}\n" for line in _apart(apart)) + "\n"
     PAGE.write_text(text + CAPTUM + FOUND, encoding="utf-8")
 
 
