@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from av.container import InputContainer
@@ -253,7 +253,10 @@ def _read_timeline(path: Path, container: InputContainer, stream: VideoStream) -
 
 def _as_shown(frame: VideoFrame, to_rgb: VideoReformatter) -> Frames:
     """The frame as uint8 `height width channel`, turned and mirrored as its display matrix asks."""
-    pixels = to_rgb.reformat(frame, format="rgb24").to_ndarray().astype(np.uint8, copy=False)
+    plane = to_rgb.reformat(frame, format="rgb24").planes[0]
+    # A view: the rows of a plane may be longer than the picture, and a large picture is worth copying once only.
+    rows = np.frombuffer(cast("memoryview", plane), dtype=np.uint8).reshape(-1, plane.line_size)
+    pixels: Frames = rows[: plane.height, : 3 * plane.width].reshape(plane.height, plane.width, 3)
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if not isinstance(matrix, SideData):
         return pixels
