@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from videotcav.engine.local import Engine, here
 from videotcav.errors import ModelError, StudyFileError
 from videotcav.explain.standing import standings
 from videotcav.measure import DEFAULT_MEMORY_BYTES
@@ -45,6 +46,7 @@ def compare(
     skip_bad: bool = False,
     store: Path | str | None = None,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    engine: Engine = here,
     progress: Progress = silent,
 ) -> tuple[Path, tuple[Standing, ...]]:
     """The folder of the comparison and where each model stands, see `Standing`.
@@ -64,7 +66,12 @@ def compare(
         for label, study in zip(labels, studies, strict=True):
             place = Path(RUNS) / re.sub(r"[^A-Za-z0-9.]+", "-", label).strip("-")
             run = study.run(
-                folder / place, skip_bad=skip_bad, store=store, memory_bytes=memory_bytes, progress=progress
+                folder / place,
+                skip_bad=skip_bad,
+                store=store,
+                memory_bytes=memory_bytes,
+                engine=engine,
+                progress=progress,
             )
             rows += standings(label, run.results, statistic=first.study.primary)
             card = study.model.card

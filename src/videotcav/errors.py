@@ -1,6 +1,7 @@
 """Everything that can go wrong, as one tree.
 
-Every message is one sentence or a short list: what was wrong, where, and what to do.
+Every message is one sentence or a short list: what was wrong, where, and what to do. An error survives the way from
+one process to another.
 
     VideotcavError
     ├── VideoError            a video file cannot be read: names the file and the reason
@@ -16,6 +17,7 @@ Every message is one sentence or a short list: what was wrong, where, and what t
     ├── AuditError            results that are to be audited have none of the forms that are read
     ├── RunFolderError        a run folder cannot be written or is not one
     ├── StoreError            a store of rows cannot be read or written
+    ├── EngineError           the machines that should do the work cannot be reached, or were lost
     └── MissingExtra          an optional package is not installed; says which extra brings it
 """
 
@@ -23,6 +25,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 
 class VideotcavError(Exception):
@@ -37,6 +40,9 @@ class VideoError(VideotcavError):
         self.reason = reason
         super().__init__(f"{path}: {reason}")
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.path, self.reason)
+
 
 class VideosError(VideoError):
     """Several video files cannot be used; `reasons` maps each path to its reason."""
@@ -49,6 +55,9 @@ class VideosError(VideoError):
         self.path = next(iter(self.reasons), "")
         self.reason = "several videos cannot be read"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.reasons,)
+
 
 class StudyFileError(VideotcavError):
     """A study file has mistakes; `problems` lists each with its key and what to do."""
@@ -59,6 +68,9 @@ class StudyFileError(VideotcavError):
         listed = "\n".join(f"  {problem}" for problem in self.problems)
         mistakes = "mistake" if len(self.problems) == 1 else "mistakes"
         super().__init__(f"{path}: {len(self.problems)} {mistakes}\n{listed}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.path, self.problems)
 
 
 class ConceptError(VideotcavError):
@@ -101,11 +113,19 @@ class StoreError(VideotcavError):
     """A store of rows cannot be read or written."""
 
 
+class EngineError(VideotcavError):
+    """The machines that should do the work cannot be reached, are too small, or were lost."""
+
+
 class MissingExtra(VideotcavError):
     """An optional package is not installed."""
 
     def __init__(self, package: str, *, extra: str, purpose: str) -> None:
+        self.package, self.extra, self.purpose = package, extra, purpose
         super().__init__(f'{purpose} needs {package}: pip install "videotcav[{extra}]"')
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), extra=self.extra, purpose=self.purpose), (self.package,)
 
 
 class VideotcavWarning(UserWarning):

@@ -220,7 +220,10 @@ def measure(
                 )
             except RowsLost:
                 attempts -= 1
-        raise StoreError(f"the store {store.place} damages what it is given; check its disk, or name another place")
+        raise StoreError(
+            f"the store {store.place} does not give back what it is given; check its disk, or name another place, "
+            "which for several machines must be one that all of them reach"
+        )
 
 
 def _pass(
@@ -267,26 +270,40 @@ def _grams(
     n, m = len(keys[None]), sum(len(keys[name]) for name in classes)
     in_memory = len(layers) * 8 * (n + m) ** 2 <= memory_bytes // 2
     scratch = None if in_memory else Path(store.root) if store.is_local else Path(tempfile.gettempdir())
-    found = {}
+    blocks = {layer: _Blocks(n, m, scratch) for layer in layers}
+    work = []
     for layer in layers:
         rows = grains(passing.recipe(layer, None), keys[None])
         for name in classes:
             rows += grains(passing.recipe(layer, name), keys[name], name)
-        kernel, cross, gradients = (Matrix(*shape, scratch=scratch) for shape in ((n, n), (m, n), (m, m)))
-        for pair, products in engine(Multiplier(store), pairs_of_panels(rows, memory_bytes=memory_bytes // 2)):
-            top, left = pair.first_start, pair.second_start
-            upper, before = (
-                max(0, n - top),
-                max(0, n - left),
-            )  # rows and columns of set clips, the others of class clips
-            _put_symmetric(kernel, top, left, products[:upper, :before])
-            cross.put(max(0, left - n), top, products[:upper, before:].T)
-            _put_symmetric(gradients, max(0, top - n), max(0, left - n), products[upper:, before:])
-        found[layer] = Gram(kernel.array, cross.array, gradients.array)
-    return found
+        work += pairs_of_panels(rows, memory_bytes=memory_bytes // 2, of=layer)
+    for pair, products in engine(Multiplier(store), work):
+        blocks[pair.of].put(products, pair.first_start, pair.second_start)
+    return {layer: some.gram() for layer, some in blocks.items()}
 
 
-def _put_symmetric(matrix: Matrix, top: int, left: int, block: npt.NDArray[np.float64]) -> None:
+class _Blocks:
+    """The Gram blocks of a layer while they are filled: n rows of set clips and then m of class clips."""
+
+    def __init__(self, n: int, m: int, scratch: Path | None) -> None:
+        self._n = n
+        self._kernel, self._cross, self._gradients = (
+            Matrix(*shape, scratch=scratch) for shape in ((n, n), (m, n), (m, m))
+        )
+
+    def put(self, products: npt.NDArray[np.float64], top: int, left: int) -> None:
+        """Fills in the products of all rows from `top` with all rows from `left`."""
+        n = self._n
+        upper, before = max(0, n - top), max(0, n - left)  # how many of them are set clips
+        _put_symmetric(self._kernel, products[:upper, :before], top, left)
+        self._cross.put(max(0, left - n), top, products[:upper, before:].T)
+        _put_symmetric(self._gradients, products[upper:, before:], max(0, top - n), max(0, left - n))
+
+    def gram(self) -> Gram:
+        return Gram(self._kernel.array, self._cross.array, self._gradients.array)
+
+
+def _put_symmetric(matrix: Matrix, block: npt.NDArray[np.float64], top: int, left: int) -> None:
     matrix.put(top, left, block)
     matrix.put(left, top, block.T)
 

@@ -72,6 +72,7 @@ def test_json_is_one_document_on_standard_output(
         (["layers", "torchvison:swin3d_t"], "torchvision"),
         (["run", "nowhere.toml"], "nowhere.toml"),
         (["report", "nowhere"], "nowhere is not a folder"),
+        (["run", "study.toml", "--workers", "2"], "--address, --workers and --gpus-per-worker are for --engine ray"),
         (["cam", "nowhere.mp4", "--model", "OWN", "--class", "yes", "-o", "x.mp4"], "nowhere.mp4: there is no such"),
         (["cam", "nowhere.mp4", "--model", "OWN", "--class", "yess", "-o", "x.mp4"], "closest: 'yes'"),
         (["cam", "nowhere.mp4", "--model", "OWN", "--layer", "1.0", "-o", "x.mp4"], "no layer '1.0'"),

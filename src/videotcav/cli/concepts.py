@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
+from videotcav.cli.engines import Address, CpusPerWorker, EngineOption, GpusPerWorker, Where, Workers, engine_of
 from videotcav.errors import ConceptError
 
 concepts = typer.Typer(help="Concept sets from your own videos: detect, track, crop, twin.", no_args_is_help=True)
@@ -41,11 +42,17 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
     overlay: Annotated[Path | None, typer.Option(help="Folder for videos that show the tracks.")] = None,
     *,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and say so.")] = False,
+    engine: EngineOption = Where.LOCAL,
+    address: Address = None,
+    workers: Workers = None,
+    cpus_per_worker: CpusPerWorker = 1.0,
+    gpus_per_worker: GpusPerWorker = 0.0,
 ) -> None:
     """Cut candidate clips of things out of videos, with their frozen, shuffled and reversed twins."""
     from videotcav.concepts.detect import load_detector  # noqa: PLC0415 - slow to import
     from videotcav.concepts.propose import propose  # noqa: PLC0415 - as above
 
+    where = engine_of(engine, address=address, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker)
     loaded = load_detector(detector, form=form, class_names=_lines(names))
     proposal = propose(
         videos,
@@ -57,6 +64,7 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
         overlay=overlay,
         skip_bad=skip_bad,
         progress=context.obj.progress,
+        engine=where,
     )
     for video, reason in proposal.skipped.items():
         context.obj.say(f"left out {video}: {reason}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -17,6 +17,7 @@ from videotcav.cli.audit import audit
 from videotcav.cli.cam import cam, faithfulness
 from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice, parsed_bytes, show_warnings
+from videotcav.cli.engines import Address, CpusPerWorker, EngineOption, GpusPerWorker, Where, Workers, engine_of
 from videotcav.cli.models import layers, models
 from videotcav.cli.options import Device, PrecisionOption
 from videotcav.cli.paper import paper
@@ -128,6 +129,11 @@ def run(
     ] = "2GiB",
     device: Device = None,
     precision: PrecisionOption = "fp32",
+    engine: EngineOption = Where.LOCAL,
+    address: Address = None,
+    workers: Workers = None,
+    cpus_per_worker: CpusPerWorker = 1.0,
+    gpus_per_worker: GpusPerWorker = 0.0,
 ) -> None:
     """Run a study: which concepts move which class, at which layer, and how sure that is.
 
@@ -138,15 +144,19 @@ def run(
 
     voice: Voice = context.obj
     memory_bytes = parsed_bytes(memory)
+    where = engine_of(engine, address=address, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker)
+    how: dict[str, Any] = {
+        "skip_bad": skip_bad,
+        "store": store,
+        "memory_bytes": memory_bytes,
+        "engine": where,
+        "progress": voice.progress,
+    }
     studies = load_studies(study, device=device, precision=precision)  # type: ignore[arg-type] # checked there
     if len(studies) == 1:
-        run = studies[0].run
-        found = run(output, skip_bad=skip_bad, store=store, memory_bytes=memory_bytes, progress=voice.progress)
-        _conclude(voice, found)
+        _conclude(voice, studies[0].run(output, **how))
         return
-    folder, standings = compare(
-        studies, output, skip_bad=skip_bad, store=store, memory_bytes=memory_bytes, progress=voice.progress
-    )
+    folder, standings = compare(studies, output, **how)
     page = folder / "report.html"
     facts = {"run": folder, "report": page, "standings": [row.model_dump() for row in standings]}
     voice.result("\n".join([*comparison_sentences(*read_comparison(folder)), "", str(page)]), facts)

@@ -1,13 +1,13 @@
 """From videos to a folder of candidate clips: START HERE to follow the route of this room.
 
-decode (a thread ahead) ─→ detect (this thread) ─→ track, choose, cut, write (a thread behind)
+decode (a thread ahead) ─→ detect (this thread, or an engine's) ─→ track, choose, cut, write (a thread behind)
 """
 
 from __future__ import annotations
 
 import glob
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from videotcav.concepts.overlay import write_overlay
 from videotcav.concepts.recipe import Recipe
 from videotcav.concepts.sets import VIDEO_SUFFIXES
 from videotcav.concepts.track import tracks_of
-from videotcav.concepts.watch import Job, Seen, watch
+from videotcav.concepts.watch import Job, Seen, Watcher, in_order
 from videotcav.concepts.workshop import Outcome, Workshop
 from videotcav.errors import ConceptError, VideoError, VideosError, closest
 from videotcav.records import Progress, Record, VideoInfo, silent
@@ -63,13 +63,15 @@ def propose(
     overlay: Path | str | None = None,
     skip_bad: bool = False,
     progress: Progress = silent,
+    engine: Callable[[Watcher, Sequence[Job]], Iterable[Seen]] = Watcher.__call__,
 ) -> Proposal:
     """What was added to the concept folder `out`: clips of every label, as the recipe says.
 
     `videos` are files, folders or patterns. `labels` are names of the detector, or map them to names of concepts;
     `"*"` stands for all other labels. `sources` maps file names (without ending) to what they were cut from, where
     several files come from one recording; by default each file is its own source. `overlay` is a folder for videos
-    that show the tracks, each held in memory whole while it is drawn.
+    that show the tracks, each held in memory whole while it is drawn. `engine` is where videos are decoded and
+    detected in; clips are cut here and in the order of the videos, as what is a duplicate depends on what came before.
 
     Videos that the folder has already are not read again. Raises ConceptError, or VideosError that lists all
     unreadable videos (with `skip_bad` they are left out).
@@ -94,7 +96,7 @@ def propose(
 
     with workshop, ThreadPoolExecutor(1, thread_name_prefix="finish") as behind:
         under_way: Future[None] | None = None
-        for seen in progress(watch(jobs, detector), "proposing", total=len(jobs)):
+        for seen in progress(in_order(engine(Watcher(detector), jobs), jobs), "proposing", total=len(jobs)):
             if seen.damage is not None:
                 if not skip_bad:
                     raise seen.damage

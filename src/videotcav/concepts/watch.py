@@ -44,6 +44,10 @@ class Seen(NamedTuple):
     held: Mapping[int, UInt8Frames] | None
     damage: VideoError | None
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """In another process it holds no frames: to decode them again is cheaper than to send them."""
+        return Seen, (self.job, self.found, self.cuts, None, self.damage)
+
     def frames(self, indices: Sequence[int]) -> UInt8Frames:
         """These frames, uint8 `time height width 3`."""
         if self.held is not None:
@@ -67,8 +71,30 @@ class _Batch(NamedTuple):
     damage: VideoError | None = None
 
 
-def watch(jobs: Sequence[Job], detector: Detector) -> Iterator[Seen]:
-    """Each job with the detections of all its frames."""
+@dataclass
+class Watcher:
+    """A worker that looks at videos with a detector."""
+
+    detector: Detector
+
+    def __call__(self, jobs: Iterable[Job]) -> Iterator[Seen]:
+        """Each job with the detections of all its frames."""
+        return _watch(jobs, self.detector)
+
+
+def in_order(seen: Iterable[Seen], jobs: Iterable[Job]) -> Iterator[Seen]:
+    """The videos in the order of the jobs, in whatever order they were seen."""
+    waiting: dict[str, Seen] = {}
+    wanted = (job.name for job in jobs)
+    name = next(wanted, None)
+    for one in seen:
+        waiting[one.job.name] = one
+        while name in waiting:
+            yield waiting.pop(name)
+            name = next(wanted, None)
+
+
+def _watch(jobs: Iterable[Job], detector: Detector) -> Iterator[Seen]:
     batches = ahead(_batches(jobs, cuts_wanted=not detector.knows_instances), depth=_BATCHES_AHEAD)
     for job, group in groupby(batches, key=lambda batch: batch.job):
         found: list[Detections] = []

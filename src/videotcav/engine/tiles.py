@@ -48,12 +48,16 @@ class Grain:
 
 @dataclass(frozen=True)
 class Panels:
-    """Two panels whose products are one piece of work; the same one twice on the diagonal. Starts are rows."""
+    """Two panels whose products are one piece of work; the same one twice on the diagonal. Starts are rows.
+
+    `of` says whose products they are, where several matrices are computed at once.
+    """
 
     first: tuple[Grain, ...]
     second: tuple[Grain, ...]
     first_start: int
     second_start: int
+    of: str = ""
 
     @property
     def on_diagonal(self) -> bool:
@@ -67,13 +71,13 @@ def grains(recipe: Recipe, clips: Sequence[str], group: str | None = None) -> li
     return [Grain(recipe, tuple(clips[start : start + GRAIN_ROWS]), group) for start in starts]
 
 
-def pairs_of_panels(rows: Sequence[Grain], *, memory_bytes: int) -> list[Panels]:
+def pairs_of_panels(rows: Sequence[Grain], *, memory_bytes: int, of: str = "") -> list[Panels]:
     """All pairs of panels that hold wanted products, each pair once; `memory_bytes` is what one of them may take."""
     size = grains_a_panel(memory_bytes)
     panels = [tuple(rows[first : first + size]) for first in range(0, len(rows), size)]
     starts = [0, *accumulate(sum(len(grain.clips) for grain in panel) for panel in panels)]
     return [
-        Panels(panels[i], panels[j], starts[i], starts[j])
+        Panels(panels[i], panels[j], starts[i], starts[j], of)
         for i, j in combinations_with_replacement(range(len(panels)), 2)
         if any(one.wants(other) for one in panels[i] for other in panels[j])
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,19 @@ class Yolo:
             "max_overlap": max_overlap,
             "weights": self.sha256,
         }
-        self._min_score, self._max_overlap = min_score, max_overlap
+        self._min_score, self._max_overlap, self._threads = min_score, max_overlap, threads
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """In another process it is read again from its file: a session of onnxruntime cannot be sent."""
+        again = partial(
+            Yolo,
+            form=self._form,
+            class_names=self.labels,
+            min_score=self._min_score,
+            max_overlap=self._max_overlap,
+            threads=self._threads,
+        )
+        return again, (self.path.resolve(),)
 
     def __call__(self, frames: Frames) -> list[Detections]:
         """One `Detections` a frame."""

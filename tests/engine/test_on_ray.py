@@ -1,0 +1,167 @@
+"""On a real cluster of several nodes, each with its own processes and object store."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from videotcav import shards
+from videotcav.engine.local import here
+from videotcav.engine.on_ray import OnRay
+from videotcav.engine.store import Store
+from videotcav.errors import EngineError, StoreError, VideotcavWarning
+from videotcav.measure import measure
+from videotcav.models.load import load_model
+from videotcav.records import ClipSpec, ModelCard, Progress, silent
+from videotcav.shards import Clip
+
+pytest.importorskip("ray", reason="needs the extra 'ray'")
+pytestmark = pytest.mark.filterwarnings("ignore:`use_:DeprecationWarning")  # Ray Data looks at its own old settings
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head that does no work, and one node of one core; tests add others."""
+    from ray.cluster_utils import Cluster  # noqa: PLC0415 - slow to import
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    made.add_node(num_cpus=1)
+    yield made
+    import ray  # noqa: PLC0415 - as above
+
+    ray.shutdown()
+    made.shutdown()
+
+
+@dataclass(frozen=True)
+class Squares:
+    """Two results an item: its square, and who made it; it warns of 3 and refuses 13."""
+
+    def __call__(self, items: Iterable[int]) -> Iterator[tuple[int, int]]:
+        for item in items:
+            if item == 13:
+                raise StoreError("13 is not squared")
+            if item == 3:
+                warnings.warn("3 is odd", VideotcavWarning, stacklevel=1)
+            yield item, item * item
+            yield item, -item * item
+
+
+@dataclass(frozen=True)
+class Loader:
+    """Random pixels for a clip. Notes who begins which clip; on the node that is doomed it never ends."""
+
+    notes: Path
+    doomed: str = ""
+
+    def __call__(self, clip: Clip, class_name: str | None) -> Tensor:
+        import ray  # noqa: PLC0415 - in a process of Ray's
+
+        node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else "here"
+        (self.notes / f"{clip.name}@{node}").touch()
+        if self.doomed and node == self.doomed:
+            threading.Event().wait()
+        return torch.randn(3, 2, 4, 4, generator=torch.Generator().manual_seed(int(clip.key)))
+
+
+@dataclass
+class Source:
+    """Twenty clips of sets and six of class a, by number."""
+
+    load: Loader
+    skip_bad: bool = False
+    progress: Progress = silent
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def clips(self) -> dict[str | None, list[Clip]]:
+        return {
+            None: [Clip(str(number), f"set {number}") for number in range(20)],
+            "a": [Clip(str(number), f"a {number}") for number in range(100, 106)],
+        }
+
+    def loader(self) -> Loader:
+        return self.load
+
+
+def test_the_cluster_makes_what_this_process_makes(cluster: Any) -> None:
+    engine = OnRay(address=cluster.address)
+    items = [5, 3, 8, 1]
+    with pytest.warns(VideotcavWarning, match="3 is odd"):
+        found = sorted(engine(Squares(), items))
+    with pytest.warns(VideotcavWarning, match="3 is odd"):
+        assert found == sorted(here(Squares(), items))
+    assert list(engine(Squares(), [])) == []
+
+
+def test_what_a_worker_raises_there_is_raised_here(cluster: Any) -> None:
+    with pytest.raises(StoreError, match="13 is not squared"):
+        list(OnRay(address=cluster.address)(Squares(), [1, 13]))
+
+
+def test_an_actor_that_finds_no_room_is_one_sentence(cluster: Any) -> None:
+    with pytest.raises(EngineError, match=r"needs 1 CPUs and 0\.5 GPUs, and the whole cluster has 1 CPUs"):
+        list(OnRay(address=cluster.address, gpus=0.5)(Squares(), [1]))
+
+
+def test_with_a_node_killed_at_work_the_bits_are_those_of_this_process(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing but what was in flight on that node is begun twice, and what happened is said."""
+    monkeypatch.setattr(shards, "CLIPS_A_SHARD", 4)
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv3d(3, 8, 3, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(8 * 2 * 4 * 4, 2))
+    spec = ClipSpec(frames=2, seconds_between_frames=0.1, height=4, width=4, resize=4)
+    model = load_model(net, card=ModelCard(name="net", clip_spec=spec, classes=("a", "b")))
+    ask = partial(measure, model, classes=("a",), layers=("0", "1"), pooling="none")
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+    expected = ask(Source(Loader(tmp_path / "here")), store=Store(tmp_path / "rows here"))
+
+    doomed = cluster.add_node(num_cpus=1)
+    notes = tmp_path / "there"
+
+    def kill_it_at_work() -> None:
+        while not list(notes.glob(f"*@{doomed.node_id}")):
+            threading.Event().wait(0.05)
+        cluster.remove_node(doomed, allow_graceful=False)
+
+    killer = threading.Thread(target=kill_it_at_work)
+    killer.start()
+    with pytest.warns(VideotcavWarning, match=f"node {doomed.node_id[:8]} .* left the cluster"):
+        found = ask(
+            Source(Loader(notes, doomed.node_id)),
+            store=Store(tmp_path / "rows there"),
+            engine=OnRay(address=cluster.address),
+        )
+    killer.join()
+    for layer, gram in expected.grams.items():
+        for name in ("kernel", "cross", "gradients"):
+            np.testing.assert_array_equal(getattr(found.grams[layer], name), getattr(gram, name))
+    np.testing.assert_array_equal(found.probabilities["a"], expected.probabilities["a"])
+    assert found.clips_passed == expected.clips_passed == 26
+    begun = [note.name.partition("@")[0] for note in notes.iterdir()]
+    lost = list(notes.glob(f"*@{doomed.node_id}"))
+    assert len(lost) <= 4
+    assert len(begun) == 26 + len(lost)
+
+
+def test_an_address_at_which_nobody_listens_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray  # noqa: PLC0415 - slow to import
+
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unheard.getsockname()[1]}"
+        monkeypatch.setattr(ray, "is_initialized", lambda: False)
+        with pytest.raises(EngineError, match=f"no Ray cluster at {address}: Connection refused"):
+            list(OnRay(address=address)(Squares(), [1]))
