@@ -1,0 +1,163 @@
+"""The proof's models: a small 3D CNN a rule and seed, trained in memory and kept by the hash of what made it.
+
+A Video Swin of comparable size (178 710 parameters, three stages) was tried first: on the motion rule it was still at
+chance after 1 000 steps and 105 s of one core, where this network was right on 80 % of held-out scenes.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from benchmarks.validity import world
+from benchmarks.validity.world import CLIP_SPEC, RULES, Film, normalised, render_films, sample
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from videotcav.models.model import VideoModel
+from videotcav.planted import factors, scenes, shapes
+from videotcav.records import ModelCard
+
+LAYERS = ("first", "second", "third")
+_TRAINING, _HELD_OUT = 0, 1  # streams of the seed that never meet
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model to train: every number that decides its weights."""
+
+    rule: str
+    seed: int
+    steps: int = 1000
+    clips_per_step: int = 32
+    rendered: int = 6144
+    peak_rate: float = 3e-3
+    width: int = 16
+
+    @property
+    def key(self) -> str:
+        """The hash of this job and of the code that renders and trains."""
+        sources = [Path(str(module.__file__)) for module in (world, factors, scenes, shapes)] + [Path(__file__)]
+        code = [ast.unparse(ast.parse(path.read_text(encoding="utf-8"))) for path in sources]
+        return hashlib.sha256(json.dumps([asdict(self), code]).encode()).hexdigest()[:16]
+
+
+def jobs(seeds: Sequence[int]) -> list[Job]:
+    """All models, the most important rules of each seed first."""
+    first = ("motion", "background", "shape", "shortcut 0.9", "reversed pairs", "shape × motion", "shortcut 0.5")
+    order = (*first, "shortcut 1", "shortcut 0.7")
+    return [Job(rule, seed, steps=1400 if rule == "shape" else 1000) for seed in seeds for rule in order]
+
+
+def build(classes: int, *, width: int = 16) -> nn.Module:
+    """Three convolutions over time and space, a mean over both, and two linear layers, so that no gradient is
+    the same for all clips: (b c t h w) to logits (b class).
+    """
+
+    def convolution(inputs: int, outputs: int, stride: tuple[int, int, int]) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv3d(inputs, outputs, 3, stride=stride, padding=1, bias=False), nn.BatchNorm3d(outputs), nn.ReLU()
+        )
+
+    return nn.Sequential(
+        OrderedDict(
+            first=convolution(3, width, (1, 2, 2)),
+            second=convolution(width, 2 * width, (2, 2, 2)),
+            third=convolution(2 * width, 4 * width, (1, 2, 2)),
+            head=nn.Sequential(
+                nn.AdaptiveAvgPool3d(1),
+                nn.Flatten(),
+                nn.Linear(4 * width, 4 * width),
+                nn.ReLU(),
+                nn.Linear(4 * width, classes),
+            ),
+        )
+    )
+
+
+def trained(job: Job, cache: Path) -> tuple[VideoModel, dict[str, Any]]:
+    """The job's model and the log of its training, from the cache where it is there."""
+    weights = cache / f"{job.key}.safetensors"
+    log_file = weights.with_suffix(".json")
+    classes = tuple(RULES[job.rule].classes)
+    module = build(len(classes), width=job.width)
+    if not log_file.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        fresh, log = train(job)
+        save_file({name: tensor.contiguous() for name, tensor in fresh.state_dict().items()}, weights)
+        log_file.write_text(json.dumps(log), encoding="utf-8")
+    module.load_state_dict(load_file(weights))
+    card = ModelCard(
+        name=f"{job.rule}, seed {job.seed}",
+        clip_spec=CLIP_SPEC,
+        classes=classes,
+        layouts=dict.fromkeys(LAYERS, "b c t h w"),
+        default_layers=LAYERS,
+    )
+    return VideoModel(module.eval(), card), json.loads(log_file.read_text(encoding="utf-8"))
+
+
+def train(job: Job) -> tuple[nn.Module, dict[str, Any]]:
+    """A module with the running mean of the weights, and the log. The same job gives the same on one machine.
+
+    Each scene is shown in all classes of the rule, all else alike; what the class does not hang on cancels.
+    """
+    started = time.perf_counter()
+    torch.manual_seed(job.seed)
+    rng = np.random.default_rng([job.seed, _TRAINING])
+    rule = RULES[job.rule]
+    count = len(rule.classes)
+    films = [
+        sample(np.random.default_rng(seed), rule, name)
+        for seed in rng.integers(2**63, size=job.rendered // count)
+        for name in rule.classes
+    ]
+    pixels = _rendered(films).unflatten(0, (-1, count))
+    module = build(count, width=job.width)
+    mean = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(0.99), use_buffers=True)  # type: ignore[no-untyped-call]
+    optimiser = torch.optim.AdamW(module.parameters(), lr=job.peak_rate, weight_decay=0.05)
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, job.peak_rate, job.steps, pct_start=0.1)
+    groups = job.clips_per_step // count
+    answers = torch.arange(count).repeat(groups)
+    curve: list[float] = []
+    for _step in range(job.steps):
+        chosen = pixels[rng.integers(len(pixels), size=groups)]
+        colours = torch.from_numpy(rng.permutation(3))  # no rule knows a colour
+        logits = module(normalised(chosen[:, :, colours]).flatten(0, 1))
+        loss = nn.functional.cross_entropy(logits, answers)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call] # torch gives no types
+        nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+        optimiser.step()
+        rate.step()
+        mean.update_parameters(module)
+        curve.append(loss.item())
+    log = {
+        **asdict(job),
+        "key": job.key,
+        "parameters": sum(parameter.numel() for parameter in module.parameters()),
+        "loss": [round(float(np.mean(curve[start : start + 100])), 4) for start in range(0, job.steps, 100)],
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+    return mean.module.eval(), log
+
+
+def held_out(job: Job, clips: int) -> list[Film]:
+    """Fresh films of the rule, its classes in turn, from a stream that training never draws from."""
+    names = list(RULES[job.rule].classes)
+    rng = np.random.default_rng([job.seed, _HELD_OUT])
+    return [sample(rng, RULES[job.rule], names[number % len(names)]) for number in range(clips)]
+
+
+def _rendered(films: Sequence[Film]) -> Tensor:
+    return torch.cat([render_films(films[start : start + 64]) for start in range(0, len(films), 64)])

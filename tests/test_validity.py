@@ -1,0 +1,85 @@
+"""A slice of the proof in `benchmarks/validity`: one rule, learned in seconds, its concept found, others left alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from benchmarks.validity import study
+from benchmarks.validity.concepts import CONCEPTS, planted
+from benchmarks.validity.passes import LAYERS, Inventory, take_inventory
+from benchmarks.validity.shares import rate
+from benchmarks.validity.training import Job, build, train
+from benchmarks.validity.world import CLIP_SPEC, FRAMES, RULES, Overlay, render_films, sample
+
+from videotcav.models.model import VideoModel
+from videotcav.records import ModelCard
+
+JOB = Job("background", seed=0, steps=250, rendered=1024)
+
+
+@pytest.fixture(scope="module")
+def model() -> VideoModel:
+    module, _ = train(JOB)
+    card = ModelCard(name=JOB.rule, clip_spec=CLIP_SPEC, classes=tuple(RULES[JOB.rule].classes))
+    return VideoModel(module, card)
+
+
+@pytest.fixture(scope="module")
+def inventory(model: VideoModel) -> Inventory:
+    return take_inventory(model, JOB.rule, seed=JOB.seed)
+
+
+def test_planted_backgrounds_are_found_and_what_lies_over_them_is_not(model: VideoModel, inventory: Inventory) -> None:
+    rows = study.verdicts(model, JOB.rule, inventory, seed=JOB.seed)
+    found = {row["asked"] for row in rows if row["concept"] == row["asked"] and row["verdict"] == "positive"}
+    others = [row["verdict"] for row in rows if row["concept"] != row["asked"]]
+    assert len(found) >= 0.75 * len(
+        model.card.classes
+    )  # 20 clips do not always suffice: docs/validity.md has the power
+    assert not any(row["verdict"] == "negative" for row in rows if row["concept"] == row["asked"])
+    assert len(others) == 4 * len(study.COMPANY) * len(LAYERS)
+    assert sum(verdict in ("positive", "negative") for verdict in others) <= 0.05 * len(others)
+
+
+def test_an_intervention_says_that_the_background_decides_and_motion_does_not(
+    model: VideoModel, inventory: Inventory
+) -> None:
+    change = {row["concept"]: row["change"] for row in study.truths(model, inventory) if row["against"] == "random"}
+    assert all(change[f"planted {name}"][name] >= 0.5 for name in model.card.classes)
+    assert all(abs(each) <= 0.25 for name in ("slide", "jump", "rest") for each in change[f"motion {name}"].values())
+
+
+def test_an_intervention_changes_nothing_but_what_it_names() -> None:
+    rng = np.random.default_rng(0)
+    film = sample(rng, motion="jump", background="court")
+    forced = planted("background", "grass").forced_on(film, rng)
+    assert forced.scene == film.scene.model_copy(update={"background": "grass"})
+    tint = next(concept for concept in CONCEPTS if concept.name == "tint 0").forced_on(film, rng)
+    assert tint.scene == film.scene
+    assert tint.overlay.kind == "tint"
+
+
+def test_twins_are_made_of_the_very_same_frames() -> None:
+    film = replace(sample(np.random.default_rng(1), motion="slide"), overlay=Overlay("patch", 3, (1.0, 0.0, 0.0)))
+    moving, frozen, turned, mixed = (
+        render_films([replace(film, twin=twin)])[0] for twin in ("dynamic", "frozen", "reversed", "shuffled")
+    )
+    assert torch.equal(turned, moving.flip(1))
+    assert all(torch.equal(frozen[:, 0], frozen[:, frame]) for frame in range(FRAMES))
+    frames = {moving[:, frame].numpy().tobytes() for frame in range(FRAMES)}
+    assert frozen[:, 0].numpy().tobytes() in frames
+    assert {mixed[:, frame].numpy().tobytes() for frame in range(FRAMES)} == frames
+
+
+def test_the_networks_of_the_proof_give_one_logit_a_class() -> None:
+    assert build(4)(torch.zeros(2, 3, FRAMES, 32, 32)).shape == (2, 4)
+
+
+def test_a_share_stands_beside_its_exact_interval() -> None:
+    assert rate(50, 1000) == {"hits": 50, "of": 1000, "share": 0.05} | {
+        "low": pytest.approx(0.0373, abs=1e-4),
+        "high": pytest.approx(0.0654, abs=1e-4),
+    }
