@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from videotcav.errors import NotEnoughData
 from videotcav.explain.analyse import analyse
 from videotcav.explain.design import Design
 from videotcav.explain.gram import gram
 from videotcav.explain.library import concept_values, random_weights_values
 from videotcav.explain.settings import AnalysisSettings
 from videotcav.explain.tests import set_null
+from videotcav.records import STATISTICS
 
 SETTINGS = AnalysisSettings(random_draws=3, pseudo_concepts=99, correction="none", bootstrap_resamples=100)
 
@@ -44,6 +46,56 @@ def test_a_concept_that_matters_stands_out_of_a_library(gaussian_study: Any) -> 
     study = library(gaussian_study)
     *others, racket = concept_values(study.gram, design(study), study.concepts)[2, :, 0]
     assert set_null(np.array(others)).p(racket) == pytest.approx(1 / 21)
+
+
+@pytest.mark.parametrize("correction", ["holm", "max-t"])
+def test_a_study_sets_the_named_concepts_beside_all_others(gaussian_study: Any, correction: Any) -> None:
+    """Against a plain loop over the other concepts' own rows; nothing else in the results changes."""
+    study = library(gaussian_study)
+    settings = SETTINGS.model_copy(update={"correction": correction, "pseudo_concepts": None})
+    asked = settings.model_copy(update={"library": ("racket",)})
+    parts = {"concepts": study.concepts, "random": study.random, "classes": study.classes}
+    without, rows = (analyse({"l": study.gram}, settings=each, **parts) for each in (settings, asked))
+    assert [row for row in rows if row.against != "library"] == without
+    beside = [row for row in rows if row.against == "library"]
+    assert [(row.concept, row.statistic) for row in beside] == [("racket", name) for name in STATISTICS]
+    for row in beside:
+        same = [each for each in without if each.statistic == row.statistic]
+        [own] = [each.value for each in same if each.concept == "racket"]
+        others = np.array([each.value for each in same if each.concept != "racket"])
+        farther = sum(abs(other - others.mean()) >= abs(own - others.mean()) - 1e-12 for other in others)
+        assert row.value == own
+        assert row.null_centre == pytest.approx(others.mean())
+        assert row.p == pytest.approx((1 + farther) / 21)
+        assert row.null_draws == 20
+        assert row.exploratory
+    assert beside[2].verdict == "positive"
+
+
+def test_a_library_that_can_never_reach_alpha_is_refused(gaussian_study: Any) -> None:
+    study = library(gaussian_study)
+    parts = {"random": study.random, "classes": study.classes}
+    asked = SETTINGS.model_copy(update={"library": ("racket",)})
+    with pytest.raises(NotEnoughData, match=r"beside 'racket/spatial' stand 18 .* below 1/19; 1 tests .* at least 19"):
+        analyse({"l": study.gram}, concepts=study.concepts[2:], settings=asked, **parts)
+    two = asked.model_copy(update={"library": ("racket", "other 3"), "correction": "holm", "pseudo_concepts": 999})
+    with pytest.raises(NotEnoughData, match=r"2 tests .* at least 39"):
+        analyse({"l": study.gram}, concepts=study.concepts, settings=two, **parts)
+    unknown = asked.model_copy(update={"library": ("raket",)})
+    with pytest.raises(NotEnoughData, match="no concept 'raket'; the study has: other 0, "):
+        analyse({"l": study.gram}, concepts=study.concepts, settings=unknown, **parts)
+
+
+def test_a_concept_that_is_one_of_its_library_is_rejected_no_more_often_than_claimed(gaussian_study: Any) -> None:
+    """120 ranks among 20 alike, three a study: at 5 % the count stays below 5 % + 2.3 errors."""
+    p = []
+    for seed in range(40):
+        study = gaussian_study(np.random.default_rng([17, seed]), pool=30, dimensions=20, class_clips=8)
+        for index in range(20):
+            study.add(f"c{index}", "spatial", study.rng.normal(size=(10, study.dimensions)))
+        values = concept_values(study.gram, design(study), study.concepts)[2, :, 0]
+        p += [set_null(np.delete(values, place)).p(values[place]) for place in range(3)]
+    assert 0 < np.mean(np.array(p) <= 0.05 + 1e-9) <= 0.05 + 2.3 * np.sqrt(0.05 * 0.95 / len(p))
 
 
 def test_random_weights_are_one_network_after_the_other(gaussian_study: Any) -> None:

@@ -14,6 +14,7 @@ from videotcav.explain.gram import Gram
 from videotcav.explain.hypothesis import Hypothesis
 from videotcav.explain.judge import Estimate, judge
 from videotcav.explain.layer import Layer
+from videotcav.explain.library import library_estimates, refuse_small_library
 from videotcav.explain.settings import AnalysisSettings
 from videotcav.records import STATISTICS, Result, Statistic
 
@@ -39,7 +40,8 @@ def analyse(
 
     The family of a correction is what `hypotheses` ask of the statistic `primary`; all else is then exploratory.
     Without hypotheses it is all rows of one statistic: the three are views of the same questions, not more questions;
-    relative scores ask their own.
+    relative scores ask their own. So do the concepts of `settings.library` beside all others; their rows are always
+    exploratory.
 
     Raises:
         NotEnoughData: a set, the random pool or the null draws are too few; the message says what is needed.
@@ -55,15 +57,17 @@ def analyse(
         hypotheses=tuple(hypotheses),
     )
     design.refuse_too_little()
+    refuse_small_library(design)
     # Many tiny solves: a thread a layer serves them, several threads a solve only get into each other's way.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
-        layers = [threads.submit(Layer(name, gram, design).estimates) for name, gram in grams.items()]
+        layers = [threads.submit(_estimates, Layer(name, gram, design)) for name, gram in grams.items()]
         estimates = [each for layer in layers for each in layer.result()]
     place = {concept.name: index for index, concept in enumerate(concepts)}
     estimates.sort(key=lambda each: (each.against == "group", place[each.of.name], each.against != "random"))
     results: dict[int, Result] = {}
     for statistic in (*STATISTICS, *(["relative"] if design.groups else [])):
-        members = [index for index, each in enumerate(estimates) if each.statistic == statistic]
+        told = [index for index, each in enumerate(estimates) if each.statistic == statistic]
+        members = [index for index in told if estimates[index].against != "library"]
         family = [estimates[index] for index in members]
         declared = _declared(family if statistic == primary else [], design)
         judged = judge(
@@ -73,7 +77,20 @@ def analyse(
             declared=declared if hypotheses else None,
         )
         results.update(zip(members, judged, strict=True))
+        beside = [index for index in told if estimates[index].against == "library"]
+        if beside:
+            results.update(zip(beside, _beside_library([estimates[index] for index in beside], settings), strict=True))
     return [results[index] for index in sorted(results)]
+
+
+def _estimates(layer: Layer) -> list[Estimate]:
+    return [*layer.estimates(), *library_estimates(layer)]
+
+
+def _beside_library(family: Sequence[Estimate], settings: AnalysisSettings) -> list[Result]:
+    """A family of its own, and exploratory whatever it says: no hypothesis can ask for it."""
+    draws = max(len(each.null.draws) for each in family)
+    return judge(family, settings=settings, null_draws=draws, declared={})
 
 
 def _declared(estimates: Sequence[Estimate], design: Design) -> dict[int, Hypothesis]:

@@ -21,7 +21,7 @@ from videotcav.explain.design import (
     null_shape,
     shares_source,
 )
-from videotcav.explain.draws import generator, source_shares
+from videotcav.explain.draws import Clips, generator, source_shares
 from videotcav.explain.gram import Floats, Gram, Rows
 from videotcav.explain.judge import Estimate
 from videotcav.explain.relative import relative_estimates
@@ -241,6 +241,11 @@ class Layer:
         ]
         return np.stack(shares, axis=-1)
 
+    def limits(self, statistic: Statistic, clips: Clips) -> tuple[float, float]:
+        """The least and the most that a statistic of these class clips can be."""
+        bound = float(self.gram.gradient_norms[clips.rows].mean()) if statistic == "sensitivity" else 1.0
+        return (0.0 if statistic == "sign_count" else -bound), bound
+
     def estimate(
         self,
         concept: ConceptRows,
@@ -259,8 +264,7 @@ class Layer:
     ) -> Estimate:
         """An estimate with its interval, kept within what the statistic can be."""
         clips = self.design.classes[class_name]
-        bound = float(self.gram.gradient_norms[clips.rows].mean()) if statistic == "sensitivity" else 1.0
-        lowest, highest = (0.0 if statistic == "sign_count" else -bound), bound
+        lowest, highest = self.limits(statistic, clips)
         if against != "random":
             lowest, highest = lowest - highest, highest - lowest
         low, high = np.clip(value + np.quantile(deviations, [0.025, 0.975]), lowest, highest)

@@ -9,12 +9,79 @@ concepts do?), or of *the same concept in networks with random weights* (has tra
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from videotcav.errors import NotEnoughData
 from videotcav.explain.design import ConceptRows, Design
 from videotcav.explain.gram import Floats, Gram
+from videotcav.explain.judge import Estimate
 from videotcav.explain.layer import Layer
+from videotcav.explain.tests import set_null
+from videotcav.records import STATISTICS
+
+
+def library_of(design: Design, concept: ConceptRows) -> list[ConceptRows]:
+    """The sets of all other concepts in the concept's own kind."""
+    return [each for each in design.concepts if each.kind == concept.kind and each.concept != concept.concept]
+
+
+def refuse_small_library(design: Design) -> None:
+    """Nothing where every concept that asks for it has enough others beside it.
+
+    Raises:
+        NotEnoughData: a concept is unknown, or p, which is never below 1 / (1 + others), could not reach alpha after
+            the correction.
+    """
+    settings, asked = design.settings, _asked(design)
+    for name in settings.library:
+        if name not in design.kinds:
+            known = ", ".join(design.kinds)
+            raise NotEnoughData(f"tests.library: no concept '{name}'; the study has: {known}")
+    tests = len(asked) * design.layers * len(design.classes)
+    needed = settings.null_draws_needed(tests)
+    for each in asked:
+        others = len(library_of(design, each))
+        if others < needed:
+            raise NotEnoughData(
+                f"tests.library: beside '{each.name}' stand {others} other concepts of its kind, so p cannot be below "
+                f"1/{1 + others}; {tests} tests at alpha {settings.alpha} with the correction '{settings.correction}' "
+                f"need at least {needed}: add concepts, or name fewer in library, or use fewer layers or classes"
+            )
+
+
+def library_estimates(layer: Layer) -> list[Estimate]:
+    """The concepts of `settings.library` at a layer, each with the values of all others as its null.
+
+    Value and interval are those against random clips: only the yardstick is another.
+    """
+    estimates = []
+    values: dict[str, Floats] = {}
+    for concept in _asked(layer.design):
+        others = library_of(layer.design, concept)
+        values |= {each.name: layer.value(each) for each in others if each.name not in values}
+        null = np.stack([values[each.name] for each in others])
+        for each in layer.against_random(concept, layer.accuracy(concept)):
+            column = list(layer.design.classes).index(each.class_name)
+            about = set_null(null[:, STATISTICS.index(each.statistic), column])
+            lowest, highest = layer.limits(each.statistic, each.class_clips)
+            estimates.append(
+                replace(
+                    each,
+                    against="library",
+                    null=about,
+                    largest_effect=max(highest - about.centre, about.centre - lowest),
+                    p_classic=None,
+                    runs=(),
+                    random_runs=(),
+                )
+            )
+    return estimates
+
+
+def _asked(design: Design) -> list[ConceptRows]:
+    return [each for each in design.concepts if each.concept in design.settings.library]
 
 
 def concept_values(gram: Gram, design: Design, concepts: Sequence[ConceptRows]) -> Floats:

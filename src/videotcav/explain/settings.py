@@ -20,7 +20,7 @@ class AnalysisSettings(Record):
     `penalty` is in units of the spread of the random clips (see `cav.spread`). `pseudo_concepts` is the number
     of null draws M; left out, it is chosen from the number of tests and the correction. `minimum_clips` and
     `minimum_sources` are what a concept set needs at least. Above `degenerate_cosine` the class clips'
-    gradients count as one and the same.
+    gradients count as one and the same. `library` names the concepts that are also set beside all other concepts.
     """
 
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
@@ -34,6 +34,7 @@ class AnalysisSettings(Record):
     minimum_clips: Annotated[int, Field(ge=2)] = 10
     minimum_sources: Annotated[int, Field(ge=2)] = 5
     degenerate_cosine: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.999
+    library: tuple[str, ...] = ()
     seed: Annotated[int, Field(ge=0)] = 0
 
     def null_draws_needed(self, tests: int) -> int:

@@ -40,6 +40,8 @@ def lead_of(row: Result) -> str:
     """What a verdict says, without its numbers."""
     if row.against == "concept":
         return _lead_against_concept(row)
+    if row.against == "library":
+        return _lead_against_library(row)
     return _lead_against_random(row) if row.against == "random" else _lead_against_twin(row)
 
 
@@ -91,6 +93,21 @@ def _lead_against_concept(row: Result) -> str:
     return f"{subject} {leads[row.verdict]}"
 
 
+def _lead_against_library(row: Result) -> str:
+    subject, action = _SUBJECTS[row.kind].format(concept=row.concept), f"“{row.class_name}”"
+    others = "the other concepts of this study"
+    leads: dict[Verdict, str] = {
+        "positive": f"score higher for {action} than {others} do",
+        "negative": f"score lower for {action} than {others} do",
+        "negligible": f"score like {others} for {action}, to less than would be of interest",
+        "no evidence": f"give no evidence of standing out of {others} for {action}",
+        "not learned": f"cannot be set beside {others}: this layer does not recognise the concept on new videos",
+        "degenerate": f"cannot be set beside {others}: every direction scores alike at this layer",
+        "underpowered": f"cannot be set beside {others}: the study is too small",
+    }
+    return f"{subject} {leads[row.verdict]}"
+
+
 def detail_of(row: Result, *, manifest: Manifest) -> str:
     """The numbers behind a verdict: effect, interval, null, p, and what could not have been seen."""
     if row.verdict == "not learned":
@@ -105,8 +122,9 @@ def detail_of(row: Result, *, manifest: Manifest) -> str:
         )
     name = STATISTIC_WORDS[row.statistic]
     value = score(row.value, row.statistic)
-    if row.against == "random":
-        what, null = name.capitalize(), "random sets"
+    if row.against in ("random", "library"):
+        what = name.capitalize()
+        null = "random sets" if row.against == "random" else f"{row.null_draws} other concepts"
     else:
         what = f"Difference in {name}"
         null = "pairs of random sets" if row.against == "concept" else "labels flipped within pairs"
