@@ -194,7 +194,7 @@ def test_a_store_that_keeps_damaging_rows_is_refused(
     monkeypatch.setattr(Store, "write", damaging)
     with (
         pytest.warns(VideotcavWarning, match="checksum"),
-        pytest.raises(StoreError, match="damages what it is given"),
+        pytest.raises(StoreError, match="does not give back what it is given"),
     ):
         run(folder, tmp_path, sets=["s"], classes={"a": ["k"]})
 

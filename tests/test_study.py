@@ -156,6 +156,20 @@ def test_several_clips_of_a_video_in_several_crops_are_views_of_one_source(study
     assert len([medium for medium in manifest["media"] if medium["role"] == "cam"]) == 1
 
 
+def test_a_study_is_set_beside_networks_that_learned_nothing(study_folder: Path, tmp_path: Path) -> None:
+    study = study_folder / "study.toml"
+    text = study.read_text()
+    study.write_text(text.replace("[tests]\n", "[tests]\nrandom_weights = 19\n"))
+    with pytest.raises(NotEnoughData, match=r"tests\.random_weights: .* 2 tests .* at least 39"):
+        Study.from_file(study).run(tmp_path / "run")
+    study.write_text(text.replace("[tests]\n", '[tests]\nrandom_weights = 19\ncorrection = "max-t"\n'))
+    run = Study.from_file(study).run(tmp_path / "run")
+    rows = [row for row in run.results if row.against == "random weights"]
+    assert {(row.concept, row.kind) for row in rows} == {("flicker", "spatiotemporal"), ("flicker", "frozen")}
+    assert {row.null_draws for row in rows} == {19}
+    assert "19 networks with random weights" in (run.folder / "report.html").read_text()
+
+
 def test_groups_of_sets_are_told_from_each_other(study_folder: Path, tmp_path: Path) -> None:
     study = study_folder / "study.toml"
     text = study.read_text()

@@ -23,7 +23,7 @@ Statistic = Literal["sign_count", "sensitivity", "cosine", "relative"]
 """The scores of METHOD 3: fraction of clips with S > 0, mean of S, mean cosine of gradient and CAV; and the fraction
 along a CAV that was trained against the rest of a group of concepts."""
 
-Against = Literal["random", "frozen", "shuffled", "reversed", "concept", "group", "library"]
+Against = Literal["random", "frozen", "shuffled", "reversed", "concept", "group", "library", "random weights"]
 """What a concept is held against: random clips, a twin of its own clips, another concept, the rest of a group, or all
 other concepts.
 """

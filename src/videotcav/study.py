@@ -11,11 +11,12 @@ import platform
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,11 +32,13 @@ from videotcav.explain.analyse import analyse
 from videotcav.explain.design import ConceptRows, Group
 from videotcav.explain.draws import Clips
 from videotcav.explain.hypothesis import family_size
+from videotcav.explain.library import refuse_few_networks
 from videotcav.gather import Inputs, gather
 from videotcav.maps import CAM_SCALE, last_spatial_layer, write_cam_video
 from videotcav.measure import DEFAULT_MEMORY_BYTES, ClipFile, ClipReader, Measured, measure
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
+from videotcav.models.randomised import randomised
 from videotcav.records import ClipSpec, Medium, Precision, Progress, Result, silent
 from videotcav.report.page import write_report
 from videotcav.report.run import RunResults, read_run
@@ -116,18 +119,21 @@ class Study:
             inputs = gather(self.file).with_views(self.model.card.clip_spec.views)
             declared = self._declare(inputs, folder)
             reader = self._reader(inputs, skip_bad=skip_bad, progress=progress)
-            measured = measure(
-                self.model,
-                reader,
-                classes=tuple(inputs.classes),
-                layers=self.layers,
-                pooling=self.file.study.pooling,
-                store=rows,
-                memory_bytes=memory_bytes,
-                engine=engine,
+            measured, *untrained = (
+                measure(
+                    model,
+                    reader,
+                    classes=tuple(inputs.classes),
+                    layers=self.layers,
+                    pooling=self.file.study.pooling,
+                    store=rows,
+                    memory_bytes=memory_bytes,
+                    engine=engine,
+                )
+                for model in chain([self.model], self._untrained(inputs))
             )
             inputs = inputs.without(reader.left_out)
-            results = self._analyse(inputs, measured)
+            results = self._analyse(inputs, measured, untrained)
             media = [*_exemplars(inputs, folder / MEDIA), *self._overlays(inputs, folder / MEDIA, progress=progress)]
             write_results(folder, results)
             facts = declared | {"hypotheses": outcomes(self.file.study, results)} if declared else {}
@@ -151,7 +157,15 @@ class Study:
         files.update(inputs.classes.items())
         return ClipReader(files, partial(_read, spec=self.model.card.clip_spec), skip_bad=skip_bad, progress=progress)
 
-    def _analyse(self, inputs: Inputs, measured: Measured) -> list[Result]:
+    def _untrained(self, inputs: Inputs) -> Iterator[VideoModel]:
+        """The networks with random weights that the study asks for. Raises NotEnoughData where they are too few."""
+        tests = self.file.study.tests
+        questions = len(inputs.concepts) * len(self.layers) * len(inputs.classes)
+        refuse_few_networks(tests, tests=questions)
+        rngs = np.random.default_rng([self.file.study.seed, 1]).spawn(tests.random_weights)
+        return (randomised(self.model, rng=rng) for rng in rngs)
+
+    def _analyse(self, inputs: Inputs, measured: Measured, untrained: Sequence[Measured]) -> list[Result]:
         concepts, first_row = [], 0
         for concept in inputs.concepts:
             concepts.append(ConceptRows.of(concept, first_row=first_row))
@@ -171,6 +185,7 @@ class Study:
             groups=[Group(name, tuple(by_name[member] for member in members)) for name, members in inputs.groups],
             hypotheses=hypotheses(self.file.study),
             primary=self.file.study.primary,
+            untrained=[each.grams for each in untrained],
         )
 
     def _overlays(self, inputs: Inputs, media: Path, *, progress: Progress) -> Iterator[Medium]:

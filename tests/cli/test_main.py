@@ -117,7 +117,7 @@ def commands_of(group: typer.Typer) -> dict[str, set[str]]:
 
 def documented() -> list[str]:
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*/*.md"))]
-    lines = [line for page in pages for line in page.read_text(encoding="utf-8").splitlines()]
+    lines = [line for page in pages for line in page.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()]
     return [line.strip() for line in lines if line.startswith("    videotcav ")]
 
 

@@ -11,7 +11,7 @@ from videotcav.errors import NotEnoughData
 from videotcav.explain.analyse import analyse
 from videotcav.explain.design import Design
 from videotcav.explain.gram import gram
-from videotcav.explain.library import concept_values, random_weights_values
+from videotcav.explain.library import concept_values, random_weights_values, refuse_few_networks
 from videotcav.explain.settings import AnalysisSettings
 from videotcav.explain.tests import set_null
 from videotcav.records import STATISTICS
@@ -109,3 +109,35 @@ def test_random_weights_are_one_network_after_the_other(gaussian_study: Any) -> 
     np.testing.assert_array_equal(values[:, 4], concept_values(networks[4], design(study), [racket])[:, 0])
     trained = concept_values(study.gram, design(study), [racket])[2, 0, 0]
     assert set_null(values[2, :, 0]).p(trained) == pytest.approx(0.05)
+
+
+def test_a_concept_is_set_beside_itself_in_networks_with_random_weights(gaussian_study: Any) -> None:
+    """Every row's null is its own value in each network, as `concept_values` gives it; value and interval stay."""
+    study = library(gaussian_study)
+    study.concepts[:] = study.concepts[-2:]
+    turns = [np.linalg.qr(np.random.default_rng([7, k]).normal(size=(60, 60)))[0] for k in range(19)]
+    networks = [gram([(study.X @ turn, study.G)]) for turn in turns]
+    asked = SETTINGS.model_copy(update={"random_weights": 19, "correction": "max-t"})
+    parts = {"concepts": study.concepts, "random": study.random, "classes": study.classes, "settings": asked}
+    rows = analyse({"l": study.gram}, **parts, untrained=[{"l": each} for each in networks])
+    plain = [row for row in rows if row.against == "random"]
+    assert plain == analyse({"l": study.gram}, **parts)
+    beside = [row for row in rows if row.against == "random weights"]
+    assert [(row.concept, row.statistic) for row in beside] == [(row.concept, row.statistic) for row in plain]
+    for row, own in zip(beside, plain, strict=True):
+        [concept] = [each for each in study.concepts if each.concept == row.concept]
+        null = [
+            concept_values(each, design(study), [concept])[STATISTICS.index(row.statistic), 0, 0] for each in networks
+        ]
+        farther = sum(abs(value - np.mean(null)) >= abs(own.value - np.mean(null)) - 1e-12 for value in null)
+        assert (row.value, row.low, row.high) == (own.value, own.low, own.high)
+        assert row.p == pytest.approx((1 + farther) / 20)
+        assert row.null_draws == 19
+        assert row.exploratory
+
+
+def test_too_few_networks_are_refused_with_the_number_needed() -> None:
+    refuse_few_networks(SETTINGS, tests=500)  # none are asked for
+    asked = SETTINGS.model_copy(update={"random_weights": 19, "correction": "holm"})
+    with pytest.raises(NotEnoughData, match=r"beside 19 networks p cannot be below 1/20; 2 tests .* at least 39"):
+        refuse_few_networks(asked, tests=2)

@@ -17,9 +17,9 @@ from videotcav.maps.faithfulness import (
     Judged,
     Truth,
     judge,
-    randomised,
 )
 from videotcav.models.model import VideoModel
+from videotcav.models.randomised import randomised
 from videotcav.records import ModelCard
 
 QUICK = FaithfulnessSettings(steps=4, rise_masks=16)

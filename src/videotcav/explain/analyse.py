@@ -14,9 +14,12 @@ from videotcav.explain.gram import Gram
 from videotcav.explain.hypothesis import Hypothesis
 from videotcav.explain.judge import Estimate, judge
 from videotcav.explain.layer import Layer
-from videotcav.explain.library import library_estimates, refuse_small_library
+from videotcav.explain.library import library_estimates, random_weights_estimates, refuse_small_library
 from videotcav.explain.settings import AnalysisSettings
-from videotcav.records import STATISTICS, Result, Statistic
+from videotcav.records import STATISTICS, Against, Result, Statistic
+
+BESIDE: tuple[Against, ...] = ("library", "random weights")
+"""Yardsticks other than the random pool."""
 
 
 def analyse(
@@ -29,6 +32,7 @@ def analyse(
     groups: Sequence[Group] = (),
     hypotheses: Sequence[Hypothesis] = (),
     primary: Statistic = "cosine",
+    untrained: Sequence[Mapping[str, Gram]] = (),
 ) -> list[Result]:
     """One result for every concept set × layer × class × statistic against random clips, and for every dynamic
     concept against each of its twins; set by set, in the order they were given. Then one `relative` result for every
@@ -40,8 +44,8 @@ def analyse(
 
     The family of a correction is what `hypotheses` ask of the statistic `primary`; all else is then exploratory.
     Without hypotheses it is all rows of one statistic: the three are views of the same questions, not more questions;
-    relative scores ask their own. So do the concepts of `settings.library` beside all others; their rows are always
-    exploratory.
+    relative scores ask their own. So do the concepts of `settings.library` beside all others, and all concepts beside
+    themselves in `untrained`, the same clips in networks with random weights; these rows are always exploratory.
 
     Raises:
         NotEnoughData: a set, the random pool or the null draws are too few; the message says what is needed.
@@ -60,14 +64,17 @@ def analyse(
     refuse_small_library(design)
     # Many tiny solves: a thread a layer serves them, several threads a solve only get into each other's way.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
-        layers = [threads.submit(_estimates, Layer(name, gram, design)) for name, gram in grams.items()]
+        layers = [
+            threads.submit(_estimates, Layer(name, gram, design), [each[name] for each in untrained])
+            for name, gram in grams.items()
+        ]
         estimates = [each for layer in layers for each in layer.result()]
     place = {concept.name: index for index, concept in enumerate(concepts)}
     estimates.sort(key=lambda each: (each.against == "group", place[each.of.name], each.against != "random"))
     results: dict[int, Result] = {}
     for statistic in (*STATISTICS, *(["relative"] if design.groups else [])):
         told = [index for index, each in enumerate(estimates) if each.statistic == statistic]
-        members = [index for index in told if estimates[index].against != "library"]
+        members = [index for index in told if estimates[index].against not in BESIDE]
         family = [estimates[index] for index in members]
         declared = _declared(family if statistic == primary else [], design)
         judged = judge(
@@ -77,17 +84,19 @@ def analyse(
             declared=declared if hypotheses else None,
         )
         results.update(zip(members, judged, strict=True))
-        beside = [index for index in told if estimates[index].against == "library"]
-        if beside:
-            results.update(zip(beside, _beside_library([estimates[index] for index in beside], settings), strict=True))
+        for against in BESIDE:
+            beside = [index for index in told if estimates[index].against == against]
+            if beside:
+                judged = _judged_beside([estimates[index] for index in beside], settings)
+                results.update(zip(beside, judged, strict=True))
     return [results[index] for index in sorted(results)]
 
 
-def _estimates(layer: Layer) -> list[Estimate]:
-    return [*layer.estimates(), *library_estimates(layer)]
+def _estimates(layer: Layer, untrained: Sequence[Gram]) -> list[Estimate]:
+    return [*layer.estimates(), *library_estimates(layer), *random_weights_estimates(layer, untrained)]
 
 
-def _beside_library(family: Sequence[Estimate], settings: AnalysisSettings) -> list[Result]:
+def _judged_beside(family: Sequence[Estimate], settings: AnalysisSettings) -> list[Result]:
     """A family of its own, and exploratory whatever it says: no hypothesis can ask for it."""
     draws = max(len(each.null.draws) for each in family)
     return judge(family, settings=settings, null_draws=draws, declared={})

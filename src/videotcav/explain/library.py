@@ -18,8 +18,9 @@ from videotcav.explain.design import ConceptRows, Design
 from videotcav.explain.gram import Floats, Gram
 from videotcav.explain.judge import Estimate
 from videotcav.explain.layer import Layer
+from videotcav.explain.settings import AnalysisSettings
 from videotcav.explain.tests import set_null
-from videotcav.records import STATISTICS
+from videotcav.records import STATISTICS, Against
 
 
 def library_of(design: Design, concept: ConceptRows) -> list[ConceptRows]:
@@ -51,6 +52,20 @@ def refuse_small_library(design: Design) -> None:
             )
 
 
+def refuse_few_networks(settings: AnalysisSettings, *, tests: int) -> None:
+    """Nothing where one of so many tests beside networks with random weights could be significant.
+
+    Raises NotEnoughData with the number of networks that is needed.
+    """
+    asked, needed = settings.random_weights, settings.null_draws_needed(tests)
+    if 0 < asked < needed:
+        raise NotEnoughData(
+            f"tests.random_weights: beside {asked} networks p cannot be below 1/{1 + asked}; {tests} tests at alpha "
+            f"{settings.alpha} with the correction '{settings.correction}' need at least {needed}: ask for more, or "
+            "use max-t, or fewer concepts, kinds, layers or classes"
+        )
+
+
 def library_estimates(layer: Layer) -> list[Estimate]:
     """The concepts of `settings.library` at a layer, each with the values of all others as its null.
 
@@ -61,22 +76,45 @@ def library_estimates(layer: Layer) -> list[Estimate]:
     for concept in _asked(layer.design):
         others = library_of(layer.design, concept)
         values |= {each.name: layer.value(each) for each in others if each.name not in values}
-        null = np.stack([values[each.name] for each in others])
-        for each in layer.against_random(concept, layer.accuracy(concept)):
-            column = list(layer.design.classes).index(each.class_name)
-            about = set_null(null[:, STATISTICS.index(each.statistic), column])
-            lowest, highest = layer.limits(each.statistic, each.class_clips)
-            estimates.append(
-                replace(
-                    each,
-                    against="library",
-                    null=about,
-                    largest_effect=max(highest - about.centre, about.centre - lowest),
-                    p_classic=None,
-                    runs=(),
-                    random_runs=(),
-                )
+        null = np.stack([values[each.name] for each in others], axis=1)
+        estimates += _beside(layer, concept, null, against="library")
+    return estimates
+
+
+def random_weights_estimates(layer: Layer, untrained: Sequence[Gram]) -> list[Estimate]:
+    """All concepts at a layer, each with its own values in networks with random weights as its null.
+
+    `untrained` has the inner products of this layer in each of them, of the same clips.
+    """
+    if not untrained:
+        return []
+    return [
+        each
+        for concept in layer.design.concepts
+        for each in _beside(
+            layer, concept, random_weights_values(untrained, layer.design, concept), against="random weights"
+        )
+    ]
+
+
+def _beside(layer: Layer, concept: ConceptRows, null: Floats, *, against: Against) -> list[Estimate]:
+    """A concept's estimates against random clips with another null, (3, draw, class)."""
+    estimates = []
+    for each in layer.against_random(concept, layer.accuracy(concept)):
+        column = list(layer.design.classes).index(each.class_name)
+        about = set_null(null[STATISTICS.index(each.statistic), :, column])
+        lowest, highest = layer.limits(each.statistic, each.class_clips)
+        estimates.append(
+            replace(
+                each,
+                against=against,
+                null=about,
+                largest_effect=max(highest - about.centre, about.centre - lowest),
+                p_classic=None,
+                runs=(),
+                random_runs=(),
             )
+        )
     return estimates
 
 

@@ -21,6 +21,7 @@ class AnalysisSettings(Record):
     of null draws M; left out, it is chosen from the number of tests and the correction. `minimum_clips` and
     `minimum_sources` are what a concept set needs at least. Above `degenerate_cosine` the class clips'
     gradients count as one and the same. `library` names the concepts that are also set beside all other concepts.
+    `random_weights` is the number of networks with random weights beside which every concept is set; none by default.
     """
 
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
@@ -35,6 +36,7 @@ class AnalysisSettings(Record):
     minimum_sources: Annotated[int, Field(ge=2)] = 5
     degenerate_cosine: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.999
     library: tuple[str, ...] = ()
+    random_weights: Annotated[int, Field(ge=0)] = 0
     seed: Annotated[int, Field(ge=0)] = 0
 
     def null_draws_needed(self, tests: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -18,6 +17,7 @@ from videotcav.explain.cam import METHODS, PIXEL_METHODS, method_of, upsample
 from videotcav.maps.compute import PixelSettings, pixel_maps
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits, volumes
+from videotcav.models.randomised import randomised
 from videotcav.records import Record
 
 BASELINES = ("moving pixels", "centre", "random blobs")
@@ -107,19 +107,6 @@ def judge(
     for number, clip in enumerate(clips):
         rng = np.random.default_rng([settings.seed, 1, number])
         yield _Judge(model, blank, clip, layer, tuple(methods), settings, rng).judged
-
-
-def randomised(model: VideoModel, *, rng: np.random.Generator) -> VideoModel:
-    """A copy of the model whose every parameter holds its own numbers in random places.
-
-    The scale of every layer stays what it was; what was learned is gone. Adebayo et al. 2018 ask that a map follow.
-    """
-    module = copy.deepcopy(model.module)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            order = torch.from_numpy(rng.permutation(parameter.numel())).to(parameter.device)
-            parameter.copy_(parameter.flatten()[order].view_as(parameter))
-    return VideoModel(module, model.card)
 
 
 @dataclass(frozen=True, eq=False)

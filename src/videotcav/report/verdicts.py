@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from videotcav.records import Kind, Result, Verdict
+from videotcav.records import Against, Kind, Result, Verdict
 from videotcav.report.run import Manifest
 from videotcav.report.words import (
     STATISTIC_WORDS,
@@ -32,6 +32,10 @@ _SETS: dict[str, str] = {
     "reversed": "reversed {concept} clips",
 }
 
+_BESIDE: dict[Against, str] = {
+    "library": "the other concepts of this study",
+    "random weights": "the same clips in networks with random weights",
+}
 _MATTER = {"frozen": "motion matters", "shuffled": "the order of frames matters", "reversed": "time's arrow matters"}
 _TWIN = {"frozen": "frozen", "shuffled": "shuffled in time", "reversed": "played backwards"}
 
@@ -40,8 +44,8 @@ def lead_of(row: Result) -> str:
     """What a verdict says, without its numbers."""
     if row.against == "concept":
         return _lead_against_concept(row)
-    if row.against == "library":
-        return _lead_against_library(row)
+    if row.against in _BESIDE:
+        return _lead_beside(row)
     return _lead_against_random(row) if row.against == "random" else _lead_against_twin(row)
 
 
@@ -93,9 +97,9 @@ def _lead_against_concept(row: Result) -> str:
     return f"{subject} {leads[row.verdict]}"
 
 
-def _lead_against_library(row: Result) -> str:
+def _lead_beside(row: Result) -> str:
     subject, action = _SUBJECTS[row.kind].format(concept=row.concept), f"“{row.class_name}”"
-    others = "the other concepts of this study"
+    others = _BESIDE[row.against]
     leads: dict[Verdict, str] = {
         "positive": f"score higher for {action} than {others} do",
         "negative": f"score lower for {action} than {others} do",
@@ -122,9 +126,12 @@ def detail_of(row: Result, *, manifest: Manifest) -> str:
         )
     name = STATISTIC_WORDS[row.statistic]
     value = score(row.value, row.statistic)
-    if row.against in ("random", "library"):
+    if row.against in ("random", *_BESIDE):
         what = name.capitalize()
-        null = "random sets" if row.against == "random" else f"{row.null_draws} other concepts"
+        null = {
+            "library": f"{row.null_draws} other concepts",
+            "random weights": f"{row.null_draws} networks with random weights",
+        }.get(row.against, "random sets")
     else:
         what = f"Difference in {name}"
         null = "pairs of random sets" if row.against == "concept" else "labels flipped within pairs"
