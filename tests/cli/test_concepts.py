@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice
+from videotcav.cli.main import main
 from videotcav.errors import ConceptError
 from videotcav.video.write import write_video
 
@@ -75,3 +77,93 @@ def test_accepting_nothing_in_particular_is_wrong_usage(tmp_path: Path):
     result = CliRunner().invoke(concepts, ["accept", str(tmp_path)], obj=Voice())
     assert result.exit_code == 2
     assert "say --all" in result.output
+
+
+SIDECAR = {
+    "videos": [{"id": 1, "file_name": "v0.mp4", "width": 48, "height": 32}],
+    "images": [{"id": 1, "video_id": 1, "frame_index": 0}],
+    "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "track_id": 1, "bbox": [4, 4, 20, 20]}],
+    "categories": [{"id": 1, "name": "tennis racket"}],
+}
+
+
+def proposing(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    """The exit code of `videotcav concepts propose` in an own folder, as a shell sees it."""
+    monkeypatch.setattr(sys, "argv", ["videotcav", "concepts", "propose", *(str(word) for word in words)])
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "label", "sentence"),
+    [
+        ("net.onnx", "not a network", "person", "net.onnx: is not an ONNX network that onnxruntime can load"),
+        ("boxes.json", SIDECAR, "tenis raket", "has no label 'tenis raket'; closest: 'tennis racket'"),
+        (
+            "boxes.json",
+            SIDECAR | {"annotations": [{**SIDECAR["annotations"][0], "bbox": [90, 4, 20, 20]}]},
+            "tennis racket",
+            "box (90, 4, 110, 24) of 'tennis racket' in frame 0 of v0.mp4 lies outside the 48×32 frame",
+        ),
+        (
+            "boxes.json",
+            SIDECAR | {"videos": [{"id": 1, "file_name": "v1.mp4"}]},
+            "tennis racket",
+            "has no boxes for the video v0.mp4; closest: 'v1'",
+        ),
+        (
+            "boxes.json",
+            SIDECAR | {"videos": [{"id": 1, "file_name": "v0.mp4", "width": 1920, "height": 1080}]},
+            "tennis racket",
+            "says v0.mp4 is 1920×1080, but it is 48×32",
+        ),
+        (
+            "boxes.json",
+            SIDECAR | {"images": [{"id": 1, "video_id": 1, "frame_index": 16}]},
+            "tennis racket",
+            "frame 16 of v0.mp4, whose last frame is 15",
+        ),
+    ],
+    ids=["no network", "no such label", "outside the frame", "of another video", "of another size", "after the end"],
+)
+def test_bad_input_is_one_sentence_and_nothing_is_written(  # noqa: PLR0917 - fixtures and cases
+    videos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    content: object,
+    label: str,
+    sentence: str,
+):
+    source = tmp_path / name
+    source.write_text(content if isinstance(content, str) else json.dumps(content))
+    out, shown = tmp_path / "out", tmp_path / "shown"
+    words = (videos / "v0.mp4", "--detector", source, "--label", label, "-o", out, "--overlay", shown)
+    assert proposing(monkeypatch, *words) == 1
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("error: ")
+    assert sentence in said.replace("\n", " ")
+    assert "Traceback" not in said
+    assert not out.exists()
+    assert not shown.exists()
+
+
+def test_a_video_without_detections_is_named_and_there_is_nothing_to_look_at(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "boxes.json").write_text(json.dumps(SIDECAR | {"images": [], "annotations": []}))
+    out = tmp_path / "out"
+    words = (videos / "v0.mp4", "--detector", tmp_path / "boxes.json", "--label", "tennis racket=racket", "-o", out)
+    assert proposing(monkeypatch, *words) == 0
+    said = capsys.readouterr()
+    assert "v0: nothing of what was asked for (racket) was found in it" in said.err
+    assert "0 new candidates" in said.out
+    assert "review" not in said.out
+    assert run("show", out) == [
+        {"concept": "racket", "clips": {}, "candidates": 0, "sources": 0, "accepted": 0, "smallest_side": 0}
+        | {"median_side": 0, "largest_side": 0, "rejected": {}}
+    ]
+    assert not list(out.rglob("*.mp4"))

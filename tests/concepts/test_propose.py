@@ -18,11 +18,12 @@ from videotcav.concepts import watch
 from videotcav.concepts.detect import load_detector
 from videotcav.concepts.detectors.read_boxes import read_boxes
 from videotcav.concepts.detectors.yolo import Yolo
+from videotcav.concepts.overlay import draw_tracks
 from videotcav.concepts.propose import propose_from_boxes
 from videotcav.concepts.recipe import Recipe
 from videotcav.concepts.sets import accept, read_records, read_sets
 from videotcav.errors import ConceptError, VideoError, VideosError
-from videotcav.records import KINDS
+from videotcav.records import KINDS, Box, Track
 from videotcav.video.read import VideoFile, read_all
 from videotcav.video.write import write_video
 
@@ -132,6 +133,7 @@ def test_boxes_of_another_version_of_the_video_are_refused(make_videos: MakeVide
 KILLED = """
 import os, signal, sys
 from videotcav.concepts import clips
+from videotcav.concepts.overlay import draw_tracks
 from videotcav.concepts.propose import propose_from_boxes
 from videotcav.concepts.detectors.yolo import Yolo
 from videotcav.concepts.recipe import Recipe
@@ -261,6 +263,16 @@ def test_the_overlay_draws_the_tracks_into_the_whole_video(make_videos: MakeVide
         left = drawing.left_edge(frame, 0)
         assert difference[frame, rows, left].mean() > 50  # the line
         assert difference[frame, rows, left + 5 : left + 15].mean() < 25  # what it frames
+
+
+def test_a_name_that_would_leave_the_frame_is_written_whole_inside_it():
+    def colours_of_a_name_at(left: float) -> int:
+        box = Box(left=left, top=40, right=left + 4, bottom=60)
+        track = Track(id="0", label="person", frames=(0,), scores=(0.5,), boxes=(box,))
+        (drawn,) = draw_tracks(np.full((1, 80, 320, 3), 255, dtype=np.uint8), [track])
+        return int((drawn[:38] != 255).any(axis=-1).sum())  # above the box there is its name alone
+
+    assert colours_of_a_name_at(316) == colours_of_a_name_at(100) > 0
 
 
 def test_a_real_clip_gives_its_player(shared_data: Path, tmp_path: Path):

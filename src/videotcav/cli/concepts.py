@@ -39,7 +39,9 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
     names: Annotated[Path | None, typer.Option(help="File of class names, one a line.")] = None,
     sources: Annotated[Path | None, typer.Option(help="CSV table: which video comes from which recording.")] = None,
     source_column: Annotated[str, typer.Option(help="Column of --sources that names the recording.")] = "source",
-    overlay: Annotated[Path | None, typer.Option(help="Folder for videos that show the tracks.")] = None,
+    overlay: Annotated[
+        Path | None, typer.Option(help="Folder for copies of the new videos with their tracks drawn in.")
+    ] = None,
     *,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and say so.")] = False,
     engine: EngineOption = Where.LOCAL,
@@ -68,17 +70,19 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
     )
     for video, reason in proposal.skipped.items():
         context.obj.say(f"left out {video}: {reason}")
+    wanted = sorted({outcome.concept for outcome in proposal.outcomes})
     for video in proposal.without_tracks:
-        context.obj.say(f"{video}: nothing was found in it")
+        context.obj.say(f"{video}: nothing of what was asked for ({', '.join(wanted)}) was found in it")
     text = [f"{proposal.added} new candidates in {output}; {proposal.done_before} videos were done before"]
-    for concept in sorted({outcome.concept for outcome in proposal.outcomes}):
+    for concept in wanted:
         mine = [outcome for outcome in proposal.outcomes if outcome.concept == concept]
         kept, tracks = sum(outcome.kept for outcome in mine), sum(outcome.tracks for outcome in mine)
         reasons = "; ".join(f"{count} {reason}" for reason, count in proposal.rejected(concept).items())
         text.append(
             f"  {concept}: {kept} clips from {tracks} tracks" + (f" (turned away: {reasons})" if reasons else "")
         )
-    text.append(f"look at them: videotcav concepts review {output}")
+    if proposal.added:
+        text.append(f"look at them: videotcav concepts review {output}")
     context.obj.result("\n".join(text), proposal.model_dump(mode="json"))
 
 
@@ -96,7 +100,8 @@ def show_command(
     for one in found:
         sides = f", {one.smallest_side}–{one.largest_side} pixels" if one.largest_side else ""
         text.append(f"{one.concept}: {one.candidates} candidates from {one.sources} sources{sides}")
-        text.append("  " + ", ".join(f"{count} {kind}" for kind, count in one.clips.items()))
+        if one.clips:
+            text.append("  " + ", ".join(f"{count} {kind}" for kind, count in one.clips.items()))
         text.extend(f"  turned away: {count} {reason}" for reason, count in one.rejected.items())
     if sheet is not None:
         contact_sheet(folder, sheet)

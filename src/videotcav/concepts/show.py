@@ -32,9 +32,10 @@ class ConceptSummary(Record):
 
 def summarise(folder: Path | str) -> list[ConceptSummary]:
     """A summary of each concept of a folder; sizes and rejections only where `propose` made the folder."""
-    sets = read_sets(folder)
+    outcomes = list(outcomes_of(Path(folder)))
+    sets = () if outcomes and not any(outcome.kept for outcome in outcomes) else read_sets(folder)
     rejected: dict[str, Counter[str]] = defaultdict(Counter)
-    for outcome in outcomes_of(Path(folder)):
+    for outcome in outcomes:
         rejected[outcome.concept].update(outcome.rejected)
     sides = defaultdict(list)
     for record in read_records(folder):
@@ -71,7 +72,7 @@ def contact_sheet(folder: Path | str, path: Path | str, *, columns: int = 4, mos
     for concept in sorted({concept for concept, _ in sets}):
         kinds = [kind for of, kind in sets if of == concept]
         clips = sets[concept, "spatiotemporal" if "spatiotemporal" in kinds else kinds[0]]
-        rows.append((concept, _spread(clips, most)))
+        rows.append((f"{concept}: {min(most, len(clips))} of {len(clips)}", _spread(clips, most)))
     width = columns * (_STRIP * _CELL + _GAP) + _GAP
     line = _CELL + 20
     height = sum(30 + -(-len(clips) // columns) * line for _, clips in rows)
@@ -79,8 +80,8 @@ def contact_sheet(folder: Path | str, path: Path | str, *, columns: int = 4, mos
     pen = ImageDraw.Draw(sheet)
     large, small = ImageFont.load_default(size=18), ImageFont.load_default(size=10)
     top = 0
-    for concept, shown in rows:
-        pen.text((_GAP, top + 4), f"{concept} ({len(shown)} shown)", fill="black", font=large)
+    for heading, shown in rows:
+        pen.text((_GAP, top + 4), heading, fill="black", font=large)
         top += 30
         for number, clip in enumerate(shown):
             left, y = _GAP + number % columns * (_STRIP * _CELL + _GAP), top + number // columns * line
