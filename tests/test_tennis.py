@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import runpy
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from videotcav.concepts.detect import load_detector
 from videotcav.concepts.propose import propose
 from videotcav.concepts.recipe import Recipe
-from videotcav.concepts.sets import accept
+from videotcav.concepts.sets import ClipRecord, accept
 from videotcav.study import Study
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "tennis"
@@ -75,3 +76,18 @@ def test_the_example_says_how_good_its_model_is_on_scenes_it_never_saw() -> None
     log = json.loads((EXAMPLE / "swin.json").read_text())
     assert log["chance"] < log["accuracy"]["held-out scenes"] < log["accuracy"]["training scenes"]
     assert "34 %" in (EXAMPLE / "README.md").read_text()
+
+
+def test_the_papers_concepts_are_taken_one_of_each_scene_in_turn() -> None:
+    select = runpy.run_path(str(EXAMPLE / "paper_concepts.py"))["select"]
+    clips_of = {f"s{scene:02}": 8 - scene // 2 for scene in range(12)}  # 8 8 7 7 6 6 5 5 4 4 3 3
+    records = [
+        ClipRecord.model_construct(concept="racket", kind=kind, source=scene, id=f"{scene}-{number}")
+        for scene, count in clips_of.items()
+        for number in range(count)
+        for kind in ("spatial", "spatiotemporal")
+    ]
+    taken = select(records, without={"s00"})
+    expected = {f"{scene}-{number}" for scene in list(clips_of)[1:11] for number in range(3)}  # of ten scenes thirty
+    assert {record.id for record in taken} == expected
+    assert len(taken) == 2 * len(expected)
