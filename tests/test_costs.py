@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from videotcav.costs import Rates, costs, rates
+from videotcav.costs import Rates, costs, rates, widths
 from videotcav.engine.store import Store
 from videotcav.engine.tiles import GRAIN_ROWS
 from videotcav.measure import Batch, measure
@@ -74,3 +74,19 @@ def test_what_grows_with_the_square_is_told(clips: int) -> None:
         costs(set_clips=100, class_clips=[count], widths={"one": 1}, memory_bytes=2**31) for count in (clips, 2 * clips)
     )
     assert twice.statistics_bytes == 4 * once.statistics_bytes
+
+
+def test_a_stated_rate_is_taken_and_a_backward_pass_is_two_forward_ones(tmp_path: Path) -> None:
+    model = load_model(Net(), card=ModelCard(name="net", clip_spec=SPEC, classes=("a", "b")))
+    found = rates(model, ["first"], pooling="none", folder=tmp_path, clips_per_second=6)
+    assert (found.forward, found.forward_and_backward) == (6, 2)
+
+
+def test_widths_are_those_after_pooling() -> None:
+    model = load_model("planted:swin")
+    layer = model.card.default_layers[-1]
+    (info,) = (info for info in model.layers() if info.name == layer)
+    whole, pooled = (widths(model, [layer], pooling=pooling)[layer] for pooling in ("none", "space"))
+    time, height, width = (info.shape or ())[1:4]
+    assert whole == time * height * width * (info.shape or ())[4]
+    assert pooled * height * width == whole

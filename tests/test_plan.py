@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from videotcav.costs import Rates
 from videotcav.explain.power import videos_for_flips, visible_effect
 from videotcav.explain.settings import AnalysisSettings
 from videotcav.gather import Inputs
 from videotcav.measure import ClipFile
-from videotcav.plan import Spreads, cost, plan
+from videotcav.plan import Spreads, plan
 from videotcav.records import ConceptClip, ConceptSet, Kind
 from videotcav.studyfile import StudyFile
+
+THREE = {"one": 1, "two": 1, "three": 1}
+RATES = Rates(forward=2, forward_and_backward=0.5, written_bytes=1, read_bytes=1, operations=1)
 
 
 def concept_set(kind: Kind, clips: int) -> ConceptSet:
@@ -50,15 +54,15 @@ def study(*hypotheses: str) -> StudyFile:
 
 def test_the_declared_family_says_how_many_draws_are_needed() -> None:
     """Two hypotheses at three layers: 6 tests, M ≥ 6 / 0.05 − 1 = 119; undeclared, 3 questions at 3 layers: 179."""
-    declared = plan(study("racket matters", "racket: dynamic > frozen"), inputs(), layers=3)
+    declared = plan(study("racket matters", "racket: dynamic > frozen"), inputs(), widths=THREE)
     assert (declared.tests, declared.needs[0].needs) == (6, 119)
-    everything = plan(study(), inputs(), layers=3)
+    everything = plan(study(), inputs(), widths=THREE)
     assert (everything.tests, everything.needs[0].needs) == (9, 179)
     assert declared.is_enough
 
 
 def test_what_is_missing_is_named_with_its_number() -> None:
-    told = [need.sentence for need in plan(study(), inputs(clips=7, pool=9), layers=3).needs if not need.is_met]
+    told = [need.sentence for need in plan(study(), inputs(clips=7, pool=9), widths=THREE).needs if not need.is_met]
     assert "clips of racket/spatiotemporal: 7, but 10 are needed" in told
     assert "source videos of racket/frozen: 7, but 9 are needed" in told  # 2^8 flips reach 0.05 / 9, 2^7 do not
     assert "random clips (better 21): 9, but 11 are needed" in told
@@ -71,11 +75,13 @@ def test_so_many_videos_can_be_significant_and_one_less_cannot(tests: int) -> No
     assert 1 / 2 ** (videos - 1) <= 0.05 / tests < 1 / 2 ** (videos - 2)
 
 
-def test_every_clip_goes_forward_once_and_class_clips_backward_once() -> None:
-    found = cost(inputs(), clips_per_second=2.0)
-    assert (found.forward, found.backward) == (2 * 12 + 40 + 10, 10)
-    assert found.seconds == (74 + 2 * 10) / 2
-    assert cost(inputs(), clips_per_second=None).seconds is None
+def test_the_cost_is_that_of_the_cost_model() -> None:
+    """12 dynamic, 12 frozen and 40 random clips; 10 of the class, each also backward; 4 bytes a float32."""
+    found = plan(study(), inputs(), widths={"one": 10, "two": 5}, rates=RATES).cost
+    assert (found.clips_forward, found.clips_backward) == (2 * 12 + 40 + 10, 10)
+    assert found.store_bytes == 4 * 74 * 15
+    assert found.seconds["passes"] == 64 / 2 + 10 / 0.5
+    assert plan(study(), inputs(), widths=THREE).cost.seconds == {}
 
 
 def test_the_visible_effect_has_its_power_by_simulation() -> None:
@@ -84,7 +90,9 @@ def test_the_visible_effect_has_its_power_by_simulation() -> None:
     estimates = effect + 0.08 * np.random.default_rng(0).normal(size=200_000)
     critical = 0.1 * norm.isf(0.05 / 5 / 2)
     assert (estimates > critical).mean() == pytest.approx(0.8, abs=0.005)
-    stated = plan(study("racket matters"), inputs(), layers=5, spreads=Spreads(0.1, 0.08))
+    stated = plan(
+        study("racket matters"), inputs(), widths={str(layer): 1 for layer in range(5)}, spreads=Spreads(0.1, 0.08)
+    )
     assert stated.visible[0].effect == pytest.approx(effect)
 
 
@@ -92,7 +100,7 @@ def test_a_library_that_is_too_small_is_missing() -> None:
     """Two sets of racket at one layer: 2 tests, L ≥ 2 / 0.05 − 1 = 39 others of each kind, and there is none."""
     asked = study()
     asked = asked.model_copy(update={"tests": asked.tests.model_copy(update={"library": ("racket",)})})
-    missing = [need.sentence for need in plan(asked, inputs(), layers=1).needs if not need.is_met]
+    missing = [need.sentence for need in plan(asked, inputs(), widths={"one": 1}).needs if not need.is_met]
     assert missing == [
         f"other concepts beside racket/{kind}: 0, but 39 are needed" for kind in ("spatiotemporal", "frozen")
     ]

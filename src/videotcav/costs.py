@@ -24,10 +24,13 @@ import torch
 from videotcav.engine.store import BLOCK_COLUMNS, Store
 from videotcav.engine.tiles import GRAIN_ROWS, Multiplier, grains, pairs_of_panels
 from videotcav.models.model import VideoModel
+from videotcav.models.passes import features
 from videotcav.records import Pooling, Record
 from videotcav.shards import LOGITS, Clip, Passing, Shard
 
 LARGEST_BLOCK_ROWS = 2 * GRAIN_ROWS
+BACKWARD_IN_FORWARDS = 2.0
+"""What a backward pass takes, in forward passes: a gradient for the activations and one for what lies before them."""
 
 
 class Rates(Record):
@@ -96,20 +99,29 @@ def costs(
     )
 
 
-def rates(model: VideoModel, layers: Sequence[str], *, pooling: Pooling, folder: Path | None = None) -> Rates:
+def widths(model: VideoModel, layers: Sequence[str], *, pooling: Pooling) -> dict[str, int]:
+    """Activations of a clip at each layer, after pooling: from one pass of an empty clip."""
+    spec = model.card.clip_spec
+    clip = torch.zeros(1, 3, spec.frames, spec.height, spec.width)
+    return {layer: rows.shape[1] for layer, rows in features(model, clip, layers, pooling=pooling).items()}
+
+
+def rates(
+    model: VideoModel,
+    layers: Sequence[str],
+    *,
+    pooling: Pooling,
+    folder: Path | None = None,
+    clips_per_second: float | None = None,
+) -> Rates:
     """What this machine does in a second, from one pass of each kind after another that warms up, and 64 MiB of rows.
 
-    `folder` is where rows would be kept.
+    `folder` is where rows would be kept. With `clips_per_second`, the stated rate of forward passes, nothing is passed.
     """
-    passing, spec = Passing(model, pooling), model.card.clip_spec
-    generator = torch.Generator().manual_seed(0)
-    clips = [Clip(str(number), str(number)) for number in range(passing.clips_a_pass)]
-    pixels = [torch.randn(3, spec.frames, spec.height, spec.width, generator=generator) for _ in clips]
-    taken = []
-    for class_name in (None, model.card.classes[0]):
-        shard = Shard(tuple(clips), class_name, (*layers, *((LOGITS,) if class_name else ())))
-        passing.compute(shard, pixels, clips)
-        taken.append(_seconds(partial(passing.compute, shard, pixels, clips)))
+    if clips_per_second:
+        forward, both = clips_per_second, clips_per_second / (1 + BACKWARD_IN_FORWARDS)
+    else:
+        forward, both = _rates_of_passes(model, layers, pooling)
     rows = np.random.default_rng(0).normal(size=(LARGEST_BLOCK_ROWS, 4 * BLOCK_COLUMNS)).astype(np.float32)
     keys = [str(number) for number in range(len(rows))]
     with TemporaryDirectory(dir=folder) as scratch:
@@ -120,12 +132,26 @@ def rates(model: VideoModel, layers: Sequence[str], *, pooling: Pooling, folder:
         pairs = pairs_of_panels(grains({}, keys), memory_bytes=2**30)
         multiplied = _seconds(lambda: list(Multiplier(store)(pairs)))
     return Rates(
-        forward=len(clips) / taken[0],
-        forward_and_backward=len(clips) / taken[1],
+        forward=forward,
+        forward_and_backward=both,
         written_bytes=rows.nbytes / written,
         read_bytes=rows.nbytes / read,
         operations=len(rows) * (len(rows) + 1) * rows.shape[1] / max(multiplied - read, 1e-9),
     )
+
+
+def _rates_of_passes(model: VideoModel, layers: Sequence[str], pooling: Pooling) -> tuple[float, float]:
+    """Clips a second forward, and forward and backward."""
+    passing, spec = Passing(model, pooling), model.card.clip_spec
+    generator = torch.Generator().manual_seed(0)
+    clips = [Clip(str(number), str(number)) for number in range(passing.clips_a_pass)]
+    pixels = [torch.randn(3, spec.frames, spec.height, spec.width, generator=generator) for _ in clips]
+    taken = []
+    for class_name in (None, model.card.classes[0]):
+        shard = Shard(tuple(clips), class_name, (*layers, *((LOGITS,) if class_name else ())))
+        passing.compute(shard, pixels, clips)
+        taken.append(_seconds(partial(passing.compute, shard, pixels, clips)))
+    return len(clips) / taken[0], len(clips) / taken[1]
 
 
 def _rows_read(set_clips: int, class_clips: Sequence[int], memory_bytes: int) -> int:

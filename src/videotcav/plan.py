@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-import torch
-
+from videotcav.costs import Costs, Rates, costs
 from videotcav.declaration import hypotheses
 from videotcav.explain.hypothesis import family_size
 from videotcav.explain.power import videos_for_flips, visible_effect
 from videotcav.explain.settings import AnalysisSettings
 from videotcav.gather import Inputs
-from videotcav.models.model import VideoModel
-from videotcav.models.passes import features
+from videotcav.measure import DEFAULT_MEMORY_BYTES
 from videotcav.records import TWINS, ConceptSet, Record, Result
 from videotcav.studyfile import StudyFile
-
-BACKWARD_IN_FORWARDS = 2.0
-"""What a backward pass takes, in forward passes: a gradient for the activations and one for what lies before them."""
 
 _95_PERCENT = 2 * 1.959964
 _POOL_IN_SETS = 3
@@ -44,14 +38,6 @@ class Need(Record):
         return f"{self.what}: {self.has}" + ("" if self.is_met else f", but {self.needs} are needed")
 
 
-class Cost(Record):
-    """What the passes take: clips forward, of these also backward, and seconds; None where no rate is known."""
-
-    forward: int
-    backward: int
-    seconds: float | None
-
-
 class Visible(Record):
     """The smallest effect on one question that would be significant with a power of 80 %."""
 
@@ -65,7 +51,7 @@ class Plan(Record):
     tests: int
     null_draws: int
     needs: tuple[Need, ...]
-    cost: Cost
+    cost: Costs
     visible: tuple[Visible, ...]
 
     @property
@@ -81,44 +67,28 @@ class Spreads(NamedTuple):
     estimate: float
 
 
-def cost(inputs: Inputs, *, clips_per_second: float | None) -> Cost:
-    """What the passes of a study take: every clip forward once, every class clip backward once, for all layers.
-
-    `clips_per_second` is the rate of forward passes.
-    """
-    backward = sum(len(files) for files in inputs.classes.values())
-    forward = len(inputs.set_files) + backward
-    work = forward + BACKWARD_IN_FORWARDS * backward
-    return Cost(
-        forward=forward, backward=backward, seconds=None if clips_per_second is None else work / clips_per_second
-    )
-
-
-def forward_rate(model: VideoModel, layers: Sequence[str]) -> float:
-    """Clips a second forward, from one pass of an empty clip after another that warms up; without reading videos."""
-    spec = model.card.clip_spec
-    clip = torch.zeros(1, 3, spec.frames, spec.height, spec.width)
-    features(model, clip, layers)
-    started = time.perf_counter()
-    features(model, clip, layers)
-    return 1 / (time.perf_counter() - started)
-
-
 def plan(
     study: StudyFile,
     inputs: Inputs,
     *,
-    layers: int,
-    clips_per_second: float | None = None,
+    widths: Mapping[str, int],
+    rates: Rates | None = None,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
     pilot: tuple[Result, ...] = (),
     spreads: Spreads | None = None,
 ) -> Plan:
-    """The plan of a study with these inputs at so many layers.
+    """The plan of a study with these inputs.
 
-    `pilot` are the results of an earlier run, whose spreads are carried over to the sizes of this one; `spreads` are
-    stated in their stead, in units of the primary statistic.
+    Args:
+        study: what is asked.
+        inputs: the clips that there are.
+        widths: activations of a clip at each layer, after pooling.
+        rates: of the machine; without them the costs have no seconds.
+        memory_bytes: as `videotcav run --memory`.
+        pilot: the results of an earlier run, whose spreads are carried over to the sizes of this one.
+        spreads: stated in their stead, in units of the primary statistic.
     """
-    asked, classes = hypotheses(study), len(inputs.classes)
+    asked, layers, classes = hypotheses(study), len(widths), len(inputs.classes)
     pairs = sum(kind in TWINS for kinds in inputs.kinds.values() if "spatiotemporal" in kinds for kind in kinds)
     compared = len({(each.concept, each.other) for each in asked if each.other})
     everything = (len(inputs.concepts) + pairs + compared) * layers * classes
@@ -138,7 +108,14 @@ def plan(
             *_of_pool(inputs),
             *_of_library(inputs, settings, questions=layers * classes),
         ),
-        cost=cost(inputs, clips_per_second=clips_per_second),
+        cost=costs(
+            set_clips=len(inputs.set_files),
+            class_clips=[len(files) for files in inputs.classes.values()],
+            widths=widths,
+            memory_bytes=memory_bytes,
+            bootstrap_resamples=settings.bootstrap_resamples,
+            rates=rates,
+        ),
         visible=seen,
     )
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from videotcav.cli.console import parsed_bytes
+
 if TYPE_CHECKING:
     from videotcav.plan import Plan
 
@@ -23,23 +25,27 @@ def plan(
     clips_per_second: Annotated[
         float | None, typer.Option(min=1e-9, help="Forward passes a second; else timed.")
     ] = None,
+    memory: Annotated[str, typer.Option(metavar="SIZE", help="As of `videotcav run`.")] = "2GiB",
 ) -> None:
     """Say what a study needs, what effect it could see and what it will cost, without passing a clip of it.
 
     Exit codes: 0 it can be run, 1 something is missing or does not fit.
     """
-    from videotcav.gather import gather  # noqa: PLC0415 - torch is slow to import
-    from videotcav.plan import Spreads, forward_rate  # noqa: PLC0415 - as above
+    from videotcav.costs import rates, widths  # noqa: PLC0415 - torch is slow to import
+    from videotcav.gather import gather  # noqa: PLC0415 - as above
+    from videotcav.plan import Spreads  # noqa: PLC0415 - as above
     from videotcav.plan import plan as plan_of  # noqa: PLC0415 - as above
     from videotcav.report.run import read_run  # noqa: PLC0415 - as above
     from videotcav.study import Study  # noqa: PLC0415 - as above
 
     asked = Study.from_file(study)
+    pooling = asked.file.study.pooling
     made = plan_of(
         asked.file.study,
         gather(asked.file).with_views(asked.model.card.clip_spec.views),
-        layers=len(asked.layers),
-        clips_per_second=clips_per_second or forward_rate(asked.model, asked.layers),
+        widths=widths(asked.model, asked.layers, pooling=pooling),
+        rates=rates(asked.model, asked.layers, pooling=pooling, clips_per_second=clips_per_second),
+        memory_bytes=parsed_bytes(memory),
         pilot=read_run(pilot).results if pilot else (),
         spreads=None if null_spread is None else Spreads(null_spread, estimate_spread),
     )
@@ -50,11 +56,19 @@ def plan(
 
 def _lines(made: Plan) -> list[str]:
     needs = [f"{'  ' if need.is_met else '✗ '}{need.sentence}" for need in made.needs]
-    seconds = made.cost.seconds
-    hours = "" if seconds is None else f", about {seconds / _SECONDS_PER_HOUR:.2g} hours"
+    cost = made.cost
+    by_stage = ", ".join(f"{stage} {seconds / _SECONDS_PER_HOUR:.2g}" for stage, seconds in cost.seconds.items())
+    hours = sum(cost.seconds.values()) / _SECONDS_PER_HOUR
     return [
         f"{made.tests} tests in the declared family",
         *needs,
         *(f"  visible with a power of 80 %: ±{each.effect:.3g}, {each.question}" for each in made.visible),
-        f"{made.cost.forward} clips forward, {made.cost.backward} of them backward{hours}",
+        f"{cost.clips_forward} clips forward, {cost.clips_backward} of them backward",
+        f"about {hours:.2g} hours of one worker: {by_stage}",
+        f"{_size(cost.store_bytes)} of rows, {_size(cost.read_bytes)} read for {cost.operations:.1e} operations",
+        f"{_size(cost.gram_bytes)} of inner products, {_size(cost.statistics_bytes)} of memory for the statistics",
     ]
+
+
+def _size(count: float) -> str:
+    return f"{count / 2**30:.2g} GiB"
