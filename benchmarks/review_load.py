@@ -72,28 +72,25 @@ def _decisions(folder: Path, decisions: int, kills: int, reviewers: int = 8) -> 
     keys = json.loads(state["served"].request("GET", "/api/candidates")[1])["key"]
     retried: Counter[str] = Counter()
     done: Counter[str] = Counter()
+    refused: list[str] = []
     started = time.perf_counter()
 
     def review(name: str) -> None:
         for number in range(each):
             body = {"reviewer": name, "verdict": ("accept", "reject")[number % 2], "keys": [keys[number % len(keys)]]}
-            body |= {"gesture": f"gesture-{name}-{number:06}"}
-            while True:
-                try:
-                    status, _ = state["served"].request("POST", "/api/decisions", body)
-                except (OSError, http.client.HTTPException):
-                    status = 0
-                if status == 200:  # noqa: PLR2004 - HTTP's OK
-                    break
-                retried[name] += 1
-                time.sleep(0.05)
+            body |= {"gesture": f"gesture-{name.replace(' ', '-')}-{number:06}"}
+            again, refusal = _insisted(state, body)
+            retried[name] += again
+            if refusal:
+                refused.append(refusal)
+                return
             done[name] += 1
 
     people = [threading.Thread(target=review, args=(f"reviewer {number}",)) for number in range(reviewers)]
     for person in people:
         person.start()
     for kill in range(kills):
-        while done.total() < (kill + 1) * decisions // (kills + 1):
+        while done.total() < (kill + 1) * decisions // (kills + 1) and not refused:
             time.sleep(0.01)
         state["served"].end(signal.SIGKILL)
         state["served"] = Served(folder)
@@ -101,19 +98,37 @@ def _decisions(folder: Path, decisions: int, kills: int, reviewers: int = 8) -> 
         person.join()
     seconds = time.perf_counter() - started
     state["served"].end(signal.SIGINT)
-    with Ledger(folder) as ledger:
-        rows = ledger.decisions()
-    wanted = {f"gesture-reviewer {person}-{number:06}" for person in range(reviewers) for number in range(each)}
-    found = Counter(row.gesture for row in rows)
+    if refused:
+        raise SystemExit(f"the server refused a decision: {refused[0]}")
     return {
-        "decisions": len(wanted),
         "reviewers": reviewers,
         "kills": kills,
         "sent_again": retried.total(),
-        "lost": len(wanted - set(found)),
-        "doubled": sum(count - 1 for count in found.values()),
-        "decisions_per_second": len(wanted) / seconds,
+        **_kept(folder, reviewers, each),
+        "decisions_per_second": each * reviewers / seconds,
     }
+
+
+def _insisted(state: dict[str, Served], body: dict[str, object]) -> tuple[int, str]:
+    """How often the decision had to be sent again for want of an answer, and why it was refused, if it was."""
+    again = 0
+    while True:
+        try:
+            status, answer = state["served"].request("POST", "/api/decisions", body)
+        except (OSError, http.client.HTTPException):
+            again += 1
+            time.sleep(0.05)
+            continue
+        return again, "" if status == 200 else f"{status} {answer.decode()}"  # noqa: PLR2004 - HTTP's OK
+
+
+def _kept(folder: Path, reviewers: int, each: int) -> dict[str, int]:
+    """How many decisions were made, and how many of them the folder lost or holds twice."""
+    with Ledger(folder) as ledger:
+        found = Counter(row.gesture for row in ledger.decisions())
+    wanted = {f"gesture-reviewer-{person}-{number:06}" for person in range(reviewers) for number in range(each)}
+    doubled = sum(count - 1 for count in found.values())
+    return {"decisions": len(wanted), "lost": len(wanted - set(found)), "doubled": doubled}
 
 
 def _candidates(folder: Path, candidates: int) -> dict[str, object]:

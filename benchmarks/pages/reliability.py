@@ -75,8 +75,10 @@ FOUND = """## Found and fixed by the campaign
 - SIGTERM left a half-written run folder, a lack of memory a traceback.
 - The later of two runs into one folder silently replaced the results of the first.
 - A run folder was removed before its replacement stood in its place.
-- Open: case 303, two stretches of a video swapped. The frames that come out are not the undamaged ones, while plain
-  decoding of the whole file marks some as corrupt or fails; it is counted as *wrong* above.
+- A file whose first keyframe was damaged came out as a shorter video, its time shifted (case 303, the one *wrong* of
+  the table, which was taken before the fix: tried again, the case is refused).
+- Frames that refer to one that FFmpeg had to patch were handed out; now they are refused up to the next keyframe.
+- The script of the review's load asked for ever with a name that the server refuses.
 - pip-audit calls packages that it could not look up clean: the audit in `make check` counts them as not audited.
 """
 

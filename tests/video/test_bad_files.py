@@ -115,6 +115,56 @@ def test_wiped_data_are_noticed_where_they_are_wanted_and_not_before(encode):
         read_all(path)
 
 
+def test_a_first_keyframe_that_is_none_is_a_loss_not_a_shorter_video(encode):
+    """Frame 0 is noise, and the table of keyframes (stss) denies it: the frames before 12 must not vanish silently."""
+    path = encode("late.mp4", 30, keyframe_every=12, b_frames=0, options={"x264-params": "scenecut=0"})
+    with av.open(str(path)) as container:
+        first = next(container.demux(video=0))
+        position, size = first.pos, first.size
+    data = bytearray(path.read_bytes())
+    data[position : position + size] = b"\x7e" * size
+    table = data.find(b"stss") + 12  # kind, version and flags, count
+    assert int.from_bytes(data[table : table + 4], "big") == 1
+    data[table : table + 4] = (2).to_bytes(4, "big")
+    path.write_bytes(data)
+    assert "lacks a keyframe before its frame" in _refused(path)
+
+
+def test_a_recording_joined_midway_begins_at_its_first_keyframe(encode, indices):
+    """A transport stream has no index: from packets 188 bytes long some are cut off in front, as a tuner does."""
+    path = encode("joined.ts", 30, keyframe_every=12, b_frames=0, options={"x264-params": "scenecut=0"})
+    with av.open(str(path)) as container:
+        second = next(packet.pos for packet in container.demux(video=0) if packet.pts and not packet.is_keyframe)
+    data = path.read_bytes()
+    tables = data[: 3 * 188]
+    path.write_bytes(tables + data[second:])
+    assert indices(read_all(path)[0])[:2] == [12, 13]
+
+
+def test_frames_that_refer_to_a_damaged_one_are_refused_up_to_the_next_keyframe(encode):
+    """FFmpeg marks the damaged frame alone; that those behind it inherit its fault is H.264's inter prediction."""
+    rng = np.random.default_rng(0)
+    path = encode(
+        "heirs.mp4", rng.integers(0, 255, (30, 48, 64, 3), np.uint8),
+        keyframe_every=12, b_frames=0, options={"x264-params": "scenecut=0:ref=1:cabac=0"},
+    )  # fmt: skip
+    whole = read_all(path)[0]
+    with av.open(str(path)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    position, size = places[14]
+    data[position + size // 3 : position + size // 2] = bytes(size // 2 - size // 3)
+    path.write_bytes(data)
+    with av.open(str(path)) as container:
+        assert [index for index, frame in enumerate(container.decode(video=0)) if frame.is_corrupt] == [14]
+    video = VideoFile(path)
+    kept = [0, 11, 12, 13, 24, 29]
+    assert np.array_equal(video.frames(kept), whole[kept])
+    for rank in (14, 15, 23):
+        with pytest.raises(VideoError, match="is damaged at"):
+            video.frames([rank])
+
+
 def test_an_unreadable_file(encode):
     path = encode("locked.mp4", 3)
     path.chmod(0)

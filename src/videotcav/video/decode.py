@@ -50,6 +50,10 @@ _KNOWS_WHAT_IS_NEEDED = ("h264", "mpeg4", "mpeg2video")
 """Decoders that tell for certain which frames no other frame refers to (HEVC's tell it for one layer only)."""
 
 
+_JOINED_MIDWAY = ("mpegts", "mpeg")
+"""Containers made to be recorded from any moment on; in all others what comes before the first keyframe is a loss."""
+
+
 class _Misplaced(Exception):
     """The decoder presented another frame than the timeline foretold."""
 
@@ -60,6 +64,11 @@ class _Held(NamedTuple):
     stack: ExitStack
     container: InputContainer
     stream: VideoStream
+
+
+class _Decoded(NamedTuple):
+    frame: VideoFrame
+    is_damaged: bool
 
 
 class Decoder:
@@ -141,23 +150,23 @@ class Decoder:
         starts = self._timeline.starts if seek else ()
         with self._container(anew=not starts or starts[0][0] > wanted[0]) as (container, stream, is_new):
             frames = self._decode(container, stream, wanted, seek=seek)
-            position, frame, before = -1 if is_new else -2, None, None
+            position, decoded, before = -1 if is_new else -2, None, None
             for rank in wanted:
                 start = bisect_right(starts, rank, key=lambda start: start[0]) - 1
                 if start >= 0 and starts[start][0] > position + 1:
                     container.seek(starts[start][1], stream=stream)
                     frames = self._decode(container, stream, wanted, seek=seek)
                 while position < rank:
-                    before = frame
-                    position, frame = next(frames, (len(self.times), None))
+                    before = decoded
+                    position, decoded = next(frames, (len(self.times), None))
                 if seek and position != rank:
                     raise _Misplaced
-                shown = frame if position == rank else before
-                if shown is None or frame is None:
+                shown = decoded if position == rank else before
+                if shown is None or decoded is None:
                     raise VideoError(self.path, f"cannot be decoded at {self.times[rank]:.3f} s; {COPY_AGAIN}")
-                if shown.is_corrupt:
+                if shown.is_damaged:
                     raise VideoError(self.path, f"is damaged at {self.times[rank]:.3f} s; {COPY_AGAIN}")
-                yield shown
+                yield shown.frame
 
     @contextmanager
     def _container(self, *, anew: bool) -> Iterator[tuple[InputContainer, VideoStream, bool]]:
@@ -177,12 +186,12 @@ class Decoder:
 
     def _decode(
         self, container: InputContainer, stream: VideoStream, wanted: Sequence[int], *, seek: bool
-    ) -> Iterator[tuple[int, VideoFrame]]:
+    ) -> Iterator[tuple[int, _Decoded]]:
         """The frames from here on with their ranks; where the timestamp gives none, the one after the last.
 
         With `seek`, frames that are neither wanted nor needed for others may be left out.
         """
-        ranks, position = self._timeline.ranks, -1
+        ranks, position, is_damaged = self._timeline.ranks, -1, False
         skips = seek and ranks is not None and stream.codec_context.name in _KNOWS_WHAT_IS_NEEDED
         for frame in self._worth_decoding(container, stream, wanted) if skips else container.decode(stream):
             self.decoded += 1
@@ -190,7 +199,9 @@ class Decoder:
             if known is None and seek and ranks is not None:
                 raise _Misplaced
             position = position + 1 if known is None else known
-            yield position, frame
+            # What FFmpeg patched lives on, unmarked, in the frames that refer to it: up to the next keyframe.
+            is_damaged = frame.is_corrupt or (is_damaged and not frame.key_frame)
+            yield position, _Decoded(frame, is_damaged)
 
     def _worth_decoding(
         self, container: InputContainer, stream: VideoStream, wanted: Sequence[int]
@@ -221,6 +232,8 @@ def _read_timeline(path: Path, container: InputContainer, stream: VideoStream) -
         if packet.size
     ]
     first = next((index for index, packet in enumerate(packets) if packet.is_keyframe), 0)
+    if first and container.format.name not in _JOINED_MIDWAY:
+        raise VideoError(path, f"lacks a keyframe before its frame {first}: a damaged index, or cut; {COPY_AGAIN}")
     packets = [packet for packet in packets[first:] if not packet.is_cut]  # before a keyframe nothing can be decoded
     if not packets:
         raise VideoError(path, f"holds no frame that can be decoded; {COPY_AGAIN}")
