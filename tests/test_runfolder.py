@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,37 @@ def test_an_earlier_run_comes_back_where_the_new_one_cannot_take_its_place(
         write_manifest(partial, {"seed": 2})
     assert '"seed": 1' in (tmp_path / "one" / "manifest.json").read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+def test_what_killed_runs_left_is_swept_and_what_others_still_fill_is_not(tmp_path: Path) -> None:
+    """One folder that nobody holds, an hour old; one that is held; one just made; one that was the earlier run."""
+    names = ("killed", "new", "x-before")
+    killed, new, before = (tmp_path / f".one-partial-{name}" for name in names)
+    for folder in (killed, new, before):
+        folder.mkdir()
+    an_hour_ago = time.time() - 3600
+    for folder in (killed, before):
+        os.utime(folder, (an_hour_ago, an_hour_ago))
+    with new_run_folder(tmp_path / "one", replace=True) as first:
+        write_manifest(first, {"seed": 2})
+        os.utime(first, (an_hour_ago, an_hour_ago))
+        with new_run_folder(tmp_path / "one", replace=True) as second:
+            assert first.is_dir()
+            write_manifest(second, {"seed": 1})
+            assert not killed.exists()
+            assert new.is_dir()
+            assert before.is_dir()
+
+
+def test_two_runs_at_once_take_two_names(tmp_path: Path) -> None:
+    with new_run_folder(free_run_folder(tmp_path, "study")) as first:
+        write_manifest(first, {"seed": 1})
+        with new_run_folder(free_run_folder(tmp_path, "study")) as second:
+            write_manifest(second, {"seed": 2})
+    assert '"seed": 1' in (tmp_path / "study" / "manifest.json").read_text()
+    assert '"seed": 2' in (tmp_path / "study-2" / "manifest.json").read_text()
+
+
+def test_the_name_of_a_run_that_was_killed_is_free(tmp_path: Path) -> None:
+    (tmp_path / ".study-partial-killed").mkdir()
+    assert free_run_folder(tmp_path, "study") == tmp_path / "study"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import json
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +23,17 @@ MANIFEST = "manifest.json"
 RESULTS = "results.parquet"
 DECLARATION = "declaration.json"
 MEDIA = "media"
+_BEFORE = "-before"
+_MOMENT_SECONDS = 60
 
 
 def free_run_folder(parent: Path, name: str) -> Path:
-    """`parent/name`, or with the first number behind it that is not taken: `name-2`, and so on."""
+    """`parent/name`, or with the first number behind it that is not taken: `name-2`, and so on.
+
+    A name is taken also while another run fills the folder that will have it.
+    """
     candidate, number = parent / name, 1
-    while candidate.exists():
+    while candidate.exists() or any(map(_is_held, _partials(candidate))):
         number += 1
         candidate = parent / f"{name}-{number}"
     return candidate
@@ -42,11 +50,16 @@ def new_run_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     Raises:
         RunFolderError: something else is at `target`, or the folder cannot be made.
     """
+    import fcntl  # noqa: PLC0415 - not on every system
+
     if target.exists() and not (replace and (target / MANIFEST).is_file()):
         raise RunFolderError(f"{target} exists already; name another folder with -o, or remove it first")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target)
         partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-partial-", dir=target.parent))
+        lock = os.open(partial, os.O_RDONLY)  # a killed process gives it back
+        fcntl.flock(lock, fcntl.LOCK_SH)
     except OSError as error:
         raise RunFolderError(f"{target}: the run folder cannot be made: {error.strerror}") from error
     try:
@@ -65,6 +78,41 @@ def new_run_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+    finally:
+        os.close(lock)
+
+
+def _sweep(target: Path) -> None:
+    """Removes what killed runs into `target` left, but never an earlier run that was moved aside.
+
+    A folder is made before it is locked, so one that is younger than a moment is left alone.
+    """
+    for folder in _partials(target):
+        with suppress(OSError):
+            is_old = time.time() - folder.stat().st_mtime > _MOMENT_SECONDS
+            if is_old and not folder.name.endswith(_BEFORE) and not _is_held(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _partials(target: Path) -> Iterator[Path]:
+    return target.parent.glob(f".{glob.escape(target.name)}-partial-*")
+
+
+def _is_held(folder: Path) -> bool:
+    """Whether a run that is alive fills it."""
+    import fcntl  # noqa: PLC0415 - not on every system
+
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 def _appear(target: Path, partial: Path) -> None:
@@ -76,7 +124,7 @@ def _appear(target: Path, partial: Path) -> None:
 
 def _replace(target: Path, partial: Path) -> None:
     """The finished folder in the place of an earlier one, which is moved aside first and removed last."""
-    aside = partial.with_name(f"{partial.name}-before")
+    aside = partial.with_name(f"{partial.name}{_BEFORE}")
     if target.exists():
         target.rename(aside)
     try:
