@@ -25,6 +25,7 @@ from videotcav.measure import measure
 from videotcav.models.load import load_model
 from videotcav.records import ClipSpec, ModelCard, Progress, silent
 from videotcav.shards import Clip
+from videotcav.torchvision_cpu import import_torchvision
 
 pytest.importorskip("ray", reason="needs the extra 'ray'")
 pytestmark = pytest.mark.filterwarnings("ignore:`use_:DeprecationWarning")  # Ray Data looks at its own old settings
@@ -60,7 +61,10 @@ class Squares:
 
 @dataclass(frozen=True)
 class Loader:
-    """Random pixels for a clip. Notes who begins which clip; on the node that is doomed it never ends."""
+    """Random pixels for a clip. Notes who begins which clip; on the node that is doomed it never ends.
+
+    All others wait until that one has begun, however slowly its actor comes up.
+    """
 
     notes: Path
     doomed: str = ""
@@ -70,8 +74,8 @@ class Loader:
 
         node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else "here"
         (self.notes / f"{clip.name}@{node}").touch()
-        if self.doomed and node == self.doomed:
-            threading.Event().wait()
+        while self.doomed and (node == self.doomed or not list(self.notes.glob(f"*@{self.doomed}"))):
+            threading.Event().wait(0.05)
         return torch.randn(3, 2, 4, 4, generator=torch.Generator().manual_seed(int(clip.key)))
 
 
@@ -120,7 +124,8 @@ def test_with_a_node_killed_at_work_the_bits_are_those_of_this_process(
     """Nothing but what was in flight on that node is begun twice, and what happened is said."""
     monkeypatch.setattr(shards, "CLIPS_A_SHARD", 4)
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv3d(3, 8, 3, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(8 * 2 * 4 * 4, 2))
+    stem = import_torchvision("torchvision.models.video.resnet").BasicStem()  # torchvision's, as most models are
+    net = nn.Sequential(stem, nn.Tanh(), nn.Flatten(), nn.Linear(64 * 2 * 2 * 2, 2))
     spec = ClipSpec(frames=2, seconds_between_frames=0.1, height=4, width=4, resize=4)
     model = load_model(net, card=ModelCard(name="net", clip_spec=spec, classes=("a", "b")))
     ask = partial(measure, model, classes=("a",), layers=("0", "1"), pooling="none")
@@ -136,7 +141,7 @@ def test_with_a_node_killed_at_work_the_bits_are_those_of_this_process(
             threading.Event().wait(0.05)
         cluster.remove_node(doomed, allow_graceful=False)
 
-    killer = threading.Thread(target=kill_it_at_work)
+    killer = threading.Thread(target=kill_it_at_work, daemon=True)
     killer.start()
     with pytest.warns(VideotcavWarning, match=f"node {doomed.node_id[:8]} .* left the cluster"):
         found = ask(

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from videotcav.errors import EngineError, MissingExtra, VideotcavWarning
+from videotcav.torchvision_cpu import import_torchvision
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -62,7 +63,9 @@ class OnRay:
         work = feed.flat_map(
             _Actor,
             fn_constructor_args=(ray.put(worker),),
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors, max_tasks_in_flight_per_actor=2),
+            compute=ray.data.ActorPoolStrategy(
+                min_size=1, max_size=actors, initial_size=actors, max_tasks_in_flight_per_actor=2
+            ),
             num_cpus=self.cpus,
             num_gpus=self.gpus or None,
         )
@@ -143,6 +146,7 @@ class _Actor:
     def __init__(self, worker: Any) -> None:
         import ray  # noqa: PLC0415 - it runs in a process of Ray's
 
+        import_torchvision()  # a model that is unpickled imports it by itself, which fails beside a CPU-only torch
         self._worker: Callable[[Iterable[Any]], Iterator[Any]] = ray.get(worker)
 
     def __call__(self, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
