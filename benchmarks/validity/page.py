@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ Networks are trained on rules that we choose, on scenes whose every factor is kn
 then no matter of opinion: swap the factor in a film, look at the logit. This page sets what the statistics say beside
 that. It is written by `python -m benchmarks.validity` from `benchmarks/results/validity.json`.
 
-**{len(models)} networks** ({min(seeds.values())} to {max(seeds.values())} seeds for each of {len(rules)} rules);
+**{len(models)} networks** ({_from_to(seeds.values())} seeds for each of {len(rules)} rules);
 **{len(learned)} learned their rule**{left_out}. The criterion was fixed before any result was seen: accuracy on
 400 held-out films at least half-way from chance to 1, and forcing what decides a class on natural films raises its
 logit by half a standard deviation or more, for every class.
@@ -68,6 +68,11 @@ own films whose motion is taken away), in standard deviations of the logit over 
 {found["relevant"]} on a concept is *relevant*, up to {found["irrelevant_up_to"]} *irrelevant*; those between are in
 neither count.
 """
+
+
+def _from_to(counts: Collection[int]) -> str:
+    fewest, most = min(counts), max(counts)
+    return str(most) if fewest == most else f"{fewest} to {most}"
 
 
 def _upper(cell: Facts) -> str:
