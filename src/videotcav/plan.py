@@ -114,6 +114,7 @@ def plan(
             widths=widths,
             memory_bytes=memory_bytes,
             bootstrap_resamples=settings.bootstrap_resamples,
+            networks=1 + settings.random_weights,
             rates=rates,
         ),
         visible=seen,

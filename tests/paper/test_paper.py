@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib
 import shutil
 import sys
@@ -186,6 +187,17 @@ def test_the_page_is_rebuilt_from_the_folder_alone(paper: PaperResults, tmp_path
     assert (tmp_path / "copy" / "paper.html").read_bytes() == before
     with pytest.raises(RunFolderError, match="is not a folder that `videotcav paper` wrote"):
         read_paper(tmp_path / "copy" / "run")
+
+
+def test_names_in_the_page_are_text_and_never_markup(paper: PaperResults, tmp_path: Path) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    shutil.copytree(paper.folder, tmp_path / "copy")
+    for facts in (tmp_path / "copy").rglob("*.json"):
+        facts.write_text(facts.read_text().replace("Which of them?", evil).replace(".mp4: ", f"{evil}: "))
+    write_paper(tmp_path / "copy")
+    page = (tmp_path / "copy" / "paper.html").read_text()
+    assert evil not in page
+    assert html.escape(evil) in page
 
 
 def test_what_the_protocol_cannot_be_asked_is_refused_in_a_sentence(
