@@ -115,7 +115,9 @@ class OnRay:
                 where = f"at {self.address}" if self.address else "on this machine"
                 raise EngineError(f"no Ray cluster {where}: {_first_line(error)}") from error
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        ray.data.DataContext.get_current().enable_progress_bars = False
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.max_consecutive_actor_init_deaths = 3  # a machine that is short of memory for a moment ends no study
         return ray
 
     def _actors(self, ray: ModuleType, items: int) -> int:
