@@ -76,7 +76,7 @@ def catalogue() -> tuple[KnownModel, ...]:
             size=(side, side),
             classes=classes,
             weights=(name,),
-            licence=f"{licence}, says its page",
+            licence=f"{licence} (check its page)",
             origin=f"https://huggingface.co/{name}",
         )
         for name, frames, seconds, side, classes, licence in _STARTING_POINTS
