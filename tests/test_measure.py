@@ -91,6 +91,23 @@ def test_every_clip_passes_the_model_once_for_all_layers_and_classes(model: Vide
     assert model.module.clips_passed == 8 + 4 + 8  # every pass has four clips, the last one is filled up
 
 
+@pytest.mark.parametrize("memory_bytes", [0, 2**30])
+def test_small_studies_keep_their_rows_in_memory(
+    model: VideoModel, memory_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Path] = []
+    write = Path.write_bytes
+    monkeypatch.setattr(Path, "write_bytes", lambda path, content: written.append(path) or write(path, content))
+    groups = {None: clips(7, 1), "a": clips(3, 2)}
+    measured = measure(
+        model, batches(groups, 2), classes=("a",), layers=("first",), pooling="none", memory_bytes=memory_bytes
+    )
+    assert bool(written) == (memory_bytes == 0)
+    usual = measure(model, batches(groups, 2), classes=("a",), layers=("first",), pooling="none")
+    np.testing.assert_array_equal(measured.grams["first"].kernel, usual.grams["first"].kernel)
+    np.testing.assert_array_equal(measured.grams["first"].cross, usual.grams["first"].cross)
+
+
 def test_nan_is_named_with_its_clip_and_layer_and_gives_no_score(model: VideoModel) -> None:
     bad = clips(3, 1)
     bad[1, 0, 0, 0, 0] = torch.nan

@@ -129,7 +129,7 @@ def rates(
     keys = [str(number) for number in range(len(rows))]
     with TemporaryDirectory(dir=folder) as scratch:
         store = Store(scratch)
-        written = _seconds(lambda: store.put({}, keys, rows))
+        written = _seconds(lambda: store.put({}, keys, list(rows)))
         stored = store.shelf({}).rows(keys)
         read = _seconds(lambda: [block.shape for block in stored.column_blocks()])
         pairs = pairs_of_panels(grains({}, keys), memory_bytes=2**30)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from videotcav.engine.local import Engine, here, load_ahead
-from videotcav.engine.store import RowsLost, Store
+from videotcav.engine.store import RowsLost, Store, held
 from videotcav.engine.tiles import Matrix, Multiplier, grains, pairs_of_panels
 from videotcav.errors import NotEnoughData, StoreError, VideosError
 from videotcav.explain.gram import Gram
@@ -176,7 +176,7 @@ def measure(
         layers: names of the layers.
         pooling: which axes of an activation are averaged.
         score: what is differentiated, the class's logit or its softmax.
-        store: where rows are kept; a temporary folder where there is none.
+        store: where rows are kept; without one, half of `memory_bytes` or a temporary folder.
         memory_bytes: what Gram blocks and the rows for them may take beside the model and its passes; what is more
             lies in files.
         engine: where passes run and rows are multiplied.
@@ -191,7 +191,8 @@ def measure(
     passing = Passing(model, pooling, score)
     with ExitStack() as stack:
         if store is None:
-            store = Store(stack.enter_context(tempfile.TemporaryDirectory(prefix="videotcav-")))
+            # What other processes are to read must lie in a file.
+            store = stack.enter_context(held(memory_bytes // 2 if engine is here else 0))
         passed = 0
         attempts = ATTEMPTS
         while attempts:
@@ -267,6 +268,7 @@ def _grams(
     engine: Engine,
 ) -> dict[str, Gram]:
     """The Gram blocks of rows that are in the store. Raises RowsLost where they turn out not to be."""
+    memory_bytes -= store.bytes_in_memory
     n, m = len(keys[None]), sum(len(keys[name]) for name in classes)
     in_memory = len(layers) * 8 * (n + m) ** 2 <= memory_bytes // 2
     scratch = None if in_memory else Path(store.root) if store.is_local else Path(tempfile.gettempdir())

@@ -200,15 +200,14 @@ class _Waiting:
     def flush(self) -> None:
         """Passes what waits and stores all rows; wide ones in several files."""
         self._pass()
-        for row, parts in self._rows.items():
-            if not parts:
+        for row, some in self._rows.items():
+            if not some:
                 continue
-            rows = np.concatenate(parts) if len(parts) > 1 else parts[0]  # wide ones are not copied
-            parts.clear()
-            step = max(1, SHARD_BYTES // (4 * rows.shape[1]))
+            step = max(1, SHARD_BYTES // (4 * len(some[0])))
             recipe = self._passing.recipe(row, self._shard.class_name)
-            for start in range(0, len(rows), step):
-                self._store.put(recipe, self._keys[start : start + step], rows[start : start + step])
+            for start in range(0, len(some), step):
+                self._store.put(recipe, self._keys[start : start + step], some[start : start + step])
+            some.clear()
         self._keys.clear()
         self._bytes = 0
 
@@ -220,7 +219,7 @@ class _Waiting:
         self._loaded.clear()
         self._keys += [clip.key for clip in clips]
         for row, some in found.items():
-            self._rows[row].append(some)
+            self._rows[row].extend(some)
             self._bytes += some.nbytes
         if self._bytes >= SHARD_BYTES:
             self.flush()

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from moto.server import ThreadedMotoServer
 
-from videotcav.engine.store import BLOCK_COLUMNS, RowsLost, Shelf, Store, StoredRows, scratch
+from videotcav.engine.store import BLOCK_COLUMNS, RowsLost, Shelf, Store, StoredRows, held, scratch
 from videotcav.errors import MissingExtra, StoreError, VideotcavWarning
 
 RECIPE = {"model": "a", "layer": "features.2"}
@@ -91,6 +92,38 @@ def test_the_same_rows_put_twice_are_one_shard(tmp_path: Path) -> None:
         Store(tmp_path).put(RECIPE, names(0, 3), matrix(3))
     assert len(list(tmp_path.rglob("*.safetensors"))) == 1
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def files_below(store: Store) -> int:
+    return sum(path.is_file() for path in Path(store.root).rglob("*"))
+
+
+def test_held_rows_touch_no_disk_until_they_are_too_many_and_read_alike_before_and_after() -> None:
+    rows = matrix(6)
+    with held(at_most=4 * rows.nbytes // 6) as store:
+        store.put(RECIPE, names(0, 3), rows[:3])
+        early = store.shelf(RECIPE)
+        before = early.rows(names(0, 3))
+        np.testing.assert_array_equal(np.concatenate(list(before.column_blocks()), axis=1), rows[:3])
+        assert files_below(store) == 0 < store.bytes_in_memory
+        store.put(RECIPE, names(3, 6), rows[3:])
+        assert store.bytes_in_memory == 0
+        assert files_below(store) == 3  # two shards and their recipe
+        np.testing.assert_array_equal(np.concatenate(list(before.column_blocks()), axis=1), rows[:3])
+        early.refresh()
+        np.testing.assert_array_equal(np.concatenate(list(early.rows(names(0, 6)).column_blocks()), axis=1), rows)
+
+
+@pytest.mark.parametrize("at_most", [0, 2**30])
+def test_held_rows_are_gone_after_the_body_also_when_it_fails(at_most: int) -> None:
+    def interrupted(store: Store) -> None:
+        store.put(RECIPE, ["clip 0"], matrix(1))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), held(at_most) as store:
+        interrupted(store)
+    assert not Path(store.root).exists()
+    assert not MemoryFileSystem().find(store.root)
 
 
 def test_a_folder_says_what_it_holds(tmp_path: Path) -> None:

@@ -146,3 +146,10 @@ def test_an_infinite_gradient_is_no_score() -> None:
     model = VideoModel(net, ModelCard.model_construct(name="root", classes=("a", "b")))
     with pytest.raises(NumericalError, match=r"clip 1: the gradient of class 'b' of root at layer '0'"):
         gradients(model, torch.tensor([[1.0, 1.0], [1.0, 0.0]]), ["0"], [1])
+
+
+def test_large_numbers_whose_sum_overflows_are_finite() -> None:
+    net = nn.Sequential(nn.Identity(), nn.Flatten())
+    model = VideoModel(net, ModelCard.model_construct(name="flat", classes=("a", "b")))
+    large = torch.full((2, 8), 3e38)
+    assert torch.equal(features(model, large, ["0"])["0"], large)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import tempfile
 import time
 import uuid
 import warnings
@@ -27,7 +28,9 @@ import fsspec
 import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
+import xxhash
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 
 from videotcav.errors import MissingExtra, StoreError, VideotcavWarning
 
@@ -61,6 +64,7 @@ class Store:
     def __init__(self, place: str | Path) -> None:
         self.place = str(place)
         self.bytes_written = 0
+        self.bytes_in_memory = 0
         self._described: set[str] = set()
         try:
             self.files, self.root = fsspec.core.url_to_fs(self.place)
@@ -81,17 +85,18 @@ class Store:
         """The rows of a recipe, as they are now."""
         return Shelf(self, recipe)
 
-    def put(self, recipe: Recipe, clips: Sequence[str], rows: Float32Array) -> None:
-        """Adds `rows × columns` of a recipe, one row for each of the clips' keys, as one shard. Raises StoreError."""
+    def put(self, recipe: Recipe, clips: Sequence[str], rows: Sequence[Float32Array]) -> None:
+        """Adds rows of a recipe, one for each of the clips' keys, as one shard. Raises StoreError."""
         text, folder = _described(recipe)
         if folder not in self._described:
             self.write(f"{self.root}/{folder}/recipe.json", text.encode())
             self._described.add(folder)
-        starts = range(0, rows.shape[1], BLOCK_COLUMNS)
-        blocks = [np.ascontiguousarray(rows[:, start : start + BLOCK_COLUMNS], np.float32) for start in starts]
+        columns = len(rows[0])
+        starts = range(0, columns, BLOCK_COLUMNS)
+        blocks = [np.stack([row[start : start + BLOCK_COLUMNS] for row in rows], dtype=np.float32) for start in starts]
         facts = {
             "clips": list(clips),
-            "columns": rows.shape[1],
+            "columns": columns,
             "sums": [_checksum(block.data) for block in blocks],
         }
         content = safetensors.numpy.save(
@@ -248,6 +253,51 @@ class StoredRows:
         return found
 
 
+class Held(Store):
+    """A store of one run in one process: in memory while that takes at most `at_most` bytes, from then on in `folder`.
+
+    Paths are the same in both, so nobody who reads notices the move.
+    """
+
+    def __init__(self, folder: str, at_most: int) -> None:
+        super().__init__(folder)
+        self._at_most = at_most
+        self._disk, self.files = self.files, MemoryFileSystem()
+
+    def write(self, path: str, content: bytes) -> None:
+        """As `Store.write`."""
+        if not self.is_local:
+            if self.bytes_in_memory + len(content) <= self._at_most:
+                self.files.pipe_file(path, content)
+                self.bytes_in_memory += len(content)
+                return
+            self._move()
+        super().write(path, content)
+
+    def _move(self) -> None:
+        memory, self.files = self.files, self._disk
+        for path in memory.find(self.root):
+            super().write(path, memory.cat_file(path))
+            memory.rm_file(path)
+        self.bytes_in_memory = 0
+
+    def clear(self) -> None:
+        """Forgets what is in memory."""
+        if not self.is_local and self.bytes_in_memory:
+            self.files.rm(self.root, recursive=True)
+
+
+@contextmanager
+def held(at_most: int) -> Iterator[Store]:
+    """A store that is gone after the body: in memory up to `at_most` bytes, and with more in a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="videotcav-") as folder:
+        store = Held(folder, at_most)
+        try:
+            yield store
+        finally:
+            store.clear()
+
+
 @contextmanager
 def scratch(folder: Path) -> Iterator[Store]:
     """A store in a folder that is removed when the body ends well; when it does not, its rows wait for the next try.
@@ -297,7 +347,7 @@ def _name(header: bytes) -> str:
 
 
 def _checksum(content: bytes | memoryview) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
+    return xxhash.xxh3_64_hexdigest(content)  # against damage, not against malice
 
 
 def _sweep(root: Path) -> None:
