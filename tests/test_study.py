@@ -235,12 +235,19 @@ def test_bad_videos_may_be_left_out_and_are_recorded(study_folder: Path, tmp_pat
     assert contrast.concept_clips == 11  # a pair needs both
 
 
-def test_too_few_concept_clips_are_refused_with_the_number_needed(study_folder: Path, tmp_path: Path) -> None:
+def test_too_few_concept_clips_are_refused_before_the_first_pass_with_the_number_needed(
+    study_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("videotcav.study.measure", lambda *_, **__: pytest.fail("passed in vain"))
     for number in range(5, 12):
         (study_folder / f"concepts/flicker/frozen/{number:02}.mp4").unlink()
     with pytest.raises(NotEnoughData, match=r"flicker/frozen.*5 clips.*at least 10"):
         Study.from_file(study_folder / "study.toml").run(tmp_path / "run")
     assert not (tmp_path / "run").exists()
+    study = study_folder / "study.toml"
+    study.write_text(study.read_text().replace("[tests]\n", '[tests]\nlibrary = ["flikker"]\nminimum_clips = 5\n'))
+    with pytest.raises(NotEnoughData, match=r"tests\.library: no concept 'flikker'; the study has: flicker"):
+        Study.from_file(study).run(tmp_path / "run")
 
 
 def test_what_only_the_model_can_tell_joins_the_list_of_mistakes(study_folder: Path) -> None:

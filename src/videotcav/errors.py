@@ -97,6 +97,10 @@ class NotEnoughData(VideotcavError):
     """There are fewer clips, sources or draws than the method can stand on."""
 
 
+class HypothesisError(VideotcavError):
+    """A hypothesis cannot be read, or asks for what is not there."""
+
+
 class NumericalError(VideotcavError):
     """A NaN or an infinity appeared; the message names the clip and the layer."""
 

@@ -11,25 +11,30 @@ from torch import Tensor, nn
 
 from videotcav.captum_form import CaptumConcept, captum_scores, clips_of
 from videotcav.concepts.sets import read_sets
-from videotcav.errors import ConceptError
+from videotcav.errors import ConceptError, HypothesisError
 from videotcav.explain import draws
-from videotcav.explain.analyse import analyse
-from videotcav.explain.design import ConceptRows
+from videotcav.explain.analyse import answers, refuse_untestable
+from videotcav.explain.design import ConceptRows, Design
+from videotcav.explain.hypothesis import Hypothesis, outcome, parse, problems
 from videotcav.explain.settings import AnalysisSettings
 from videotcav.maps import CamMaps, class_maps, last_spatial_layer
 from videotcav.measure import Batch, measure
 from videotcav.models.model import VideoModel
-from videotcav.records import KINDS, ClipSpec, Kind, Pooling, Progress, Result, silent
+from videotcav.records import KINDS, ClipSpec, Kind, Outcome, Pooling, Progress, Result, Statistic, silent
 from videotcav.report.notebook_view import results_html, results_table_text
 from videotcav.video.clips import Clips, read_clips
 
 
 @dataclass(frozen=True)
 class TcavResults:
-    """Rows of results that print as a table, in a terminal and in Jupyter; `ids` are captum's numbers of concepts."""
+    """Rows of results that print as a table, in a terminal and in Jupyter.
+
+    `ids` are captum's numbers of concepts, `outcomes` what became of each hypothesis.
+    """
 
     results: tuple[Result, ...]
     ids: Mapping[str, int] = field(default_factory=dict)
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Result]:
         return iter(self.results)
@@ -71,6 +76,9 @@ def tcav(
     layers: Sequence[str | nn.Module] | None = None,
     pooling: Pooling = "none",
     settings: AnalysisSettings | None = None,
+    hypotheses: Sequence[str] = (),
+    smallest_effect: float | None = None,
+    primary: Statistic = "cosine",
 ) -> TcavResults:
     """Which concepts move the class `target`, at which layer, and how sure that is (Video-TCAV).
 
@@ -85,8 +93,13 @@ def tcav(
         layers: names of layers, or the modules themselves; the model's default ones when left out.
         pooling: which axes of an activation are averaged.
         settings: how CAVs are trained, tested and judged.
+        hypotheses: sentences as in a study file, such as "racket matters" or "racket: dynamic > frozen". Only what
+            they ask for is tested as declared and corrected for; all else is exploratory.
+        smallest_effect: what "nothing about racket matters" is about, in units of `primary`.
+        primary: the statistic that hypotheses are decided by.
 
     Raises:
+        HypothesisError: hypotheses that do not fit these concepts, layers and class; all of them are told.
         NotEnoughData: fewer clips or draws than the tests can stand on; says the number needed.
         NumericalError: NaN or infinity in the model; names clip and layer.
     """
@@ -97,28 +110,36 @@ def tcav(
     numbered = {"/".join(_concept_and_kind(name)): number for name, number in zip(named, numbers, strict=True)}
     numbered["random"] = random.id if isinstance(random, CaptumConcept) else len(named)
     pool = clips_of(random) if isinstance(random, CaptumConcept) else random
-    groups = [*((None, each) for each in (*named.values(), pool)), (target, clips)]
-    measured = measure(
-        model,
-        [Batch(_names(each), each.pixels, class_name) for class_name, each in groups],
-        classes=[target],
-        layers=[model.layer_name(layer) for layer in layers or model.card.default_layers],
-        pooling=pooling,
-    )
+    names = [model.layer_name(layer) for layer in layers or model.card.default_layers]
     rows, first = [], 0
     for name, each in named.items():
         concept, kind = _concept_and_kind(name)
         ids = tuple(str(position) for position in range(len(each)))
         rows.append(ConceptRows(concept=concept, kind=kind, ids=ids, clips=_rows(each, first)))
         first += len(each)
-    results = analyse(
-        measured.grams,
-        concepts=rows,
-        random=_rows(pool, first),
-        classes={target: _rows(clips, 0)},
-        settings=settings,
+    design = Design(
+        tuple(rows),
+        _rows(pool, first),
+        {target: _rows(clips, 0)},
+        layers=len(names),
+        settings=settings or AnalysisSettings(),
     )
-    return TcavResults(tuple(results), numbered)
+    declared = _declared(hypotheses, design, names, smallest_effect)
+    design = replace(design, hypotheses=declared)
+    refuse_untestable(design)
+    groups = [*((None, each) for each in (*named.values(), pool)), (target, clips)]
+    measured = measure(
+        model,
+        [Batch(_names(each), each.pixels, class_name) for class_name, each in groups],
+        classes=[target],
+        layers=names,
+        pooling=pooling,
+    )
+    results = answers(measured.grams, design, primary=primary)
+    found = {
+        each.text: outcome(each, [row.verdict for row in results if row.hypothesis == each.text]) for each in declared
+    }
+    return TcavResults(tuple(results), numbered, found)
 
 
 def grad_cam(
@@ -148,6 +169,30 @@ def _concept_and_kind(name: str) -> tuple[str, Kind]:
     if kind not in KINDS:
         raise ConceptError(f"'{name}': a concept is named name/kind with a kind of {', '.join(KINDS)}")
     return concept, kind
+
+
+def _declared(
+    texts: Sequence[str], design: Design, layers: Sequence[str], smallest_effect: float | None
+) -> tuple[Hypothesis, ...]:
+    """The hypotheses that the sentences state. Raises HypothesisError with all that is wrong with them."""
+    read: list[Hypothesis] = []
+    wrong: list[str] = []
+    for text in texts:
+        try:
+            read.append(parse(text, smallest_effect=smallest_effect))
+        except ValueError as error:
+            wrong.append(str(error))
+    wrong += [sentence for _, sentence in problems(read, design.kinds, classes=design.classes)]
+    for each in read:
+        if each.layer not in (None, *layers):
+            wrong.append(f"'{each.text}': the layers that are asked are {', '.join(layers)}")
+        if each.claim == "negligible" and smallest_effect is None:
+            wrong.append(f"'{each.text}' needs smallest_effect: the smallest effect that would be of interest")
+        if each.claim == "negligible" and design.settings.correction == "max-t":
+            wrong.append(f"'{each.text}' cannot be corrected by max-t; choose holm")
+    if wrong:
+        raise HypothesisError("; ".join(wrong))
+    return tuple(read)
 
 
 def _names(clips: Clips) -> tuple[str, ...]:

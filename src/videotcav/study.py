@@ -11,7 +11,7 @@ import platform
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,8 +28,8 @@ from videotcav.declaration import declaration, hypotheses, hypothesis_problems, 
 from videotcav.engine.local import Engine, here
 from videotcav.engine.store import Store, scratch
 from videotcav.errors import ClassNotFound, LayerNotFound, ModelError
-from videotcav.explain.analyse import analyse
-from videotcav.explain.design import ConceptRows, Group
+from videotcav.explain.analyse import answers, refuse_untestable
+from videotcav.explain.design import ConceptRows, Design, Group
 from videotcav.explain.draws import Clips
 from videotcav.explain.hypothesis import family_size
 from videotcav.explain.library import refuse_few_networks
@@ -39,7 +39,7 @@ from videotcav.measure import DEFAULT_MEMORY_BYTES, ClipFile, ClipReader, Measur
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.models.randomised import randomised
-from videotcav.records import ClipSpec, Medium, Precision, Progress, Result, silent
+from videotcav.records import ClipSpec, Medium, Precision, Progress, silent
 from videotcav.report.page import write_report
 from videotcav.report.run import RunResults, read_run
 from videotcav.runfolder import MEDIA, free_run_folder, new_run_folder, write_declaration, write_manifest, write_results
@@ -117,6 +117,7 @@ class Study:
             new_run_folder(target, replace=replace) as folder,
         ):
             inputs = gather(self.file).with_views(self.model.card.clip_spec.views)
+            refuse_untestable(self._design(inputs))
             declared = self._declare(inputs, folder)
             reader = self._reader(inputs, skip_bad=skip_bad, progress=progress)
             measured, *untrained = (
@@ -133,7 +134,8 @@ class Study:
                 for model in chain([self.model], self._untrained(inputs))
             )
             inputs = inputs.without(reader.left_out)
-            results = self._analyse(inputs, measured, untrained)
+            grams, *beside = (each.grams for each in (measured, *untrained))
+            results = answers(grams, self._design(inputs), primary=self.file.study.primary, untrained=beside)
             media = [*_exemplars(inputs, folder / MEDIA), *self._overlays(inputs, folder / MEDIA, progress=progress)]
             write_results(folder, results)
             facts = declared | {"hypotheses": outcomes(self.file.study, results)} if declared else {}
@@ -165,7 +167,8 @@ class Study:
         rngs = np.random.default_rng([self.file.study.seed, 1]).spawn(tests.random_weights)
         return (randomised(self.model, rng=rng) for rng in rngs)
 
-    def _analyse(self, inputs: Inputs, measured: Measured, untrained: Sequence[Measured]) -> list[Result]:
+    def _design(self, inputs: Inputs) -> Design:
+        """What is asked of which clips, the rows of one kind of clips standing one after the other."""
         concepts, first_row = [], 0
         for concept in inputs.concepts:
             concepts.append(ConceptRows.of(concept, first_row=first_row))
@@ -174,18 +177,15 @@ class Study:
         for name, files in inputs.classes.items():
             classes[name] = _rows(files, first_class_row)
             first_class_row += len(files)
-        settings = self.file.study.tests.model_copy(update={"seed": self.file.study.seed})
         by_name = {concept.name: concept for concept in concepts}
-        return analyse(
-            measured.grams,
-            concepts=concepts,
-            random=_rows(inputs.random, first_row),
-            classes=classes,
-            settings=settings,
-            groups=[Group(name, tuple(by_name[member] for member in members)) for name, members in inputs.groups],
+        return Design(
+            tuple(concepts),
+            _rows(inputs.random, first_row),
+            classes,
+            layers=len(self.layers),
+            settings=self.file.study.tests.model_copy(update={"seed": self.file.study.seed}),
+            groups=tuple(Group(name, tuple(by_name[each] for each in members)) for name, members in inputs.groups),
             hypotheses=hypotheses(self.file.study),
-            primary=self.file.study.primary,
-            untrained=[each.grams for each in untrained],
         )
 
     def _overlays(self, inputs: Inputs, media: Path, *, progress: Progress) -> Iterator[Medium]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from moto.server import ThreadedMotoServer
+from safetensors.numpy import load_file
 
 from videotcav.engine.store import BLOCK_COLUMNS, RowsLost, Shelf, Store, StoredRows, held, scratch
 from videotcav.errors import MissingExtra, StoreError, VideotcavWarning
@@ -130,6 +131,14 @@ def test_a_folder_says_what_it_holds(tmp_path: Path) -> None:
     Store(tmp_path).put(RECIPE, ["clip 0"], matrix(1))
     (described,) = tmp_path.rglob("recipe.json")
     assert json.loads(described.read_text()) == RECIPE
+
+
+def test_a_shard_is_what_safetensors_calls_one(tmp_path: Path) -> None:
+    rows = matrix(3)
+    Store(tmp_path).put(RECIPE, ["clip 0", "«2»", "clip 3"], rows)
+    (shard,) = tmp_path.rglob("*.safetensors")
+    blocks = load_file(shard)
+    np.testing.assert_array_equal(np.concatenate([blocks[name] for name in sorted(blocks)], axis=1), rows)
 
 
 def test_a_shard_has_little_more_bytes_than_its_rows(tmp_path: Path) -> None:

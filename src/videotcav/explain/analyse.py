@@ -50,18 +50,37 @@ def analyse(
     Raises:
         NotEnoughData: a set, the random pool or the null draws are too few; the message says what is needed.
     """
-    settings = settings or AnalysisSettings()
     design = Design(
         tuple(concepts),
         random,
         classes,
         layers=len(grams),
-        settings=settings,
+        settings=settings or AnalysisSettings(),
         groups=tuple(groups),
         hypotheses=tuple(hypotheses),
     )
+    return answers(grams, design, primary=primary, untrained=untrained)
+
+
+def refuse_untestable(design: Design) -> None:
+    """Nothing where every test that is asked for can be decided. It needs no pass, so that none is made in vain.
+
+    Raises NotEnoughData with the number that is needed.
+    """
     design.refuse_too_little()
     refuse_small_library(design)
+
+
+def answers(
+    grams: Mapping[str, Gram],
+    design: Design,
+    *,
+    primary: Statistic = "cosine",
+    untrained: Sequence[Mapping[str, Gram]] = (),
+) -> list[Result]:
+    """As `analyse`, for a design that is there already."""
+    refuse_untestable(design)
+    settings = design.settings
     # Many tiny solves: a thread a layer serves them, several threads a solve only get into each other's way.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
         layers = [
@@ -69,7 +88,7 @@ def analyse(
             for name, gram in grams.items()
         ]
         estimates = [each for layer in layers for each in layer.result()]
-    place = {concept.name: index for index, concept in enumerate(concepts)}
+    place = {concept.name: index for index, concept in enumerate(design.concepts)}
     estimates.sort(key=lambda each: (each.against == "group", place[each.of.name], each.against != "random"))
     results: dict[int, Result] = {}
     for statistic in (*STATISTICS, *(["relative"] if design.groups else [])):
@@ -81,7 +100,7 @@ def analyse(
             family,
             settings=settings,
             null_draws=design.relative_draws if statistic == "relative" else design.null_draws,
-            declared=declared if hypotheses else None,
+            declared=declared if design.hypotheses else None,
         )
         results.update(zip(members, judged, strict=True))
         for against in BESIDE:
