@@ -9,6 +9,8 @@ One concept of 12 clips, a pool of 40 random clips, 12 clips of one class, three
   backward pass to the first of the layers; no parameter is differentiated, nothing is kept.
 - bare passes that stop: the same, but passes of concept and random clips end behind the last of the layers, as ours do.
 
+One more run says where the time of a study goes: passes, inner products, statistics.
+
 Ours is `tcav` on clips in memory, and `Study.run` on files: decoding, rows kept so that a killed run goes on, results,
 report. For files the clips are one-second videos, and the floor has their pixels in memory.
 """
@@ -17,9 +19,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -47,6 +55,11 @@ MODELS = {
 }
 CONCEPT, POOL, CLASS_CLIPS = 12, 40, 12
 CLASS = "abseiling"
+PARTS = {  # functions by which a study's time is told apart, as whoever calls them knows them
+    "passes": ("measure", "_pass"),
+    "inner products": ("measure", "_grams"),
+    "statistics": ("WHO", "answers"),
+}
 
 
 class _Enough(Exception):
@@ -153,6 +166,27 @@ class StudyInMemory:
         )
 
 
+def shares(study: Callable[[], object], *, called_by: str) -> dict[str, float]:
+    """The share of a study's time that each part of it takes; decoding, writing and the report are the rest."""
+    seconds = dict.fromkeys(PARTS, 0.0)
+
+    def timed(part: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return function(*arguments, **options)
+        finally:
+            seconds[part] += time.perf_counter() - start
+
+    with ExitStack() as stack:
+        for part, (where, name) in PARTS.items():
+            module = import_module(f"videotcav.{where.replace('WHO', called_by)}")
+            stack.enter_context(patch.object(module, name, partial(timed, part, getattr(module, name))))
+        start = time.perf_counter()
+        study()
+        whole = time.perf_counter() - start
+    return {part: took / whole for part, took in seconds.items()}
+
+
 def take(book: Book, title: str, folder: Path) -> None:
     """One cell; `folder` is free to use."""
     name, where = title.split(", ")
@@ -178,7 +212,13 @@ def take(book: Book, title: str, folder: Path) -> None:
         found = book.race(title, contestants, meters=passes.meters, warm_up=book.arguments.repeats > 1)
     walls = {who: np.array(row["wall_seconds"]["samples"]) for who, row in found.items()}
     study = walls.pop("whole study")
-    book.note(title, **{f"study ÷ {who}": float(np.median(study / wall)) for who, wall in walls.items()})
+    if isinstance(whole, StudyOnFiles):
+        whole.prepare()
+    book.note(
+        title,
+        **{f"study ÷ {who}": float(np.median(study / wall)) for who, wall in walls.items()},
+        shares=shares(whole, called_by="study" if isinstance(whole, StudyOnFiles) else "notebook"),
+    )
 
 
 def main() -> None:

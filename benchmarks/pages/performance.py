@@ -48,6 +48,18 @@ three layers, 20 random sets, 999 pseudo-concepts a layer, intervals, accuracies
 too. Target: 1.10 × the bare passes.
 
 """
+CAM = """## Grad-CAM
+
+`benchmarks/cam_speed.py`: maps of one class, beside a bare loop of the same forward and backward passes; captum has one
+layer a call. What the maps show is [another page](cam.md).
+
+"""
+MEMORY = """## Memory
+
+`benchmarks/scale.py`: peak resident memory of runs of their own, with `--memory 64MiB`; [scale.md](scale.md) says what
+it is made of.
+
+"""
 DECODING = """## Decoding
 
 `benchmarks/decoding.py`: 16 frames of videos of 640 × 360 at 30 frames a second, a keyframe every 250 frames at
@@ -89,7 +101,9 @@ def main() -> None:
     for script, text, title in (
         ("tcav_against_captum", CAPTUM, "captum"),
         ("study_against_floor", FLOOR, "floor"),
+        ("cam_speed", CAM, "cam"),
         ("decoding", DECODING, "decoding"),
+        ("scale", MEMORY, "memory"),
     ):
         path = RESULTS / f"{script}.json"
         if not path.is_file():
@@ -99,10 +113,8 @@ def main() -> None:
         if title == "captum":
             _figure(cells)
             parts += ["![Seconds against R, ours and captum](images/tcav_against_captum.png)\n\n", *_captum(cells)]
-        elif title == "floor":
-            parts += _floor(cells)
         else:
-            parts += _decoding(cells)
+            parts += {"floor": _floor, "cam": _cam, "decoding": _decoding, "memory": _memory}[title](cells)
         parts.append("\n")
     PAGE.write_text("".join([*parts, NO_GPU, TRIED]), encoding="utf-8")
 
@@ -218,7 +230,39 @@ def _floor(cells: Cells) -> list[str]:
             written = _median(row, "bytes_written", 2**-20)
             rows.append([title, name, _seconds(row), f"{ratio:.2f}" if ratio else "", samples, written, memory])
     header = ("cell", "what", "seconds", "the study is × this", "repeats", "MiB written", "peak MiB")
-    return [_table(header, rows)]
+    shares = [
+        f"{title}: {', '.join(f'{part} {100 * share:.1f} %' for part, share in cell['findings']['shares'].items())}"
+        for title, cell in cells.items()
+        if "shares" in cell.get("findings", {})
+    ]
+    where = f"Where the time of a study goes. {'; '.join(shares)}; the rest is reading, writing and the report.\n"
+    return [_table(header, rows), where if shares else ""]
+
+
+def _cam(cells: Cells) -> list[str]:
+    names = list(dict.fromkeys(name for cell in cells.values() for name in cell["contestants"]))
+    rows = []
+    for title, cell in cells.items():
+        found = cell["contestants"]
+        bare = found["bare"]["wall_seconds"]["median"]
+        walls = {name: row["wall_seconds"]["median"] for name, row in found.items()}
+        rows.append(
+            [title, *(f"{walls[name]:.2f} s, {walls[name] / bare:.2f} ×" if name in walls else "" for name in names)]
+        )
+    return [_table(("cell", *names), rows)]
+
+
+def _memory(cells: Cells) -> list[str]:
+    rows = [
+        [f"{run['clips']:,}", f"{run['width']:,}"]
+        + [
+            f"{number / 2**20:,.0f}"
+            for number in (4 * run["clips"] * run["width"], run["peak_bytes"] - run["before_bytes"])
+        ]
+        for title in ("memory over clips", "memory over width")
+        for run in cells.get(title, {}).get("findings", {}).get("runs", ())
+    ]
+    return [_table(("clips", "activations a clip", "MiB of activations", "MiB above the start"), rows)]
 
 
 def _decoding(cells: Cells) -> list[str]:

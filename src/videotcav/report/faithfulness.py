@@ -100,7 +100,7 @@ _GROUPS = (
     (
         "Is the map where the truth is?",
         ("energy", "pointing in space", "pointing in time"),
-        "Boxes and events are known here. The dashed line is what a flat map scores.",
+        "What is true was given: boxes, and events where there are any. The dashed line is what a flat map scores.",
     ),
     (
         "Does the model need what the map marks?",
