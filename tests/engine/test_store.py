@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,6 +114,12 @@ def test_held_rows_touch_no_disk_until_they_are_too_many_and_read_alike_before_a
         np.testing.assert_array_equal(np.concatenate(list(before.column_blocks()), axis=1), rows[:3])
         early.refresh()
         np.testing.assert_array_equal(np.concatenate(list(early.rows(names(0, 6)).column_blocks()), axis=1), rows)
+
+
+def test_held_rows_of_no_size_are_files_for_every_process() -> None:
+    with held(at_most=0) as store:
+        pickle.loads(pickle.dumps(store)).put(RECIPE, ["clip 0"], matrix(1))  # noqa: S301 - our own bytes
+        np.testing.assert_array_equal(store.shelf(RECIPE).rows(["clip 0"]).whole(), matrix(1))
 
 
 @pytest.mark.parametrize("at_most", [0, 2**30])

@@ -260,7 +260,9 @@ class Held(Store):
     def __init__(self, folder: str, at_most: int) -> None:
         super().__init__(folder)
         self._at_most = at_most
-        self._disk, self.files = self.files, MemoryFileSystem()
+        self._disk = self.files
+        if at_most:  # memory is of this process alone; without it others may write and read here too
+            self.files = MemoryFileSystem()
 
     def write(self, path: str, content: bytes) -> None:
         """As `Store.write`."""
