@@ -10,10 +10,12 @@ source of each clip is then its own file.
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import itertools
 import json
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -61,18 +63,34 @@ class ClipRecord(Record):
     when: str = ""
 
 
-def read_sets(folder: Path | str, *, include: Collection[str] | None = None) -> list[ConceptSet]:
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No search for garbage while the body makes very many records that stay: it would take longer than all else."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@uncollected()
+def read_sets(
+    folder: Path | str, *, include: Collection[str] | None = None, records: Collection[ClipRecord] | None = None
+) -> list[ConceptSet]:
     """All candidate sets of a folder, by concept and kind; clips by id.
 
     What people said of them is applied by `review.reviewed_sets`.
 
-    `include` keeps only these concepts. Raises ConceptError where the folder has no clip, its table names one that
+    `include` keeps only these concepts; `records` are the lines of the table, where they have been read already.
+    Raises ConceptError where the folder has no clip, its table names one that
     is not there, or a concept of `include` is missing.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise ConceptError(f"{folder}: no such concept folder; make one with: videotcav concepts propose")
-    clips = _from_table(folder) if (folder / METADATA).exists() else _from_files(folder)
+    clips = _from_table(folder, records) if (folder / METADATA).exists() else _from_files(folder)
     concepts = sorted({clip.concept for clip in clips})
     for name in include or ():
         if name not in concepts:
@@ -87,6 +105,7 @@ def read_sets(folder: Path | str, *, include: Collection[str] | None = None) -> 
     ]
 
 
+@uncollected()
 def read_records(folder: Path | str) -> list[ClipRecord]:
     """Every line of the folder's table, in its order; an empty list where there is none yet."""
     table = Path(folder) / METADATA
@@ -156,8 +175,8 @@ def as_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _from_table(folder: Path) -> list[ConceptClip]:
-    records = read_records(folder)
+def _from_table(folder: Path, records: Collection[ClipRecord] | None) -> list[ConceptClip]:
+    records = read_records(folder) if records is None else records
     if not records:
         raise ConceptError(f"{folder / METADATA}: is empty; make clips with: videotcav concepts propose")
     missing = [record.file_name for record in records if not (folder / record.file_name).is_file()]

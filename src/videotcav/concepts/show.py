@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from videotcav.concepts.sets import read_records, read_sets
+from videotcav.concepts.sets import read_records, read_sets, uncollected
 from videotcav.concepts.workshop import outcomes_of
 from videotcav.records import ConceptClip, Record
 from videotcav.video.read import read_all
@@ -30,15 +30,18 @@ class ConceptSummary(Record):
     rejected: dict[str, int]
 
 
+@uncollected()
 def summarise(folder: Path | str) -> list[ConceptSummary]:
     """A summary of each concept of a folder; sizes and rejections only where `propose` made the folder."""
     outcomes = list(outcomes_of(Path(folder)))
-    sets = () if outcomes and not any(outcome.kept for outcome in outcomes) else read_sets(folder)
+    records = read_records(folder)
+    nothing_kept = outcomes and not any(outcome.kept for outcome in outcomes)
+    sets = () if nothing_kept else read_sets(folder, records=records)
     rejected: dict[str, Counter[str]] = defaultdict(Counter)
     for outcome in outcomes:
         rejected[outcome.concept].update(outcome.rejected)
     sides = defaultdict(list)
-    for record in read_records(folder):
+    for record in records:
         if record.kind == "spatiotemporal":
             sides[record.concept].append(max(record.width, record.height))
     summaries = []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from videotcav.concepts.decisions import Candidate, Standing
 from videotcav.concepts.review import ReviewedClip, reviewed_clips
-from videotcav.concepts.sets import METADATA, ClipRecord
+from videotcav.concepts.sets import METADATA, ClipRecord, uncollected
 from videotcav.errors import ConceptError
 from videotcav.records import ConceptClip, Kind, Record
 
@@ -56,6 +56,7 @@ class Entry:
 class Catalogue:
     """The candidates as they were when the folder was read."""
 
+    @uncollected()
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._state = _state(folder)
@@ -74,9 +75,10 @@ class Catalogue:
 
     def reviewed(self, standings: Mapping[Candidate, Standing]) -> Iterable[ReviewedClip]:
         """One clip of each candidate with its standing."""
+        nothing = Standing()
         for entry in self.entries.values():
             clip = next(iter(entry.clips.values()))
-            yield ReviewedClip(clip=clip, record=entry.record, standing=standings.get(entry.candidate, Standing()))
+            yield ReviewedClip(clip=clip, record=entry.record, standing=standings.get(entry.candidate, nothing))
 
     def table(self) -> CandidateTable:
         """The candidates as columns, ordered by concept, source and id."""

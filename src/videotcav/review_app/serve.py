@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import socket
@@ -51,6 +52,7 @@ def launch(
             ticket = secrets.token_urlsafe(32)  # works once: other users can read a browser's command line
             app.state.tickets.add(ticket)
             webbrowser.open(f"{site}?token={ticket}")
+        gc.freeze()  # the candidates stay: requests need not wait while garbage is sought among them
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
