@@ -9,15 +9,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-COMMAND = "import sys; from videotcav.review_app import launch; launch(sys.argv[1], open_browser=False)"
+COMMAND = """
+import sys
+from videotcav.review_app import connection, launch
+connection.SLOWEST_HEAD_SECONDS = float(sys.argv[2])
+launch(sys.argv[1], open_browser=False)
+"""
 
 
 class Served:
     """A review in a process of its own, and how to talk to it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, slowest_head_seconds: float = 10.0) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", COMMAND, folder],
+            [sys.executable, "-W", "error", "-c", COMMAND, folder, str(slowest_head_seconds)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -179,8 +179,10 @@ def test_rows_of_another_program_are_told_in_a_sentence(folder: Path) -> None:
     with sqlite3.connect(folder / DATABASE) as database:
         database.execute("CREATE TABLE decisions (clip TEXT, keep INTEGER)")
     database.close()
-    with pytest.raises(ConceptError, match=r"review\.sqlite cannot be used"):
+    before = (folder / DATABASE).read_bytes()
+    with pytest.raises(ConceptError, match=r"review\.sqlite holds no review, although it is there"):
         recorded(folder)
+    assert (folder / DATABASE).read_bytes() == before
     (folder / DATABASE).unlink()
     Ledger(folder).close()
     with sqlite3.connect(folder / DATABASE) as database:
@@ -191,6 +193,14 @@ def test_rows_of_another_program_are_told_in_a_sentence(folder: Path) -> None:
     database.close()
     with pytest.raises(ConceptError, match="holds a row that this version cannot read"):
         recorded(folder)
+
+
+def test_an_emptied_database_is_no_review_without_decisions(folder: Path) -> None:
+    (folder / DATABASE).touch()
+    for read in (recorded, reviewed_sets, Ledger):
+        with pytest.raises(ConceptError, match=r"review\.sqlite is empty.*put back a copy"):
+            read(folder)
+    assert (folder / DATABASE).stat().st_size == 0
 
 
 WRITER = """

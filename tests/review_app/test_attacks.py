@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import signal
 import socket
 from pathlib import Path
@@ -86,3 +87,26 @@ def test_slow_clients_keep_nobody_waiting_and_nothing_is_logged(folder: Path) ->
         connection.close()
     _, out, err = served.end(signal.SIGINT)
     assert served.token not in out + err
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: "])
+def test_a_head_that_never_ends_is_hung_up_on(folder: Path, said: bytes) -> None:
+    served = Served(folder, slowest_head_seconds=0.2)
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as connection:
+        connection.sendall(said)
+        assert connection.recv(1) == b""  # not a timeout
+    assert served.request("GET", "/api/session")[0] == 200
+    served.end(signal.SIGINT)
+
+
+def test_the_head_of_a_later_request_on_a_connection_is_due_too(folder: Path) -> None:
+    served = Served(folder, slowest_head_seconds=0.2)
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
+    for _ in range(2):
+        connection.request("GET", "/api/session", headers={"authorization": f"Bearer {served.token}"})
+        answer = connection.getresponse()
+        assert (answer.status, bool(answer.read())) == (200, True)
+    connection.sock.sendall(b"GET /api/sess")
+    assert connection.sock.recv(1) == b""
+    connection.close()
+    served.end(signal.SIGINT)

@@ -95,15 +95,30 @@ class Ledger:
         if self.path.exists() and not os.access(self.path.parent, os.W_OK):
             # On a read-only disk SQLite cannot make its side files; nobody else can be writing either.
             return sqlite3.connect(_uri(self.path, "immutable=1"), uri=True, check_same_thread=False)
+        new = not self.path.exists()
         database = sqlite3.connect(
             _uri(self.path, "mode=rwc"), uri=True, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
         )
         try:
+            if not new:
+                self._refuse_what_is_not_ours(database)
             _prepare(database)
         except BaseException:
             database.close()
             raise
         return database
+
+    def _refuse_what_is_not_ours(self, database: sqlite3.Connection) -> None:
+        """A file that another program wrote, or that was emptied, must not count as a review without decisions."""
+        database.execute("BEGIN IMMEDIATE")  # who is just making it holds the lock until it is whole
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+        database.execute("ROLLBACK")
+        if version == 0:
+            size = self.path.stat().st_size
+            raise LedgerUnusable(
+                f"{self.path} {'holds no review' if size else 'is empty'}, although it is there: put back a copy with "
+                "the decisions (or import them from a file of decisions), or remove it if nobody has decided yet"
+            )
 
     def __enter__(self) -> Self:
         return self

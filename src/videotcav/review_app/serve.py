@@ -39,6 +39,7 @@ def launch(
         import uvicorn  # noqa: PLC0415 - an optional extra
 
         from videotcav.review_app.app import create_app  # noqa: PLC0415 - as uvicorn
+        from videotcav.review_app.connection import Connection  # noqa: PLC0415 - as uvicorn
     except ModuleNotFoundError as error:
         raise MissingExtra(str(error.name), extra="review", purpose="Reviewing concepts") from error
     say = announce or _print
@@ -64,7 +65,7 @@ def launch(
                 timeout_graceful_shutdown=_GRACE_SECONDS,
                 limit_concurrency=_MOST_CONNECTIONS,
                 h11_max_incomplete_event_size=_LARGEST_HEAD_BYTES,
-                http="h11",
+                http=Connection,
             )
         )
         try:
