@@ -1,7 +1,8 @@
-"""A thousand hostile inputs through the public entry points: what became of each.
+"""More than a thousand hostile inputs through the public entry points: what became of each.
 
-The cases and their oracles are made by `tests/campaign`; case 417 is the same case everywhere. They run in processes
-of bounded memory, so that a crash is the end of one case. `--cases` says how many.
+The cases and their oracles are made by `tests/campaign`; a case is the same everywhere. They run in processes of
+bounded memory, so that a crash is the end of one case. `--numbers` says how many of every mutation; `--case` tries one
+again.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import json
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness import Book, options
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from campaign.corpus import ROOMS, Case, attempt, cases, lacking
 
 MEMORY_BYTES = 8 * 2**30
 FINDS = ("wrong", "traceback", "hang", "crash")
@@ -24,15 +27,21 @@ FINDS = ("wrong", "traceback", "hang", "crash")
 def main() -> None:
     """Runs the cases and writes the counts, room by room and mutation by mutation."""
     parser = options(__doc__)
-    parser.add_argument("--cases", type=int, default=1000)
+    parser.add_argument("--numbers", type=int, default=8, help="cases of every mutation (default 8)")
+    parser.add_argument("--case", nargs=3, metavar=("ROOM", "MUTATION", "NUMBER"), help="try this one and say its end")
     parser.add_argument("--from", dest="first", type=int, help="run here from this case on (its own use)")
     arguments = parser.parse_args()
+    if arguments.case is not None:
+        room, mutation, number = arguments.case
+        _here([Case(room, mutation, int(number))])
+        return
+    made = _cases(arguments.numbers)
     if arguments.first is not None:
-        _here(arguments.first, arguments.cases)
+        _here(made[arguments.first :])
         return
     book = Book(__file__, "hostile inputs through the public entry points", arguments)
-    for title in book.wanted(f"{arguments.cases} cases"):
-        became = _all(arguments.cases)
+    for title in book.wanted("cases"):
+        became = _all(made, numbers=arguments.numbers)
         rooms: dict[str, Counter[str]] = defaultdict(Counter)
         mutations: dict[str, Counter[str]] = defaultdict(Counter)
         for one in became:
@@ -41,6 +50,7 @@ def main() -> None:
         book.note(
             title,
             cases=len(became),
+            left_out={room: lacking(room) for room in ROOMS if lacking(room)},
             outcomes=dict(Counter(one["outcome"] for one in became)),
             rooms={room: dict(counts) for room, counts in rooms.items()},
             mutations={name: dict(counts) for name, counts in sorted(mutations.items())},
@@ -48,30 +58,29 @@ def main() -> None:
         )
 
 
-def _all(cases: int) -> list[dict[str, Any]]:
+def _cases(numbers: int) -> list[Case]:
+    return cases(range(numbers), rooms=[room for room in ROOMS if not lacking(room)])
+
+
+def _all(made: Sequence[Case], *, numbers: int) -> list[dict[str, Any]]:
     """Every case's end. A process that dies is replaced by one that begins behind the case that it died over."""
     became: list[dict[str, Any]] = []
-    while len(became) < cases:
-        command = [sys.executable, __file__, "--from", str(len(became)), "--cases", str(cases)]
+    while len(became) < len(made):
+        command = [sys.executable, __file__, "--from", str(len(became)), "--numbers", str(numbers)]
         child = subprocess.run(command, stdout=subprocess.PIPE, check=False, text=True)  # noqa: S603 - this very script
         became += [json.loads(line) for line in child.stdout.splitlines() if line.startswith("{")]
-        if child.returncode and len(became) < cases:
-            from campaign.corpus import case  # noqa: PLC0415 - lies in tests
-
-            lost = case(len(became))
+        if child.returncode and len(became) < len(made):
             said = f"the process ended with {child.returncode}"
-            became.append({**vars(lost), "outcome": "crash", "said": said})
+            became.append({**vars(made[len(became)]), "outcome": "crash", "said": said})
     return became
 
 
-def _here(first: int, cases: int) -> None:
+def _here(made: Iterable[Case]) -> None:
     import resource  # noqa: PLC0415 - Unix only
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    from campaign.corpus import attempt, case  # noqa: PLC0415 - lies in tests
-
-    for number in range(first, cases):
-        print(json.dumps(attempt(case(number))), flush=True)
+    for case in made:
+        print(json.dumps(attempt(case)), flush=True)
 
 
 if __name__ == "__main__":

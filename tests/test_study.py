@@ -365,6 +365,23 @@ def test_several_models_are_asked_one_question_and_held_together(study_folder: P
     assert (folder / "report.html").read_text() == page
 
 
+def test_numbers_that_changed_since_the_run_are_refused(study_folder: Path, tmp_path: Path) -> None:
+    """A table that is whole and says something else: only the hash in the manifest can tell."""
+    run = Study.from_file(study_folder / "study.toml").run(tmp_path / "run")
+    table = pq.read_table(run.folder / "results.parquet")
+    values = table.column_names.index("value")
+    pq.write_table(table.set_column(values, "value", [[0.5] * len(table)]), run.folder / "results.parquet")
+    with pytest.raises(RunFolderError, match=r"results.parquet is not what the run wrote: its checksum"):
+        read_run(run.folder)
+
+
+@pytest.mark.parametrize("facts", ["{}", "[]", '{"models": {"a": {}}}', "{", ""])
+def test_a_comparison_with_damaged_facts_is_one_sentence(tmp_path: Path, facts: str) -> None:
+    (tmp_path / "manifest.json").write_text(facts)
+    with pytest.raises(RunFolderError, match=r"manifest.json is damaged: .*; run the study again"):
+        write_comparison_page(tmp_path)
+
+
 def test_mistakes_of_all_models_are_told_at_once(study_folder: Path) -> None:
     study = study_folder / "study.toml"
     one = f'[model]\nname = "{MODULE}:build"\n'

@@ -26,7 +26,8 @@ upper bounds, and no comparison across sections.
 INPUTS = """## Hostile inputs
 
 `benchmarks/hostile_inputs.py`: real files of each kind, damaged by number (`tests/campaign`), through the public
-entry points; a slice runs in the suite. Outcomes:
+entry points; a slice runs in the suite. Videos are made for it in six containers, and real ones by others' encoders are
+taken from beside the checkout. One case of each kind is not damaged at all, and must be read as it is. Outcomes:
 
 - *same*: numbers, and the right ones: the frames of the undamaged file (decoded by PyAV alone), its weights, its sets;
 - *refused*: one error of ours, in a sentence;

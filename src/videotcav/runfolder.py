@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import json
 import os
 import shutil
@@ -147,6 +148,11 @@ def write_results(folder: Path, results: Sequence[Result]) -> None:
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Writes `manifest.json`: what was asked, of what, with which versions, seeds and hashes."""
-    text = json.dumps(manifest, indent=1, ensure_ascii=False, default=str)
+    """Writes `manifest.json`: what was asked, of what, with which versions, seeds and hashes.
+
+    The hash of the results that lie in the folder already is one of them, so that damage to their numbers can be told.
+    """
+    results = folder / RESULTS
+    facts = {"results_sha256": hashlib.sha256(results.read_bytes()).hexdigest()} if results.is_file() else {}
+    text = json.dumps({**manifest, **facts}, indent=1, ensure_ascii=False, default=str)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")

@@ -1,7 +1,8 @@
-"""Hostile inputs by number: what case 417 is, it is on every machine and in every run.
+"""Hostile inputs by name: what the case "video: truncated 7" is, it is on every machine and in every run.
 
-A case is made from a room (what is damaged), a mutation (how) and a seed. Trying it ends in one of `OUTCOMES`; only
-`traceback`, `hang` and `wrong` are finds.
+A case is a room (what is damaged), a mutation (how) and a number; its random numbers come from these three alone, so
+that a new mutation changes no other case. Trying it ends in one of `OUTCOMES`; only `traceback`, `hang` and `wrong` are
+finds.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import shutil
 import signal
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from campaign import texts, videos, weights
+from campaign import real, runs, texts, videos, weights
+from campaign.damage import UNTOUCHED
 from videotcav.errors import VideotcavError
 
 SLOWEST_CASE_SECONDS = 60
@@ -30,37 +32,42 @@ its format can check, and says something else than it did. `wrong`: numbers that
 Attempt = Callable[[Path, np.random.Generator], str]
 ROOMS: dict[str, dict[str, Attempt]] = {
     "video": videos.MUTATIONS,
+    "real video": real.MUTATIONS,
     "study file": texts.STUDIES,
     "concept folder": texts.FOLDERS,
     "boxes": texts.BOXES,
     "checkpoint": weights.CHECKPOINTS,
     "onnx": weights.NETWORKS,
+    "run folder": runs.FOLDERS,
+    "stored rows": runs.STORES,
 }
-SHARES = {"video": 10, "study file": 5, "concept folder": 4, "boxes": 3, "checkpoint": 4, "onnx": 2}
 
 
 @dataclass(frozen=True)
 class Case:
     """One hostile input."""
 
-    number: int
     room: str
     mutation: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.room}: {self.mutation} {self.number}"
 
 
-def case(number: int) -> Case:
-    """The case of that number: rooms by their shares, the mutations of a room in turn."""
-    turns = [room for turn in range(max(SHARES.values())) for room, share in SHARES.items() if turn < share]
-    room = turns[number % len(turns)]
-    earlier = number // len(turns) * SHARES[room] + turns[: number % len(turns)].count(room)
-    names = list(ROOMS[room])
-    return Case(number, room, names[earlier % len(names)])
+def lacking(room: str) -> str:
+    """Why the cases of a room cannot be tried here; empty where they can."""
+    return real.lacking() if room == "real video" else ""
+
+
+def cases(numbers: Iterable[int], *, rooms: Iterable[str] = ROOMS) -> list[Case]:
+    """Every mutation of the rooms with each of the numbers; the numbers 0 to 7 are more than a thousand."""
+    return [Case(room, mutation, number) for number in numbers for room in rooms for mutation in ROOMS[room]]
 
 
 def attempt(case: Case) -> dict[str, Any]:
     """What became of the case: its outcome, and the sentence or the traceback."""
-    rng = np.random.default_rng([2024, case.number])
-    facts = {"number": case.number, "room": case.room, "mutation": case.mutation}
+    rng = np.random.default_rng([case.number, *f"{case.room}: {case.mutation}".encode()])
     with _folder() as folder:
         try:
             with _bounded(SLOWEST_CASE_SECONDS):
@@ -69,11 +76,13 @@ def attempt(case: Case) -> dict[str, Any]:
             outcome, said = "refused", str(error).replace(str(folder), "…")
             if not said.strip() or "Traceback" in said:
                 outcome = "traceback"
+            if case.mutation.endswith(UNTOUCHED):
+                outcome = "wrong"
         except TimeoutError as error:
             outcome, said = "hang", str(error)
         except Exception:  # noqa: BLE001 - what is looked for
-            outcome, said = "traceback", traceback.format_exc(limit=-3)
-    return {**facts, "outcome": outcome, "said": said}
+            outcome, said = "traceback", traceback.format_exc(limit=-6)
+    return {**vars(case), "outcome": outcome, "said": said}
 
 
 @contextmanager

@@ -52,7 +52,11 @@ def noise(data: bytes, rng: Rng) -> bytes:
     return rng.bytes(len(data))
 
 
+UNTOUCHED = "untouched"
+"""The control: a case in which nothing is damaged, and everything must be read as it is."""
+
 BYTES = {
+    UNTOUCHED: lambda data, _rng: data,
     "truncated": truncated,
     "bits flipped": flipped,
     "wiped": wiped,

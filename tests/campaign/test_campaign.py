@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
-from campaign.corpus import ROOMS, SHARES, attempt, case
+from campaign.corpus import ROOMS, Case, attempt, cases, lacking
 
-SLICE = 112
-PER_ROUND = sum(SHARES.values())
+SLICE = [0]
+SLOW = ["large picture"]
 
 
-@pytest.mark.parametrize("first", range(0, SLICE, PER_ROUND))
-def test_numbers_that_are_right_or_one_sentence(first: int) -> None:
-    became = [attempt(case(number)) for number in range(first, first + PER_ROUND)]
+@pytest.mark.parametrize("room", ROOMS)
+def test_numbers_that_are_right_or_one_sentence(room: str) -> None:
+    if lacking(room):
+        pytest.skip(lacking(room))
+    became = [attempt(case) for case in cases(SLICE, rooms=[room]) if case.mutation not in SLOW]
     assert [one for one in became if one["outcome"] not in ("same", "refused", "unknowable")] == []
+    for one in became:
+        assert len(one["said"]) < 2000, one
 
 
-def test_a_thousand_cases_try_every_mutation() -> None:
-    tried = {(one.room, one.mutation) for one in map(case, range(1000))}
-    assert tried == {(room, mutation) for room, mutations in ROOMS.items() for mutation in mutations}
-
-
-def test_sentences_name_the_file_and_are_short() -> None:
-    refused = [one for one in map(attempt, map(case, range(PER_ROUND))) if one["outcome"] == "refused"]
+def test_sentences_name_the_file() -> None:
+    refused = [one for one in map(attempt, cases(SLICE, rooms=["video", "boxes"])) if one["outcome"] == "refused"]
     assert refused
     for one in refused:
         assert "…" in one["said"], one  # the folder of the case: it stands in the path
-        assert len(one["said"]) < 2000, one
+
+
+def test_eight_numbers_of_every_mutation_are_more_than_a_thousand_cases() -> None:
+    made = cases(range(8))
+    assert len(set(made)) == len(made) > 1000
+    assert set(Counter((one.room, one.mutation) for one in made).values()) == {8}
+
+
+def test_a_case_is_the_same_whatever_others_there_are() -> None:
+    """Its random numbers come from its own name: what it was refused for, it is refused for again."""
+    alone = Case("boxes", "noise", 3)
+    among = next(one for one in cases([3, 4]) if (one.room, one.mutation, one.number) == ("boxes", "noise", 3))
+    assert attempt(alone) == attempt(among)

@@ -30,12 +30,15 @@ FORMATS: dict[str, dict[str, object]] = {
     "mpegts": {"suffix": "ts"},
 }
 
+NAMES = ("a clip", "🎾", "two\nlines", "concat:x", "-o", "%03d", "a'b\"c", os.fsdecode(b"caf\xe9"), "[1]")
+SUFFIXES = ("avi", "mp4", "mkv", "txt", "jpg", "gif", "m3u8", "ts")
+
 
 def pictures(rng: Rng, *, frames: int = FRAMES, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
     """A patch of noise that moves over noise: every frame differs, every part of a frame matters."""
     ground = rng.integers(0, 256, (-(-height // 8), -(-width // 8), 3), dtype=np.uint8)
     whole = ground.repeat(8, axis=0).repeat(8, axis=1)[:height, :width]
-    return np.stack([np.roll(whole, 3 * index, axis=1) for index in range(frames)])
+    return np.array([np.roll(whole, 3 * index, axis=1) for index in range(frames)]).reshape(-1, height, width, 3)
 
 
 def encoded(
@@ -103,12 +106,14 @@ def verdict(path: Path, truth: np.ndarray) -> str:
     assert len(clip.timestamps) == SPEC.frames
     if frames.shape == truth.shape and np.array_equal(frames, truth):
         return "same"
-    return "wrong" if _gives_itself_away(path) else "unknowable"
+    return "wrong" if gives_itself_away(path) else "unknowable"
 
 
-def _gives_itself_away(path: Path) -> bool:
+def gives_itself_away(path: Path) -> bool:
+    """Whether FFmpeg marks a frame as corrupt, or gives up."""
     try:
-        with av.open(f"file:{path}") as file:
+        with av.open(f"file:{path}", metadata_errors="ignore") as file:
+            file.streams.video[0].thread_count = 1  # several threads a frame mark nothing
             return any(frame.is_corrupt for frame in file.decode(video=0))
     except (av.error.FFmpegError, OSError):
         return True
@@ -133,6 +138,11 @@ def _index(data: bytes, rng: Rng) -> bytes:
     return damage.flipped(data, rng, low=start, high=start + 900)
 
 
+def _body(data: bytes, rng: Rng) -> bytes:
+    start = max(data.find(b"mdat"), len(data) // 3)
+    return damage.flipped(data, rng, low=start)
+
+
 def _promise(data: bytes, rng: Rng) -> bytes:
     """A duration of ages, or a size of a whole wall, in mp4's own words."""
     changed = bytearray(data)
@@ -147,6 +157,15 @@ def _garbage_behind(data: bytes, rng: Rng) -> bytes:
     return data + rng.bytes(500)
 
 
+OF_BYTES = {
+    "bits of the head flipped": _head,
+    "bits of the index flipped": _index,
+    "bits of the body flipped": _body,
+    "huge promises": _promise,
+    "garbage behind": _garbage_behind,
+}
+
+
 def _made(**how: object) -> Callable[[Path, Rng], str]:
     """An unusual file that is whole."""
 
@@ -154,7 +173,8 @@ def _made(**how: object) -> Callable[[Path, Rng], str]:
         size = {key: how[key] for key in ("frames", "height", "width") if key in how}
         rest = {key: value for key, value in how.items() if key not in size}
         path = encoded(folder / f"clip.{rest.pop('suffix', 'mp4')}", pictures(rng, **size), **rest)  # type: ignore[arg-type]
-        return verdict(path, np.empty(0) if how.get("sound_alone") else plainly_decoded(path))
+        nothing_to_see = how.get("sound_alone") or how.get("frames") == 0
+        return verdict(path, np.empty(0) if nothing_to_see else plainly_decoded(path))
 
     return attempt
 
@@ -190,15 +210,14 @@ def verdict_turned(path: Path, truth: np.ndarray) -> str:
 
 def _odd_name(folder: Path, rng: Rng) -> str:
     data, truth, suffix = undamaged("mp4, index in front")
-    names = ["a clip", "🎾", "two\nlines", "concat:x", "-o", "%03d", "a'b\"c", os.fsdecode(b"caf\xe9"), "[1]"]
-    path = folder / f"{rng.choice(names)}.{suffix}"
+    path = folder / f"{rng.choice(NAMES)}.{suffix}"
     path.write_bytes(data)
     return verdict(path, truth)
 
 
 def _wrong_suffix(folder: Path, rng: Rng) -> str:
     data, truth, _ = undamaged(str(rng.choice(list(FORMATS))))
-    path = folder / f"clip.{rng.choice(['avi', 'mp4', 'mkv', 'txt', 'jpg', 'gif', 'm3u8', 'ts'])}"
+    path = folder / f"clip.{rng.choice(SUFFIXES)}"
     path.write_bytes(data)
     return verdict(path, truth)
 
@@ -233,10 +252,8 @@ def _unreadable(folder: Path, _rng: Rng) -> str:
 
 MUTATIONS: dict[str, Callable[[Path, Rng], str]] = {
     **{name: _damaged(change) for name, change in damage.BYTES.items()},
-    "bits of the head flipped": _damaged(_head),
-    "bits of the index flipped": _damaged(_index),
-    "huge promises": _damaged(_promise),
-    "garbage behind": _damaged(_garbage_behind),
+    **{name: _damaged(change) for name, change in OF_BYTES.items()},
+    "no frame": _made(frames=0),
     "one frame": _made(frames=1),
     "odd size": _made(height=47, width=63, pixels="yuv444p"),
     "tiny": _made(height=2, width=2),

@@ -203,4 +203,57 @@ def _onnx(change: Callable[[bytes, Rng], bytes]) -> Callable[[Path, Rng], str]:
     return attempt
 
 
-NETWORKS: dict[str, Callable[[Path, Rng], str]] = {name: _onnx(change) for name, change in damage.BYTES.items()}
+NAMES = ("__import__('os').abort()", "{0: 'a'}", "[", "{'a': 0}", "{0: 1}", "{" * 5000, "-" * 10**5 + "1")
+
+
+def _another_network(rng: Rng) -> bytes:
+    """A network that is no detector, or says what no detector may, or is no network."""
+    import onnx  # noqa: PLC0415 - slow to import
+
+    model = onnx.load_from_string(_network())
+    table = model.graph.initializer[1]
+    match rng.choice(["shape in", "shape out", "names", "outside", "operator", "loop"]):
+        case "shape in":
+            dim = model.graph.input[0].type.tensor_type.shape.dim[int(rng.integers(4))]
+            dim.dim_value = int(rng.choice([0, -1, 7, 2**31 - 1]))
+        case "shape out":
+            table.CopyFrom(onnx.numpy_helper.from_array(np.zeros((1, 3, 21), np.float32), "table"))
+        case "names":
+            onnx.helper.set_model_props(model, {"names": str(rng.choice(NAMES))})
+        case "outside":  # weights in a file of its choice
+            table.ClearField("raw_data")
+            table.data_location = onnx.TensorProto.EXTERNAL
+            table.external_data.add(key="location", value=str(rng.choice(["../../etc/passwd", "/etc/passwd", "gone"])))
+        case "operator":
+            model.graph.node[0].op_type = "System"
+        case "loop":
+            model.graph.node[0].input[0] = "output"
+    return bytes(model.SerializeToString())
+
+
+def _not_finite(data: bytes, rng: Rng) -> bytes:
+    """One number of the network's output is none."""
+    import onnx  # noqa: PLC0415 - slow to import
+
+    model = onnx.load_from_string(data)
+    values = np.zeros((1, 7, 21), np.float32)
+    values.flat[int(rng.integers(values.size))] = rng.choice([np.nan, np.inf, -np.inf])
+    model.graph.initializer[1].CopyFrom(onnx.numpy_helper.from_array(values, "table"))
+    return bytes(model.SerializeToString())
+
+
+def _network_of_nan(folder: Path, rng: Rng) -> str:
+    _onnx(_not_finite)(folder, rng)
+    return "wrong"  # it must have been named
+
+
+def _odd_network(folder: Path, rng: Rng) -> str:
+    """Its boxes must lie in the picture, whatever it says; nothing outside its file may be touched."""
+    return _onnx(lambda _whole, rng: _another_network(rng))(folder, rng)
+
+
+NETWORKS: dict[str, Callable[[Path, Rng], str]] = {
+    **{name: _onnx(change) for name, change in damage.BYTES.items()},
+    "not a number": _network_of_nan,
+    **{f"another network {number}": _odd_network for number in range(3)},
+}

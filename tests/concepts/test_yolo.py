@@ -179,6 +179,28 @@ def test_class_names_come_from_the_file_or_are_asked_for(tmp_path: Path):
     assert Yolo(white_rectangle_finder(tmp_path / "e.onnx", "end2end", names=None)).labels == COCO_NAMES
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_network_that_gives_no_number_is_named_and_does_not_see_nothing(tmp_path: Path, value: float):
+    """A NaN is above no threshold: its frame would look like one without objects."""
+    path = white_rectangle_finder(tmp_path / "net.onnx", "raw")
+    detector = Yolo(path)
+    net = onnx.load(path)
+    next(one for one in net.graph.initializer if one.name == "score").CopyFrom(
+        numpy_helper.from_array(np.array([[value]], np.float32), "score")
+    )
+    onnx.save(net, path)
+    frames = scene(height=SIDE, width=SIDE, box=(16, 16, 64, 64))
+    assert len(detector(frames)[0].boxes) == 1
+    with pytest.raises(ConceptError, match=r"net.onnx: gives NaN or infinity for a frame of"):
+        Yolo(path)(frames)
+
+
+def test_names_too_deep_to_read_are_one_sentence(tmp_path: Path):
+    path = white_rectangle_finder(tmp_path / "net.onnx", "raw", names="-" * 10**5 + "1")
+    with pytest.raises(ConceptError, match="class names cannot be read"):
+        Yolo(path)
+
+
 def test_a_file_that_is_no_network_is_one_sentence(tmp_path: Path):
     (tmp_path / "net.onnx").write_bytes(b"not a network")
     with pytest.raises(ConceptError, match=r"net.onnx: is not an ONNX network that onnxruntime can load"):

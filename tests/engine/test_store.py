@@ -209,6 +209,15 @@ def test_scratch_in_use_by_another_run_is_left_to_it(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
+def test_folders_and_loops_among_shards_are_not_read(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.put(RECIPE, ["clip 0"], matrix(1))
+    shelf = next(path for path in tmp_path.iterdir() if path.is_dir())
+    (shelf / "folder.safetensors").mkdir()
+    (shelf / "loop.safetensors").symlink_to(shelf / "loop.safetensors")
+    assert "clip 0" in Store(tmp_path).shelf(RECIPE)
+
+
 def test_a_place_that_cannot_be_used_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"the store .*file cannot be used"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from pathlib import Path
@@ -163,6 +164,42 @@ def test_frames_that_refer_to_a_damaged_one_are_refused_up_to_the_next_keyframe(
     for rank in (14, 15, 23):
         with pytest.raises(VideoError, match="is damaged at"):
             video.frames([rank])
+
+
+def test_a_damaged_slice_is_noticed_however_many_slices_a_frame_has(encode):
+    """With a thread a slice FFmpeg marks nothing, and what it leaves in the slice's place depends on chance."""
+    rng = np.random.default_rng(0)
+    path = encode(
+        "slices.mp4", rng.integers(0, 255, (20, 48, 64, 3), np.uint8),
+        keyframe_every=20, b_frames=0, options={"x264-params": "slices=3:scenecut=0:cabac=0"},
+    )  # fmt: skip
+    with av.open(str(path)) as container:
+        position, size = next(itertools.islice(((p.pos, p.size) for p in container.demux(video=0)), 7, None))
+    data = bytearray(path.read_bytes())
+    data[position + size // 2 : position + size // 2 + 40] = bytes(40)
+    path.write_bytes(data)
+    assert VideoFile(path).frames(range(7)).shape[0] == 7
+    for rank in (7, 12):
+        with pytest.raises(VideoError, match="is damaged at"):
+            VideoFile(path).frames([rank])
+
+
+def test_an_index_that_puts_a_frame_elsewhere_is_a_loss_not_another_order(encode):
+    """One entry of the table of offsets (ctts) made larger: FFmpeg hands the frames out in their true order."""
+    path = encode("order.mp4", 20, b_frames=2)
+    with av.open(str(path)) as container:
+        assert len({packet.pts - packet.dts for packet in container.demux(video=0) if packet.size}) > 1
+    data = bytearray(path.read_bytes())
+    table = data.find(b"ctts") + 12  # kind, version and flags, count; then pairs of count and offset
+    data[table + 8 * 3 + 4 : table + 8 * 3 + 8] = (2048 + 700).to_bytes(4, "big")
+    path.write_bytes(data)
+    with av.open(str(path)) as container:
+        shown = [frame.pts for frame in container.decode(video=0)]
+    assert shown != sorted(shown)
+    with pytest.raises(VideoError, match="in another order than its index says"):
+        read_all(path)
+    with pytest.raises(VideoError, match="in another order than its index says"):
+        VideoFile(path).frames([6])
 
 
 def test_an_unreadable_file(encode):

@@ -125,6 +125,8 @@ class Store:
             raise
         except Exception as error:  # every backend has exceptions of its own
             reason = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
+            if isinstance(error, OSError) and error.filename:
+                reason += f": {error.filename2 or error.filename}"
             raise StoreError(f"the store {self.place} cannot be used: {reason}") from error
 
 
@@ -150,7 +152,11 @@ class Shelf:
                 listed = files.ls(self._folder, detail=True)
             except FileNotFoundError:
                 listed = []
-        sizes = {entry["name"]: entry["size"] for entry in listed if entry["name"].endswith(".safetensors")}
+        sizes = {
+            entry["name"]: entry["size"]
+            for entry in listed
+            if entry["type"] == "file" and entry["name"].endswith(".safetensors")
+        }
         new = sorted(path for path in sizes if path not in self._shards)
         for path, header in zip(new, self._headers(new, sizes), strict=True):
             try:

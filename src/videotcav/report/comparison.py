@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from videotcav.errors import RunFolderError
-from videotcav.records import Standing
+from videotcav.records import Standing, Statistic
+from videotcav.report.run import Facts, read_facts, read_rows
 from videotcav.report.sentences import unique
 from videotcav.report.words import p_value
 
@@ -30,6 +26,28 @@ _TITLES = {
         "The moving concept against random sets of the same size. Right of 0 it raises the class, left it lowers it.",
     ),
 }
+
+
+class ModelOfMany(Facts):
+    """One of the compared models: its own run, its layers from first to last, what it is."""
+
+    run: str
+    layers: tuple[str, ...]
+    name: str
+    weights: str
+
+
+class ComparisonFacts(Facts):
+    """Everything about a comparison that is not a number in its results; models by their labels."""
+
+    videotcav: str
+    created: str
+    command: str
+    question: str
+    statistic: Statistic
+    study_sha256: str
+    models: dict[str, ModelOfMany]
+    results_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,15 +73,10 @@ class Panel:
     ticks: tuple[tuple[float, str], ...]
 
 
-def read_comparison(folder: Path) -> tuple[dict[str, Any], tuple[Standing, ...]]:
+def read_comparison(folder: Path) -> tuple[ComparisonFacts, tuple[Standing, ...]]:
     """What was compared, and where each model stands. Raises RunFolderError."""
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        rows = pq.read_table(folder / "results.parquet").to_pylist()
-        found = tuple(Standing.model_validate(row) for row in rows)
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise RunFolderError(f"{folder}: is no comparison of models that can be read ({error})") from None
-    return manifest, found
+    manifest = read_facts(folder / "manifest.json", ComparisonFacts)
+    return manifest, read_rows(folder / "results.parquet", Standing, sha256=manifest.results_sha256)
 
 
 def write_comparison_page(folder: Path) -> Path:
@@ -83,17 +96,17 @@ def write_comparison_page(folder: Path) -> Path:
     return page
 
 
-def comparison_sentences(manifest: Mapping[str, Any], rows: Sequence[Standing]) -> list[str]:
+def comparison_sentences(manifest: ComparisonFacts, rows: Sequence[Standing]) -> list[str]:
     """A sentence a class, concept and model: what its deepest layer that can be judged says of motion."""
     told = []
     for class_name, concept in unique((row.class_name, row.concept) for row in rows):
-        for model, facts in manifest["models"].items():
+        for model, facts in manifest.models.items():
             of_model = {
                 row.layer: row
                 for row in rows
                 if (row.model, row.class_name, row.concept, row.against) == (model, class_name, concept, "frozen")
             }
-            judged = [of_model[layer] for layer in facts["layers"] if layer in of_model]
+            judged = [of_model[layer] for layer in facts.layers if layer in of_model]
             sound = [row for row in judged if row.verdict not in ("degenerate", "not learned")]
             if not judged:
                 told.append(f"{model}: no frozen twins of “{concept}”, so nothing is known of its motion.")

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from videotcav.errors import RunFolderError
-from videotcav.records import Declaration, Medium, Outcome, Result, Statistic
+from videotcav.records import Declaration, Medium, Outcome, Record, Result, Statistic
 from videotcav.report.notebook_view import results_html, results_table_text
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 class Facts(BaseModel):
     """Base of what a manifest states: frozen; a fact that this version does not know is kept, not refused."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
+
+
+AnyFacts = TypeVar("AnyFacts", bound=Facts)
 
 
 class ModelFacts(Facts):
@@ -105,6 +111,7 @@ class Manifest(Facts):
     hypotheses: tuple[HypothesisFacts, ...] = ()
     declared: str = ""
     declaration_sha256: str = ""
+    results_sha256: str = ""
     left_out: dict[str, str] = Field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     media: tuple[Medium, ...] = ()
@@ -153,30 +160,35 @@ def read_run(run: Path | str) -> RunResults:
         raise RunFolderError(
             f"{folder} is not a run folder: it has no {' and no '.join(missing)}; `videotcav run` writes both"
         )
-    manifest = _read_manifest(folder / "manifest.json")
-    results = _read_results(folder / "results.parquet")
+    manifest = read_facts(folder / "manifest.json", Manifest)
+    results = read_rows(folder / "results.parquet", Result, sha256=manifest.results_sha256)
     return RunResults(folder, manifest, results, _read_declaration(folder / "declaration.json", manifest, results))
 
 
-def _read_manifest(path: Path) -> Manifest:
+def read_facts(path: Path, kind: type[AnyFacts]) -> AnyFacts:
+    """What a manifest states. Raises RunFolderError."""
     try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except ValidationError as error:
+        return kind.model_validate_json(path.read_bytes())
+    except (ValidationError, OSError) as error:
         raise RunFolderError(f"{path} is damaged: {_first_problem(error)}; run the study again") from error
 
 
-def _read_results(path: Path) -> tuple[Result, ...]:
+def read_rows(path: Path, kind: type[AnyRecord], *, sha256: str = "") -> tuple[AnyRecord, ...]:
+    """The rows of a table of results, checked against the hash in the manifest. Raises RunFolderError."""
     try:
-        rows = pq.read_table(path, use_threads=False).to_pylist()
+        content = path.read_bytes()
+        rows = pq.read_table(pa.BufferReader(content), use_threads=False).to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise RunFolderError(f"{path} is damaged: it cannot be read as Parquet; run the study again") from error
+    if sha256 and sha256 != hashlib.sha256(content).hexdigest():
+        raise RunFolderError(f"{path} is not what the run wrote: its checksum is another one; run the study again")
     try:
-        results = tuple(Result.model_validate(row) for row in rows)
+        found = tuple(kind.model_validate(row) for row in rows)
     except ValidationError as error:
         raise RunFolderError(f"{path} is damaged: {_first_problem(error)}; run the study again") from error
-    if not results:
+    if not found:
         raise RunFolderError(f"{path} holds no results: run the study again")
-    return results
+    return found
 
 
 def _read_declaration(path: Path, manifest: Manifest, results: tuple[Result, ...]) -> Declaration | None:
@@ -202,7 +214,9 @@ def _read_declaration(path: Path, manifest: Manifest, results: tuple[Result, ...
     return declaration
 
 
-def _first_problem(error: ValidationError) -> str:
+def _first_problem(error: ValidationError | OSError) -> str:
+    if isinstance(error, OSError):
+        return f"it cannot be read ({error.strerror})"
     first = error.errors(include_url=False)[0]
     where = ".".join(str(step) for step in first["loc"])
     return f"{where}: {first['msg']}" if where else str(first["msg"])

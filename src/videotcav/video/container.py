@@ -32,7 +32,9 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         with av.open(
             f"file:{path}", mode="r", metadata_errors="ignore", options={"protocol_whitelist": "file"}
         ) as container:
-            yield container, _video_stream(path, container)
+            stream = _video_stream(path, container)
+            stream.thread_count = 1  # with a thread a slice FFmpeg neither patches nor marks what it cannot decode
+            yield container, stream
     except av.error.FFmpegError as error:
         raise VideoError(path, _in_plain_words(error)) from None
     except OSError as error:

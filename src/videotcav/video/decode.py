@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -159,6 +160,8 @@ class Decoder:
                 while position < rank:
                     before = decoded
                     position, decoded = next(frames, (len(self.times), None))
+                    if position > rank:
+                        frames = _looked_ahead(frames)
                 if seek and position != rank:
                     raise _Misplaced
                 shown = decoded if position == rank else before
@@ -198,6 +201,10 @@ class Decoder:
             known = None if ranks is None or frame.pts is None else ranks.get(frame.pts)
             if known is None and seek and ranks is not None:
                 raise _Misplaced
+            if known is not None and known <= position:
+                if seek:
+                    raise _Misplaced
+                raise VideoError(self.path, f"shows its frames in another order than its index says; {COPY_AGAIN}")
             position = position + 1 if known is None else known
             # What FFmpeg patched lives on, unmarked, in the frames that refer to it: up to the next keyframe.
             is_damaged = frame.is_corrupt or (is_damaged and not frame.key_frame)
@@ -215,6 +222,11 @@ class Decoder:
             for frame in packet.decode():
                 if isinstance(frame, VideoFrame):
                     yield frame
+
+
+def _looked_ahead(frames: Iterator[tuple[int, _Decoded]]) -> Iterator[tuple[int, _Decoded]]:
+    """The same frames, after the next one was decoded: whether it comes too late tells a gap from a wrong index."""
+    return chain(list(islice(frames, 1)), frames)
 
 
 class _Packet(NamedTuple):

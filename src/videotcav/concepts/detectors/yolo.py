@@ -81,6 +81,11 @@ class Yolo:
         for frame in frames.pixels:
             pixels, fitted = self._look(frame)
             (output,) = self._session.run([self._session.get_outputs()[self._output].name], {self._input.name: pixels})
+            if not np.isfinite(output).all():
+                raise ConceptError(
+                    f"{self.path}: gives NaN or infinity for a frame of {frames.video.path}; its weights are damaged, "
+                    "or too much for half precision: export it again, in float32"
+                )
             found.append(self._read(output.astype(np.float32, copy=False), fitted))
         return found
 
@@ -142,7 +147,7 @@ class Yolo:
         try:
             names = ast.literal_eval(text)
             return tuple(str(names[number]) for number in range(len(names)))
-        except (ValueError, SyntaxError, KeyError, TypeError):
+        except (ValueError, SyntaxError, KeyError, TypeError, RecursionError, MemoryError):
             raise ConceptError(
                 f"{self.path}: its class names cannot be read: {text[:80]}; give a file of names"
             ) from None
