@@ -10,8 +10,9 @@ import json
 import os
 import sqlite3
 import threading
+import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
@@ -95,30 +96,30 @@ class Ledger:
         if self.path.exists() and not os.access(self.path.parent, os.W_OK):
             # On a read-only disk SQLite cannot make its side files; nobody else can be writing either.
             return sqlite3.connect(_uri(self.path, "immutable=1"), uri=True, check_same_thread=False)
-        new = not self.path.exists()
+        if not self.path.exists():
+            _make(self.path)
         database = sqlite3.connect(
-            _uri(self.path, "mode=rwc"), uri=True, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
+            _uri(self.path, "mode=rw"), uri=True, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
         )
         try:
-            if not new:
-                self._refuse_what_is_not_ours(database)
-            _prepare(database)
+            self._prepare(database)
         except BaseException:
             database.close()
             raise
         return database
 
-    def _refuse_what_is_not_ours(self, database: sqlite3.Connection) -> None:
-        """A file that another program wrote, or that was emptied, must not count as a review without decisions."""
-        database.execute("BEGIN IMMEDIATE")  # who is just making it holds the lock until it is whole
+    def _prepare(self, database: sqlite3.Connection) -> None:
         version = database.execute("PRAGMA user_version").fetchone()[0]
-        database.execute("ROLLBACK")
-        if version == 0:
-            size = self.path.stat().st_size
+        if version > _SCHEMA_VERSION:
+            raise LedgerUnusable(f"{self.path} was written by a newer videotcav: update this one")
+        if version < _SCHEMA_VERSION:  # emptied, or another program's: not a review without decisions
             raise LedgerUnusable(
-                f"{self.path} {'holds no review' if size else 'is empty'}, although it is there: put back a copy with "
-                "the decisions (or import them from a file of decisions), or remove it if nobody has decided yet"
+                f"{self.path} {'holds no review' if self.path.stat().st_size else 'is empty'}, although it is there: "
+                "put back a copy with the decisions (or import them from a file of decisions), or remove it if nobody "
+                "has decided yet"
             )
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")  # the row is on the disk before the answer leaves
 
     def __enter__(self) -> Self:
         return self
@@ -141,6 +142,10 @@ class Ledger:
             raise LedgerUnusable(
                 f"{self.path} cannot be used ({error}): check that the disk has room, that the folder may be written"
                 " to, and that the file is a review database"
+            ) from error
+        except OSError as error:
+            raise LedgerUnusable(
+                f"{self.path} cannot be used ({error.strerror}): check the folder and its disk"
             ) from error
         except (TypeError, ValueError) as error:  # a table of another program, or of another time
             raise LedgerUnusable(
@@ -237,14 +242,16 @@ class Ledger:
             return _last_number(self._database), candidates
 
 
-def _prepare(database: sqlite3.Connection) -> None:
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = FULL")  # the row is on the disk before the answer leaves
-    version = database.execute("PRAGMA user_version").fetchone()[0]
-    if version > _SCHEMA_VERSION:
-        raise LedgerUnusable("the review database was written by a newer videotcav: update this one")
-    if version < _SCHEMA_VERSION:
-        database.executescript(_SCHEMA)
+def _make(path: Path) -> None:
+    """An empty review that appears whole or not at all; whoever else makes one at the same time may be first."""
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        with closing(sqlite3.connect(_uri(draft, "mode=rwc"), uri=True, isolation_level=None)) as database:
+            database.executescript(_SCHEMA)
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _uri(path: Path, mode: str) -> str:
