@@ -195,6 +195,16 @@ def test_rows_of_another_program_are_told_in_a_sentence(folder: Path) -> None:
         recorded(folder)
 
 
+def test_a_disk_without_hard_links_will_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", no_links)
+    Ledger(folder).close()
+    assert recorded(folder) == []
+    assert [path.name for path in folder.glob("*review.sqlite*")] == [DATABASE]
+
+
 def test_an_emptied_database_is_no_review_without_decisions(folder: Path) -> None:
     (folder / DATABASE).touch()
     for read in (recorded, reviewed_sets, Ledger):

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
@@ -248,8 +248,13 @@ def _make(path: Path) -> None:
     try:
         with closing(sqlite3.connect(_uri(draft, "mode=rwc"), uri=True, isolation_level=None)) as database:
             database.executescript(_SCHEMA)
-        with suppress(FileExistsError):
+        try:
             os.link(draft, path)
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without hard links
+            if not path.exists():
+                draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
 
