@@ -19,12 +19,13 @@ from torch import Tensor, nn
 from harness import Book, options
 from videotcav.costs import costs, rates
 from videotcav.engine.store import Store
-from videotcav.measure import ClipFile, ClipReader, measure
+from videotcav.measure import ClipFile, ClipReader, measure, reading_rate
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec, ModelCard
 
-SIZES = (24, 48, 96)
+SIZES = (48, 96, 192)
+REPEATS_OF_SIZES = 5
 MEMORY_BYTES = 2**28
 LITTLE_MEMORY_BYTES = 2**26
 CLIPS = (100, 500, 2000)
@@ -57,10 +58,9 @@ def wide_model(width: int) -> VideoModel:
     return load_model(Wide(), card=ModelCard(name="wide", clip_spec=spec, classes=("a", "b")))
 
 
-def study(
-    model: VideoModel, clips: int, layers: tuple[str, ...], folder: Path, *, memory_bytes: int = MEMORY_BYTES
-) -> dict[str, float]:
-    """Seconds, bytes written and the Gram blocks' memory of `measure` on clips that are drawn, not decoded."""
+def clips_in_files(model: VideoModel, clips: int, folder: Path) -> ClipReader:
+    """Clips that are drawn from the number in a file, not decoded; one of `CLASS_SHARE` is a class clip."""
+    folder.mkdir(parents=True, exist_ok=True)
     files: dict[str | None, list[ClipFile]] = {None: [], model.card.classes[0]: []}
     for number in range(clips):
         path = folder / str(number)
@@ -72,11 +72,18 @@ def study(
         generator = torch.Generator().manual_seed(int(path.read_text()))
         return torch.randn(3, spec.frames, spec.height, spec.width, generator=generator)
 
-    store = Store(folder / "store")
+    return ClipReader(files, draw)
+
+
+def study(
+    model: VideoModel, clips: int, layers: tuple[str, ...], folder: Path, *, memory_bytes: int = MEMORY_BYTES
+) -> dict[str, float]:
+    """Seconds and bytes written of `measure`."""
+    reader, store = clips_in_files(model, clips, folder), Store(folder / "store")
     started = time.perf_counter()
     measure(
         model,
-        ClipReader(files, draw),
+        reader,
         classes=model.card.classes[:1],
         layers=layers,
         pooling="none",
@@ -94,7 +101,8 @@ def against_the_model(clips: int) -> dict[str, object]:
     widths = {layer: torch.Size(shapes[layer][1:]).numel() for layer in layers}
     of_class = -(-clips // CLASS_SHARE)
     with tempfile.TemporaryDirectory() as folder:
-        found = rates(model, layers, pooling="none", folder=Path(folder))
+        read = reading_rate(clips_in_files(model, 20, Path(folder) / "few"))
+        found = rates(model, layers, pooling="none", folder=Path(folder), clips_read=read)
         predicted = costs(
             set_clips=clips - of_class,
             class_clips=[of_class],
@@ -102,7 +110,7 @@ def against_the_model(clips: int) -> dict[str, object]:
             memory_bytes=MEMORY_BYTES,
             rates=found,
         )
-        taken = study(model, clips, layers, Path(folder))
+        taken = study(model, clips, layers, Path(folder) / "study")
     return {"clips": clips, "predicted": predicted.model_dump(), "rates": found.model_dump(), "measured": taken}
 
 
@@ -135,7 +143,7 @@ def main() -> None:
         return
     book = Book(__file__, "What studies cost as they grow", arguments)
     for title in book.wanted("cost model"):
-        book.note(title, runs=[against_the_model(clips) for clips in SIZES])
+        book.note(title, runs=[against_the_model(clips) for _ in range(REPEATS_OF_SIZES) for clips in SIZES])
     for title in book.wanted("memory over clips"):
         book.note(title, budget_bytes=LITTLE_MEMORY_BYTES, runs=[peak(clips, WIDTHS[0]) for clips in CLIPS])
     for title in book.wanted("memory over width"):

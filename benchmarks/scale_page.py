@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from harness import RESULTS
-from videotcav.costs import Costs, costs
+from videotcav.costs import Costs, Rates, costs
+from videotcav.explain.design import PART_BYTES
 
 PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
 MEMORY_BYTES = 2 * 2**30
@@ -19,6 +21,11 @@ WIDTHS = {
     "features.6": 16 * 7 * 7 * 1024,
 }
 POOLED_OVER_SPACE = {"features.2": 16 * 256, "features.4": 16 * 512, "features.6": 16 * 1024}
+
+RATED = (
+    "; hours are those that one core of {processor} would take, by its rates on one clip, and are there for their"
+    " proportions: take a GPU's own from `videotcav plan`, or state its rate of passes with `--clips-per-second`"
+)
 
 TEXT = """# From one laptop to all of Kinetics
 
@@ -71,30 +78,32 @@ network keeps for its backward pass.
 
 | stage | cost |
 | --- | --- |
+| clips | n + m hashed, decoded and brought to the model's input |
 | passes | n + m forward, m of them also backward |
 | store | 4 (n + m) Σd bytes, written once |
 | products | 2 Σd (n (n + 1) / 2 + n m + Σ m_k (m_k + 1) / 2) operations in float64 |
 | reading | 4 Σd bytes a row, once for every pair of panels that it is in |
 | Gram blocks | 8 (n² + n m + m²) bytes a layer; between classes they stay empty |
-| statistics | 8 · max(m², resamples · m · classes) bytes, in memory |
+| statistics | 8 · max(m², resamples · m · classes) bytes in memory, of the classes scored together: what {part} hold |
 
 `videotcav plan` prints these for a study, before any pass. Bytes, reading and operations are held against counts and
 hand calculations in `tests/test_costs.py`; seconds are estimates from rates (`videotcav.costs.rates`).
 
-Against measured runs of the bundled Video Swin at three layers, with rates from one pass and 64 MiB of rows just
-before ({machine}):
+Against measured runs of the bundled Video Swin at three layers, each with rates taken just before it, from one pass, 64
+MiB of rows and 20 clips ({machine}). Clips are drawn, not decoded. Medians of {repeats} runs:
 
-| clips | passes + store + reading + products | predicted | measured | ratio | bytes predicted | written |
+| clips | clips + passes + store + reading + products | predicted | measured | ratio | bytes predicted | written |
 | ---: | --- | ---: | ---: | ---: | ---: | ---: |
 {checked}
 
-One run each. The estimate leaves out what no stage names: hashing clips, drawing or decoding them, looking up rows.
+The estimate leaves out what no stage names, as looking up rows and beginning. Where cores are free, clips are decoded
+while others pass, and the two stages take the time of the longer one.
 
 ## On paper: Kinetics-400 and a million clips
 
 swin3d_b on 32 frames of 224 × 224 at {layers},
 {width:,} activations a clip; {sets:,} concept and random clips, all others class clips of {classes} classes.
-Nothing of this was run.
+Nothing of this was run{rated}.
 
 | | 240 000 clips | 1 000 000 clips | 240 000, pooled over space |
 | --- | ---: | ---: | ---: |
@@ -102,9 +111,10 @@ Nothing of this was run.
 
 **Where it breaks first.**
 
-1. *The statistics*, {statistics}: their arrays over class clips are dense (one column a clip, and resamples × clips ×
-   classes for the bootstrap). A study of one class at a time needs {one_class}; all {classes} classes in one study do
-   not fit a machine.
+1. *The null*, by the number of tests and not of clips: Holm over m tests needs at least m / 0.05 pseudo-concepts, and
+   twice as many are drawn. 20 sets at three layers for {classes} classes are 24 000 tests and 960 000 pseudo-concepts,
+   whose values alone would take hundreds of GiB. Declare hypotheses, which make the family, or take `max-t`, which
+   needs 999 whatever the family.
 2. *The store* without pooling: {unpooled}. `pooling = "space"` brings it to {pooled}.
 3. *Time*: every shard of passes and every pair of panels is work of its own, so it divides by the workers.
 4. The index of a shelf is read at the start, one request a shard; a shard of such wide rows holds one or two clips, so
@@ -121,12 +131,15 @@ def main() -> None:
     found = {title: cell["findings"] for title, cell in cells.items()}
     memory = [run for title in found if title.startswith("memory") for run in found[title]["runs"]]
     widths = WIDTHS
-    cases = [of_kinetics(240_000, widths), of_kinetics(1_000_000, widths)]
-    pooled = of_kinetics(240_000, POOLED_OVER_SPACE)
-    one_class = costs(set_clips=SET_CLIPS, class_clips=[600], widths=widths, memory_bytes=MEMORY_BYTES)
+    rates = Rates(**found["rates of swin3d_b"]["rates"]) if "rates of swin3d_b" in found else None
+    cases = [of_kinetics(240_000, widths, rates), of_kinetics(1_000_000, widths, rates)]
+    pooled = of_kinetics(240_000, POOLED_OVER_SPACE, rates)
+    sizes: dict[int, list[dict[str, Any]]] = {}
+    for run in found["cost model"]["runs"]:
+        sizes.setdefault(run["clips"], []).append(run)
     machine = cells["cost model"]["machine"]
     text = TEXT.format(
-        checked="\n".join(map(checked_row, found["cost model"]["runs"])),
+        checked="\n".join(map(checked_row, sizes.values())),
         machine=f"{machine['processor']}, {machine['threads']} thread, torch {machine['versions']['torch']}",
         budget=size(found["memory over clips"]["budget_bytes"]),
         memory="\n".join(map(memory_row, memory)),
@@ -135,8 +148,9 @@ def main() -> None:
         sets=SET_CLIPS,
         classes=CLASSES,
         paper="\n".join(paper_rows([*cases, pooled])),
-        statistics=size(cases[0].statistics_bytes),
-        one_class=size(one_class.statistics_bytes),
+        part=size(PART_BYTES),
+        repeats=len(found["cost model"]["runs"]) // len(sizes),
+        rated=RATED.format(**machine) if rates else "",
         unpooled=size(cases[0].store_bytes),
         pooled=size(pooled.store_bytes),
         requests=240_000,
@@ -145,10 +159,10 @@ def main() -> None:
     print(PAGE.name)
 
 
-def of_kinetics(clips: int, widths: dict[str, int]) -> Costs:
+def of_kinetics(clips: int, widths: dict[str, int], rates: Rates | None) -> Costs:
     """A study over so many clips, nearly all of them class clips."""
     of_class = [(clips - SET_CLIPS) // CLASSES] * CLASSES
-    return costs(set_clips=SET_CLIPS, class_clips=of_class, widths=widths, memory_bytes=MEMORY_BYTES)
+    return costs(set_clips=SET_CLIPS, class_clips=of_class, widths=widths, memory_bytes=MEMORY_BYTES, rates=rates)
 
 
 def memory_row(run: dict[str, Any]) -> str:
@@ -158,19 +172,20 @@ def memory_row(run: dict[str, Any]) -> str:
     return f"| {run['clips']:,} | {run['width']:,} | " + " | ".join([*shown, above]) + " |"
 
 
-def checked_row(run: dict[str, Any]) -> str:
-    """One run's line of prediction and measurement."""
-    predicted, measured = run["predicted"], run["measured"]
-    parts = " + ".join(f"{seconds:.2f}" for seconds in predicted["seconds"].values())
-    whole = sum(predicted["seconds"].values())
+def checked_row(runs: list[dict[str, Any]]) -> str:
+    """The line of prediction and measurement of the runs of one size."""
+    stages = [[run["predicted"]["seconds"][stage] for run in runs] for stage in runs[0]["predicted"]["seconds"]]
+    predicted = [sum(seconds) for seconds in zip(*stages, strict=True)]
+    measured = [run["measured"]["seconds"] for run in runs]
+    ratios = [one / other for one, other in zip(predicted, measured, strict=True)]
     cells = [
-        f"{run['clips']}",
-        f"{parts} s",
-        f"{whole:.2f} s",
-        f"{measured['seconds']:.2f} s",
-        f"{whole / measured['seconds']:.2f}",
-        size(predicted["store_bytes"]),
-        size(measured["bytes_written"]),
+        f"{runs[0]['clips']}",
+        " + ".join(f"{median(seconds):.2f}" for seconds in stages) + " s",
+        f"{median(predicted):.2f} s",
+        f"{median(measured):.2f} s",
+        f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
+        size(runs[0]["predicted"]["store_bytes"]),
+        size(runs[0]["measured"]["bytes_written"]),
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -183,6 +198,10 @@ def paper_rows(cases: list[Costs]) -> list[str]:
         ("operations in float64", [f"{case.operations:.1e}" for case in cases]),
         ("Gram blocks' address space", [size(case.gram_bytes) for case in cases]),
         ("memory of the statistics", [size(case.statistics_bytes) for case in cases]),
+        *(
+            (f"hours of one such core: {stage}", [f"{case.seconds[stage] / 3600:,.0f}" for case in cases])
+            for stage in cases[0].seconds
+        ),
     ]
     return [f"| {name} | {' | '.join(values)} |" for name, values in rows]
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from videotcav.costs import Rates, costs, rates, widths
 from videotcav.engine.store import Store
 from videotcav.engine.tiles import GRAIN_ROWS
-from videotcav.measure import Batch, measure
+from videotcav.measure import Batch, ClipFile, ClipReader, measure, reading_rate
 from videotcav.models.load import load_model
 from videotcav.records import ClipSpec, ModelCard
 
@@ -70,10 +70,31 @@ def test_the_store_is_as_large_as_foretold(tmp_path: Path) -> None:
     assert foretold < store.bytes_written < 1.3 * foretold  # beside the rows three recipes and headers lie there
 
 
+def test_reading_is_a_stage_where_there_are_clips_to_try(tmp_path: Path) -> None:
+    model = load_model(Net(), card=ModelCard(name="net", clip_spec=SPEC, classes=("a", "b")))
+    read: list[str] = []
+
+    def load(path: Path, class_name: str | None) -> torch.Tensor:
+        read.append(f"{path.name} {class_name}")
+        return torch.zeros(3, 2, 8, 8)
+
+    files: dict[str | None, list[ClipFile]] = {None: [], "a": []}
+    for number, group in enumerate([None, None, "a"]):
+        path = tmp_path / str(number)
+        path.write_bytes(bytes([number]))
+        files[group].append(ClipFile(path=path, source=""))
+    found = rates(model, ["first"], pooling="none", clips_read=reading_rate(ClipReader(files, load)))
+    assert read == ["0 None", "0 None", "1 None", "2 a"]  # one warms up
+    assert found.clips_read is not None
+    cost = costs(set_clips=3, class_clips=[2], widths={"first": 9}, memory_bytes=2**30, rates=found)
+    assert cost.seconds["clips"] == pytest.approx(5 / found.clips_read)
+    assert list(cost.seconds) == ["clips", "passes", "store", "reading", "products"]
+
+
 def test_rates_are_those_of_some_machine(tmp_path: Path) -> None:
     model = load_model(Net(), card=ModelCard(name="net", clip_spec=SPEC, classes=("a", "b")))
     found = rates(model, ["first"], pooling="none", folder=tmp_path)
-    assert all(rate > 0 for rate in found.model_dump().values())
+    assert all(rate > 0 for rate in found.model_dump(exclude_none=True).values())
     assert not list(tmp_path.iterdir())
 
 
@@ -83,6 +104,13 @@ def test_what_grows_with_the_square_is_told(clips: int) -> None:
         costs(set_clips=100, class_clips=[count], widths={"one": 1}, memory_bytes=2**31) for count in (clips, 2 * clips)
     )
     assert twice.statistics_bytes == 4 * once.statistics_bytes
+
+
+def test_the_statistics_of_many_classes_take_what_one_takes() -> None:
+    one, many = (
+        costs(set_clips=100, class_clips=[3000] * classes, widths={"one": 1}, memory_bytes=2**31) for classes in (1, 80)
+    )
+    assert one.statistics_bytes == many.statistics_bytes == 8 * 3000**2
 
 
 def test_a_stated_rate_is_taken_and_a_backward_pass_is_two_forward_ones(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 With n set clips, m class clips, and d activations at a layer (docs/scale.md holds the model against measurements):
 
+    clips           n + m hashed, decoded and brought to the model's input
     passes          n + m forward, m of them also backward
     store           4 (n + m) Σd bytes, written once
     products        2 d (n (n + 1) / 2 + n m + Σ over classes m_k (m_k + 1) / 2) operations a layer
     reading         every pair of panels reads its rows: 4 d bytes a row, once where all rows fit one panel
     Gram blocks     8 (n² + n m + m²) bytes a layer, in files beyond the memory
-    statistics      8 · max(m², resamples · m · classes) bytes, in memory
+    statistics      8 · max(m², resamples · m · classes) bytes, in memory, of the classes that are scored together
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import torch
 
 from videotcav.engine.store import BLOCK_COLUMNS, Store
 from videotcav.engine.tiles import GRAIN_ROWS, Multiplier, grains, pairs_of_panels
+from videotcav.explain.design import class_parts, part_bytes
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import features
 from videotcav.records import Pooling, Record
@@ -34,13 +36,16 @@ BACKWARD_IN_FORWARDS = 2.0
 
 
 class Rates(Record):
-    """What a machine does in a second: clips forward, clips forward and backward, bytes, float64 operations."""
+    """What a machine does in a second: clips forward, clips forward and backward, bytes, float64 operations; and clips
+    read, where there were some to try.
+    """
 
     forward: float
     forward_and_backward: float
     written_bytes: float
     read_bytes: float
     operations: float
+    clips_read: float | None = None
 
 
 class Costs(Record):
@@ -84,6 +89,7 @@ def costs(
     seconds = {}
     if rates is not None:
         of_one = {
+            **({"clips": (n + m) / rates.clips_read} if rates.clips_read else {}),
             "passes": n / rates.forward + m / rates.forward_and_backward,
             "store": store_bytes / rates.written_bytes,
             "reading": read_bytes / rates.read_bytes,
@@ -97,7 +103,13 @@ def costs(
         read_bytes=networks * read_bytes,
         operations=networks * operations,
         gram_bytes=8 * networks * len(widths) * (n * n + n * m + m * m),
-        statistics_bytes=8 * max(m * m, bootstrap_resamples * m * len(class_clips)),
+        statistics_bytes=max(
+            (
+                part_bytes(class_clips[part], resamples=bootstrap_resamples)
+                for part in class_parts(class_clips, resamples=bootstrap_resamples)
+            ),
+            default=0,
+        ),
         seconds=seconds,
     )
 
@@ -116,10 +128,12 @@ def rates(
     pooling: Pooling,
     folder: Path | None = None,
     clips_per_second: float | None = None,
+    clips_read: float | None = None,
 ) -> Rates:
     """What this machine does in a second, from one pass of each kind after another that warms up, and 64 MiB of rows.
 
-    `folder` is where rows would be kept. With `clips_per_second`, the stated rate of forward passes, nothing is passed.
+    `folder` is where rows would be kept, `clips_read` the rate of reading clips (`measure.reading_rate`). With
+    `clips_per_second`, the stated rate of forward passes, nothing is passed.
     """
     if clips_per_second:
         forward, both = clips_per_second, clips_per_second / (1 + BACKWARD_IN_FORWARDS)
@@ -140,6 +154,7 @@ def rates(
         written_bytes=rows.nbytes / written,
         read_bytes=rows.nbytes / read,
         operations=len(rows) * (len(rows) + 1) * rows.shape[1] / max(multiplied - read, 1e-9),
+        clips_read=clips_read,
     )
 
 

@@ -57,6 +57,11 @@ class Inputs:
         concepts = (ClipFile(path=clip.path, source=clip.source) for concept in self.concepts for clip in concept.clips)
         return (*concepts, *self.random)
 
+    def a_few(self, count: int = 4) -> Inputs:
+        """So many clips of the random pool and of each class, to try how long reading takes."""
+        classes = {name: files[:count] for name, files in self.classes.items()}
+        return replace(self, concepts=(), random=self.random[:count], classes=classes)
+
     def with_views(self, views: int) -> Inputs:
         """The same with so many views of each class video, which stand together and share its source."""
         if views == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -148,6 +149,19 @@ class ClipReader:
         sampling = "time or stretch" if group is None else "time"
         view = "" if file.view is None else f" view {file.view}"
         return Clip(f"{self.digests[file.path]} {sampling}{view}", file.name, file.view)
+
+
+def reading_rate(reader: ClipReader) -> float:
+    """Clips a second, hashed and loaded one after the other, after one that warms up. Raises VideoError."""
+    load = reader.loader()
+    known = [(clip, name) for name, some in reader.clips().items() for clip in some]
+    load(*known[0])
+    reader.digests.clear()
+    started = time.perf_counter()
+    reader.clips()
+    for clip, name in known:
+        load(clip, name)
+    return len(known) / (time.perf_counter() - started)
 
 
 def measure(

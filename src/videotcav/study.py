@@ -119,7 +119,7 @@ class Study:
             inputs = gather(self.file).with_views(self.model.card.clip_spec.views)
             refuse_untestable(self._design(inputs))
             declared = self._declare(inputs, folder)
-            reader = self._reader(inputs, skip_bad=skip_bad, progress=progress)
+            reader = self.reader(inputs, skip_bad=skip_bad, progress=progress)
             measured, *untrained = (
                 measure(
                     model,
@@ -153,7 +153,7 @@ class Study:
         write_declaration(folder, declared)
         return {"declared": declared.declared, "declaration_sha256": declared.sha256}
 
-    def _reader(self, inputs: Inputs, *, skip_bad: bool, progress: Progress) -> ClipReader:
+    def reader(self, inputs: Inputs, *, skip_bad: bool = False, progress: Progress = silent) -> ClipReader:
         """What brings the clips to the passes, and knows afterwards which could not be read."""
         files: dict[str | None, tuple[ClipFile, ...]] = {None: inputs.set_files}
         files.update(inputs.classes.items())

@@ -33,6 +33,7 @@ def plan(
     """
     from videotcav.costs import rates, widths  # noqa: PLC0415 - torch is slow to import
     from videotcav.gather import gather  # noqa: PLC0415 - as above
+    from videotcav.measure import reading_rate  # noqa: PLC0415 - as above
     from videotcav.plan import Spreads  # noqa: PLC0415 - as above
     from videotcav.plan import plan as plan_of  # noqa: PLC0415 - as above
     from videotcav.report.run import read_run  # noqa: PLC0415 - as above
@@ -40,11 +41,18 @@ def plan(
 
     asked = Study.from_file(study)
     pooling = asked.file.study.pooling
+    inputs = gather(asked.file).with_views(asked.model.card.clip_spec.views)
     made = plan_of(
         asked.file.study,
-        gather(asked.file).with_views(asked.model.card.clip_spec.views),
+        inputs,
         widths=widths(asked.model, asked.layers, pooling=pooling),
-        rates=rates(asked.model, asked.layers, pooling=pooling, clips_per_second=clips_per_second),
+        rates=rates(
+            asked.model,
+            asked.layers,
+            pooling=pooling,
+            clips_per_second=clips_per_second,
+            clips_read=reading_rate(asked.reader(inputs.a_few())),
+        ),
         memory_bytes=parsed_bytes(memory),
         pilot=read_run(pilot).results if pilot else (),
         spreads=None if null_spread is None else Spreads(null_spread, estimate_spread),

@@ -6,11 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from videotcav.explain.design import ConceptRows, Design, Group
 from videotcav.explain.draws import Clips
-from videotcav.explain.gram import Gram
+from videotcav.explain.gram import Gram, Rows
 from videotcav.explain.hypothesis import Hypothesis
 from videotcav.explain.judge import Estimate, judge
 from videotcav.explain.layer import Layer
@@ -84,8 +85,9 @@ def answers(
     # Many tiny solves: a thread a layer serves them, several threads a solve only get into each other's way.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
         layers = [
-            threads.submit(_estimates, Layer(name, gram, design), [each[name] for each in untrained])
+            threads.submit(_estimates, name, gram, design, classes, [each[name] for each in untrained])
             for name, gram in grams.items()
+            for classes in design.class_parts
         ]
         estimates = [each for layer in layers for each in layer.result()]
     place = {concept.name: index for index, concept in enumerate(design.concepts)}
@@ -111,7 +113,19 @@ def answers(
     return [results[index] for index in sorted(results)]
 
 
-def _estimates(layer: Layer, untrained: Sequence[Gram]) -> list[Estimate]:
+def _estimates(
+    name: str, gram: Gram, design: Design, classes: Mapping[str, Clips], untrained: Sequence[Gram]
+) -> list[Estimate]:
+    """All estimates of a layer for some of the classes, from the inner products of their clips alone."""
+    if len(classes) < len(design.classes):
+        rows: Rows = np.concatenate([clips.rows for clips in classes.values()])
+        gram, untrained = gram.of_class_clips(rows), [each.of_class_clips(rows) for each in untrained]
+        ends = np.cumsum([len(clips) for clips in classes.values()]).tolist()
+        classes = {
+            name: Clips(np.arange(end - len(clips), end), clips.sources)
+            for end, (name, clips) in zip(ends, classes.items(), strict=True)
+        }
+    layer = Layer(name, gram, design, classes)
     return [*layer.estimates(), *library_estimates(layer), *random_weights_estimates(layer, untrained)]
 
 

@@ -48,7 +48,7 @@ def comparison_estimates(layer: Layer, first: ConceptRows, second: ConceptRows, 
             accuracy=accuracy,
             random_clips=shapes[0].negatives,
         )
-        for column, class_name in enumerate(layer.design.classes)
+        for column, class_name in enumerate(layer.classes)
         for index, statistic in enumerate(STATISTICS)
     ]
 

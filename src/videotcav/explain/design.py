@@ -19,6 +19,9 @@ from videotcav.explain.score import all_runs
 from videotcav.explain.settings import AnalysisSettings
 from videotcav.records import TWINS, ConceptSet, Kind
 
+PART_BYTES = 2**26
+"""What the largest arrays of statistics may take: of as many classes as fit, and of one class at least."""
+
 
 @dataclass(frozen=True)
 class ConceptRows:
@@ -85,6 +88,13 @@ class Design:
         """The kinds of each concept."""
         names = dict.fromkeys(each.concept for each in self.concepts)
         return {name: tuple(each.kind for each in self.concepts if each.concept == name) for name in names}
+
+    @property
+    def class_parts(self) -> list[dict[str, Clips]]:
+        """The classes in the parts that are scored one after the other, so that memory does not grow with all."""
+        items = list(self.classes.items())
+        counts = [len(clips) for clips in self.classes.values()]
+        return [dict(items[part]) for part in class_parts(counts, resamples=self.settings.bootstrap_resamples)]
 
     @property
     def pairs(self) -> list[tuple[ConceptRows, ConceptRows]]:
@@ -182,6 +192,22 @@ class Design:
                 )
         for each in self.concepts:
             null_shape(each, self.random)
+
+
+def class_parts(class_clips: Sequence[int], *, resamples: int) -> list[slice]:
+    """Which classes are scored together: as many neighbours as `PART_BYTES` hold."""
+    parts, first = [], 0
+    for last in range(1, len(class_clips) + 1):
+        if last == len(class_clips) or part_bytes(class_clips[first : last + 1], resamples=resamples) > PART_BYTES:
+            parts.append(slice(first, last))
+            first = last
+    return parts
+
+
+def part_bytes(class_clips: Sequence[int], *, resamples: int) -> int:
+    """The bytes of the largest arrays of statistics of classes that are scored together."""
+    m = sum(class_clips)
+    return 8 * max(m * m, resamples * m * len(class_clips))
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,10 @@ class Gram:
         """The inner products of some of the concept and random clips, in the order of `rows`."""
         return Gram(self.kernel[np.ix_(rows, rows)], self.cross[:, rows], self.gradients)
 
+    def of_class_clips(self, rows: Rows) -> Gram:
+        """The inner products of some of the class clips, in the order of `rows`."""
+        return Gram(self.kernel, self.cross[rows], self.gradients[np.ix_(rows, rows)])
+
     def gradient_cosine(self, rows: Rows | slice = slice(None)) -> float:
         """Mean cosine over all pairs of the gradients at `rows`; 1 where all class clips push the same way.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -41,12 +42,16 @@ class Scored:
 
 
 class Layer:
-    """The estimates of one layer. Arrays of statistics are (3, set or draw …, class), as `records.STATISTICS`."""
+    """The estimates of one layer. Arrays of statistics are (3, set or draw …, class), as `records.STATISTICS`.
 
-    def __init__(self, name: str, gram: Gram, design: Design) -> None:
+    `classes` are those that the rows of `gram.cross` are of: the design's, or some of them.
+    """
+
+    def __init__(self, name: str, gram: Gram, design: Design, classes: Mapping[str, Clips] | None = None) -> None:
         self.name = name
         self.gram = gram
         self.design = design
+        self.classes = design.classes if classes is None else classes
         self.pool = design.random
         self.settings = design.settings
         self.classifier = CLASSIFIERS[self.settings.classifier]
@@ -101,7 +106,7 @@ class Layer:
                 accuracy=accuracy,
                 random_clips=negatives.shape[1],
             )
-            for column, class_name in enumerate(self.design.classes)
+            for column, class_name in enumerate(self.classes)
             for index, statistic in enumerate(STATISTICS)
         ]
 
@@ -123,7 +128,7 @@ class Layer:
                 accuracy=accuracy,
                 random_clips=negatives.shape[1],
             )
-            for column, class_name in enumerate(self.design.classes)
+            for column, class_name in enumerate(self.classes)
             for index, statistic in enumerate(STATISTICS)
         ]
 
@@ -224,8 +229,8 @@ class Layer:
     @cached_property
     def class_shares(self) -> Floats:
         """(m, class): the share of each class clip in its class's mean."""
-        shares = np.zeros((len(self.gram.cross), len(self.design.classes)))
-        for column, clips in enumerate(self.design.classes.values()):
+        shares = np.zeros((len(self.gram.cross), len(self.classes)))
+        for column, clips in enumerate(self.classes.values()):
             shares[clips.rows, column] = 1 / len(clips)
         return shares
 
@@ -237,7 +242,7 @@ class Layer:
             source_shares(
                 clips, columns, resamples=resamples, rng=generator(self.settings.seed, "class clips", class_name)
             )
-            for class_name, clips in self.design.classes.items()
+            for class_name, clips in self.classes.items()
         ]
         return np.stack(shares, axis=-1)
 
@@ -263,7 +268,7 @@ class Layer:
         other: str = "",
     ) -> Estimate:
         """An estimate with its interval, kept within what the statistic can be."""
-        clips = self.design.classes[class_name]
+        clips = self.classes[class_name]
         lowest, highest = self.limits(statistic, clips)
         if against != "random":
             lowest, highest = lowest - highest, highest - lowest

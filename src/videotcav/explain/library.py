@@ -8,13 +8,14 @@ concepts do?), or of *the same concept in networks with random weights* (has tra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from videotcav.errors import NotEnoughData
 from videotcav.explain.design import ConceptRows, Design
+from videotcav.explain.draws import Clips
 from videotcav.explain.gram import Floats, Gram
 from videotcav.explain.judge import Estimate
 from videotcav.explain.layer import Layer
@@ -92,7 +93,10 @@ def random_weights_estimates(layer: Layer, untrained: Sequence[Gram]) -> list[Es
         each
         for concept in layer.design.concepts
         for each in _beside(
-            layer, concept, random_weights_values(untrained, layer.design, concept), against="random weights"
+            layer,
+            concept,
+            random_weights_values(untrained, layer.design, concept, classes=layer.classes),
+            against="random weights",
         )
     ]
 
@@ -101,7 +105,7 @@ def _beside(layer: Layer, concept: ConceptRows, null: Floats, *, against: Agains
     """A concept's estimates against random clips with another null, (3, draw, class)."""
     estimates = []
     for each in layer.against_random(concept, layer.accuracy(concept)):
-        column = list(layer.design.classes).index(each.class_name)
+        column = list(layer.classes).index(each.class_name)
         about = set_null(null[STATISTICS.index(each.statistic), :, column])
         lowest, highest = layer.limits(each.statistic, each.class_clips)
         estimates.append(
@@ -122,19 +126,24 @@ def _asked(design: Design) -> list[ConceptRows]:
     return [each for each in design.concepts if each.concept in design.settings.library]
 
 
-def concept_values(gram: Gram, design: Design, concepts: Sequence[ConceptRows]) -> Floats:
+def concept_values(
+    gram: Gram, design: Design, concepts: Sequence[ConceptRows], *, classes: Mapping[str, Clips] | None = None
+) -> Floats:
     """The statistics of concept sets against random clips, (3, concept, class), without intervals or tests.
 
-    The values of the other concepts of a library are the null of one of them.
+    The values of the other concepts of a library are the null of one of them. `classes` are those that `gram` holds,
+    where they are not all of the design's.
     """
-    layer = Layer("", gram, design)
+    layer = Layer("", gram, design, classes)
     return np.stack([layer.value(concept) for concept in concepts], axis=1)
 
 
-def random_weights_values(grams: Sequence[Gram], design: Design, concept: ConceptRows) -> Floats:
+def random_weights_values(
+    grams: Sequence[Gram], design: Design, concept: ConceptRows, *, classes: Mapping[str, Clips] | None = None
+) -> Floats:
     """The statistics of one concept in networks with fresh weights, (3, network, class): `grams` has one a network.
 
     The clips, the draws and the architecture are those of the study; only the weights differ. 19 networks are
     the fewest that can give p = 0.05.
     """
-    return np.concatenate([concept_values(gram, design, [concept]) for gram in grams], axis=1)
+    return np.concatenate([concept_values(gram, design, [concept], classes=classes) for gram in grams], axis=1)

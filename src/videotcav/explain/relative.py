@@ -38,7 +38,7 @@ def _estimates(layer: Layer, group: Group, concept: ConceptRows) -> list[Estimat
         concept=joint_influence(
             concept.clips, rest, score_runs=lambda runs, positives: layer.runs(runs[:, None], positives)[:1, :, 0]
         ),
-        random=np.zeros((1, 1, len(layer.design.classes))),
+        random=np.zeros((1, 1, len(layer.classes))),
         clips=per_clip,
     )
     deviations = influences.resampled_deviations(
@@ -65,7 +65,7 @@ def _estimates(layer: Layer, group: Group, concept: ConceptRows) -> list[Estimat
         rng=generator(settings.seed, "accuracy", "group", group.name, concept.name),
     )
     estimates = []
-    for column, (class_name, clips) in enumerate(layer.design.classes.items()):
+    for column, (class_name, clips) in enumerate(layer.classes.items()):
         value = float(per_clip[0][clips.rows].mean())  # not a sum of shares: one is one
         low, high = np.clip(value + np.quantile(deviations[0, :, column], [0.025, 0.975]), 0.0, 1.0)
         floor, ceiling = wilson(value, sources=len(clips.counts))
