@@ -3,13 +3,16 @@
 Decisions: eight people decide over HTTP; the server is killed (SIGKILL) again and again and started anew; who got no
 answer sends the same request again. Then every decision must be there once.
 Candidates: a table of 50 000, what `concepts show` and the page's first requests take.
+Seen: the same folder in Chromium by keyboard, from the link to the first picture and through the grid to its end.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
+import statistics
 import sys
 import tempfile
 import threading
@@ -17,7 +20,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from harness import Book, options
+import numpy as np
+
+from harness import Book, need, options
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -25,33 +30,54 @@ from campaign.served import Served
 from videotcav.concepts.ledger import Ledger
 from videotcav.concepts.sets import ClipRecord, write_records
 from videotcav.concepts.show import summarise
+from videotcav.video.write import write_video
+
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+SCROLL = """async () => {
+    const cards = document.getElementById('cards');
+    const spent = [];
+    for (let step = 0; step < 30; step += 1) {
+        const begin = performance.now();
+        cards.scrollTop = step * 15000;
+        cards.dispatchEvent(new Event('scroll'));
+        cards.getBoundingClientRect();
+        spent.push(performance.now() - begin);
+        await new Promise(requestAnimationFrame);
+    }
+    return spent;
+}"""
 
 
 def main() -> None:
-    """Takes both cells."""
+    """Takes the cells."""
     parser = options(__doc__)
     parser.add_argument("--decisions", type=int, default=10_000)
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--candidates", type=int, default=50_000)
     arguments = parser.parse_args()
     book = Book(__file__, "the review under load", arguments)
-    for title in book.wanted("decisions", "candidates"):
+    for title in book.wanted("decisions", "candidates", "seen"):
         with tempfile.TemporaryDirectory() as folder:
             if title == "decisions":
                 book.note(title, **_decisions(Path(folder), arguments.decisions, arguments.kills))
-            else:
+            elif title == "candidates":
                 book.note(title, **_candidates(Path(folder), arguments.candidates))
+            else:
+                need(CHROMIUM, "Chromium")
+                book.note(title, **_seen(Path(folder), arguments.candidates))
 
 
-def table(folder: Path, candidates: int) -> Path:
-    """A concept folder whose table names so many candidates; the clips are empty files."""
+def table(folder: Path, candidates: int, clip: bytes = b"") -> Path:
+    """A concept folder whose table names so many candidates; every clip is a file with the same bytes."""
     records = []
     for kind in ("spatiotemporal", "frozen"):
         (folder / "racket" / kind).mkdir(parents=True)
     for number in range(candidates):
         for kind in ("spatiotemporal", "frozen"):
             name = f"racket/{kind}/{number:06}.mp4"
-            (folder / name).touch()
+            (folder / name).write_bytes(clip)
             records.append(
                 ClipRecord(
                     file_name=name, id=f"{number:06}", concept="racket", kind=kind, label="racket",
@@ -163,6 +189,39 @@ def _candidates(folder: Path, candidates: int) -> dict[str, object]:
         timed(name, start)
     served.end(signal.SIGINT)
     return taken
+
+
+def _seen(folder: Path, candidates: int) -> dict[str, object]:
+    """Seconds by the clock of whoever waits, and milliseconds by the browser's for a step of scrolling."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - the other cells need no browser
+
+    made = folder / "one.mp4"
+    noise = np.random.default_rng(0).integers(0, 255, (16, 8, 8, 3), dtype=np.uint8)
+    write_video(made, noise.repeat(8, axis=1).repeat(8, axis=2), frames_per_second=25)
+    served = Served(table(folder / "concepts", candidates, made.read_bytes()))
+    found: dict[str, object] = {"candidates": candidates}
+    with sync_playwright() as play:
+        page = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS).new_page()
+        start = time.perf_counter()
+        page.goto(f"http://127.0.0.1:{served.port}/?token={served.token}")
+        page.wait_for_selector("#name-dialog[open]")
+        found["first_paint_seconds"] = time.perf_counter() - start
+        page.keyboard.type("Ada")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("body.ready #clip:not(.waiting)")
+        found["first_picture_seconds"] = time.perf_counter() - start
+        start = time.perf_counter()
+        page.keyboard.press("g")
+        page.wait_for_selector(".card")
+        found["grid_seconds"] = time.perf_counter() - start
+        start = time.perf_counter()
+        page.keyboard.press("End")
+        page.wait_for_selector(f"#card-{candidates - 1}")
+        found["last_card_seconds"] = time.perf_counter() - start
+        found["cards_at_once"] = page.locator(".card").count()
+        found["scroll_milliseconds"] = statistics.median(page.evaluate(SCROLL))
+    served.end(signal.SIGINT)
+    return found
 
 
 if __name__ == "__main__":

@@ -16,6 +16,13 @@ PAGE = ROOT / "docs" / "reliability.md"
 Cells = Mapping[str, Mapping[str, Any]]
 OUTCOMES = ("same", "refused", "unknowable", "wrong", "traceback", "hang", "crash")
 
+SEEN = {
+    "the link, the question for a name": "first_paint",
+    "the link, the first clip plays": "first_picture",
+    "the key for the grid, the grid": "grid",
+    "the key for the end, the last card": "last_card",
+}
+
 INTRO = """# It does not break, and it does not lie
 
 Written by `benchmarks/pages/reliability.py` from `benchmarks/results/*.json`; the scripts named below take the
@@ -54,6 +61,30 @@ Each is a test: afterwards results are complete and equal, or absent with one se
 | the review's server is killed among decisions | none lost, none doubled | `tests/review_app/test_serve.py` |
 
 """
+APP, ATTACK = "review_app/test_app.py", "review_app/test_attacks.py"
+ATTACKS = (
+    ("DNS rebinding: a foreign name leads to this machine", "403", APP),
+    ("CSRF: another page posts, or embeds an answer", "403; nothing is recorded, nothing is read", APP),
+    ("another machine connects", "nobody listens there", "review_app/test_serve.py"),
+    ("the token is guessed", "256 random bits; a near miss is answered like a far one", ATTACK),
+    ("the token leaks", "it is in no answer, no header but its cookie, no line of the log, no Referer", ATTACK),
+    ("the browser's own link is used again", "401", APP),
+    ("paths in ids, kinds and names; links out of the folder", "404 or 422", APP),
+    ("ranges that are none", "400 or 416", APP),
+    ("a thousand ranges at once", "no more bytes than the file has", ATTACK),
+    ("bodies too large, declared or in chunks", "413", APP),
+    ("bodies that never end", "408", APP),
+    ("heads that never end, connections that say nothing", "hung up on; others are served meanwhile", ATTACK),
+    ("websockets, event streams", "there are none", ATTACK),
+    ("requests that fit no schema", "4xx and a sentence", "review_app/test_openapi.py"),
+    ("file, concept and reviewer names that are markup", "text", "review_app/test_browser.py"),
+    ("the same in a study's report", "text", "report/test_page.py"),
+    ("in reports of compared models and of maps", "text", "report/test_inert.py"),
+    ("in the paper's page", "text", "paper/test_paper.py"),
+    ("a comparison that links elsewhere", "its links stay in its folder", "report/test_inert.py"),
+    ("a checkpoint that runs code", "refused", "models/test_checkpoint.py"),
+    ("pickle, `eval`, shells, processes in the source", "none, by its syntax trees", "test_safety.py"),
+)
 CAPTUM = """## Beside captum
 
 `tests/test_beside_captum.py` computes the same sign counts by captum 0.9.0 and by us over random studies, and shows
@@ -88,6 +119,7 @@ def main() -> None:
     """The page, with the sections whose results are there."""
     inputs, load, apart = (_cells(name) for name in ("hostile_inputs", "review_load", "decode_apart"))
     text = INTRO + INPUTS + "".join(f"{line}\n" for line in _inputs(inputs)) + "\n" + FAULTS
+    text += "## Attacks\n\n" + "".join(f"{line}\n" for line in _attacks()) + "\n"
     text += "## Load\n\n" + "".join(f"{line}\n" for line in _load(load)) + "\n"
     if apart:
         text += "## What decoding apart costs\n\n" + "".join(f"{line}\n" for line in _apart(apart)) + "\n"
@@ -111,6 +143,17 @@ def _inputs(cells: Cells) -> Iterator[str]:
         yield "| all | " + " | ".join(f"**{found['outcomes'].get(outcome, 0)}**" for outcome in OUTCOMES) + " |"
 
 
+def _attacks() -> Iterator[str]:
+    yield "Most are on the review, some on pages and files. Each is a test below `tests/`."
+    yield ""
+    yield "| attack | what happens | test |"
+    yield "| --- | --- | --- |"
+    for attack, answer, test in ATTACKS:
+        if not (ROOT / "tests" / test).is_file():
+            raise SystemExit(f"the page names a test that is gone: {test}")
+        yield f"| {attack} | {answer} | `{test}` |"
+
+
 def _load(cells: Cells) -> Iterator[str]:
     yield "`benchmarks/review_load.py`."
     if "decisions" in cells:
@@ -132,6 +175,19 @@ def _load(cells: Cells) -> Iterator[str]:
         for name, value in found.items():
             if name.endswith("_seconds"):
                 yield f"| {name.removesuffix('_seconds').replace('_', ' ')} | {value:.2f} |"
+    if "seen" in cells:
+        found, here = cells["seen"]["findings"], cells["seen"]["machine"]
+        yield ""
+        yield f"The same folder as a person sees it, in Chromium (load {here['load']:.0f}), typing a name not counted:"
+        yield ""
+        yield "| from, to | seconds |"
+        yield "| --- | --- |"
+        for steps, name in SEEN.items():
+            yield f"| {steps} | {found[f'{name}_seconds']:.1f} |"
+        yield (
+            f"| a step of scrolling ({found['cards_at_once']} cards in the page) | "
+            f"{found['scroll_milliseconds'] / 1000:.2f} |"
+        )
 
 
 def _apart(cells: Cells) -> Iterator[str]:

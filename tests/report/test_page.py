@@ -6,33 +6,15 @@ import base64
 import hashlib
 import re
 import shutil
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from report.elements import EVIL, Elements
 from videotcav.errors import RunFolderError
 from videotcav.records import Result
 from videotcav.report import read_run, write_report
 from videotcav.report.words import score
-
-EVIL = '<script>alert("x")</script><img src=http://evil.example/x onerror=alert(1)>'
-
-
-class Elements(HTMLParser):
-    """Every start tag of a page with its attributes, and its text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def page_of(folder: Path) -> str:

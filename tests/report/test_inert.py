@@ -1,0 +1,87 @@
+"""Whatever a name wants, the pages show it as text; and no link leads out of the folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from report.elements import EVIL, Elements
+from videotcav.records import Faithfulness, Standing
+from videotcav.report.comparison import write_comparison_page
+from videotcav.report.faithfulness import WORDS, write_faithfulness_page
+
+EVILS = (EVIL, "\"' onmouseover=alert(1) x='", "</style><svg onload=alert(1)>", "{{ 7 * 7 }}", "&lt;b&gt;")
+PLAIN = "Zenobia"
+LINKS = ("javascript:alert(1)//", "data:text/html,x", "//evil.example", "http://evil.example", "a#b?c&d 100%<")
+
+
+def comparison(folder: Path, evil: str, run: str = "models/a") -> str:
+    facts = {"run": run, "layers": [evil], "name": evil, "weights": evil}
+    manifest = {"videotcav": evil, "created": evil, "command": evil, "question": evil, "study_sha256": "0" * 64,
+                "statistic": "sensitivity", "models": {evil: facts}}  # fmt: skip
+    rows = [
+        Standing(
+            model=evil, layer=evil, class_name=evil, concept=evil, kind="spatiotemporal", against=against,
+            statistic="sensitivity", value=2.0, low=1.0, high=3.0, p_corrected=0.01, verdict="positive",
+        )
+        for against in ("frozen", "random")
+    ]  # fmt: skip
+    return written(folder, manifest, rows, write_comparison_page)
+
+
+def faithfulness(folder: Path, evil: str) -> str:
+    manifest = {"kind": "faithfulness", "videotcav": evil, "created": evil, "command": evil, "layer": evil, "clips": 3,
+                "classes": [evil], "labels": [evil], "mean_probability": 0.5, "events": 0, "settings": {evil: evil},
+                "versions": {evil: evil}, "left_out": {evil: evil}, "boxes": {"source": evil, "sha256": "0" * 64},
+                "model": {"name": evil, "weights": evil, "weights_sha256": "0" * 64}}  # fmt: skip
+    rows = [
+        Faithfulness(
+            method=evil, measure=measure, value=0.5, low=0.4, high=0.6, clips=3, undefined=0, baseline=baseline
+        )
+        for measure in WORDS
+        for baseline in (False, True)
+    ]
+    (folder / "media").mkdir()
+    (folder / "media" / '"><img src=x onerror=alert(1)>.png').write_bytes(b"a picture")
+    return written(folder, manifest, rows, write_faithfulness_page)
+
+
+def written(folder: Path, manifest: dict[str, object], rows: list, write: Callable[[Path], Path]) -> str:
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    pq.write_table(pa.Table.from_pylist([row.model_dump() for row in rows]), folder / "results.parquet")
+    return write(folder).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("evil", EVILS)
+@pytest.mark.parametrize("page_of", [comparison, faithfulness])
+def test_names_add_nothing_to_a_page_but_text(tmp_path: Path, page_of: Callable[[Path, str], str], evil: str) -> None:
+    """The page has the very elements and attributes that it has with a plain name in every name's place."""
+    pages = []
+    for number, name in enumerate((PLAIN, evil)):
+        (tmp_path / str(number)).mkdir()
+        pages.append(page_of(tmp_path / str(number), name))
+    plain, parsed = (Elements(page) for page in pages)
+    assert [(tag, set(attributes)) for tag, attributes in parsed.tags] == [
+        (tag, set(attributes)) for tag, attributes in plain.tags
+    ]
+    assert evil in parsed.text
+    assert parsed.text.count(evil) == plain.text.count(PLAIN)
+    policy = next(a["content"] for _, a in parsed.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert policy.startswith("default-src 'none'")
+    assert "script-src" not in policy
+
+
+@pytest.mark.parametrize("run", LINKS)
+def test_a_link_to_a_models_report_leads_into_the_folder(tmp_path: Path, run: str) -> None:
+    parsed = Elements(comparison(tmp_path, PLAIN, run))
+    links = [attributes["href"] or "" for tag, attributes in parsed.tags if tag == "a"]
+    assert links
+    for link in links:
+        assert link.startswith("./")
+        assert not set(link) & set(":#?<> \"'")
