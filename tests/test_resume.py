@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -124,3 +125,25 @@ def test_killed_at_forty_random_moments_a_study_ends_with_the_same_bits_and_pass
     assert [run["passed"] for run in finished] == [22 + 9 + 6 - run["held"] for run in finished]
     assert any(0 < run["held"] < 37 for run in finished)
     assert told["left"] == []
+
+
+def test_whole_processes_killed_leave_nothing_that_the_same_command_does_not_tidy_up(tmp_path: Path) -> None:
+    """Three kills in a row; `benchmarks/killed_runs.py` makes many. `held` is counted in the files, not by our store."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "campaign.killed", str(tmp_path), "3"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout)
+    finished = [run for run in told["ends"] if run["status"] == 0]
+    assert sum(run["status"] == -signal.SIGKILL for run in told["ends"]) == 3
+    assert len(finished) == 1
+    for run in finished:
+        assert run["hashes"] == told["truth"]
+        assert run["passed"] == told["clips"] - run["held"]
+        assert run["left"] == ["run"]
+    assert [run["strays"] for run in told["ends"]] == [0] * len(told["ends"])

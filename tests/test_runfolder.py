@@ -93,21 +93,21 @@ def test_an_earlier_run_comes_back_where_the_new_one_cannot_take_its_place(
 
 
 def test_what_killed_runs_left_is_swept_and_what_others_still_fill_is_not(tmp_path: Path) -> None:
-    """One folder that nobody holds, an hour old; one that is held; one just made; one that was the earlier run."""
-    names = ("killed", "new", "x-before")
-    killed, new, before = (tmp_path / f".one-partial-{name}" for name in names)
-    for folder in (killed, new, before):
-        folder.mkdir()
+    """Filled and held by nobody; empty and old; empty and just made, not yet held; held; the earlier run."""
+    filled, old, new, before = (tmp_path / f".one-partial-{name}" for name in ("filled", "old", "new", "x-before"))
+    for folder in (filled / "media", old, new, before):
+        folder.mkdir(parents=True)
     an_hour_ago = time.time() - 3600
-    for folder in (killed, before):
+    for folder in (old, before):
         os.utime(folder, (an_hour_ago, an_hour_ago))
     with new_run_folder(tmp_path / "one", replace=True) as first:
+        assert not filled.exists()
+        assert not old.exists()
         write_manifest(first, {"seed": 2})
         os.utime(first, (an_hour_ago, an_hour_ago))
         with new_run_folder(tmp_path / "one", replace=True) as second:
             assert first.is_dir()
             write_manifest(second, {"seed": 1})
-            assert not killed.exists()
             assert new.is_dir()
             assert before.is_dir()
 

@@ -363,6 +363,10 @@ def test_several_models_are_asked_one_question_and_held_together(study_folder: P
     (folder / "report.html").unlink()
     write_comparison_page(folder)
     assert (folder / "report.html").read_text() == page
+    (folder / "report.html").unlink()
+    (folder / "report.html").mkdir()
+    with pytest.raises(RunFolderError, match=r"report.html cannot be written"):
+        write_comparison_page(folder)
 
 
 def test_numbers_that_changed_since_the_run_are_refused(study_folder: Path, tmp_path: Path) -> None:

@@ -86,12 +86,12 @@ def new_run_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
 def _sweep(target: Path) -> None:
     """Removes what killed runs into `target` left, but never an earlier run that was moved aside.
 
-    A folder is made before it is locked, so one that is younger than a moment is left alone.
+    A folder is made, held and then filled: an empty one may be about to be held, and is left alone for a moment.
     """
     for folder in _partials(target):
         with suppress(OSError):
-            is_old = time.time() - folder.stat().st_mtime > _MOMENT_SECONDS
-            if is_old and not folder.name.endswith(_BEFORE) and not _is_held(folder):
+            is_new = not any(folder.iterdir()) and time.time() - folder.stat().st_mtime < _MOMENT_SECONDS
+            if not is_new and not folder.name.endswith(_BEFORE) and not _is_held(folder):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -109,7 +109,7 @@ def _is_held(folder: Path) -> bool:
         return False
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except OSError:  # held, or on a file system that cannot tell
         return True
     finally:
         os.close(lock)

@@ -113,7 +113,9 @@ class Study:
         target = Path(output) if output else free_run_folder(Path("runs"), self.file.path.stem)
         unfinished = target.with_name(f".{target.name if output else self.file.path.stem}-rows")
         with (
-            scratch(unfinished) if store is None else nullcontext(Store(store)) as rows,
+            scratch(unfinished, result=None if replace else target)
+            if store is None
+            else nullcontext(Store(store)) as rows,
             new_run_folder(target, replace=replace) as folder,
         ):
             inputs = gather(self.file).with_views(self.model.card.clip_spec.views)

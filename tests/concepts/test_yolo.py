@@ -195,6 +195,16 @@ def test_a_network_that_gives_no_number_is_named_and_does_not_see_nothing(tmp_pa
         Yolo(path)(frames)
 
 
+@pytest.mark.parametrize("side", [0, 2**31 - 1])
+def test_an_input_that_no_memory_holds_is_one_sentence(tmp_path: Path, side: int):
+    path = white_rectangle_finder(tmp_path / "net.onnx", "raw")
+    net = onnx.load(path)
+    net.graph.input[0].type.tensor_type.shape.dim[3].dim_value = side
+    onnx.save(net, path)
+    with pytest.raises(ConceptError, match=r"net.onnx: "):
+        Yolo(path)
+
+
 def test_names_too_deep_to_read_are_one_sentence(tmp_path: Path):
     path = white_rectangle_finder(tmp_path / "net.onnx", "raw", names="-" * 10**5 + "1")
     with pytest.raises(ConceptError, match="class names cannot be read"):

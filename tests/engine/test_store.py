@@ -199,6 +199,23 @@ def test_scratch_is_gone_when_its_work_is_done_and_stays_when_it_is_not(tmp_path
     assert not folder.exists()
 
 
+def test_scratch_whose_result_is_there_is_gone_although_its_run_was_killed(tmp_path: Path) -> None:
+    folder, result = tmp_path / "rows", tmp_path / "run"
+
+    def refused() -> None:
+        with scratch(folder, result=result) as store:
+            store.put(RECIPE, ["clip 0"], matrix(1))
+            raise ValueError("killed")
+
+    with pytest.raises(ValueError, match="killed"):
+        refused()
+    assert folder.exists()
+    result.mkdir()
+    with pytest.raises(ValueError, match="killed"):
+        refused()
+    assert not folder.exists()
+
+
 def test_scratch_in_use_by_another_run_is_left_to_it(tmp_path: Path) -> None:
     folder = tmp_path / ".study-rows"
     with scratch(folder) as mine:

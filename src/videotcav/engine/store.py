@@ -305,16 +305,17 @@ def held(at_most: int) -> Iterator[Store]:
 
 
 @contextmanager
-def scratch(folder: Path) -> Iterator[Store]:
+def scratch(folder: Path, *, result: Path | None = None) -> Iterator[Store]:
     """A store in a folder that is removed when the body ends well; when it does not, its rows wait for the next try.
 
+    They wait for nothing where the `result` is there already: a run that was killed as it tidied up.
     Whoever ends last removes it: a lock, which also a killed process gives back, says who is still there.
     """
     import fcntl  # noqa: PLC0415 - not on every system
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("a")
+        lock = (folder / "lock").open("a+")
     except OSError as error:
         raise StoreError(f"{folder}: no rows can be kept there: {error.strerror}") from error
     with lock:
@@ -324,7 +325,8 @@ def scratch(folder: Path) -> Iterator[Store]:
             yield Store(folder)
             done = True
         finally:
-            if done or not any(folder.glob("*/*.safetensors")):
+            is_there = result is not None and result.exists()
+            if done or is_there or not any(folder.glob("*/*.safetensors")):
                 with suppress(BlockingIOError):
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     shutil.rmtree(folder, ignore_errors=True)

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from videotcav.records import Standing, Statistic
 from videotcav.report.run import Facts, read_facts, read_rows
 from videotcav.report.sentences import unique
+from videotcav.report.whole import write_whole
 from videotcav.report.words import p_value
 
 PAGE = "report.html"
@@ -92,7 +93,7 @@ def write_comparison_page(folder: Path) -> Path:
         p_value=p_value,
     )
     page = folder / PAGE
-    page.write_text(text, encoding="utf-8")
+    write_whole(page, text)
     return page
 
 

@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from videotcav.errors import RunFolderError
 from videotcav.records import Faithfulness
+from videotcav.report.whole import write_whole
 
 PAGE = "report.html"
 _HERE = Path(__file__).parent
@@ -143,7 +144,7 @@ def write_faithfulness_page(folder: Path) -> Path:
     Raises RunFolderError when it is not a folder of measured maps.
     """
     page = folder / PAGE
-    page.write_text(render(folder), encoding="utf-8")
+    write_whole(page, render(folder))
     return page
 
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from videotcav.errors import RunFolderError
 from videotcav.records import STATISTICS, Kind, Medium, Result, Statistic
 from videotcav.report import figures, sentences, words
 from videotcav.report.cautions import cautions
 from videotcav.report.hypotheses import hypothesis_answers
 from videotcav.report.run import RunResults, read_run
+from videotcav.report.whole import write_whole
 
 PAGE = "report.html"
 _HERE = Path(__file__).parent
@@ -49,7 +47,7 @@ def write_report(run: Path | str) -> Path:
     """
     results = read_run(run)
     page = results.folder / PAGE
-    _write_atomically(page, render(results))
+    write_whole(page, render(results))
     return page
 
 
@@ -216,20 +214,3 @@ def _exemplars(pictures: Sequence[Picture]) -> dict[str, dict[str, list[Picture]
 def _policy_hash(text: str) -> str:
     """The text's hash as a content security policy names it: nothing else may style or run on the page."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise RunFolderError(f"{path} cannot be written: {error.strerror}") from error
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise RunFolderError(f"{path} cannot be written: {error.strerror}") from error
-        raise

@@ -16,6 +16,7 @@ from videotcav.records import Result
 from videotcav.report import paper_bars, paper_frames, words
 from videotcav.report.paper_facts import DYNAMIC, STATIC, PaperFacts
 from videotcav.report.run import RunResults, read_run
+from videotcav.report.whole import write_whole
 
 PAGE = "paper.html"
 FIGURES = "figures"
@@ -110,7 +111,8 @@ def write_paper(folder: Path) -> Path:
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     page = folder / PAGE
-    page.write_text(
+    write_whole(
+        page,
         environment.get_template("paper.html").render(
             paper=paper,
             facts=paper.facts,
@@ -124,7 +126,6 @@ def write_paper(folder: Path) -> Path:
             words=words,
             style=(_HERE / "page.css").read_text(encoding="utf-8"),
         ),
-        encoding="utf-8",
     )
     return page
 

@@ -20,6 +20,7 @@ from videotcav.concepts.detectors.yolo_forms import FORMS, Form, Output, class_c
 from videotcav.errors import ConceptError, closest
 
 _USUAL_SIDE = 640  # where the file leaves the input's size open
+_LONGEST_SIDE = 2**14
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
@@ -45,6 +46,10 @@ class Yolo:
         self._input = _only_input(self.path, self._session)
         self._type = _TYPES[self._input.type]
         self._height, self._width = (side if isinstance(side, int) else _USUAL_SIDE for side in self._input.shape[2:])
+        if not 0 < min(self._height, self._width) <= max(self._height, self._width) <= _LONGEST_SIDE:
+            raise ConceptError(
+                f"{self.path}: takes pictures of {self._width}×{self._height} pixels, as no detector does"
+            )
         outputs = self._outputs()
         self._form, self._output = self._form_of(outputs, form)
         count = class_count(self._form, outputs[self._output].shape)
