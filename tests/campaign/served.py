@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 COMMAND = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite that a shell started with & has it ignored
 from videotcav.review_app import connection, launch
 connection.SLOWEST_HEAD_SECONDS = float(sys.argv[2])
 launch(sys.argv[1], open_browser=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import signal
 import sys
 import threading
@@ -118,7 +117,11 @@ def test_the_browser_gets_a_link_that_works_once(folder: Path, monkeypatch: pyte
     said: list[str] = []
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr("webbrowser.open", opened.append)
-    monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT))
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("uvicorn.Server.run", interrupted)
     launch(folder, reviewer="Ada", announce=said.append)
     token = said[1].partition("token=")[2]
     assert len(opened) == 1

@@ -112,8 +112,12 @@ class Store:
                 target = Path(path)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 unfinished = target.with_name(f".{uuid.uuid4().hex}.tmp")
-                unfinished.write_bytes(content)
-                unfinished.replace(target)
+                try:
+                    unfinished.write_bytes(content)
+                    unfinished.replace(target)
+                except BaseException:
+                    unfinished.unlink(missing_ok=True)
+                    raise
         self.bytes_written += len(content)
 
     @contextmanager

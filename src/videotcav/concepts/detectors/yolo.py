@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
+import io
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -174,7 +176,8 @@ def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     usable = onnxruntime.get_available_providers()
     providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in usable]
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints what it also raises
+            return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # noqa: BLE001 - onnxruntime raises its own types, which it does not export
         raise ConceptError(f"{path}: is not an ONNX network that onnxruntime can load: {_one_line(error)}") from None
 
