@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random as python_random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +11,22 @@ import numpy as np
 import pytest
 import torch
 from captum.concept import TCAV, Classifier, Concept
+from captum.concept._utils.classifier import DefaultClassifier
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 
+from videotcav.captum_form import clips_from_pixels
+from videotcav.engine.store import Store
 from videotcav.errors import NumericalError
+from videotcav.explain.accuracy import held_out_accuracy
 from videotcav.explain.cav import mean_difference
+from videotcav.explain.draws import Clips
 from videotcav.explain.score import run_statistics
-from videotcav.measure import Batch, Measured, measure
+from videotcav.explain.settings import AnalysisSettings
+from videotcav.measure import Batch, ClipFile, ClipReader, Measured, measure
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
+from videotcav.notebook import tcav
 from videotcav.records import ClipSpec, ModelCard
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")  # captum's own
@@ -112,3 +121,132 @@ def test_a_clip_that_is_not_a_number_gives_no_score(model: VideoModel, tmp_path:
     assert captums(model, tmp_path, concept, random, of_class)[0] == 0.0
     with pytest.raises(NumericalError, match="concept 2"):
         measured(model, concept, random, of_class)
+
+
+def started_at(moment: int) -> None:
+    """What a user seeds, seeded alike; Python's own generator as a process finds it: by the clock."""
+    torch.manual_seed(0)
+    np.random.seed(0)  # noqa: NPY002 - scikit-learn in captum draws from it
+    python_random.seed(moment)
+
+
+def test_the_same_study_again_has_the_same_results(model: VideoModel, tmp_path: Path) -> None:
+    """captum's default classifier splits by Python's generator, which it neither seeds nor is given."""
+    concept, random, of_class = (clips(number) for number in range(3))
+
+    def theirs(moment: int) -> list[float]:
+        started_at(moment)
+        sets = [
+            Concept(id=number, name=str(number), data_iter=DataLoader(pixels, batch_size=CLIPS))
+            for number, pixels in enumerate((concept, random))
+        ]
+        asked = TCAV(model.module, [LAYER], save_path=str(tmp_path / str(moment)))
+        return asked.interpret(of_class, [sets], target=0)["0-1"][LAYER]["magnitude"].tolist()
+
+    def here(moment: int) -> str:
+        started_at(moment)
+        found = tcav(
+            model,
+            target="a",
+            clips=clips_from_pixels(of_class, "a"),
+            concepts={"concept": clips_from_pixels(concept, "concept")},
+            random=clips_from_pixels(torch.cat([clips(number) for number in range(3, 9)]), "random"),
+            layers=[LAYER],
+            settings=AnalysisSettings(random_draws=5, bootstrap_resamples=100, minimum_clips=CLIPS),
+        )
+        return str(list(found))
+
+    assert theirs(1) != theirs(2)
+    assert here(1) == here(2)
+
+
+def test_sets_that_stand_apart_are_told_apart_on_clips_held_out(model: VideoModel) -> None:
+    """captum asks which of one column is largest: it always says the first set, rightly about half of the time."""
+    shift = torch.tensor([6.0, 0.0, 0.0])
+    noise = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+    rows = torch.cat([noise[:20] + shift, noise[20:] - shift])
+    labels = torch.arange(40) // 20
+    started_at(0)
+    classifier = DefaultClassifier()
+    told = classifier.train_and_eval(DataLoader(TensorDataset(rows, labels), batch_size=40))
+    assert ((rows @ classifier.weights()[1] > 0) == labels.bool()).all()  # its CAV parts them all
+    assert told is not None
+    assert told["accs"] < 0.7
+    plain = rows.double().numpy()
+    of_videos = [tuple(f"{name} {number // 2}" for number in range(20)) for name in ("concept", "random")]
+    found = held_out_accuracy(
+        plain @ plain.T,
+        Clips(rows=np.arange(20), sources=of_videos[0]),
+        Clips(rows=np.arange(20, 40), sources=of_videos[1]),
+        np.arange(20)[None],
+        classifier=mean_difference,
+        penalty=1.0,
+        folds=5,
+        resamples=20,
+        rng=np.random.default_rng(0),
+    )
+    assert found.value == 1.0
+
+
+class Killed(BaseException):
+    """The end of a process, wherever it was."""
+
+
+def test_a_run_that_was_killed_goes_on_with_all_clips(
+    model: VideoModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """captum starts again; and in batches of another size, clips that the killed run left behind count twice."""
+    concept, random, of_class = (clips(number) for number in range(3))
+
+    def killed_after_two() -> Iterator[Tensor]:
+        yield from (concept[:1], concept[1:2])
+        raise Killed
+
+    def theirs(folder: str, first: object) -> tuple[float, float]:
+        sets = [
+            Concept(id=0, name="concept", data_iter=first),
+            Concept(id=1, name="random", data_iter=DataLoader(random, batch_size=CLIPS)),
+        ]
+        asked = TCAV(model.module, [LAYER], classifier=Means(), save_path=str(tmp_path / folder))
+        scores = asked.interpret(of_class, [sets], target=0)["0-1"][LAYER]
+        return float(scores["sign_count"][0]), float(scores["magnitude"][0])
+
+    with pytest.raises(Killed):
+        theirs("killed", killed_after_two())
+    passed: list[int] = []
+    counting = model.module.register_forward_hook(lambda _module, inputs, _output: passed.append(len(inputs[0])))
+    again = theirs("killed", DataLoader(concept, batch_size=CLIPS))
+    counting.remove()
+    assert sum(passed) >= 2 * CLIPS
+    assert again != pytest.approx(theirs("whole", DataLoader(concept, batch_size=CLIPS)), abs=1e-4)
+    one_twice = DataLoader(torch.cat([concept, concept[1:2]]), batch_size=CLIPS + 1)
+    assert again == pytest.approx(theirs("one twice", one_twice), abs=1e-6)
+
+    monkeypatch.setattr("videotcav.shards.CLIPS_A_SHARD", 2)
+    pixels = {f"{name} {number}": each[number] for name, each in
+              {"concept": concept, "random": random, "class": of_class}.items() for number in range(CLIPS)}  # fmt: skip
+    for name in pixels:
+        (tmp_path / name).write_text(name)
+
+    def files(name: str) -> list[ClipFile]:
+        return [ClipFile(path=tmp_path / f"{name} {number}", source="") for number in range(CLIPS)]
+
+    def here(store: str, *, reads: int) -> Measured:
+        left = iter(range(reads))
+
+        def read(path: Path, _: str | None) -> Tensor:
+            if next(left, None) is None:
+                raise Killed
+            return pixels[path.name]
+
+        source = ClipReader({None: [*files("concept"), *files("random")], "a": files("class")}, read)
+        rows = Store(tmp_path / store)
+        return measure(model, source, classes=("a",), layers=(LAYER,), pooling="none", store=rows)
+
+    with pytest.raises(Killed):
+        here("ours", reads=9)
+    whole, rest = here("ours too", reads=18), here("ours", reads=18)
+    assert whole.clips_passed == 18
+    assert 10 <= rest.clips_passed < 18  # what was finished is not passed again
+    for name in ("kernel", "cross", "gradients"):
+        assert np.array_equal(getattr(rest.grams[LAYER], name), getattr(whole.grams[LAYER], name))
