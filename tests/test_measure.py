@@ -115,6 +115,39 @@ def test_nan_is_named_with_its_clip_and_layer_and_gives_no_score(model: VideoMod
         measure(model, batches({None: bad, "a": clips(2, 2)}, 3), classes=("a",), layers=("first",), pooling="none")
 
 
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ("first.weight", "the activation of small.*'first'"),
+        ("second.bias", "the activation of small.*'second'"),
+        ("head.weight", "the logits of small"),
+    ],
+)
+def test_a_weight_that_is_no_number_is_named_where_it_first_shows(
+    model: VideoModel, where: str, says: str, bad: float
+) -> None:
+    model.module.get_parameter(where).data.view(-1)[0] = bad
+    groups = {None: clips(3, 1), "a": clips(2, 2)}
+    with pytest.raises(NumericalError, match=says):
+        measure(model, batches(groups, 8), classes=("a",), layers=("first", "second"), pooling="none")
+
+
+def test_a_gradient_that_is_no_number_is_named_although_all_activations_are_numbers() -> None:
+    """The root has no slope at 0: its value is a number, its gradient is none."""
+
+    class Root(SmallNet):
+        def forward(self, pixels: Tensor) -> Tensor:
+            first = self.first(pixels)
+            return self.head(torch.sqrt(self.second(first * 0) * 0).mean(dim=(2, 3, 4)))
+
+    torch.manual_seed(0)
+    card = ModelCard(name="root", clip_spec=SPEC, classes=("a", "b", "c"), layouts={"first": "b c t h w"})
+    groups = {None: clips(3, 1), "a": clips(2, 2)}
+    with pytest.raises(NumericalError, match=r"the gradient of class 'a' of root.*'first'"):
+        measure(load_model(Root(), card=card), batches(groups, 8), classes=("a",), layers=("first",), pooling="none")
+
+
 def test_a_class_without_a_clip_is_refused(model: VideoModel) -> None:
     with pytest.raises(NotEnoughData, match="class 'b': no clip"):
         measure(

@@ -57,7 +57,10 @@ Each is a test: afterwards results are complete and equal, or absent with one se
 | SIGTERM, Ctrl-C | the half-written folder is removed; exit codes 143, 130 | `tests/test_faults.py` |
 | no memory for a pass | batches halve and go on; else one sentence | `tests/test_measure.py`, `tests/test_faults.py` |
 | two runs into one folder | the first to end is kept, the other is told | `tests/test_runfolder.py` |
-| the clock goes backwards | decisions keep their order | `tests/concepts/test_review.py` |
+| a run's process is killed (SIGKILL), at any point | see below | `tests/test_resume.py` |
+| a shard that does not fit on the disk | one sentence; shards stored before stay of use | `tests/test_faults.py` |
+| a machine of the cluster is lost at work | the others do its share, the same bits | `tests/engine/test_on_ray.py` |
+| the clock goes backwards | decisions keep their order; runs end as ever | `tests/concepts/test_review.py`, `tests/test_faults.py` |
 | the review's server is killed among decisions | none lost, none doubled | `tests/review_app/test_serve.py` |
 
 """
@@ -85,6 +88,20 @@ ATTACKS = (
     ("a checkpoint that runs code", "refused", "models/test_checkpoint.py"),
     ("pickle, `eval`, shells, processes in the source", "none, by its syntax trees", "test_safety.py"),
 )
+NUMBERS = """## Numbers
+
+| claim | test |
+| --- | --- |
+| sign counts are captum's, the classifier frozen, over random studies | `tests/test_beside_captum.py` |
+| CAVs and scores are scikit-learn's, over random studies | `tests/explain/test_gram_route.py` |
+| t-tests and intervals are scipy's | `tests/explain/test_properties.py`, `tests/explain/test_nulls.py` |
+| float32, blocks and threads change rounding alone | `tests/explain/test_properties.py` |
+| batch size changes nothing | `tests/test_measure.py`, `tests/test_shards.py` |
+| a cluster gives this process's bits | `tests/engine/test_on_ray.py` |
+| the order of clips, concepts, classes and layers changes no row | `tests/explain/test_analyse.py` |
+| NaN or infinity in clip, weight, activation, logit, gradient, box or table is named | `tests/test_measure.py`, `tests/models/test_passes.py`, `tests/explain/test_properties.py`, `tests/concepts/test_boxes.py`, `tests/concepts/test_yolo.py`, `tests/test_study.py` |
+
+"""
 CAPTUM = """## Beside captum
 
 `tests/test_beside_captum.py` computes the same sign counts by captum 0.9.0 and by us over random studies, and shows
@@ -107,8 +124,16 @@ FOUND = """## Found and fixed by the campaign
 - SIGTERM left a half-written run folder, a lack of memory a traceback.
 - The later of two runs into one folder silently replaced the results of the first.
 - A run folder was removed before its replacement stood in its place.
-- A file whose first keyframe was damaged came out as a shorter video, its time shifted (case 303, the one *wrong* of
-  the table, which was taken before the fix: tried again, the case is refused).
+- A file whose first keyframe was damaged came out as a shorter video, its time shifted.
+- In H.264 with several slices a frame, as real encoders write it, damage went unnoticed: where FFmpeg has a thread a slice
+  it neither marks nor patches what it cannot decode, and the pixels there depend on chance.
+- A damaged index that puts a frame elsewhere repeated the frame before, for as long as the index said.
+- Results with other numbers than the run wrote were read as if they were the run's.
+- A detector that gave NaN saw nothing, without a word; one with an input of 2³¹ pixels gave a traceback, as did a
+  comparison with damaged facts, and a page that could not be written.
+- A folder or a loop among stored rows gave a sentence that nobody could understand.
+- A run that was killed left its folder for a minute, and its rows for ever where it was killed as it tidied up.
+- A shard that did not fit on the disk left its half.
 - Frames that refer to one that FFmpeg had to patch were handed out; now they are refused up to the next keyframe.
 - The script of the review's load asked for ever with a name that the server refuses.
 - The page of compared models linked to whatever address its manifest gave for a model's own report.
@@ -118,13 +143,15 @@ FOUND = """## Found and fixed by the campaign
 
 def main() -> None:
     """The page, with the sections whose results are there."""
-    inputs, load, apart = (_cells(name) for name in ("hostile_inputs", "review_load", "decode_apart"))
+    inputs, killed, load, apart = map(_cells, ("hostile_inputs", "killed_runs", "review_load", "decode_apart"))
     text = INTRO + INPUTS + "".join(f"{line}\n" for line in _inputs(inputs)) + "\n" + FAULTS
+    if killed:
+        text += "## Killed\n\n" + "".join(f"{line}\n" for line in _killed(killed)) + "\n"
     text += "## Attacks\n\n" + "".join(f"{line}\n" for line in _attacks()) + "\n"
     text += "## Load\n\n" + "".join(f"{line}\n" for line in _load(load)) + "\n"
     if apart:
         text += "## What decoding apart costs\n\n" + "".join(f"{line}\n" for line in _apart(apart)) + "\n"
-    PAGE.write_text(text + CAPTUM + FOUND, encoding="utf-8")
+    PAGE.write_text(text + NUMBERS + CAPTUM + FOUND, encoding="utf-8")
 
 
 def _cells(name: str) -> Cells:
@@ -135,7 +162,8 @@ def _cells(name: str) -> Cells:
 def _inputs(cells: Cells) -> Iterator[str]:
     for cell in cells.values():
         found = cell["findings"]
-        yield f"{found['cases']} cases:"
+        left_out = "".join(f" Left out: {reason}." for reason in found.get("left_out", {}).values())
+        yield f"{found['cases']} cases, a case named by what is damaged, how, and a number.{left_out}"
         yield ""
         yield "| what was damaged | " + " | ".join(OUTCOMES) + " |"
         yield "| --- |" + " --- |" * len(OUTCOMES)
@@ -153,6 +181,26 @@ def _attacks() -> Iterator[str]:
         if not (ROOT / "tests" / test).is_file():
             raise SystemExit(f"the page names a test that is gone: {test}")
         yield f"| {attack} | {answer} | `{test}` |"
+
+
+def _killed(cells: Cells) -> Iterator[str]:
+    found = cells["kills"]["findings"]
+    held = found["clips_held"]
+    yield "`benchmarks/killed_runs.py`; a few kills run in the suite (`tests/test_resume.py`)."
+    yield ""
+    yield f"{found['kills']} whole processes of `videotcav run` ({found['clips']} clips, two layers) were killed by SIGKILL"
+    yield "at random moments of their own progress, half of them while rows came in;"
+    yield f"{found['with_all_they_started']} of them with all that they had started, the others alone."
+    yield f"The next run found the rows of no clip {held.get('none', 0)} times, of some {held.get('some', 0)} times,"
+    yield f"of all {held.get('all', 0)} times. After up to three kills in a row the same command was let to its end,"
+    yield f"{found['ended']} times:"
+    yield ""
+    yield "| what | times |"
+    yield "| --- | --- |"
+    yield f"| results or media with other bytes than those of a run that nobody killed | **{found['other_bytes']}** |"
+    yield f"| clips passed again although their rows lay there | **{found['clips_passed_again']}** |"
+    yield f"| processes that outlived their run by 20 s | **{found['strays']}** |"
+    yield f"| folders or files left beside the run | **{found['left_behind']}** |"
 
 
 def _load(cells: Cells) -> Iterator[str]:

@@ -140,3 +140,12 @@ def test_a_package_brings_a_detector_of_its_own_through_the_same_door(monkeypatc
 
     monkeypatch.setattr(detect, "entry_points", lambda group: [Point()] if group == "videotcav.detectors" else [])
     assert load_detector("theirs:some:thing", form="x") == ("some:thing", "x", None)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_box_or_a_score_that_is_no_number_is_named_whatever_detector_gave_it(bad: float):
+    row = [1.0, 2.0, 3.0, 4.0, 0.5]
+    for place in (0, 3, 4):
+        given = [*row[:place], bad, *row[place + 1 :], "racket"]
+        with pytest.raises(ConceptError, match="a box or a score that is NaN or infinite"):
+            Detections.of([tuple(given)])

@@ -105,6 +105,28 @@ def test_every_classifier_finds_the_direction_of_scikit_learn(share: float) -> N
         np.testing.assert_array_equal(decisions > 0, oracle.decision_function(X) > 0)
 
 
+@given(seed=st.integers(0, 2**32 - 1), up=st.integers(2, 12), down=st.integers(2, 12), dimensions=st.integers(1, 60))
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_over_random_studies_ridge_logistic_and_svm_score_as_scikit_learns_vectors(
+    seed: int, up: int, down: int, dimensions: int
+) -> None:
+    """What five class clips score by the vector in R^d, whatever the sizes are; it may have no length, as SVMs may."""
+    rng = np.random.default_rng(seed)
+    X, G = rng.normal(size=(up + down, dimensions)), rng.normal(size=(5, dimensions))
+    labels = np.repeat([1.0, -1.0], [up, down])
+    whole = gram([(X, G)])
+    penalty = 0.1 * spread(whole.kernel)
+    oracles = {
+        "ridge": Ridge(alpha=penalty, solver="cholesky"),
+        "logistic": LogisticRegression(C=1 / penalty, tol=1e-10, max_iter=10_000),
+        "svm": SVC(C=1 / penalty, kernel="linear", tol=1e-8),
+    }
+    for name, oracle in oracles.items():
+        vector = oracle.fit(X, labels).coef_.ravel()
+        fit = CLASSIFIERS[name](whole.kernel, labels, penalty=penalty)
+        np.testing.assert_allclose(whole.cross @ fit.alpha, G @ vector, atol=1e-3, err_msg=name)
+
+
 @pytest.mark.parametrize("name", CLASSIFIERS)
 @given(scale=st.floats(0.01, 100), shift=st.floats(-5, 5), seed=st.integers(0, 1000))
 @settings(max_examples=15, deadline=None)

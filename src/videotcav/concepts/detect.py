@@ -45,6 +45,8 @@ class Detections:
         count = len(self.labels)
         if self.boxes.shape != (count, 4) or self.scores.shape != (count,):
             raise ValueError(f"{count} labels need boxes {count}×4, got {self.boxes.shape} and {self.scores.shape}")
+        if not (np.isfinite(self.boxes).all() and np.isfinite(self.scores).all()):
+            raise ConceptError("a detector gave a box or a score that is NaN or infinite: its weights are damaged")
 
     def __len__(self) -> int:
         return len(self.labels)
