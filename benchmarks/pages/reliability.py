@@ -60,7 +60,8 @@ Each is a test: afterwards results are complete and equal, or absent with one se
 | a run's process is killed (SIGKILL), at any point | see below | `tests/test_resume.py` |
 | a shard that does not fit on the disk | one sentence; shards stored before stay of use | `tests/test_faults.py` |
 | a machine of the cluster is lost at work | the others do its share, the same bits | `tests/engine/test_on_ray.py` |
-| the clock goes backwards | decisions keep their order; runs end as ever | `tests/concepts/test_review.py`, `tests/test_faults.py` |
+| the clock goes backwards in a review | decisions keep their order | `tests/concepts/test_review.py` |
+| the clock goes backwards in a run | it ends as ever | `tests/test_faults.py` |
 | the review's server is killed among decisions | none lost, none doubled | `tests/review_app/test_serve.py` |
 
 """
@@ -99,7 +100,10 @@ NUMBERS = """## Numbers
 | batch size changes nothing | `tests/test_measure.py`, `tests/test_shards.py` |
 | a cluster gives this process's bits | `tests/engine/test_on_ray.py` |
 | the order of clips, concepts, classes and layers changes no row | `tests/explain/test_analyse.py` |
-| NaN or infinity in clip, weight, activation, logit, gradient, box or table is named | `tests/test_measure.py`, `tests/models/test_passes.py`, `tests/explain/test_properties.py`, `tests/concepts/test_boxes.py`, `tests/concepts/test_yolo.py`, `tests/test_study.py` |
+| NaN or infinity in a weight, an activation, a logit or a gradient is named | `tests/test_measure.py` |
+| NaN or infinity in a clip is named | `tests/models/test_passes.py` |
+| NaN or infinity in a box or a score is named | `tests/concepts/test_boxes.py`, `tests/concepts/test_yolo.py` |
+| other numbers in a run's table than it wrote are told | `tests/test_study.py` |
 
 """
 CAPTUM = """## Beside captum
@@ -125,8 +129,8 @@ FOUND = """## Found and fixed by the campaign
 - The later of two runs into one folder silently replaced the results of the first.
 - A run folder was removed before its replacement stood in its place.
 - A file whose first keyframe was damaged came out as a shorter video, its time shifted.
-- In H.264 with several slices a frame, as real encoders write it, damage went unnoticed: where FFmpeg has a thread a slice
-  it neither marks nor patches what it cannot decode, and the pixels there depend on chance.
+- In H.264 with several slices a frame, as real encoders write it, damage went unnoticed: where FFmpeg has a thread a
+  slice it neither marks nor patches what it cannot decode, and the pixels there depend on chance.
 - A damaged index that puts a frame elsewhere repeated the frame before, for as long as the index said.
 - Results with other numbers than the run wrote were read as if they were the run's.
 - A detector that gave NaN saw nothing, without a word; one with an input of 2³¹ pixels gave a traceback, as did a
@@ -188,8 +192,8 @@ def _killed(cells: Cells) -> Iterator[str]:
     held = found["clips_held"]
     yield "`benchmarks/killed_runs.py`; a few kills run in the suite (`tests/test_resume.py`)."
     yield ""
-    yield f"{found['kills']} whole processes of `videotcav run` ({found['clips']} clips, two layers) were killed by SIGKILL"
-    yield "at random moments of their own progress, half of them while rows came in;"
+    yield f"{found['kills']} whole processes of `videotcav run` ({found['clips']} clips, two layers) were killed by"
+    yield "SIGKILL at random moments of their own progress, half of them while rows came in;"
     yield f"{found['with_all_they_started']} of them with all that they had started, the others alone."
     yield f"The next run found the rows of no clip {held.get('none', 0)} times, of some {held.get('some', 0)} times,"
     yield f"of all {held.get('all', 0)} times. After up to three kills in a row the same command was let to its end,"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from videotcav.concepts import detect
-from videotcav.concepts.detect import Frames, load_detector
+from videotcav.concepts.detect import Detections, Frames, load_detector
 from videotcav.concepts.detectors.read_boxes import read_boxes
 from videotcav.errors import ConceptError
 from videotcav.records import VideoInfo
