@@ -37,7 +37,11 @@ def main() -> None:
             clips_held=dict(Counter(_share(run["held_after"], told["clips"]) for run in killed)),
             ended=len(finished),
             other_bytes=sum(run["hashes"] != told["truth"] for run in finished),
-            clips_passed_again=sum(run["passed"] - (told["clips"] - run["held"]) for run in finished),
+            complete_already=sum(run["was_complete"] for run in finished),
+            other_codes=sum(run["code"] != run["was_complete"] for run in finished),
+            clips_passed_again=sum(
+                abs(run["passed"] - (told["clips"] - run["held"])) for run in finished if not run["was_complete"]
+            ),
             strays=sum(run["strays"] for run in told["ends"]),
             left_behind=sum(run["left"] != ["run"] for run in finished),
         )

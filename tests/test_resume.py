@@ -128,9 +128,9 @@ def test_killed_at_forty_random_moments_a_study_ends_with_the_same_bits_and_pass
 
 
 def test_whole_processes_killed_leave_nothing_that_the_same_command_does_not_tidy_up(tmp_path: Path) -> None:
-    """Two in a row; `benchmarks/killed_runs.py` makes many. `held` is counted in the files, not by our store."""
+    """Six; `benchmarks/killed_runs.py` makes many. `held` is counted in the files, not by our store."""
     ended = subprocess.run(
-        [sys.executable, "-m", "campaign.killed", str(tmp_path), "2"],
+        [sys.executable, "-m", "campaign.killed", str(tmp_path), "6"],
         capture_output=True,
         text=True,
         timeout=300,
@@ -140,10 +140,11 @@ def test_whole_processes_killed_leave_nothing_that_the_same_command_does_not_tid
     assert ended.returncode == 0, ended.stderr
     told = json.loads(ended.stdout)
     finished = [run for run in told["ends"] if run["status"] == 0]
-    assert sum(run["status"] == -signal.SIGKILL for run in told["ends"]) == 2
-    assert len(finished) == 1
+    assert sum(run["status"] == -signal.SIGKILL for run in told["ends"]) >= 5  # one may end before its moment comes
+    assert len(finished) >= 2
     for run in finished:
         assert run["hashes"] == told["truth"]
-        assert run["passed"] == told["clips"] - run["held"]
+        assert run["was_complete"] or run["passed"] == told["clips"] - run["held"]
+        assert run["code"] == int(run["was_complete"])  # killed when all was done: the command says that it is there
         assert run["left"] == ["run"]
     assert [run["strays"] for run in told["ends"]] == [0] * len(told["ends"])
