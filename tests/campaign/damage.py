@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+from pathlib import Path
+from tempfile import mkdtemp
+
 import numpy as np
 
 Rng = np.random.Generator
+
+
+def kept_folder() -> Path:
+    """A folder for what is made once and copied for each case; gone when the process ends."""
+    folder = Path(mkdtemp(prefix="hostile-whole-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def truncated(data: bytes, rng: Rng) -> bytes:

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 
 import numpy as np
 import pyarrow as pa
@@ -73,7 +72,7 @@ def _small(seed: int) -> VideoModel:
 @cache
 def whole_comparison() -> Path:
     """What `videotcav run` leaves of a study that names two models: a comparison, with a run of each inside."""
-    folder = Path(mkdtemp(prefix="hostile-run-"))
+    folder = damage.kept_folder()
     rng = np.random.default_rng(4)
     places = {"class": 4, "random": 24, "concepts/racket/spatiotemporal": 6, "concepts/racket/frozen": 6}
     for place, count in places.items():
@@ -100,7 +99,7 @@ def _read(folder: Path) -> object:
 
 @cache
 def _whole_reading() -> object:
-    folder = Path(mkdtemp(prefix="hostile-run-"))
+    folder = damage.kept_folder()
     return _read(Path(shutil.copytree(whole_comparison(), folder / "run")))
 
 
@@ -222,7 +221,7 @@ def _measured(store: Store) -> Measured:
 @cache
 def _whole_rows() -> tuple[Path, list[bytes]]:
     """A folder of rows as a killed run leaves it, and the numbers that they lead to."""
-    folder = Path(mkdtemp(prefix="hostile-rows-"))
+    folder = damage.kept_folder()
     return folder, _bytes(_measured(Store(folder)))
 
 

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 
 import numpy as np
 
@@ -57,7 +56,7 @@ VALUES = (
 @cache
 def whole_folder() -> Path:
     """A study's folder with everything that it names; made once, copied for each case."""
-    folder = Path(mkdtemp(prefix="hostile-whole-"))
+    folder = damage.kept_folder()
     rng = np.random.default_rng(3)
     records = []
     for kind in ("spatiotemporal", "frozen"):
