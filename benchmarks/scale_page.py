@@ -1,4 +1,4 @@
-"""Writes docs/scale.md from benchmarks/results/scale.json."""
+"""Writes docs/scale.md from benchmarks/results/scale.json and engines.json."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RATED = (
 
 TEXT = """# From one laptop to all of Kinetics
 
-*This page is written by `benchmarks/scale_page.py` from `benchmarks/results/scale.json`.*
+*This page is written by `benchmarks/scale_page.py` from `benchmarks/results/scale.json` and `engines.json`.*
 
 A study over 240 000 clips is the same command as one over 50. What the passes produce is kept as rows, one a clip and
 layer, by what it was made of; everything after that reads rows in blocks.
@@ -99,6 +99,19 @@ MiB of rows and 20 clips ({machine}). Clips are drawn, not decoded. Medians of {
 The estimate leaves out what no stage names, as looking up rows and beginning. Where cores are free, clips are decoded
 while others pass, and the two stages take the time of the longer one.
 
+## What an engine costs
+
+`benchmarks/engines.py`: r3d_18 up to its first stage on clips of 16 × 112 × 112, {few} and {many} of them, one thread a
+worker, by turns ({engine_machine}; medians of {engine_repeats}):
+
+| engine | a further clip | × local | to start |
+| --- | ---: | ---: | ---: |
+{engines}
+
+The start, a cluster's actors loading torch and the model, is paid once for the passes and once for the inner products,
+however many clips there are. Beyond it a clip takes on Ray what it takes here: the target was 1.05 ×. Of two workers on
+two cores each has half the memory's bandwidth. [Clusters](clusters.md) says how to use them.
+
 ## On paper: Kinetics-400 and a million clips
 
 swin3d_b on 32 frames of 224 × 224 at {layers},
@@ -138,6 +151,7 @@ def main() -> None:
     for run in found["cost model"]["runs"]:
         sizes.setdefault(run["clips"], []).append(run)
     machine = cells["cost model"]["machine"]
+    engines = json.loads((RESULTS / "engines.json").read_text(encoding="utf-8"))["cells"]["passes"]
     text = TEXT.format(
         checked="\n".join(map(checked_row, sizes.values())),
         machine=f"{machine['processor']}, {machine['threads']} thread, torch {machine['versions']['torch']}",
@@ -154,9 +168,23 @@ def main() -> None:
         unpooled=size(cases[0].store_bytes),
         pooled=size(pooled.store_bytes),
         requests=240_000,
+        few=engines["conditions"]["few"],
+        many=engines["conditions"]["many"],
+        engine_machine=f"{engines['machine']['processor']}, Ray {engines['machine']['versions']['ray']}",
+        engine_repeats=len(next(iter(engines["contestants"].values()))["wall_seconds"]["samples"]),
+        engines="\n".join(engine_rows(engines["findings"])),
     )
     PAGE.write_text(text, encoding="utf-8")
     print(PAGE.name)
+
+
+def engine_rows(found: dict[str, dict[str, float]]) -> list[str]:
+    """The table of engines."""
+    a_clip, to_start = found["seconds_a_clip"], found["seconds_to_start"]
+    return [
+        f"| {name} | {seconds:.3f} s | {seconds / a_clip['local']:.2f} | {max(0.0, to_start[name]):.1f} s |"
+        for name, seconds in a_clip.items()
+    ]
 
 
 def of_kinetics(clips: int, widths: dict[str, int], rates: Rates | None) -> Costs:

@@ -225,6 +225,18 @@ def test_passes_are_halved_until_memory_holds_them(model: VideoModel, says: type
         measure(replace(model, module=hungry), batches(groups, 3), classes=["a"], layers=["first"], pooling="none")
 
 
+@pytest.mark.parametrize(("size", "passes"), [(None, 2 + 1), (2, 3 + 2), (100, 1 + 1)])
+def test_a_pass_has_as_many_clips_as_asked_for(model: VideoModel, size: int | None, passes: int) -> None:
+    """Five set clips and three of a class; the last pass of each is filled up."""
+    sizes = []
+    model.module.register_forward_pre_hook(lambda _, pixels: sizes.append(len(pixels[0])))
+    groups = {None: clips(5, 1), "a": clips(3, 2)}
+    found = measure(model, batches(groups, 3), classes=["a"], layers=["first"], pooling="none", batch_size=size)
+    assert sizes == [size or 4] * passes
+    usual = measure(model, batches(groups, 3), classes=["a"], layers=["first"], pooling="none")
+    np.testing.assert_allclose(found.grams["first"].cross, usual.grams["first"].cross, rtol=1e-5)
+
+
 def test_another_error_of_the_model_is_its_own(model: VideoModel) -> None:
     hungry = Hungry()
     hungry.says, hungry.most = "a shape does not fit", 0

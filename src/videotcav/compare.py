@@ -46,6 +46,7 @@ def compare(
     skip_bad: bool = False,
     store: Path | str | None = None,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    batch_size: int | None = None,
     engine: Engine = here,
     progress: Progress = silent,
 ) -> tuple[Path, tuple[Standing, ...]]:
@@ -70,6 +71,7 @@ def compare(
                 skip_bad=skip_bad,
                 store=store,
                 memory_bytes=memory_bytes,
+                batch_size=batch_size,
                 engine=engine,
                 progress=progress,
             )

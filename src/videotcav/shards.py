@@ -72,19 +72,18 @@ class Passing:
         model: handed back unchanged.
         pooling: which axes of an activation are averaged.
         score: what is differentiated, the class's logit or its softmax.
-        at_most: clips a pass that memory was found to hold.
+        batch_size: clips a pass; as many as `clips_a_pass` says by default.
     """
 
     model: VideoModel
     pooling: Pooling
     score: Score = "logit"
-    at_most: int | None = None
+    batch_size: int | None = None
 
     @cached_property
     def clips_a_pass(self) -> int:
-        """As `clips_a_pass` of the model, or what memory holds."""
-        usual = clips_a_pass(self.model)
-        return usual if self.at_most is None else min(usual, self.at_most)
+        """How many clips every pass has."""
+        return self.batch_size or clips_a_pass(self.model)
 
     def with_less_memory(self) -> Passing:
         """The same with half the clips a pass. Raises ModelError where one clip alone is too much."""
@@ -93,7 +92,7 @@ class Passing:
                 f"one clip of {self.model.name} at these layers needs more memory than {self.model.device} has; "
                 "name fewer layers, or take precision bf16 or another device"
             )
-        return replace(self, at_most=self.clips_a_pass // 2)
+        return replace(self, batch_size=self.clips_a_pass // 2)
 
     @cached_property
     def common(self) -> dict[str, object]:
@@ -140,7 +139,7 @@ class Passing:
 
 
 def clips_a_pass(model: VideoModel) -> int:
-    """How many clips every pass of the model has: more of them would be no faster, and large clips need the memory."""
+    """The clips of a pass where nobody says: more would hardly be faster, and large clips need the memory."""
     spec = model.card.clip_spec
     most = CLIPS_A_PASS if model.device.type == "cpu" else CLIPS_A_PASS_ON_A_GPU
     return max(1, min(most, BATCH_NUMBERS // (3 * spec.frames * spec.height * spec.width)))

@@ -89,6 +89,7 @@ class Study:
         replace: bool = False,
         store: Path | str | None = None,
         memory_bytes: int = DEFAULT_MEMORY_BYTES,
+        batch_size: int | None = None,
         engine: Engine = here,
         progress: Progress = silent,
     ) -> RunResults:
@@ -101,6 +102,7 @@ class Study:
             store: a folder or URL where what the passes produce is kept for other studies. Without one it lies
                 beside the run folder until that is complete, so that a killed run goes on where it was.
             memory_bytes: what inner products may take beside the model; the rest lies in files.
+            batch_size: clips of a pass; see `videotcav.measure.measure`.
             engine: where passes run and rows are multiplied.
             progress: shows how far the passes are.
 
@@ -131,6 +133,7 @@ class Study:
                     pooling=self.file.study.pooling,
                     store=rows,
                     memory_bytes=memory_bytes,
+                    batch_size=batch_size,
                     engine=engine,
                 )
                 for model in chain([self.model], self._untrained(inputs))

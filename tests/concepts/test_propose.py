@@ -8,13 +8,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from videotcav.concepts import clips, cutting, watch
 from videotcav.concepts import propose as route
-from videotcav.concepts import watch
 from videotcav.concepts.detect import load_detector
 from videotcav.concepts.detectors.read_boxes import read_boxes
 from videotcav.concepts.detectors.yolo import Yolo
@@ -132,22 +134,25 @@ def test_boxes_of_another_version_of_the_video_are_refused(make_videos: MakeVide
 
 KILLED = """
 import os, signal, sys
-from videotcav.concepts import clips
+from pathlib import Path
+from videotcav.concepts import cutting
 from videotcav.concepts.overlay import draw_tracks
 from videotcav.concepts.propose import propose_from_boxes
 from videotcav.concepts.detectors.yolo import Yolo
 from videotcav.concepts.recipe import Recipe
 
-writes, write_video = 0, clips.write_video
+writes = 0
 
-def write(*args, **kwargs):
-    global writes
-    writes += 1
-    write_video(*args, **kwargs)
-    if writes == int(sys.argv[3]):
-        os.kill(os.getpid(), signal.SIGKILL)
+def killed(write):
+    def counted(*args, **kwargs):
+        global writes
+        writes += 1
+        write(*args, **kwargs)
+        if writes == int(sys.argv[3]):
+            os.kill(os.getpid(), signal.SIGKILL)
+    return counted
 
-clips.write_video = write
+cutting.write_video, Path.write_bytes = killed(cutting.write_video), killed(Path.write_bytes)
 recipe = Recipe(frames_per_clip=None, fill=(124, 116, 104), min_hash_distance=0)
 propose_from_boxes(sys.argv[1], sys.argv[1] + "/boxes.json", sys.argv[2], labels=["square"], recipe=recipe)
 """
@@ -157,7 +162,7 @@ def test_killed_in_the_middle_and_run_again_it_ends_in_the_same_folder(make_vide
     videos = make_videos(3)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     propose_from_boxes(videos, videos / "boxes.json", whole, labels=["square"], recipe=WHOLE)
-    for writes in (3, 6):  # of five a video: within the first one, then within the next
+    for writes in (3, 18):  # of ten a video: as the first one is coded, then as the next one's clips are put in place
         command = [sys.executable, "-c", KILLED, str(videos), str(killed), str(writes)]
         assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     assert list(killed.glob(".propose/tmp/*"))
@@ -316,6 +321,34 @@ def test_the_still_frame_is_the_one_that_is_given(make_videos: MakeVideos, tmp_p
     propose_from_boxes(videos, videos / "boxes.json", tmp_path / "out", labels=["square"], recipe=given)
     frames = {record.kind: set(record.frames) for record in read_records(tmp_path / "out")}
     assert frames["frozen"] == frames["spatial"] == {7}
+
+
+def test_cut_elsewhere_the_folder_has_the_same_bytes(
+    make_videos: MakeVideos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """By workers that share nothing with us, in whatever order; here nothing is cut that they have cut."""
+
+    def elsewhere(worker, jobs):
+        for job in reversed(jobs):
+            yield from map(deepcopy, deepcopy(worker)([job]))  # copied as pickles are
+
+    videos = make_videos(3)
+    asked = partial(route.propose, videos, read_boxes(videos / "boxes.json"), labels=["square"])
+    asked(tmp_path / "here", recipe=WHOLE)
+    monkeypatch.setattr(clips, "make", None)
+    asked(tmp_path / "there", recipe=WHOLE, engine=elsewhere)
+    assert fingerprint(tmp_path / "there") == fingerprint(tmp_path / "here")
+
+
+def test_what_nobody_expected_to_be_wanted_is_cut_here(
+    make_videos: MakeVideos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    videos = make_videos(2)
+    asked = partial(route.propose, videos, read_boxes(videos / "boxes.json"), labels=["square"], recipe=WHOLE)
+    asked(tmp_path / "here")
+    monkeypatch.setattr(cutting.Cutter, "_best", lambda *_: {})
+    asked(tmp_path / "there", engine=lambda worker, jobs: worker(jobs))
+    assert fingerprint(tmp_path / "there") == fingerprint(tmp_path / "here")
 
 
 def test_videos_too_long_to_be_held_give_the_same_bytes(

@@ -66,7 +66,7 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
         overlay=overlay,
         skip_bad=skip_bad,
         progress=context.obj.progress,
-        engine=where,
+        engine=None if engine is Where.LOCAL else where,
     )
     for video, reason in proposal.skipped.items():
         context.obj.say(f"left out {video}: {reason}")

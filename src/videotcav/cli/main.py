@@ -19,7 +19,7 @@ from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice, parsed_bytes, show_warnings
 from videotcav.cli.engines import Address, CpusPerWorker, EngineOption, GpusPerWorker, Where, Workers, engine_of
 from videotcav.cli.models import layers, models
-from videotcav.cli.options import Device, PrecisionOption
+from videotcav.cli.options import BatchSize, Device, PrecisionOption
 from videotcav.cli.paper import paper
 from videotcav.cli.plan import plan
 from videotcav.errors import VideotcavError
@@ -127,6 +127,7 @@ def run(
             help="What inner products may take beside the model and its passes; what is more lies in files.",
         ),
     ] = "2GiB",
+    batch_size: BatchSize = None,
     device: Device = None,
     precision: PrecisionOption = "fp32",
     engine: EngineOption = Where.LOCAL,
@@ -149,6 +150,7 @@ def run(
         "skip_bad": skip_bad,
         "store": store,
         "memory_bytes": memory_bytes,
+        "batch_size": batch_size,
         "engine": where,
         "progress": voice.progress,
     }

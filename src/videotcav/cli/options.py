@@ -12,4 +12,12 @@ Model = Annotated[str, typer.Argument(help=MODELS)]
 ModelOption = Annotated[str, typer.Option("--model", help=MODELS)]
 Weights = Annotated[str | None, typer.Option(help="Name of published weights (KINETICS400_V1) or a checkpoint file.")]
 Device = Annotated[str | None, typer.Option(help="Where passes run: cpu (default), cuda or mps.")]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Clips of a pass; 4 on a CPU and 16 on a GPU by default, fewer where clips are large. Halved where memory "
+        "runs out.",
+    ),
+]
 PrecisionOption = Annotated[str, typer.Option("--precision", help="What passes compute in: fp32, bf16 or fp16.")]

@@ -1,6 +1,8 @@
 """From videos to a folder of candidate clips: START HERE to follow the route of this room.
 
-decode (a thread ahead) ─→ detect (this thread, or an engine's) ─→ track, choose, cut, write (a thread behind)
+decode (a thread ahead) ─→ detect ─→ track, choose, cut, write (a thread behind)
+
+On an engine its workers cut as well: what is left here is to say what is a duplicate, and to write.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from videotcav.concepts.clips import make_clips
+from videotcav.concepts.cutting import Cutter
 from videotcav.concepts.detect import Detector
 from videotcav.concepts.detectors.read_boxes import read_boxes
 from videotcav.concepts.overlay import write_overlay
@@ -63,15 +66,16 @@ def propose(
     overlay: Path | str | None = None,
     skip_bad: bool = False,
     progress: Progress = silent,
-    engine: Callable[[Watcher, Sequence[Job]], Iterable[Seen]] = Watcher.__call__,
+    engine: Callable[[Cutter, Sequence[Job]], Iterable[Seen]] | None = None,
 ) -> Proposal:
     """What was added to the concept folder `out`: clips of every label, as the recipe says.
 
     `videos` are files, folders or patterns. `labels` are names of the detector, or map them to names of concepts;
     `"*"` stands for all other labels. `sources` maps file names (without ending) to what they were cut from, where
     several files come from one recording; by default each file is its own source. `overlay` is a folder for videos
-    that show the tracks, each held in memory whole while it is drawn. `engine` is where videos are decoded and
-    detected in; clips are cut here and in the order of the videos, as what is a duplicate depends on what came before.
+    that show the tracks, each held in memory whole while it is drawn. `engine` is where videos are decoded, detected in
+    and cut, in this process by default; clips are chosen here and in the order of the videos, as what is a duplicate
+    depends on what came before. The folder has the same bytes either way.
 
     Videos that the folder has already are not read again. Raises ConceptError, or VideosError that lists all
     unreadable videos (with `skip_bad` they are left out).
@@ -83,6 +87,8 @@ def propose(
     if bad and (not skip_bad or not infos):
         raise VideosError(bad)
     jobs = _jobs(infos, workshop, _labels_of(wanted), sources or {})
+    watcher = Watcher(detector)
+    watched = watcher(jobs) if engine is None else engine(Cutter(watcher, _labels_of(wanted), recipe), jobs)
     outcomes: list[Outcome] = []
 
     def finish(seen: Seen) -> None:
@@ -96,7 +102,7 @@ def propose(
 
     with workshop, ThreadPoolExecutor(1, thread_name_prefix="finish") as behind:
         under_way: Future[None] | None = None
-        for seen in progress(in_order(engine(Watcher(detector), jobs), jobs), "proposing", total=len(jobs)):
+        for seen in progress(in_order(watched, jobs), "proposing", total=len(jobs)):
             if seen.damage is not None:
                 if not skip_bad:
                     raise seen.damage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from videotcav.concepts.track import ShotCuts
 from videotcav.errors import VideoError
 from videotcav.records import VideoInfo
 from videotcav.video.read import VideoFile
+
+if TYPE_CHECKING:
+    from videotcav.concepts.cutting import Made
 
 _FRAMES_PER_BATCH = 16
 _BATCHES_AHEAD = 2
@@ -35,7 +38,8 @@ class Seen(NamedTuple):
     """A video that the detector is done with, or could not be done with (`damage`).
 
     `cuts` are the first frames of new shots. `held` are the decoded frames by index, where all of them fit into a
-    share of memory that does not grow with the number of videos; else None, and they have to be decoded again.
+    share of memory that does not grow with the number of videos; else None, and they have to be decoded again. `made`
+    are clips that were cut already, by the name of their candidate (`cutting.Cutter`).
     """
 
     job: Job
@@ -43,10 +47,11 @@ class Seen(NamedTuple):
     cuts: list[int]
     held: Mapping[int, UInt8Frames] | None
     damage: VideoError | None
+    made: Mapping[str, Made] = {}
 
     def __reduce__(self) -> tuple[object, ...]:
         """In another process it holds no frames: to decode them again is cheaper than to send them."""
-        return Seen, (self.job, self.found, self.cuts, None, self.damage)
+        return Seen, (self.job, self.found, self.cuts, None, self.damage, self.made)
 
     def frames(self, indices: Sequence[int]) -> UInt8Frames:
         """These frames, uint8 `time height width 3`."""

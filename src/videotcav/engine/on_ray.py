@@ -11,6 +11,7 @@ import os
 import secrets
 import socket
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _CONNECT_SECONDS = 10
+_SECONDS_BETWEEN_LOOKS = 1
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
@@ -71,7 +73,7 @@ class OnRay:
         )
         try:
             for row in work.iter_rows():
-                losses.tell()
+                losses.tell_now_and_then()
                 done, raised, warned = row["made"].content
                 for each in warned:
                     warnings.warn(each, VideotcavWarning, stacklevel=2)
@@ -181,6 +183,13 @@ class _Losses:
     def __init__(self, ray: ModuleType) -> None:
         self._ray = ray
         self._there = self._alive()
+        self._looked = time.monotonic()
+
+    def tell_now_and_then(self) -> None:
+        """As `tell`, but asks the cluster once a second at most."""
+        if time.monotonic() - self._looked >= _SECONDS_BETWEEN_LOOKS:
+            self.tell()
+            self._looked = time.monotonic()
 
     def tell(self) -> None:
         """Warns of machines that were there and are not any more."""

@@ -1,0 +1,97 @@
+"""What an engine costs beside the passes: Ray against local, and two workers against one, on clips of 16 × 112 × 112.
+
+Every contestant passes the same clips into a new store, up to the first stage of torchvision's r3d_18, one thread a
+worker, once with few clips and once with many. What more clips take is told apart from what a cluster's actors take to
+start, which a study pays once for its passes and once for its inner products, however many clips it has.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from harness import Book, options
+from videotcav.engine.local import Engine, here
+from videotcav.engine.on_ray import OnRay
+from videotcav.engine.store import Store
+from videotcav.measure import ClipFile, ClipReader, measure
+from videotcav.models.load import load_model
+from videotcav.models.model import VideoModel
+from videotcav.shards import CLIPS_A_SHARD
+
+FEW, MANY = 2 * CLIPS_A_SHARD, 6 * CLIPS_A_SHARD  # as many shards for each of two workers
+LAYERS = ("layer1",)
+REPEATS = 3
+
+
+def draw(path: Path, _class_name: str | None) -> Tensor:
+    """Random pixels of a seed that the file holds."""
+    return torch.randn(3, 16, 112, 112, generator=torch.Generator().manual_seed(int(path.read_text())))
+
+
+@dataclass(frozen=True)
+class Passes:
+    """All clips through the model, on an engine, into an empty store."""
+
+    model: VideoModel
+    files: tuple[ClipFile, ...]
+    engine: Engine
+
+    def __call__(self) -> None:
+        """Passes and multiplies."""
+        with tempfile.TemporaryDirectory() as folder:
+            measure(
+                self.model,
+                ClipReader({None: self.files}, draw),
+                classes=(),
+                layers=LAYERS,
+                pooling="space",
+                store=Store(folder),
+                engine=self.engine,
+            )
+
+
+def main() -> None:
+    """One race; the ratios are of what each further clip takes."""
+    parser = options(__doc__)
+    parser.set_defaults(repeats=REPEATS)
+    parser.add_argument("--clips", nargs=2, type=int, default=(FEW, MANY), metavar=("FEW", "MANY"))
+    arguments = parser.parse_args()
+    book = Book(__file__, "What an engine costs beside the passes", arguments, packages=("ray",))
+    model = load_model("torchvision:r3d_18")
+    few, many = arguments.clips
+    with tempfile.TemporaryDirectory() as folder:
+        files = []
+        for number in range(many):
+            path = Path(folder) / str(number)
+            path.write_text(str(number))
+            files.append(ClipFile(path=path, source=str(number)))
+        engines = {"local": here, "Ray, 1 worker": OnRay(workers=1), "Ray, 2 workers": OnRay(workers=2)}
+        contestants = {
+            f"{name}, {count} clips": Passes(model, tuple(files[:count]), engine)
+            for name, engine in engines.items()
+            for count in arguments.clips
+        }
+        for title in book.wanted("passes"):
+            list(OnRay(workers=1)(iter, [1]))  # begins the cluster, which all later ones find
+            found = book.race(title, contestants, warm_up=False, few=few, many=many)
+            walls = {name: row["wall_seconds"]["median"] for name, row in found.items()}
+            a_clip = {
+                name: (walls[f"{name}, {many} clips"] - walls[f"{name}, {few} clips"]) / (many - few)
+                for name in engines
+            }
+            book.note(
+                title,
+                seconds_a_clip=a_clip,
+                seconds_to_start={name: walls[f"{name}, {few} clips"] - few * a_clip[name] for name in engines},
+                ray_to_local=a_clip["Ray, 1 worker"] / a_clip["local"],
+                two_workers_to_one=a_clip["Ray, 1 worker"] / a_clip["Ray, 2 workers"],
+            )
+
+
+if __name__ == "__main__":
+    main()
