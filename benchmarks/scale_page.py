@@ -22,10 +22,9 @@ WIDTHS = {
 }
 POOLED_OVER_SPACE = {"features.2": 16 * 256, "features.4": 16 * 512, "features.6": 16 * 1024}
 
-RATED = (
-    "; hours are those that one core of {processor} would take, by its rates on one clip, and are there for their"
-    " proportions: take a GPU's own from `videotcav plan`, or state its rate of passes with `--clips-per-second`"
-)
+RATED = """; hours are those that one core of {processor} would take, by its rates on
+one clip, and are there for their proportions: take a GPU's own from `videotcav plan`, or state its rate of passes with
+`--clips-per-second`"""
 
 TEXT = """# From one laptop to all of Kinetics
 

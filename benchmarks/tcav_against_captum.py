@@ -15,6 +15,7 @@ One concept against R random sets drawn from one pool, three layers, one class. 
 
 Two cells go on where an earlier study stopped, each run in a copy of its folder: `one more concept` asks a second
 concept of the same random sets, `resume` finishes a study that stopped when half of its random sets were done.
+`a further CAV` asks ours alone, all rows being stored, for few random sets and for many.
 
 Every other run starts in a fresh folder. The concept has a smaller id than the random sets, since captum sorts ids;
 loaders do not shuffle; `classes_` are int32, since captum's loader of stored CAVs refuses int64.
@@ -28,7 +29,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ class Case:
     after: str = "nothing"
 
 
+FEW_SETS, MANY_SETS = 10, 30_000
 # Clips pass by fours, and a last pass is filled up: sets of fours, lest filling be what is measured.
 R3D = ("r3d_18", ("layer1", "layer2", "layer3"), (8, 64, 64))
 SWIN = ("swin3d_t", ("features.0", "features.2", "features.4"), (16, 112, 112))
@@ -85,6 +87,8 @@ CASES = {
     "swin3d_t, R = 3": Case(*SWIN, sets=3, clips=4, pool=12, class_clips=4),
     "swin3d_t, R = 10": Case(*SWIN, sets=10, clips=4, pool=12, class_clips=4),
     "swin3d_t, R = 50": Case(*SWIN, sets=50, clips=4, pool=12, class_clips=4),
+    "r3d_18, a further CAV": Case(*R3D, sets=FEW_SETS, clips=8, pool=24, class_clips=8, after="all passes"),
+    "swin3d_t, a further CAV": Case(*SWIN, sets=FEW_SETS, clips=4, pool=12, class_clips=4, after="all passes"),
 }
 
 
@@ -241,7 +245,9 @@ class Ours:
         """The study before."""
         self.store = Store(folder)
         world = self.world
-        if world.case.after == "another concept":
+        if world.case.after == "all passes":
+            self.measured(world.concept, world.pool, world.of_class)
+        elif world.case.after == "another concept":
             self.measured(world.other, world.pool, world.of_class)
         elif world.case.after == "half of the sets":
             with suppress(NotEnoughData):  # it never came to the class
@@ -339,11 +345,24 @@ def agreement(captum: Captum, ours: Ours) -> dict[str, Any]:
     return found
 
 
+def slope(book: Book, title: str, case: Case) -> None:
+    """What a further CAV takes a layer where its clips have passed; captum's is told by the cells of R sets."""
+    worlds = [World(replace(case, sets=sets)) for sets in (FEW_SETS, MANY_SETS)]
+    contestants = {f"ours, R = {world.case.sets}": Ours(world) for world in worlds}
+    found = book.race(title, contestants, **vars(case))
+    few, many = (row["processor_seconds"]["median"] for row in found.values())
+    milliseconds = 1000 * (many - few) / (MANY_SETS - FEW_SETS) / len(case.layers)
+    book.note(title, milliseconds_a_further_cav_and_layer=milliseconds)
+
+
 def main() -> None:
     """Runs the cells that are asked for."""
     arguments: argparse.Namespace = options(__doc__).parse_args()
     book = Book(__file__, "TCAV: captum and ours", arguments, packages=("captum",))
     for title in book.wanted(*CASES):
+        if CASES[title].after == "all passes":
+            slope(book, title, CASES[title])
+            continue
         world = World(CASES[title])
         world.warm()
         contestants = {

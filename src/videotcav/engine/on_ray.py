@@ -114,8 +114,9 @@ class OnRay:
                         runtime_env=imports if alone else None,
                     )
             except (ConnectionError, ValueError, RuntimeError) as error:
-                where = f"at {self.address}" if self.address else "on this machine"
-                raise EngineError(f"no Ray cluster {where}: {_first_line(error)}") from error
+                where = "on this machine" if self.address in {None, "auto"} else f"at {self.address}"
+                token = "" if alone else "; where it asks for a token, RAY_AUTH_MODE and RAY_AUTH_TOKEN must be its own"
+                raise EngineError(f"no Ray cluster {where}: {_first_line(error)}{token}") from error
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False

@@ -1,9 +1,9 @@
 """FFmpeg in processes of its own: what crashes, hangs or devours memory there is one file's `VideoError` here.
 
-A worker is asked on its standard input, a JSON line a question, and answers on its standard output, a JSON line and
-the bytes of an array: no pickle, no start-up code of the caller's, nothing shared. Workers are started when they are
-needed and kept for the next file. A worker that dies is replaced and the file tried once more, so that only a file
-that does it again is blamed. `VIDEOTCAV_DECODE=inside` decodes in the calling process instead.
+A worker is asked on its standard input, a JSON line a question, and answers on its standard output: a length, so many
+bytes of JSON, and the bytes of an array. No pickle, no start-up code of the caller's, nothing shared. Workers are
+started when they are needed and kept for the next file. A worker that dies is replaced and the file tried once more,
+so that only a file that does it again is blamed. `VIDEOTCAV_DECODE=inside` decodes in the calling process instead.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ from numpy.typing import NDArray
 from videotcav.errors import VideoError
 from videotcav.records import VideoInfo
 from videotcav.video.decode import Frames
+from videotcav.video.worker import LENGTH
 
 SLOWEST_ANSWER_SECONDS = 300.0
 _PIPE_BYTES = 2**20
 _LINUX_SET_PIPE_SIZE = 1031
 
 Answer = TypeVar("Answer")
+Space = TypeVar("Space", bytearray, memoryview)
 
 
 def is_wanted() -> bool:
@@ -146,18 +148,14 @@ class _Worker:
 
     def answer(self) -> tuple[dict[str, Any], NDArray[Any] | None]:
         """The next answer: facts, and an array where there is one."""
-        facts = json.loads(self._line())
+        (length,) = LENGTH.unpack(self._read(bytearray(LENGTH.size)))
+        facts = json.loads(self._read(bytearray(length)))
         self.is_idle = not facts.get("more", False)
         if "shape" not in facts:
             return facts, None
         array = np.empty(facts["shape"], dtype=facts["dtype"])
-        left = array.data.cast("B") if array.size else memoryview(b"")
-        while len(left):
-            self._wait()
-            count = self._output.readinto(left)
-            if not count:
-                raise self._death()
-            left = left[count:]
+        if array.size:
+            self._read(array.data.cast("B"))
         return facts, array
 
     def end(self) -> None:
@@ -168,15 +166,16 @@ class _Worker:
                 pipe.close()
         self._process.wait()
 
-    def _line(self) -> bytes:
-        line = bytearray()
-        while not line.endswith(b"\n"):
+    def _read(self, space: Space) -> Space:
+        """Fills the space; raises `_Died` where less comes."""
+        left = memoryview(space)
+        while left:
             self._wait()
-            byte = self._output.read(1)  # what follows the line belongs to the array
-            if not byte:
+            count = self._output.readinto(left)
+            if not count:
                 raise self._death()
-            line += byte
-        return bytes(line)
+            left = left[count:]
+        return space
 
     def _wait(self) -> None:
         ready = select.poll()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import sys
 from collections.abc import Iterator
 from functools import lru_cache
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from videotcav.errors import VideoError
 from videotcav.video.decode import Decoder
 
+LENGTH = struct.Struct(">I")
 Answer = tuple[dict[str, Any], NDArray[Any] | None]
 
 
@@ -108,15 +110,15 @@ def _state(path: Path) -> list[int] | None:
 
 
 def _write(answers: BinaryIO, facts: dict[str, Any], array: NDArray[Any] | None) -> None:
-    if array is None:
-        answers.write(json.dumps(facts).encode() + b"\n")
-        return
-    array = np.ascontiguousarray(array)
-    header = facts | {"shape": array.shape, "dtype": array.dtype.str}
-    answers.write(json.dumps(header).encode() + b"\n")
-    left = array.data.cast("B") if array.size else memoryview(b"")
-    while len(left):
-        left = left[answers.write(left) :]
+    parts = []
+    if array is not None:
+        facts = facts | {"shape": array.shape, "dtype": array.dtype.str}
+        if array.size:
+            parts.append(np.ascontiguousarray(array).data.cast("B"))
+    text = json.dumps(facts).encode()
+    for left in (memoryview(LENGTH.pack(len(text)) + text), *parts):
+        while left:
+            left = left[answers.write(left) :]  # noqa: PLW2901 - what is left of this part
 
 
 def _bound_memory() -> None:
