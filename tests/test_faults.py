@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from videotcav.engine.store import Store, scratch
+from videotcav.engine.run_store import scratch
+from videotcav.engine.store import Store
 from videotcav.runfolder import new_run_folder, write_manifest
 
 RUN = """

@@ -20,7 +20,8 @@ import numpy as np
 import torch
 from torch import nn
 from videotcav import shards
-from videotcav.engine.store import Store, scratch
+from videotcav.engine.run_store import scratch
+from videotcav.engine.store import Store
 from videotcav.measure import ClipFile, ClipReader, measure
 from videotcav.models.load import load_model
 from videotcav.records import ClipSpec, ModelCard

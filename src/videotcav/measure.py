@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from videotcav.engine.local import Engine, here, load_ahead
-from videotcav.engine.store import RowsLost, Store, held
+from videotcav.engine.run_store import held
+from videotcav.engine.store import RowsLost, Store
 from videotcav.engine.tiles import Matrix, Multiplier, grains, pairs_of_panels
 from videotcav.errors import NotEnoughData, StoreError, VideosError
 from videotcav.explain.gram import Gram

@@ -26,7 +26,8 @@ from torch import Tensor
 
 from videotcav.declaration import declaration, hypotheses, hypothesis_problems, outcomes
 from videotcav.engine.local import Engine, here
-from videotcav.engine.store import Store, scratch
+from videotcav.engine.run_store import scratch
+from videotcav.engine.store import Store
 from videotcav.errors import ClassNotFound, LayerNotFound, ModelError
 from videotcav.explain.analyse import answers, refuse_untestable
 from videotcav.explain.design import ConceptRows, Design, Group

@@ -20,7 +20,8 @@ from campaign.damage import Rng
 from campaign.videos import encoded, pictures
 from videotcav.audit import audit
 from videotcav.compare import compare
-from videotcav.engine.store import Store, scratch
+from videotcav.engine.run_store import scratch
+from videotcav.engine.store import Store
 from videotcav.errors import VideotcavWarning
 from videotcav.measure import Batch, Measured, measure
 from videotcav.models.load import load_model

@@ -11,7 +11,8 @@ from fsspec.implementations.memory import MemoryFileSystem
 from moto.server import ThreadedMotoServer
 from safetensors.numpy import load_file
 
-from videotcav.engine.store import BLOCK_COLUMNS, RowsLost, Shelf, Store, StoredRows, held, scratch
+from videotcav.engine.run_store import held, scratch
+from videotcav.engine.store import BLOCK_COLUMNS, RowsLost, Shelf, Store, StoredRows
 from videotcav.errors import MissingExtra, StoreError, VideotcavWarning
 
 RECIPE = {"model": "a", "layer": "features.2"}

@@ -51,7 +51,7 @@ def make_clips(
             continue
         kept[clip_id] = f"{made.fingerprint:048x}"
         hashes[clip_id] = made.fingerprint
-        coded = made.code(workshop.temporary)
+        coded = made.code(workshop.temporary).coded
         records.extend(_put(coded, candidate, clip_id=clip_id, concept=concept, job=job, workshop=workshop))
     outcome = Outcome(
         video=job.name,

@@ -43,26 +43,16 @@ class Coded(NamedTuple):
 
 @dataclass(frozen=True)
 class Made:
-    """What a candidate would become; `fingerprint` is None, and nothing is shown, where all its frames are blurred.
-
-    In another process it holds coded clips and no pixels.
-    """
+    """What a candidate would become, as pixels or coded; `fingerprint` is None where all its frames are blurred."""
 
     fingerprint: int | None
     frames_per_second: float
     shown: Mapping[Kind, Shown] = field(default_factory=dict)
     coded: Mapping[Kind, Coded] = field(default_factory=dict)
 
-    def __reduce__(self) -> tuple[object, ...]:
-        with tempfile.TemporaryDirectory(prefix="videotcav-") as folder:
-            coded = {**self.coded, **self.code(Path(folder))}
-        return Made, (self.fingerprint, self.frames_per_second, {}, coded)
-
-    def code(self, folder: Path) -> Mapping[Kind, Coded]:
-        """The clips as files; they are written in the folder, which must exist, on the way."""
-        if self.coded:
-            return self.coded
-        path, coded = folder / "clip.mp4", {}
+    def code(self, folder: Path) -> Made:
+        """The same, coded; files are written in the folder on the way."""
+        path, coded = folder / "clip.mp4", dict(self.coded)
         for kind, shown in self.shown.items():
             write_video(
                 path,
@@ -74,7 +64,7 @@ class Made:
             height, width = shown.pixels.shape[1:3]
             coded[kind] = Coded(path.read_bytes(), shown.order, width, height)
             path.unlink()
-        return coded
+        return Made(self.fingerprint, self.frames_per_second, coded=coded)
 
 
 def versions(
@@ -148,19 +138,20 @@ class Cutter:
 
     def __call__(self, jobs: Iterable[Job]) -> Iterator[Seen]:
         """Each job with the detections of all its frames, and with clips in `made`."""
-        for seen in self.watcher(jobs):
-            yield seen if seen.damage is not None else self._made(seen)
+        with tempfile.TemporaryDirectory(prefix="videotcav-") as folder:
+            for seen in self.watcher(jobs):
+                yield seen if seen.damage is not None else seen._replace(made=self._made(seen, Path(folder)))
 
-    def _made(self, seen: Seen) -> Seen:
+    def _made(self, seen: Seen, folder: Path) -> dict[str, Made]:
         made: dict[str, Made] = {}
         wanted = {label: concept for concept, labels in self.labels.items() for label in labels}
         tracks = tracks_of(seen.found, recipe=self.recipe, labels=wanted, cuts=seen.cuts)
         for concept in seen.job.concepts:
             good, _ = worthy([track for track in tracks if track.label in self.labels[concept]], self.recipe)
-            made |= self._best(seen, good)
-        return seen._replace(made=made)
+            made |= self._best(seen, good, folder)
+        return made
 
-    def _best(self, seen: Seen, good: Sequence[Candidate]) -> dict[str, Made]:
+    def _best(self, seen: Seen, good: Sequence[Candidate], folder: Path) -> dict[str, Made]:
         room = self.recipe.max_clips_per_source or len(good)
         seen = seen.holding(frame for candidate in good[:room] for frame in candidate.frames)
         made: dict[str, Made] = {}
@@ -172,7 +163,7 @@ class Cutter:
             if one.fingerprint is None:
                 made[name] = one
             elif nearest(one.fingerprint, fingerprints.items())[1] >= self.recipe.min_hash_distance:
-                made[name] = one
+                made[name] = one.code(folder)
                 fingerprints[name] = one.fingerprint
         return made
 
