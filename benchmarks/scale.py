@@ -23,6 +23,7 @@ from videotcav.measure import ClipFile, ClipReader, measure, reading_rate
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec, ModelCard
+from videotcav.shards import clips_a_pass
 
 SIZES = (48, 96, 192)
 REPEATS_OF_SIZES = 5
@@ -115,20 +116,38 @@ def against_the_model(clips: int) -> dict[str, object]:
 
 
 def peak(clips: int, width: int) -> dict[str, float]:
-    """Peak resident memory of such a study in a process of its own, before it begins and at its end."""
-    command = [sys.executable, __file__, "--alone", str(clips), str(width)]
-    told = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - this script
-    found: dict[str, float] = json.loads(told.stdout)
-    return found
+    """Peak resident memory of such a study in a process of its own, and of one bare pass in another."""
+    found: list[dict[str, float]] = []
+    for what in ("--alone", "--one-pass"):
+        command = [sys.executable, __file__, what, str(clips), str(width)]
+        told = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - this script
+        found.append(json.loads(told.stdout))
+    whole, bare = found
+    return {**whole, "pass_bytes": bare["peak_bytes"] - bare["before_bytes"]}
 
 
-def alone(clips: int, width: int) -> None:
+def bare_pass(model: VideoModel) -> dict[str, float]:
+    """A forward and a backward pass of as many clips as a study passes at once, with nothing around them."""
+    kept: list[Tensor] = []
+    model.module.requires_grad_(False)
+    model.layer("wide").register_forward_hook(lambda _module, _inputs, output: kept.append(output.requires_grad_()))
+    spec = model.card.clip_spec
+    logits = model.module(torch.randn(clips_a_pass(model), 3, spec.frames, spec.height, spec.width))
+    torch.autograd.grad(logits[:, 0].sum(), kept)
+    return {}
+
+
+def alone(clips: int, width: int, *, one_pass: bool) -> None:
     """What the process that measures itself does."""
     torch.set_num_threads(1)
     model = wide_model(width)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     with tempfile.TemporaryDirectory() as folder:
-        taken = study(model, clips, ("wide",), Path(folder), memory_bytes=LITTLE_MEMORY_BYTES)
+        taken = (
+            bare_pass(model)
+            if one_pass
+            else study(model, clips, ("wide",), Path(folder), memory_bytes=LITTLE_MEMORY_BYTES)
+        )
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({"clips": clips, "width": width, "before_bytes": before, "peak_bytes": after, **taken}))
 
@@ -137,9 +156,10 @@ def main() -> None:
     """Runs the cells that are asked for."""
     parser = options(__doc__)
     parser.add_argument("--alone", nargs=2, type=int, metavar=("CLIPS", "WIDTH"), help="one run, in this process")
+    parser.add_argument("--one-pass", nargs=2, type=int, metavar=("CLIPS", "WIDTH"), help="one pass, in this process")
     arguments = parser.parse_args()
-    if arguments.alone:
-        alone(*arguments.alone)
+    if arguments.alone or arguments.one_pass:
+        alone(*(arguments.alone or arguments.one_pass), one_pass=not arguments.alone)
         return
     book = Book(__file__, "What studies cost as they grow", arguments)
     for title in book.wanted("cost model"):

@@ -64,12 +64,12 @@ panels of rows are multiplied a block of columns at a time; Gram blocks that do 
 
 Peak resident memory of runs of their own, `--memory` {budget}:
 
-| clips | activations a clip | rows in the store | before | peak | above the start |
-| ---: | ---: | ---: | ---: | ---: | ---: |
+| clips | activations a clip | rows in the store | before | peak | above the start | of it a bare pass |
+| ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 {memory}
 
 What still grows with the width of a row is the model's own pass: its clips' activations, their gradients, and what the
-network keeps for its backward pass.
+network keeps for its backward pass (taken alone in the last column).
 
 ## The cost model
 
@@ -196,7 +196,7 @@ def memory_row(run: dict[str, Any]) -> str:
     """One run's line of the memory table."""
     above = size(run["peak_bytes"] - run["before_bytes"])
     shown = [size(run[name]) for name in ("bytes_written", "before_bytes", "peak_bytes")]
-    return f"| {run['clips']:,} | {run['width']:,} | " + " | ".join([*shown, above]) + " |"
+    return f"| {run['clips']:,} | {run['width']:,} | " + " | ".join([*shown, above, size(run["pass_bytes"])]) + " |"
 
 
 def checked_row(runs: list[dict[str, Any]]) -> str:
