@@ -246,7 +246,7 @@ def _load(cells: Cells) -> Iterator[str]:
 
 def _apart(cells: Cells) -> Iterator[str]:
     yield "`benchmarks/decode_apart.py`: clips read by a worker and inside the calling process, by turns, one thread,"
-    yield "each clip from a file of its own; both on one core that others used too. Quartiles and medians."
+    yield "each clip from a file of its own; both on one core. Quartiles and medians."
     yield ""
     yield "| video | inside, ms a clip | apart, ms a clip | load |"
     yield "| --- | --- | --- | --- |"
