@@ -17,6 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from videotcav import shards
+from videotcav.concepts.detect import load_detector
+from videotcav.concepts.propose import propose
+from videotcav.concepts.recipe import Recipe
 from videotcav.engine.local import here
 from videotcav.engine.on_ray import OnRay
 from videotcav.engine.store import Store
@@ -26,6 +29,7 @@ from videotcav.models.load import load_model
 from videotcav.records import ClipSpec, ModelCard, Progress, silent
 from videotcav.shards import Clip
 from videotcav.torchvision_cpu import import_torchvision
+from videotcav.video.write import write_video
 
 pytest.importorskip("ray", reason="needs the extra 'ray'")
 pytestmark = pytest.mark.filterwarnings("ignore:`use_:DeprecationWarning")  # Ray Data looks at its own old settings
@@ -159,6 +163,29 @@ def test_with_a_node_killed_at_work_the_bits_are_those_of_this_process(
     lost = list(notes.glob(f"*@{doomed.node_id}"))
     assert len(lost) <= 4
     assert len(begun) == 26 + len(lost)
+
+
+def test_proposals_are_those_of_this_process(cluster: Any, tmp_path: Path) -> None:
+    """Videos are watched and cut there; the folder has the same bytes."""
+    (tmp_path / "videos").mkdir()
+    for number in range(2):
+        pixels = np.random.default_rng(number).integers(0, 255, (1, 48, 64, 3), dtype=np.uint8).repeat(8, axis=0)
+        write_video(tmp_path / "videos" / f"v{number}.mp4", pixels, frames_per_second=10)
+    (tmp_path / "regions.json").write_text('{"regions": {"corner": [4, 4, 36, 36]}}')
+    ask = partial(
+        propose,
+        tmp_path / "videos",
+        load_detector(tmp_path / "regions.json"),
+        labels=["corner"],
+        recipe=Recipe(frames_per_clip=8),
+    )
+    assert ask(tmp_path / "here").added == 2
+    ask(tmp_path / "there", engine=OnRay(address=cluster.address))
+    here_files, there_files = (
+        {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+        for folder in (tmp_path / "here", tmp_path / "there")
+    )
+    assert there_files == here_files
 
 
 def test_an_address_at_which_nobody_listens_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

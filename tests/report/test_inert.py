@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from report.elements import EVIL, Elements
+from videotcav.errors import RunFolderError
 from videotcav.records import Faithfulness, Standing
 from videotcav.report.comparison import write_comparison_page
 from videotcav.report.faithfulness import WORDS, write_faithfulness_page
@@ -85,3 +87,26 @@ def test_a_link_to_a_models_report_leads_into_the_folder(tmp_path: Path, run: st
     for link in links:
         assert link.startswith("./")
         assert not set(link) & set(":#?<> \"'")
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda folder, _: (folder / "manifest.json").write_text("[]"), "another kind of run"),
+        (lambda folder, facts: (folder / "manifest.json").write_text(json.dumps(facts)), "is damaged"),
+        (lambda folder, _: rewritten(folder, measure="a hunch"), "measures that are not known here (a hunch)"),
+        (lambda folder, _: rewritten(folder, clips="some"), "holds no measured maps"),
+    ],
+)
+def test_a_damaged_folder_of_maps_is_one_sentence(
+    tmp_path: Path, damage: Callable[[Path, dict[str, str]], object], says: str
+) -> None:
+    faithfulness(tmp_path, PLAIN)
+    damage(tmp_path, {"kind": "faithfulness"})
+    with pytest.raises(RunFolderError, match=re.escape(says)):
+        write_faithfulness_page(tmp_path)
+
+
+def rewritten(folder: Path, **changed: object) -> None:
+    rows = [row | changed for row in pq.read_table(folder / "results.parquet").to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "results.parquet")

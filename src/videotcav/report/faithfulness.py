@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeGuard
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
 from videotcav.errors import RunFolderError
 from videotcav.records import Faithfulness
@@ -149,8 +149,15 @@ def write_faithfulness_page(folder: Path) -> Path:
 
 
 def render(folder: Path) -> str:
-    """The whole page as HTML: one file that needs nothing else."""
+    """The whole page as HTML: one file that needs nothing else. Raises RunFolderError."""
     manifest, rows = _read(folder)
+    try:
+        return _rendered(folder, manifest, rows)
+    except UndefinedError as error:
+        raise RunFolderError(f"{folder / 'manifest.json'} is damaged ({error}); measure the maps again") from None
+
+
+def _rendered(folder: Path, manifest: dict[str, Any], rows: list[Faithfulness]) -> str:
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -238,12 +245,14 @@ def _is_number(value: float | None) -> TypeGuard[float]:
 def _read(folder: Path) -> tuple[dict[str, Any], list[Faithfulness]]:
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        table = pq.read_table(folder / "results.parquet")
-    except (OSError, ValueError, pa.ArrowInvalid) as error:
+        rows = [Faithfulness(**row) for row in pq.read_table(folder / "results.parquet").to_pylist()]
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise RunFolderError(f"{folder} holds no measured maps ({error}); make it: videotcav faithfulness") from None
-    if manifest.get("kind") != "faithfulness":
+    if not isinstance(manifest, dict) or manifest.get("kind") != "faithfulness":
         raise RunFolderError(f"{folder} is another kind of run; its page is written by: videotcav report")
-    return manifest, [Faithfulness(**row) for row in table.to_pylist()]
+    if strange := {row.measure for row in rows} - WORDS.keys():
+        raise RunFolderError(f"{folder} holds measures that are not known here ({', '.join(sorted(strange))})")
+    return manifest, rows
 
 
 def _uri(path: Path) -> str:
