@@ -386,6 +386,14 @@ def test_a_comparison_with_damaged_facts_is_one_sentence(tmp_path: Path, facts: 
         write_comparison_page(tmp_path)
 
 
+def test_a_mistake_of_the_one_model_bears_the_files_own_key(study_folder: Path) -> None:
+    study = study_folder / "study.toml"
+    study.write_text(study.read_text().replace(f"{MODULE}:build", f"{MODULE}:nothing"))
+    with pytest.raises(StudyFileError) as told:
+        load_studies(study)
+    assert [problem.split(":")[0] for problem in told.value.problems] == ["model"]
+
+
 def test_mistakes_of_all_models_are_told_at_once(study_folder: Path) -> None:
     study = study_folder / "study.toml"
     one = f'[model]\nname = "{MODULE}:build"\n'

@@ -20,7 +20,7 @@ from videotcav.records import Precision, Progress, Standing, silent
 from videotcav.report.comparison import write_comparison_page
 from videotcav.runfolder import MEDIA, RESULTS, free_run_folder, new_run_folder, write_manifest
 from videotcav.study import Study
-from videotcav.studyfile import models_named
+from videotcav.studyfile import model_keys
 
 RUNS = "models"
 
@@ -29,11 +29,11 @@ def load_studies(path: Path, *, device: str | None = None, precision: Precision 
     """The study with each of its models. Raises StudyFileError with the mistakes of all of them."""
     found: list[Study] = []
     problems: list[str] = []
-    for number in range(models_named(path)):
+    for number, key in enumerate(model_keys(path)):
         try:
             found.append(Study.from_file(path, device=device, precision=precision, model=number))
         except StudyFileError as error:
-            problems += [re.sub(r"^model(?=[.:])", f"models[{number}]", problem) for problem in error.problems]
+            problems += [re.sub(r"^model(?=[.:])", key, problem) for problem in error.problems]
     if problems:
         raise StudyFileError(path, dict.fromkeys(problems))
     return tuple(found)

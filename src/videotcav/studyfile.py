@@ -175,13 +175,14 @@ def read_study_file(
     return StudyText(path=path, text=text, study=study)
 
 
-def models_named(path: Path) -> int:
-    """How many models a study asks one question of: the tables `[[models]]`, or the one `[model]`."""
+def model_keys(path: Path) -> tuple[str, ...]:
+    """The tables of the models that a study asks one question of: of each of `[[models]]`, or of the one `[model]`."""
     try:
         models = tomllib.loads(path.read_text(encoding="utf-8")).get("models")
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return 1  # told when the file is read
-    return len(models) if isinstance(models, list) and models else 1
+        return ("model",)  # told when the file is read
+    several = models if isinstance(models, list) else ()
+    return tuple(f"models[{number}]" for number in range(len(several))) or ("model",)
 
 
 def _with_one_model(raw: dict[str, Any], number: int) -> dict[str, Any]:

@@ -65,6 +65,13 @@ def test_json_is_one_document_on_standard_output(
     assert names == ["0", "1", "2", "3"]
 
 
+def test_global_options_may_stand_behind_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], own_model: str
+) -> None:
+    assert videotcav(monkeypatch, "layers", own_model, "--json", "-q") == 0
+    assert len(json.loads(capsys.readouterr().out)) == 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -72,6 +79,7 @@ def test_json_is_one_document_on_standard_output(
         (["layers", "torchvison:swin3d_t"], "torchvision"),
         (["run", "nowhere.toml"], "nowhere.toml"),
         (["report", "nowhere"], "nowhere is not a folder"),
+        (["plan", "nowhere.toml"], "nowhere.toml"),
         (["run", "study.toml", "--workers", "2"], "--address, --workers and --gpus-per-worker are for --engine ray"),
         (["cam", "nowhere.mp4", "--model", "OWN", "--class", "yes", "-o", "x.mp4"], "nowhere.mp4: there is no such"),
         (["cam", "nowhere.mp4", "--model", "OWN", "--class", "yess", "-o", "x.mp4"], "closest: 'yes'"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -234,6 +235,14 @@ def test_folders_and_loops_among_shards_are_not_read(tmp_path: Path) -> None:
     (shelf / "folder.safetensors").mkdir()
     (shelf / "loop.safetensors").symlink_to(shelf / "loop.safetensors")
     assert "clip 0" in Store(tmp_path).shelf(RECIPE)
+
+
+def test_a_server_that_is_not_there_is_told_in_a_sentence() -> None:
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        place = f"ftp://127.0.0.1:{unheard.getsockname()[1]}/rows"
+        with pytest.raises(StoreError, match=f"the store {place} cannot be used: Connection refused"):
+            Store(place)
 
 
 def test_a_place_that_cannot_be_used_is_told_in_a_sentence(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from videotcav.report.run import RunResults
 
 INTERRUPTED, TERMINATED = 130, 143
+EVERYWHERE = ("--quiet", "-q", "--json", "--debug")
 
 app = typer.Typer(
     name="videotcav",
@@ -55,6 +56,7 @@ app.command()(paper)
 def main() -> None:
     """Runs the command line and turns errors into one sentence and an exit code."""
     debug = "--debug" in sys.argv
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in EVERYWHERE)  # before the command or behind it
     sys.path.append(str(Path.cwd()))  # a model may be the user's own package.module:build; last, so it hides nothing
     signal.signal(signal.SIGTERM, _end)
     try:

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from pydantic import ByteSize
 
 from videotcav.cli.console import parsed_bytes
 
 if TYPE_CHECKING:
     from videotcav.plan import Plan
 
-_SECONDS_PER_HOUR = 3600
+_SECONDS_PER_MINUTE, _SECONDS_PER_HOUR = 60, 3600
+_UNITS_FROM = 2  # of a larger unit
 
 
 def plan(
@@ -65,18 +67,25 @@ def plan(
 def _lines(made: Plan) -> list[str]:
     needs = [f"{'  ' if need.is_met else '✗ '}{need.sentence}" for need in made.needs]
     cost = made.cost
-    by_stage = ", ".join(f"{stage} {seconds / _SECONDS_PER_HOUR:.2g}" for stage, seconds in cost.seconds.items())
-    hours = sum(cost.seconds.values()) / _SECONDS_PER_HOUR
+    by_stage = ", ".join(f"{stage} {_duration(seconds)}" for stage, seconds in cost.seconds.items())
     return [
         f"{made.tests} tests in the declared family",
         *needs,
         *(f"  visible with a power of 80 %: ±{each.effect:.3g}, {each.question}" for each in made.visible),
         f"{cost.clips_forward} clips forward, {cost.clips_backward} of them backward",
-        f"about {hours:.2g} hours of one worker: {by_stage}",
+        f"about {_duration(sum(cost.seconds.values()))} of one worker: {by_stage}",
         f"{_size(cost.store_bytes)} of rows, {_size(cost.read_bytes)} read for {cost.operations:.1e} operations",
         f"{_size(cost.gram_bytes)} of inner products, {_size(cost.statistics_bytes)} of memory for the statistics",
     ]
 
 
+def _duration(seconds: float) -> str:
+    if seconds < _UNITS_FROM * _SECONDS_PER_MINUTE:
+        return f"{seconds:.2g} s"
+    if seconds < _UNITS_FROM * _SECONDS_PER_HOUR:
+        return f"{seconds / _SECONDS_PER_MINUTE:.0f} min"
+    return f"{seconds / _SECONDS_PER_HOUR:,.0f} h"
+
+
 def _size(count: float) -> str:
-    return f"{count / 2**30:.2g} GiB"
+    return ByteSize(count).human_readable(separator=" ")

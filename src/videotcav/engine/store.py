@@ -69,6 +69,8 @@ class Store:
             raise MissingExtra(error.name or "a package", extra=extra, purpose=f"--store {self.place}") from None
         except ValueError as error:
             raise StoreError(f"--store {self.place}: {error}; give a folder or a URL as s3://bucket/folder") from None
+        except Exception as error:  # some backends connect at once
+            raise self._unusable(error) from error
         if self.is_local:
             _sweep(Path(self.root))
 
@@ -125,10 +127,13 @@ class Store:
         except FileNotFoundError:
             raise
         except Exception as error:  # every backend has exceptions of its own
-            reason = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
-            if isinstance(error, OSError) and error.filename:
-                reason += f": {error.filename2 or error.filename}"
-            raise StoreError(f"the store {self.place} cannot be used: {reason}") from error
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> StoreError:
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
+        if isinstance(error, OSError) and error.filename:
+            reason += f": {error.filename2 or error.filename}"
+        return StoreError(f"the store {self.place} cannot be used: {reason}")
 
 
 class Shelf:
