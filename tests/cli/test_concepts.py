@@ -58,9 +58,11 @@ def test_from_videos_to_a_random_set(videos: Path, tmp_path: Path):
 
 def test_wrong_rules_are_named_with_those_that_exist(videos: Path, tmp_path: Path):
     words = ("propose", videos, "--detector", videos / "marks.json", "--label", "mark", "-o", tmp_path / "out")
-    with pytest.raises(ConceptError, match=r"min_siz: Extra inputs .*known are mode, fill"):
-        run(*words, "--rule", "min_siz=3")
-    with pytest.raises(ConceptError, match="mode: Input should be 'paper', 'window' or 'in-place'"):
+    with pytest.raises(ConceptError, match=r"min_side_pixel: unknown; closest: 'min_side_pixels'"):
+        run(*words, "--rule", "min_side_pixel=3")
+    with pytest.raises(ConceptError, match=r"zzz: unknown; known are mode, fill"):
+        run(*words, "--rule", "zzz=3")
+    with pytest.raises(ConceptError, match="mode: input should be 'paper', 'window' or 'in-place'"):
         run(*words, "--mode", "windows")
 
 

@@ -10,7 +10,7 @@ import typer
 from pydantic import ValidationError
 
 from videotcav.cli.engines import Address, CpusPerWorker, EngineOption, GpusPerWorker, Where, Workers, engine_of
-from videotcav.errors import ConceptError
+from videotcav.errors import ConceptError, closest
 
 concepts = typer.Typer(help="Concept sets from your own videos: detect, track, crop, twin.", no_args_is_help=True)
 
@@ -99,7 +99,9 @@ def show_command(
     text = []
     for one in found:
         sides = f", {one.smallest_side}–{one.largest_side} pixels" if one.largest_side else ""
-        text.append(f"{one.concept}: {one.candidates} candidates from {one.sources} sources{sides}")
+        text.append(
+            f"{one.concept}: {one.candidates} candidates from {one.sources} source{'s' * (one.sources != 1)}{sides}"
+        )
         if one.clips:
             text.append("  " + ", ".join(f"{count} {kind}" for kind, count in one.clips.items()))
         text.extend(f"  turned away: {count} {reason}" for reason, count in one.rejected.items())
@@ -175,8 +177,14 @@ def _recipe(*, mode: str, fill: str | None, frames: int, rules: list[str]) -> An
     try:
         return Recipe.model_validate(given)
     except ValidationError as error:
-        mistakes = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise ConceptError(f"the rules do not fit: {mistakes}; known are {', '.join(Recipe.model_fields)}") from None
+        mistakes = []
+        for one in error.errors():
+            key, says = ".".join(map(str, one["loc"])), one["msg"][0].lower() + one["msg"][1:]
+            if one["type"] == "extra_forbidden":
+                near = closest(key, Recipe.model_fields)
+                says = f"unknown; closest: {near}" if near else f"unknown; known are {', '.join(Recipe.model_fields)}"
+            mistakes.append(f"{key}: {says}")
+        raise ConceptError(f"the rules do not fit: {'; '.join(mistakes)}") from None
 
 
 def _lines(path: Path | None) -> tuple[str, ...] | None:
