@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -48,6 +47,7 @@ def compare(
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     batch_size: int | None = None,
     engine: Engine = here,
+    command: str = "",
     progress: Progress = silent,
 ) -> tuple[Path, tuple[Standing, ...]]:
     """The folder of the comparison and where each model stands, see `Standing`.
@@ -73,6 +73,7 @@ def compare(
                 memory_bytes=memory_bytes,
                 batch_size=batch_size,
                 engine=engine,
+                command=command,
                 progress=progress,
             )
             rows += standings(label, run.results, statistic=first.study.primary)
@@ -85,7 +86,7 @@ def compare(
             "kind": "comparison",
             "videotcav": version("videotcav"),
             "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "command": command,
             "question": first.study.question,
             "statistic": first.study.primary,
             "study": first.text,

@@ -17,7 +17,7 @@ STILL_AND_MOVING: tuple[Kind, ...] = ("spatial", "spatiotemporal", "frozen", "sh
 MOVING: tuple[Kind, ...] = ("spatiotemporal",)
 
 
-def run_demo(folder: Path, *, progress: Progress = silent) -> RunResults:
+def run_demo(folder: Path, *, command: str = "", progress: Progress = silent) -> RunResults:
     """The results of the study on the bundled scenes.
 
     `folder` gets the scenes, the concept clips cut from them, the study file, and the run folder `run`, which
@@ -25,7 +25,7 @@ def run_demo(folder: Path, *, progress: Progress = silent) -> RunResults:
     """
     study = render_demo(folder, progress=progress)
     cut_concepts(folder, progress=progress)
-    return Study.from_file(study).run(folder / "run", replace=True, progress=progress)
+    return Study.from_file(study).run(folder / "run", replace=True, command=command, progress=progress)
 
 
 def cut_concepts(folder: Path, *, progress: Progress = silent) -> None:

@@ -12,6 +12,7 @@ one process to another.
     │   ├── LayerNotFound     no such layer; the closest names are suggested
     │   ├── ClassNotFound     no such class; the closest names are suggested
     │   └── LayoutError       a layer's output cannot be folded into channel time height width
+    ├── OutputError           a file cannot be written, or what is there is not to be replaced
     ├── NotEnoughData         fewer clips or draws than the method can stand on; says the number needed
     ├── NumericalError        NaN or infinity, with the clip and the layer where it appeared
     ├── AuditError            results that are to be audited have none of the forms that are read
@@ -24,12 +25,23 @@ one process to another.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from functools import partial
 
 
 class VideotcavError(Exception):
-    """Base of every error that is raised on purpose; its text is fit to be shown to a user."""
+    """Base of every error that is raised on purpose; its text is fit to be shown to a user.
+
+    `hint` is what would help in the words of whoever called: the command line says its option.
+    """
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        self.hint = hint
+        super().__init__(masked(message))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), hint=self.hint), self.args
 
 
 class VideoError(VideotcavError):
@@ -93,6 +105,10 @@ class LayoutError(ModelError):
     """A layer's output cannot be folded into channel, time, height and width."""
 
 
+class OutputError(VideotcavError):
+    """A file cannot be written, or one that is there is not to be replaced."""
+
+
 class NotEnoughData(VideotcavError):
     """There are fewer clips, sources or draws than the method can stand on."""
 
@@ -134,6 +150,12 @@ class MissingExtra(VideotcavError):
 
 class VideotcavWarning(UserWarning):
     """Something was set right without help; its text is fit to be shown to a user."""
+
+
+def masked(text: str) -> str:
+    """The text without the user, the password and the query of any address in it."""
+    text = re.sub(r"(\w[\w+.-]*://)[^\s/@]+@", r"\1***@", text)
+    return re.sub(r"(\w[\w+.-]*://[^\s?#]*)[?#][^\s'\")]*", r"\1?***", text)
 
 
 def closest(name: str, known: Iterable[str], *, limit: int = 3) -> str:

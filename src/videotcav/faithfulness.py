@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import platform
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -113,6 +112,7 @@ def measure_faithfulness(
     settings: FaithfulnessSettings | None = None,
     examples: int = 2,
     skip_bad: bool = False,
+    command: str = "",
     progress: Progress = silent,
 ) -> tuple[Faithfulness, ...]:
     """Every measure of every method over the videos, also as a folder with a page that compares them.
@@ -128,6 +128,7 @@ def measure_faithfulness(
         settings: how the measures are taken.
         examples: clips to be shown under the map of every method.
         skip_bad: leave unreadable videos out and record it.
+        command: what the manifest says it was asked for with.
         progress: shows how far it is.
 
     Raises:
@@ -155,7 +156,7 @@ def measure_faithfulness(
         pq.write_table(pa.Table.from_pylist(per_clip), folder / PER_CLIP)
         pq.write_table(pa.Table.from_pylist([result.model_dump() for result in results]), folder / RESULTS)
         manifest = _manifest(reader, per_clip, layer=layer, target=target, methods=methods, settings=settings)
-        write_manifest(folder, manifest)
+        write_manifest(folder, manifest | {"command": command})
         write_faithfulness_page(folder)
     return results
 
@@ -284,7 +285,6 @@ def _manifest(
         "kind": "faithfulness",
         "videotcav": version("videotcav"),
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "versions": {
             "python": platform.python_version(),
             **{package: version(package) for package in ("torch", "torchvision", "numpy", "scipy", "av")},

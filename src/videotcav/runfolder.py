@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from videotcav.errors import RunFolderError
+from videotcav.outputs import short_name
 from videotcav.records import Declaration, Result
 
 MANIFEST = "manifest.json"
@@ -53,12 +54,12 @@ def new_run_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     """
     import fcntl  # noqa: PLC0415 - not on every system
 
-    if target.exists() and not (replace and (target / MANIFEST).is_file()):
+    if os.path.lexists(target) and not (replace and _is_run(target)):
         raise RunFolderError(f"{target} exists already; name another folder with -o, or remove it first")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)
-        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-partial-", dir=target.parent))
+        partial = Path(tempfile.mkdtemp(prefix=f".{short_name(target.name)}-partial-", dir=target.parent))
         lock = os.open(partial, os.O_RDONLY)  # a killed process gives it back
         fcntl.flock(lock, fcntl.LOCK_SH)
     except OSError as error:
@@ -83,6 +84,14 @@ def new_run_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
         os.close(lock)
 
 
+def _is_run(folder: Path) -> bool:
+    """Whether the tool wrote the folder: somebody else's may have a manifest.json too."""
+    try:
+        return "videotcav" in json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return False
+
+
 def _sweep(target: Path) -> None:
     """Removes what killed runs into `target` left, but never an earlier run that was moved aside.
 
@@ -96,7 +105,7 @@ def _sweep(target: Path) -> None:
 
 
 def _partials(target: Path) -> Iterator[Path]:
-    return target.parent.glob(f".{glob.escape(target.name)}-partial-*")
+    return target.parent.glob(f".{glob.escape(short_name(target.name))}-partial-*")
 
 
 def _is_held(folder: Path) -> bool:

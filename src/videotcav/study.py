@@ -10,7 +10,6 @@ import hashlib
 import platform
 import re
 import shutil
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -92,6 +91,7 @@ class Study:
         memory_bytes: int = DEFAULT_MEMORY_BYTES,
         batch_size: int | None = None,
         engine: Engine = here,
+        command: str = "",
         progress: Progress = silent,
     ) -> RunResults:
         """The results, which also lie in a run folder with a report.
@@ -105,6 +105,7 @@ class Study:
             memory_bytes: what inner products may take beside the model; the rest lies in files.
             batch_size: clips of a pass; see `videotcav.measure.measure`.
             engine: where passes run and rows are multiplied.
+            command: what the manifest says the run was asked for with.
             progress: shows how far the passes are.
 
         Raises:
@@ -145,7 +146,7 @@ class Study:
             media = [*_exemplars(inputs, folder / MEDIA), *self._overlays(inputs, folder / MEDIA, progress=progress)]
             write_results(folder, results)
             facts = declared | {"hypotheses": outcomes(self.file.study, results)} if declared else {}
-            write_manifest(folder, self._manifest(inputs, measured, media, reader) | facts)
+            write_manifest(folder, self._manifest(inputs, measured, media, reader) | {"command": command} | facts)
             write_report(folder)
         return read_run(target)
 
@@ -221,7 +222,6 @@ class Study:
         return {
             "videotcav": version("videotcav"),
             "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
             "question": study.question,
             "seed": study.seed,
             "versions": {

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from report.elements import EVIL, Elements
-from videotcav.errors import RunFolderError
+from videotcav.errors import OutputError, RunFolderError
 from videotcav.records import Result
 from videotcav.report import read_run, write_report
 from videotcav.report.words import score
@@ -202,7 +202,7 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(run_folder: Path, monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(RunFolderError, match="No space left"):
+    with pytest.raises(OutputError, match="No space left"):
         write_report(run_folder)
     assert (run_folder / "report.html").read_bytes() == before
     assert not list(run_folder.glob(".report*"))

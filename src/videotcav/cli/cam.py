@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from videotcav.cli.options import Device, ModelOption, PrecisionOption, Weights
+from videotcav.cli.console import command_line
+from videotcav.cli.options import Device, ModelOption, PrecisionOption, Replace, Weights
 from videotcav.errors import VideotcavError
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
     random: Annotated[Path | None, typer.Option(help="Folder of random clips, with --concept.")] = None,
     device: Device = None,
     precision: PrecisionOption = "fp32",
+    *,
+    replace: Replace = False,
 ) -> None:
     """Write a video that shows where and when the model looks (Grad-CAM and its relatives, or a concept's map)."""
     from videotcav.maps import write_maps  # noqa: PLC0415 - torch is slow to import
@@ -61,7 +64,14 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
         if concept is None or random is None or class_name is None or len(layer or ()) > 1:
             raise VideotcavError("a concept's map needs --concept, --random and --class, and one --layer at most")
         found = write_concept_map(
-            output, loaded, video, concept=concept, random=random, target=class_name, layer=layer[0] if layer else None
+            output,
+            loaded,
+            video,
+            concept=concept,
+            random=random,
+            target=class_name,
+            layer=layer[0] if layer else None,
+            replace=replace,
         )
         least = min((cluster.p for cluster in found.tests[0].clusters), default=1.0)
         facts = {"video": output, "layer": found.layer, "concept": found.concept, "smallest_p": least}
@@ -77,6 +87,7 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
         method=method,
         weights=weights_over,  # type: ignore[arg-type] # checked there
         pixel_settings=PixelSettings(baseline=baseline),
+        replace=replace,
     )
     facts = {
         "video": output,
@@ -146,6 +157,7 @@ def faithfulness(  # noqa: PLR0917 - typer's parameters are options
         truths=truths,
         settings=FaithfulnessSettings(rise_masks=rise_masks, seed=seed),
         skip_bad=skip_bad,
+        command=command_line(),
         progress=context.obj.progress,
     )
     page = output / "report.html"

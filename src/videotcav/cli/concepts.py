@@ -10,6 +10,7 @@ import typer
 from pydantic import ValidationError
 
 from videotcav.cli.engines import Address, CpusPerWorker, EngineOption, GpusPerWorker, Where, Workers, engine_of
+from videotcav.cli.options import Replace
 from videotcav.errors import ConceptError, closest
 
 concepts = typer.Typer(help="Concept sets from your own videos: detect, track, crop, twin.", no_args_is_help=True)
@@ -44,6 +45,7 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
     ] = None,
     *,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and say so.")] = False,
+    replace: Replace = False,
     engine: EngineOption = Where.LOCAL,
     address: Address = None,
     workers: Workers = None,
@@ -65,6 +67,7 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
         sources=_sources(sources, source_column),
         overlay=overlay,
         skip_bad=skip_bad,
+        replace=replace,
         progress=context.obj.progress,
         engine=None if engine is Where.LOCAL else where,
     )
@@ -91,6 +94,8 @@ def show_command(
     context: typer.Context,
     folder: Folder,
     sheet: Annotated[Path | None, typer.Option(help="Contact sheet to write (png or jpg).")] = None,
+    *,
+    replace: Replace = False,
 ) -> None:
     """Say what a concept folder holds: counts, sizes, sources; and draw a contact sheet."""
     from videotcav.concepts.show import contact_sheet, summarise  # noqa: PLC0415 - slow to import
@@ -106,7 +111,7 @@ def show_command(
             text.append("  " + ", ".join(f"{count} {kind}" for kind, count in one.clips.items()))
         text.extend(f"  turned away: {count} {reason}" for reason, count in one.rejected.items())
     if sheet is not None:
-        contact_sheet(folder, sheet)
+        contact_sheet(folder, sheet, replace=replace)
         text.append(f"contact sheet: {sheet}")
     context.obj.result("\n".join(text), [one.model_dump(mode="json") for one in found])
 

@@ -7,10 +7,12 @@ piped or with `--quiet`.
 from __future__ import annotations
 
 import json
+import sys
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 import typer
@@ -18,7 +20,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from videotcav.errors import VideotcavWarning
+from videotcav.errors import VideotcavError, VideotcavWarning, masked
 
 T = TypeVar("T")
 
@@ -73,7 +75,9 @@ class Voice:
 
     def fail(self, error: Exception) -> None:
         """Why it did not work, in one sentence on standard error."""
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"error: {error}", markup=False, style="red")
+        option = f", or give --{error.hint}" if isinstance(error, VideotcavError) and error.hint else ""
+        text = f"error: {masked(str(error))}{option}"
+        Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False, style="red")
 
 
 def show_warnings(voice: Voice) -> None:
@@ -94,6 +98,11 @@ def show_warnings(voice: Voice) -> None:
             shown(message, category, filename, lineno, file, line)
 
     warnings.showwarning = show
+
+
+def command_line() -> str:
+    """What was typed, as a manifest may keep it: without the passwords of any address."""
+    return masked(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
 
 
 def parsed_bytes(text: str) -> int:

@@ -16,10 +16,10 @@ import typer
 from videotcav.cli.audit import audit
 from videotcav.cli.cam import cam, faithfulness
 from videotcav.cli.concepts import concepts
-from videotcav.cli.console import Voice, parsed_bytes, show_warnings
+from videotcav.cli.console import Voice, command_line, parsed_bytes, show_warnings
 from videotcav.cli.engines import Address, CpusPerWorker, EngineOption, GpusPerWorker, Where, Workers, engine_of
 from videotcav.cli.models import layers, models
-from videotcav.cli.options import BatchSize, Device, PrecisionOption
+from videotcav.cli.options import BatchSize, Device, PrecisionOption, Replace
 from videotcav.cli.paper import paper
 from videotcav.cli.plan import plan
 from videotcav.errors import VideotcavError
@@ -105,7 +105,7 @@ def demo(
     from videotcav.demo import run_demo  # noqa: PLC0415 - torch is slow to import
 
     voice: Voice = context.obj
-    _conclude(voice, run_demo(output, progress=voice.progress))
+    _conclude(voice, run_demo(output, command=command_line(), progress=voice.progress))
 
 
 @app.command()
@@ -154,6 +154,7 @@ def run(
         "memory_bytes": memory_bytes,
         "batch_size": batch_size,
         "engine": where,
+        "command": command_line(),
         "progress": voice.progress,
     }
     studies = load_studies(study, device=device, precision=precision)  # type: ignore[arg-type] # checked there
@@ -183,11 +184,13 @@ def planted_render(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Folder to write the scenes and the study file into.")],
     seed: Annotated[int, typer.Option(help="Seed of the scenes.")] = 0,
+    *,
+    replace: Replace = False,
 ) -> None:
     """Render the bundled scenes to video files, with their boxes and a study file."""
     from videotcav.planted.render import render_demo  # noqa: PLC0415 - torch is slow to import
 
-    render_demo(folder, seed=seed, progress=context.obj.progress)
+    render_demo(folder, seed=seed, replace=replace, progress=context.obj.progress)
     context.obj.result(str(folder / "study.toml"), {"study": folder / "study.toml"})
 
 
@@ -199,11 +202,21 @@ def planted_train(  # noqa: PLR0917 - as cam
     start: Annotated[Path | None, typer.Option(help="Weights of an earlier run to go on from.")] = None,
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 5000,
     peak_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 1.5e-3,
+    *,
+    replace: Replace = False,
 ) -> None:
     """Train the bundled model again."""
     from videotcav.planted.train import train  # noqa: PLC0415 - torch is slow to import
 
-    log = train(output, seed=seed, steps=steps, peak_rate=peak_rate, start=start, progress=context.obj.progress)
+    log = train(
+        output,
+        seed=seed,
+        steps=steps,
+        peak_rate=peak_rate,
+        start=start,
+        replace=replace,
+        progress=context.obj.progress,
+    )
     context.obj.result(f"{output}: held-out accuracy {log['accuracy']:.3f}", log)
 
 

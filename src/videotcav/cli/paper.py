@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from videotcav.cli.console import command_line
 from videotcav.cli.options import Device
 
 
@@ -41,6 +42,7 @@ def paper(  # noqa: PLR0917 - typer's parameters are options
         skip_bad=skip_bad,
         store=store,
         device=device,
+        command=command_line(),
         progress=context.obj.progress,
     )
     page = found.folder / "paper.html"

@@ -12,6 +12,7 @@ from videotcav.concepts.recipe import Recipe
 from videotcav.concepts.sets import ClipRecord
 from videotcav.concepts.watch import Job, Seen
 from videotcav.concepts.workshop import Outcome, Workshop
+from videotcav.outputs import refuse_overwriting
 from videotcav.records import Kind, Track
 
 
@@ -80,6 +81,7 @@ def _put(
     for kind, clip in coded.items():
         name = f"{concept}/{kind}/{clip_id}.mp4"
         unfinished, target = workshop.temporary / f"{clip_id}.mp4", workshop.folder / name
+        refuse_overwriting([target])
         unfinished.write_bytes(clip.content)
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished.replace(target)

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from videotcav.concepts.decisions import Candidate, Decision, Judgement, first_problem
 from videotcav.errors import ConceptError
+from videotcav.outputs import short_name
 
 DATABASE = "review.sqlite"
 
@@ -244,7 +245,7 @@ class Ledger:
 
 def _make(path: Path) -> None:
     """An empty review that appears whole or not at all; whoever else makes one at the same time may be first."""
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    draft = path.with_name(f".{short_name(path.name)}.{uuid.uuid4().hex}.part")
     try:
         with closing(sqlite3.connect(_uri(draft, "mode=rwc"), uri=True, isolation_level=None)) as database:
             database.executescript(_SCHEMA)

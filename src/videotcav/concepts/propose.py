@@ -24,6 +24,7 @@ from videotcav.concepts.track import tracks_of
 from videotcav.concepts.watch import Job, Seen, Watcher, in_order
 from videotcav.concepts.workshop import Outcome, Workshop
 from videotcav.errors import ConceptError, VideoError, VideosError, closest
+from videotcav.outputs import refuse_overwriting
 from videotcav.records import Progress, Record, VideoInfo, silent
 from videotcav.video.read import VideoFile
 
@@ -65,6 +66,7 @@ def propose(
     sources: Mapping[str, str] | None = None,
     overlay: Path | str | None = None,
     skip_bad: bool = False,
+    replace: bool = False,
     progress: Progress = silent,
     engine: Callable[[Cutter, Sequence[Job]], Iterable[Seen]] | None = None,
 ) -> Proposal:
@@ -73,8 +75,9 @@ def propose(
     `videos` are files, folders or patterns. `labels` are names of the detector, or map them to names of concepts;
     `"*"` stands for all other labels. `sources` maps file names (without ending) to what they were cut from, where
     several files come from one recording; by default each file is its own source. `overlay` is a folder for videos
-    that show the tracks, each held in memory whole while it is drawn. `engine` is where videos are decoded, detected in
-    and cut, in this process by default; clips are chosen here and in the order of the videos, as what is a duplicate
+    that show the tracks, each held in memory whole while it is drawn; a file there that the tool did not write is
+    replaced only with `replace`, and a video that is read never. `engine` is where videos are decoded, detected in and
+    cut, in this process by default; clips are chosen here and in the order of the videos, as what is a duplicate
     depends on what came before. The folder has the same bytes either way.
 
     Videos that the folder has already are not read again. Raises ConceptError, or VideosError that lists all
@@ -87,6 +90,8 @@ def propose(
     if bad and (not skip_bad or not infos):
         raise VideosError(bad)
     jobs = _jobs(infos, workshop, _labels_of(wanted), sources or {})
+    drawn = {job.name: Path(overlay) / f"{job.name}.mp4" for job in jobs} if overlay is not None else {}
+    refuse_overwriting(drawn.values(), inputs=[info.path for info in infos], replace=replace)
     watcher = Watcher(detector)
     watched = watcher(jobs) if engine is None else engine(Cutter(watcher, _labels_of(wanted), recipe), jobs)
     outcomes: list[Outcome] = []
@@ -97,8 +102,8 @@ def propose(
             mine = _labels_of(wanted)[concept]
             chosen = [track for track in tracks if track.label in mine]
             outcomes.append(make_clips(seen, concept, chosen, labels=mine, recipe=recipe, workshop=workshop))
-        if overlay is not None:
-            write_overlay(seen.job.info, tracks, Path(overlay) / f"{seen.job.name}.mp4")
+        if seen.job.name in drawn:
+            write_overlay(seen.job.info, tracks, drawn[seen.job.name])
 
     with workshop, ThreadPoolExecutor(1, thread_name_prefix="finish") as behind:
         under_way: Future[None] | None = None

@@ -12,6 +12,7 @@ import numpy as np
 
 from videotcav.concepts.sets import ClipRecord, read_records, write_records
 from videotcav.errors import ConceptError, NotEnoughData, closest
+from videotcav.outputs import short_name
 from videotcav.records import Kind, Record
 
 
@@ -94,7 +95,7 @@ def write_random_set(
         size=size,
         rng=np.random.default_rng(rng),
     )
-    unfinished = out.with_name(f".{out.name}.part")
+    unfinished = out.with_name(f".{short_name(out.name)}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
     write_records(
         unfinished, [_copy(record, place, unfinished, out) for _, clip in drawn for place, record in others[clip]]

@@ -15,8 +15,9 @@ from pathlib import Path
 from videotcav.concepts.agreement import Agreement, agreement, ratings
 from videotcav.concepts.decisions import Candidate, Decision, Standing, from_lines, standings, to_lines
 from videotcav.concepts.ledger import DATABASE, Ledger
-from videotcav.concepts.sets import ClipRecord, read_records, read_sets, replace_text
+from videotcav.concepts.sets import ClipRecord, read_records, read_sets
 from videotcav.errors import ConceptError
+from videotcav.outputs import refuse_overwriting, write_text
 from videotcav.records import KINDS, ConceptClip, ConceptSet, Record
 
 
@@ -218,10 +219,14 @@ def _clip_of(folder: Path, record: ClipRecord) -> ConceptClip:
 # --- files of decisions ----------------------------------------------------------------------------------------
 
 
-def export_decisions(folder: Path | str, path: Path | str) -> int:
-    """How many decisions were written to `path`, a row a line (JSONL)."""
+def export_decisions(folder: Path | str, path: Path | str, *, replace: bool = False) -> int:
+    """How many decisions were written to `path`, a row a line (JSONL).
+
+    A file that is there is replaced only where `replace` says so. Raises OutputError.
+    """
+    refuse_overwriting([Path(path)], replace=replace)
     rows = recorded(folder)
-    replace_text(Path(path), "".join(to_lines(rows)))
+    write_text(Path(path), "".join(to_lines(rows)))
     return len(rows)
 
 

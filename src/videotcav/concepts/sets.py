@@ -13,7 +13,6 @@ import datetime as dt
 import gc
 import itertools
 import json
-import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Literal, TypeVar
 from pydantic import ValidationError
 
 from videotcav.errors import ConceptError, closest
+from videotcav.outputs import write_text
 from videotcav.records import KINDS, ConceptClip, ConceptSet, Kind, Record
 
 METADATA = "metadata.jsonl"
@@ -123,7 +123,7 @@ def write_records(folder: Path | str, records: Iterable[ClipRecord]) -> None:
     """Replace the folder's table by these lines, ordered by file name; a reader sees the old table or the new one."""
     table = Path(folder) / METADATA
     lines = [record.model_dump_json() for record in sorted(records, key=lambda record: record.file_name)]
-    replace_text(table, "".join(f"{line}\n" for line in lines))
+    write_text(table, "".join(f"{line}\n" for line in lines))
 
 
 def accept(folder: Path | str, *, include: Collection[str] | None = None, when: str | None = None) -> int:
@@ -145,17 +145,6 @@ def accept(folder: Path | str, *, include: Collection[str] | None = None, when: 
     ]
     write_records(folder, after)
     return sum(before is not record for before, record in zip(records, after, strict=True))
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a file so that it is the old one or the new one, never a half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
 
 
 def read_as(record: type[AnyRecord], text: str | bytes, *, where: str) -> AnyRecord:

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from videotcav.concepts.sets import read_records, read_sets, uncollected
 from videotcav.concepts.workshop import outcomes_of
+from videotcav.errors import OutputError
+from videotcav.outputs import MARK, refuse_overwriting, whole_file
 from videotcav.records import ConceptClip, Record
 from videotcav.video.read import read_all
 
@@ -65,11 +68,20 @@ def summarise(folder: Path | str) -> list[ConceptSummary]:
     return summaries
 
 
-def contact_sheet(folder: Path | str, path: Path | str, *, columns: int = 4, most: int = 40) -> int:
+def contact_sheet(
+    folder: Path | str, path: Path | str, *, columns: int = 4, most: int = 40, replace: bool = False
+) -> int:
     """How many clips the picture at `path` shows: first, middle and last frame of up to `most` clips a concept.
 
-    Shown are dynamic clips where there are any, spread evenly over the sources.
+    Shown are dynamic clips where there are any, spread evenly over the sources. A picture that the tool did not write
+    is replaced only where `replace` says so. Raises OutputError.
     """
+    path = Path(path)
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise OutputError(f"{path}: a contact sheet is a picture: end it in .png or .jpg")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: cannot be written: there is no folder {path.parent}; make it first")
+    refuse_overwriting([path], replace=replace)
     rows: list[tuple[str, list[ConceptClip]]] = []
     sets = {(one.concept, one.kind): one.clips for one in read_sets(folder)}
     for concept in sorted({concept for concept, _ in sets}):
@@ -94,7 +106,13 @@ def contact_sheet(folder: Path | str, path: Path | str, *, columns: int = 4, mos
                 sheet.paste(picture, (left + place * _CELL, y))
             pen.text((left, y + _CELL + 2), clip.id[:50], fill="#444", font=small)
         top += -(-len(shown) // columns) * line
-    sheet.save(path, quality=85)
+    with whole_file(path) as unfinished:
+        if path.suffix.lower() == ".png":
+            said = PngInfo()
+            said.add_text("Comment", MARK)
+            sheet.save(unfinished, format="png", pnginfo=said)
+        else:
+            sheet.save(unfinished, format="jpeg", quality=85, comment=MARK)
     return sum(len(clips) for _, clips in rows)
 
 

@@ -18,8 +18,9 @@ from typing import Self
 
 from videotcav.concepts.detect import Detector
 from videotcav.concepts.recipe import Recipe
-from videotcav.concepts.sets import ClipRecord, as_json, read_as, read_records, replace_text, write_records
+from videotcav.concepts.sets import ClipRecord, as_json, read_as, read_records, write_records
 from videotcav.errors import ConceptError
+from videotcav.outputs import write_text
 from videotcav.records import Record
 
 _STATE = ".propose"  # a leading dot keeps it out of sight of Hugging Face datasets
@@ -91,7 +92,7 @@ class Workshop:
         self._begun = True
         shutil.rmtree(self.temporary, ignore_errors=True)
         self.temporary.mkdir(parents=True)
-        replace_text(self._state / "recipe.json", json.dumps(self._rules, indent=1) + "\n")
+        write_text(self._state / "recipe.json", json.dumps(self._rules, indent=1) + "\n")
 
     def name_of(self, path: Path, sha256: str) -> str:
         """The name of a video in this folder: its stem, with a piece of its hash where another video has it already."""
@@ -116,7 +117,7 @@ class Workshop:
     def finish(self, outcome: Outcome) -> None:
         """Write down that all clips of this outcome are in place."""
         target = self._state / "done" / outcome.video / f"{outcome.concept}.json"
-        replace_text(target, outcome.model_dump_json(indent=1) + "\n")
+        write_text(target, outcome.model_dump_json(indent=1) + "\n")
         self.outcomes[outcome.video, outcome.concept] = outcome
 
     def of(self, concept: str) -> Iterator[Outcome]:

@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from videotcav.engine.rows import Rows
-from videotcav.errors import VideoError
+from videotcav.errors import OutputError
 from videotcav.explain.cam import upsample
 from videotcav.explain.cav import ridge, spread
 from videotcav.explain.concept_map import ClusterTest, Directions, cluster_test, concept_directions
 from videotcav.explain.draws import Clips as ClipRows
 from videotcav.explain.gram import gram
 from videotcav.maps.compute import last_spatial_layer
-from videotcav.maps.files import whole_file
 from videotcav.maps.sheet import Strip, contact_sheet
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import volumes
+from videotcav.outputs import MARK, refuse_overwriting, whole_file
 from videotcav.records import KINDS, Clip, Record
 from videotcav.video.clips import Clips, read_clips, to_source
 from videotcav.video.overlay import overlay_heatmap
@@ -176,13 +176,15 @@ def write_concept_map(
     target: str,
     layer: str | None = None,
     settings: ConceptMapSettings | None = None,
+    replace: bool = False,
 ) -> ConceptMaps:
     """The map of one concept on a clip of `video`, also written to `path` as a contact sheet (.png).
 
     `concept` and `random` are folders of clips, each clip spread over the model's frames. Raises as `concept_maps`.
     """
     if path.suffix.lower() != ".png" or not path.parent.is_dir():
-        raise VideoError(path, "a concept's map is written as a contact sheet: end it in .png, in a folder that exists")
+        raise OutputError(f"{path}: a concept's map is a contact sheet: end it in .png, in a folder that exists")
+    refuse_overwriting([path], inputs=[video], replace=replace)
     spec = model.card.clip_spec
     found = concept_maps(
         model,
@@ -195,7 +197,7 @@ def write_concept_map(
         settings=settings,
     )
     with whole_file(path) as unfinished:
-        found.figure().savefig(unfinished, format="png", metadata={"Software": None})
+        found.figure().savefig(unfinished, format="png", metadata={"Software": None, "Comment": MARK})
     return found
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import shutil
+import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,13 +14,14 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from videotcav.errors import MissingExtra, VideoError
+from videotcav.errors import MissingExtra, OutputError
 from videotcav.explain.cam import Over, temporal_profile
 from videotcav.maps.compute import PixelSettings, check_layers, stream_maps
 from videotcav.maps.sheet import Strip, contact_sheet
 from videotcav.maps.view import ClipMaps
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits
+from videotcav.outputs import MARK, refuse_overwriting, short_name, whole_file
 from videotcav.video.clips import Clips, read_clip
 from videotcav.video.overlay import labelled, overlay_heatmap
 from videotcav.video.read import Frames, read_frames
@@ -53,6 +55,7 @@ def write_maps(
     method: str = "grad-cam",
     weights: Over = "clip",
     pixel_settings: PixelSettings | None = None,
+    replace: bool = False,
 ) -> ClipMaps:
     """The maps of a clip of `video`, also written to `path` as its ending says.
 
@@ -68,8 +71,14 @@ def write_maps(
         method: `grad-cam`, `grad-cam++`, `hirescam`, `layercam`, `eigencam` or `rise`.
         weights: whether a channel's weight holds for the clip or for each time step.
         pixel_settings: for a method that reads pixels.
+        replace: a file at `path` that the tool did not write may be replaced.
+
+    Raises:
+        OutputError: `path` cannot be written, is the video itself, or is somebody else's file.
     """
     write = writer_for(path)
+    if path.suffix.lower() != ".zarr":
+        refuse_overwriting([path], inputs=[video], replace=replace)
     layers = check_layers(model, layers, method=method)
     indices = [model.class_index(name) for name in classes]
     clip, pixels = read_clip(video, model.card.clip_spec)
@@ -83,11 +92,11 @@ def write_maps(
 
 
 def writer_for(path: Path) -> Callable[[Path, ClipMaps], None]:
-    """The function that writes files with this ending. Raises VideoError for an unknown one, or no such folder."""
+    """The function that writes files with this ending. Raises OutputError for an unknown one, or no such folder."""
     if path.suffix.lower() not in WRITERS:
-        raise VideoError(path, f"is not a kind of file that maps can be written to; end it in {', '.join(WRITERS)}")
+        raise OutputError(f"{path} is not a kind of file that maps can be written to; end it in {', '.join(WRITERS)}")
     if not path.parent.is_dir():
-        raise VideoError(path, f"cannot be written: there is no folder {path.parent}; make it first")
+        raise OutputError(f"{path}: cannot be written: there is no folder {path.parent}; make it first")
     return WRITERS[path.suffix.lower()]
 
 
@@ -105,7 +114,13 @@ def _gif(path: Path, maps: ClipMaps) -> None:
     first, *others = [page.quantize(palette=palette, dither=Image.Dither.NONE) for page in pages]
     with whole_file(path) as unfinished:
         first.save(
-            unfinished, format="gif", save_all=True, append_images=others, duration=round(1000 / _rate(maps)), loop=0
+            unfinished,
+            format="gif",
+            save_all=True,
+            append_images=others,
+            duration=round(1000 / _rate(maps)),
+            loop=0,
+            comment=MARK.encode(),
         )
 
 
@@ -116,12 +131,15 @@ def _png(path: Path, maps: ClipMaps) -> None:
         strips.append(Strip(caption=f"{caption} · {maps.method}", frames=frames, profile=profile))
     with whole_file(path) as unfinished:
         sheet = contact_sheet(strips, timestamps=maps.clip.timestamps, note=maps.scale_note)
-        sheet.savefig(unfinished, format="png", metadata={"Software": None})
+        sheet.savefig(unfinished, format="png", metadata={"Software": None, "Comment": MARK})
 
 
 def _npz(path: Path, maps: ClipMaps) -> None:
-    with whole_file(path) as unfinished, unfinished.open("wb") as file:
-        np.savez_compressed(file, **_arrays(maps))  # type: ignore[arg-type] # numpy's stub takes keywords for flags
+    with whole_file(path) as unfinished:
+        with unfinished.open("wb") as file:
+            np.savez_compressed(file, **_arrays(maps))  # type: ignore[arg-type] # numpy's stub takes keywords for flags
+        with zipfile.ZipFile(unfinished, "a") as archive:
+            archive.comment = MARK.encode()
 
 
 def _zarr(path: Path, maps: ClipMaps) -> None:
@@ -130,12 +148,20 @@ def _zarr(path: Path, maps: ClipMaps) -> None:
     except ImportError:
         raise MissingExtra("zarr", extra="zarr", purpose="Writing .zarr") from None
     if path.exists():
-        raise VideoError(path, "is there already; name a new store")
+        raise OutputError(f"{path} is there already; name a new store")
     arrays = _arrays(maps)
-    group = zarr.open_group(path, mode="w")
-    group.create_array("maps", data=arrays["maps"], chunks=(1, 1, *maps.values.shape[2:]))
-    group.create_array("timestamps", data=arrays["timestamps"])
-    group.attrs.update({name: value.tolist() for name, value in arrays.items() if name not in group})
+    # Aside first: a disk that fills leaves no half of a store, which the same command would then refuse.
+    aside = Path(tempfile.mkdtemp(prefix=f".{short_name(path.name)}-", dir=path.parent))
+    try:
+        group = zarr.open_group(aside / "store", mode="w")
+        group.create_array("maps", data=arrays["maps"], chunks=(1, 1, *maps.values.shape[2:]))
+        group.create_array("timestamps", data=arrays["timestamps"])
+        group.attrs.update({name: value.tolist() for name, value in arrays.items() if name not in group})
+        (aside / "store").rename(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _arrays(maps: ClipMaps) -> dict[str, np.ndarray]:
@@ -179,16 +205,3 @@ def _film(maps: ClipMaps) -> Frames:
 def _rate(maps: ClipMaps) -> float:
     times = maps.clip.timestamps
     return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 1.0
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A name to write under; the file takes its own name when it is complete."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield unfinished
-        unfinished.replace(path)
-    except OSError as error:
-        raise VideoError(path, f"cannot be written ({error.strerror or error})") from None
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -11,7 +11,6 @@ paper/
 from __future__ import annotations
 
 import datetime as dt
-import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -51,6 +50,7 @@ def run_paper(
     replace: bool = False,
     store: Path | str | None = None,
     device: str | None = None,
+    command: str = "",
     progress: Progress = silent,
 ) -> PaperResults:
     """The study under the published protocol, and the folder `output` with its figures.
@@ -64,6 +64,7 @@ def run_paper(
         replace: an earlier paper folder at `output` is replaced when the new one is complete.
         store: where what the passes produce is kept for other studies.
         device: where passes run.
+        command: what the manifest says it was asked for with.
         progress: shows how far it is.
 
     Raises:
@@ -75,10 +76,10 @@ def run_paper(
     protocol.refuse_too_little(inputs)
     asked = protocol.paper_study(given, inputs, class_name=class_name)
     with new_run_folder(Path(output), replace=replace) as folder:
-        run = asked.run(folder / RUN, skip_bad=skip_bad, store=store, progress=progress)
+        run = asked.run(folder / RUN, skip_bad=skip_bad, store=store, command=command, progress=progress)
         inputs = inputs.without(run.manifest.left_out)
         facts = _facts(given, asked, inputs, run, media=folder / MEDIA, truths=truths or Truths(), progress=progress)
-        write_manifest(folder, facts.model_dump(mode="json"))
+        write_manifest(folder, facts.model_dump(mode="json") | {"command": command})
         write_paper(folder)
     return read_paper(Path(output))
 
@@ -115,7 +116,6 @@ def _facts(
     return PaperFacts(
         videotcav=version("videotcav"),
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        command=" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         class_name=name,
         concepts=tuple(dict.fromkeys(each.concept for each in inputs.concepts)),
         layers=asked.layers,

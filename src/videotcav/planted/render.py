@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from videotcav.outputs import MARK, refuse_overwriting, write_text
 from videotcav.planted.factors import DISTRACTORS, MOTIONS, SHAPES, Scene, sample_scene
 from videotcav.planted.model import FRAMES_PER_SECOND, FRAMES_PER_VIDEO
 from videotcav.planted.scenes import boxes, render
@@ -84,10 +85,15 @@ def render_demo(
     other_clips: int = 6,
     concept_sources: int = 30,
     random_sources: int = 120,
+    replace: bool = False,
     progress: Progress = silent,
 ) -> Path:
-    """The study file; it and all videos are written below `folder`. The same seed gives the same bytes."""
+    """The study file; it and all videos are written below `folder`. The same seed gives the same bytes.
+
+    Files of others are replaced only where `replace` says so. Raises OutputError.
+    """
     folder = Path(folder)
+    study = folder / "study.toml"
     films: list[tuple[Path, Scene]] = []
     for number, (motion, count) in enumerate((("swing", class_clips), ("slide", other_clips))):
         rng = np.random.default_rng([seed, _CLASSES, number])
@@ -97,17 +103,18 @@ def render_demo(
     concept = [swinging_racket(rng) for _ in range(concept_sources)]
     rng = np.random.default_rng([seed, _RANDOM])
     other = [anything_else(rng, number) for number in range(random_sources)]
+    texts = {study: f"# {MARK}: the bundled scenes\n{STUDY.format(seed=seed)}"}
     for name, sources in (("concepts_source", concept), ("random_source", other)):
         here = _named(folder / name, [source.scene for source in sources])
         films += here
-        (folder / name).mkdir(parents=True, exist_ok=True)
         sidecar = _sidecar((path.name, source) for (path, _), source in zip(here, sources, strict=True))
-        (folder / name / "boxes.json").write_text(json.dumps(sidecar) + "\n")
+        texts[folder / name / "boxes.json"] = json.dumps(sidecar) + "\n"
+    refuse_overwriting([*texts, *(path for path, _ in films)], replace=replace)
     with ThreadPoolExecutor(2) as pool:  # torch and the encoder both work outside Python's lock
         for _ in progress(pool.map(_film, films), "rendering", total=len(films)):
             pass
-    study = folder / "study.toml"
-    study.write_text(STUDY.format(seed=seed))
+    for path, text in texts.items():
+        write_text(path, text)
     return study
 
 
@@ -185,7 +192,7 @@ def _named(folder: Path, scenes: Sequence[Scene]) -> list[tuple[Path, Scene]]:
     return [(folder / f"{folder.name}_{number:03}.mp4", scene) for number, scene in enumerate(scenes)]
 
 
-def _sidecar(sources: Iterable[tuple[str, Source]]) -> dict[str, list[dict[str, Any]]]:
+def _sidecar(sources: Iterable[tuple[str, Source]]) -> dict[str, Any]:
     """Boxes in the form of TAO and COCO-VID: bbox is left, top, width, height in pixels; indices count from 0."""
     categories = {name: number for number, name in enumerate((*SHAPES, *DISTRACTORS), start=1)}
     videos: list[dict[str, Any]] = []
@@ -223,6 +230,7 @@ def _sidecar(sources: Iterable[tuple[str, Source]]) -> dict[str, list[dict[str, 
                     }
                 )
     return {
+        "info": {"description": MARK},
         "videos": videos,
         "images": images,
         "annotations": annotations,

@@ -19,6 +19,7 @@ from scipy.stats import binomtest
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from videotcav.outputs import MARK, refuse_overwriting, whole_file, write_text
 from videotcav.planted.factors import MOTION, Rule, Scene, sample_scene, swap
 from videotcav.planted.model import CLIP_SPEC, FRAMES_PER_SECOND, FRAMES_PER_VIDEO, build
 from videotcav.planted.render import VIDEO_SIDE
@@ -49,6 +50,7 @@ def train(
     start: Path | None = None,
     held_out: int = 1000,
     rule: Rule = MOTION,
+    replace: bool = False,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """The log of a training run; the weights go to `output` (safetensors), the log beside it (json).
@@ -57,6 +59,7 @@ def train(
     full-sized pictures and without easy scenes.
     The held-out accuracy is that of scenes from an independent stream, written as H.264 files and read back.
     """
+    refuse_overwriting([output, output.with_suffix(".json")], inputs=[start] if start else [], replace=replace)
     torch.manual_seed(seed)
     classes = list(rule.classes)
     module = _fresh(classes=len(classes))
@@ -90,8 +93,11 @@ def train(
             recent = []
     module = mean.module.eval()
     output.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.contiguous() for name, tensor in module.state_dict().items()}, output)
+    with whole_file(output) as unfinished:
+        weights = {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
+        save_file(weights, unfinished, metadata={"from": MARK})
     log = {
+        "from": MARK,
         "rule": rule.name,
         "classes": classes,
         "seed": seed,
@@ -104,7 +110,7 @@ def train(
         "curve": curve,
         **evaluate(module, clips=held_out, rule=rule, rng=np.random.default_rng([seed, _HELD_OUT]), progress=progress),
     }
-    output.with_suffix(".json").write_text(json.dumps(log, indent=1) + "\n")
+    write_text(output.with_suffix(".json"), json.dumps(log, indent=1) + "\n")
     return log
 
 

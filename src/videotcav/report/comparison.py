@@ -8,10 +8,10 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from videotcav.outputs import write_text
 from videotcav.records import Standing, Statistic
 from videotcav.report.run import Facts, read_facts, read_rows
 from videotcav.report.sentences import unique
-from videotcav.report.whole import write_whole
 from videotcav.report.words import p_value
 
 PAGE = "report.html"
@@ -93,7 +93,7 @@ def write_comparison_page(folder: Path) -> Path:
         p_value=p_value,
     )
     page = folder / PAGE
-    write_whole(page, text)
+    write_text(page, text)
     return page
 
 

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
 from videotcav.errors import RunFolderError
+from videotcav.outputs import write_text
 from videotcav.records import Faithfulness
-from videotcav.report.whole import write_whole
 
 PAGE = "report.html"
 _HERE = Path(__file__).parent
@@ -144,7 +144,7 @@ def write_faithfulness_page(folder: Path) -> Path:
     Raises RunFolderError when it is not a folder of measured maps.
     """
     page = folder / PAGE
-    write_whole(page, render(folder))
+    write_text(page, render(folder))
     return page
 
 

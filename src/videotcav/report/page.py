@@ -10,12 +10,12 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from videotcav.outputs import write_text
 from videotcav.records import STATISTICS, Kind, Medium, Result, Statistic
 from videotcav.report import figures, sentences, words
 from videotcav.report.cautions import cautions
 from videotcav.report.hypotheses import hypothesis_answers
 from videotcav.report.run import RunResults, read_run
-from videotcav.report.whole import write_whole
 
 PAGE = "report.html"
 _HERE = Path(__file__).parent
@@ -47,7 +47,7 @@ def write_report(run: Path | str) -> Path:
     """
     results = read_run(run)
     page = results.folder / PAGE
-    write_whole(page, render(results))
+    write_text(page, render(results))
     return page
 
 

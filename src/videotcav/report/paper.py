@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from pydantic import ValidationError
 
 from videotcav.errors import RunFolderError
+from videotcav.outputs import write_text
 from videotcav.records import Result
 from videotcav.report import paper_bars, paper_frames, words
 from videotcav.report.paper_facts import DYNAMIC, STATIC, PaperFacts
 from videotcav.report.run import RunResults, read_run
-from videotcav.report.whole import write_whole
 
 PAGE = "paper.html"
 FIGURES = "figures"
@@ -111,7 +111,7 @@ def write_paper(folder: Path) -> Path:
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     page = folder / PAGE
-    write_whole(
+    write_text(
         page,
         environment.get_template("paper.html").render(
             paper=paper,

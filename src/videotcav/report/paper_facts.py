@@ -44,7 +44,7 @@ class PaperFacts(Record):
     kind: Literal["paper"] = "paper"
     videotcav: str
     created: str
-    command: str
+    command: str = ""
     class_name: str
     concepts: tuple[str, ...]
     layers: tuple[str, ...]

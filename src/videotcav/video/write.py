@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import av
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
-from videotcav.errors import VideoError
+from videotcav.errors import OutputError
+from videotcav.outputs import MARK, whole_file
 from videotcav.video.overlay import labelled, overlay_heatmap, side_by_side
 from videotcav.video.read import Frames
 
@@ -23,28 +23,25 @@ def write_video(
     """Writes uint8 frames (`time height width channel`) as H.264 mp4 (yuv420p, BT.709, index in front).
 
     Odd sizes grow by one repeated row or column. The file appears complete or not at all, and the same frames
-    give the same bytes. `crf` is x264's quality, from 0 (best) to 51. With `each_alone`
+    give the same bytes; a comment says who made it. `crf` is x264's quality, from 0 (best) to 51. With `each_alone`
     every frame is coded by itself at the fixed quantiser `crf`: a picture decodes to the same pixels wherever in a
-    video it stands. Raises `VideoError`.
+    video it stands. Raises OutputError.
     """
     path = Path(path)
     if frames.dtype != np.uint8 or frames.shape[3:] != (3,) or 0 in frames.shape:
-        raise VideoError(path, f"needs uint8 frames (time, height, width, 3), got {frames.dtype} {frames.shape}")
+        raise OutputError(f"{path}: needs uint8 frames (time, height, width, 3), got {frames.dtype} {frames.shape}")
     rate = Fraction(frames_per_second).limit_denominator(100_000) if 0 < frames_per_second < np.inf else Fraction(0)
     if not rate:
-        raise VideoError(path, f"cannot be written at {frames_per_second} frames per second; give a positive number")
+        raise OutputError(f"{path}: cannot be written at {frames_per_second} frames per second; give a positive number")
     if not path.parent.is_dir():
-        raise VideoError(path, f"cannot be written: there is no folder {path.parent}; make it first")
+        raise OutputError(f"{path}: cannot be written: there is no folder {path.parent}; make it first")
     height, width = frames.shape[1:3]
     even = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        _encode(unfinished, even, rate, crf, each_alone)
-        unfinished.replace(path)
-    except (av.error.FFmpegError, OSError) as error:
-        raise VideoError(path, f"cannot be written ({error.strerror or error})") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with whole_file(path) as unfinished:
+        try:
+            _encode(unfinished, even, rate, crf, each_alone)
+        except av.error.FFmpegError as error:
+            raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
 def _encode(path: Path, frames: Frames, rate: Fraction, crf: int, each_alone: bool) -> None:
@@ -56,6 +53,7 @@ def _encode(path: Path, frames: Frames, rate: Fraction, crf: int, each_alone: bo
     options = {**quality, **steady}
     container_options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with av.open(f"file:{path}", mode="w", format="mp4", options=container_options) as container:
+        container.metadata["comment"] = MARK
         stream = container.add_stream("libx264", rate=rate, options=options)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
