@@ -11,6 +11,7 @@ TAKES = {
     errors.VideoError: lambda: errors.VideoError("a.mp4", "is cut off"),
     errors.VideosError: lambda: errors.VideosError({"a.mp4": "is cut off", "b.mp4": "is empty"}),
     errors.StudyFileError: lambda: errors.StudyFileError("study.toml", ["seed: is missing", "layers: none"]),
+    errors.UnreadableText: lambda: errors.UnreadableText("a.csv", "is not CSV"),
     errors.MissingExtra: lambda: errors.MissingExtra("ray", extra="ray", purpose="--engine ray"),
 }
 

@@ -251,9 +251,14 @@ def test_a_full_disk_leaves_no_half_of_a_store_and_the_next_try_succeeds(
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     write_text(tmp_path / "a.txt", "old")
-    with pytest.raises(RuntimeError), whole_file(tmp_path / "a.txt") as unfinished:
-        unfinished.write_text("half")
-        raise RuntimeError
+
+    def half() -> None:
+        with whole_file(tmp_path / "a.txt") as unfinished:
+            unfinished.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half()
     assert (tmp_path / "a.txt").read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
 

@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import norm
 
 from videotcav.compare import compare, load_studies
-from videotcav.errors import ConceptError, NotEnoughData, RunFolderError, StudyFileError, VideosError
+from videotcav.errors import ConceptError, NotEnoughData, OutputError, RunFolderError, StudyFileError, VideosError
 from videotcav.measure import measure
 from videotcav.records import Declaration
 from videotcav.report.comparison import write_comparison_page
@@ -365,7 +365,7 @@ def test_several_models_are_asked_one_question_and_held_together(study_folder: P
     assert (folder / "report.html").read_text() == page
     (folder / "report.html").unlink()
     (folder / "report.html").mkdir()
-    with pytest.raises(RunFolderError, match=r"report.html cannot be written"):
+    with pytest.raises(OutputError, match=r"report.html: cannot be written"):
         write_comparison_page(folder)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow as pa
@@ -84,7 +83,6 @@ def compare(
         pq.write_table(pa.Table.from_pylist([row.model_dump() for row in rows]), folder / RESULTS)
         facts = {
             "kind": "comparison",
-            "videotcav": version("videotcav"),
             "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             "command": command,
             "question": first.study.question,

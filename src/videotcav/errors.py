@@ -6,6 +6,7 @@ one process to another.
     VideotcavError
     ├── VideoError            a video file cannot be read: names the file and the reason
     │   └── VideosError       several at once, each with its reason
+    ├── UnreadableText        a text file cannot be read, is too large, or is not what it should be
     ├── StudyFileError        mistakes in a study file, all of them in one message
     ├── ConceptError          a concept folder, a sidecar of boxes or a detector does not fit
     ├── ModelError            a model, a checkpoint or a device cannot be used
@@ -87,6 +88,17 @@ class StudyFileError(VideotcavError):
 
 class ConceptError(VideotcavError):
     """A concept folder, a sidecar of boxes, or a detector cannot be used."""
+
+
+class UnreadableText(VideotcavError):
+    """A text file cannot be read; `reason` says why, without the file's name."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        self.path, self.reason = str(path), reason
+        super().__init__(f"{path}: {reason}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.path, self.reason)
 
 
 class ModelError(VideotcavError):

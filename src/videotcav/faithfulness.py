@@ -34,7 +34,8 @@ from videotcav.models.passes import logits
 from videotcav.records import Clip, Faithfulness, Progress, Record, silent
 from videotcav.report.faithfulness import write_faithfulness_page
 from videotcav.runfolder import MEDIA, RESULTS, new_run_folder, write_manifest
-from videotcav.video.clips import find_videos, read_clip, to_source
+from videotcav.video.clips import read_clip, to_source
+from videotcav.video.find import find_videos
 from videotcav.video.overlay import overlay_heatmap
 from videotcav.video.read import Frames, VideoFile
 
@@ -283,7 +284,6 @@ def _manifest(
     clips = {row["clip"]: row for row in per_clip}
     return {
         "kind": "faithfulness",
-        "videotcav": version("videotcav"),
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "versions": {
             "python": platform.python_version(),

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 from videotcav.concepts.review import SetReview, reviewed_sets
-from videotcav.concepts.sets import METADATA, read_sets
-from videotcav.errors import ConceptError, StudyFileError, closest
+from videotcav.concepts.sets import METADATA
+from videotcav.errors import ConceptError, StudyFileError, UnreadableText, VideotcavError, closest
 from videotcav.measure import ClipFile
 from videotcav.records import KINDS, ConceptSet, Kind
 from videotcav.studyfile import SourcesSection, StudyText, class_videos
-from videotcav.video.clips import VIDEO_SUFFIXES
+from videotcav.video.find import videos_in
+from videotcav.video.sources import Sources, counted_pieces
 
 
 @dataclass(frozen=True)
 class Inputs:
     """Everything a study reads, in a fixed order; `reviews` says of each concept that people verified how they did.
 
-    `declared` are the study's groups: names of concepts or of sets.
+    `declared` are the study's groups: names of concepts or of sets. `remarks` are what a reader must know of them.
     """
 
     concepts: tuple[ConceptSet, ...]
@@ -28,6 +29,7 @@ class Inputs:
     classes: dict[str, tuple[ClipFile, ...]]
     reviews: dict[str, str]
     declared: dict[str, tuple[str, ...]]
+    remarks: tuple[str, ...] = ()
 
     @property
     def groups(self) -> list[tuple[str, tuple[str, ...]]]:
@@ -99,11 +101,11 @@ def gather(file: StudyText) -> Inputs:
         StudyFileError: the table of sources does not fit.
     """
     study, folder = file.study, file.folder
-    source_of = _source_lookup(study.sources, folder)
+    sources = _sources(study.sources, folder)
     concepts: list[ConceptSet] = []
     reviews: dict[str, SetReview] = {}
     for path in study.concepts.folders:
-        reviewed = reviewed_sets(folder / path)
+        reviewed = reviewed_sets(folder / path, sources=sources)
         twice = sorted(reviews.keys() & reviewed.reviews)
         if twice:
             raise ConceptError(f"{folder / path}: concept '{twice[0]}' is in another of the study's folders too")
@@ -121,15 +123,24 @@ def gather(file: StudyText) -> Inputs:
     if not used:
         raise ConceptError(f"{', '.join(map(str, study.concepts.folders))}: no clips of the kind {' or '.join(kinds)}")
     check_groups(study.groups, used)
+    random = _random_pool(folder / study.random.folder, sources, folder)
+    classes = {
+        name: tuple(_clip_file(path, sources, folder) for path in paths)
+        for name, paths in class_videos(study, folder).items()
+    }
+    try:
+        remarks = sources.remarks()
+    except VideotcavError as error:
+        raise StudyFileError(file.path, [f"sources.table: {error}"]) from None
+    if study.sources is None:
+        remarks += _pieces([*random, *(each for files in classes.values() for each in files)])
     return Inputs(
         concepts=used,
         declared=study.groups,
-        random=_random_pool(folder / study.random.folder, source_of),
-        classes={
-            name: tuple(ClipFile(path=path, source=source_of(path)) for path in paths)
-            for name, paths in class_videos(study, folder).items()
-        },
+        random=random,
+        classes=classes,
         reviews={name: review.sentence for name, review in reviews.items() if review.reviewed},
+        remarks=tuple(remarks),
     )
 
 
@@ -148,37 +159,95 @@ def check_groups(groups: Mapping[str, Sequence[str]], concepts: Sequence[Concept
                 raise ConceptError(f"groups.{group}: '{member}' {twice}; closest: {hint}")
 
 
-def _random_pool(folder: Path, source_of: Callable[[Path], str]) -> tuple[ClipFile, ...]:
-    if (folder / METADATA).is_file():
-        sets = read_sets(folder)
+def _random_pool(place: Path, sources: Sources, folder: Path) -> tuple[ClipFile, ...]:
+    """The clips of the random pool: of a folder with a table those that count, else all videos below it."""
+    if (place / METADATA).is_file():
+        sets = reviewed_sets(place, sources=sources).sets
         pool = tuple(ClipFile(path=clip.path, source=clip.source) for concept in sets for clip in concept.clips)
     else:
-        pool = tuple(ClipFile(path=path, source=source_of(path)) for path in _videos_below(folder))
+        pool = tuple(_clip_file(path, sources, folder) for path in videos_in(place, below=True))
     if not pool:
-        raise ConceptError(f"{folder}: the random pool holds no video; put unrelated clips there")
+        raise ConceptError(f"{place}: the random pool holds no video; put unrelated clips there")
     return pool
 
 
-def _source_lookup(section: SourcesSection | None, folder: Path) -> Callable[[Path], str]:
-    """What says the source of a file: the study's table, or else the file's own path."""
+def _clip_file(path: Path, sources: Sources, folder: Path) -> ClipFile:
+    """A file whose source is what the study's table says, or else its own path."""
+    own = str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+    return ClipFile(path=path, source=sources.of(path) or own)
+
+
+def _sources(section: SourcesSection | None, folder: Path) -> Sources:
     if section is None:
-        return lambda path: str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
-    table = folder / section.table
+        return Sources()
     try:
-        with table.open(newline="", encoding="utf-8") as lines:
-            rows = list(csv.DictReader((line.replace("\0", "") for line in lines), restval=""))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or "it is not CSV in UTF-8"
-        raise StudyFileError(table, [f"sources: the table cannot be read: {reason}"]) from None
-    wrong = [key for key in (section.file, section.source) if rows and key not in rows[0]]
-    if wrong or not rows:
-        found = ", ".join(filter(None, rows[0])) if rows else "no rows"
-        raise StudyFileError(
-            table, [f"sources: the table has no column {' and no '.join(wrong) or section.file}; found: {found}"]
+        return Sources.read(folder / section.table, file=section.file, source=section.source)
+    except UnreadableText as error:
+        raise StudyFileError(error.path, [f"sources: {error.reason}"]) from None
+
+
+def _pieces(files: Iterable[ClipFile]) -> Iterator[str]:
+    """A remark on files that look like pieces of longer videos, each of which counts as a source of its own."""
+    found = [*counted_pieces(file.path for file in files if file.view in (None, 0))]
+    if found:
+        pieces = sum(len(paths) for _, paths in found)
+        name, paths = found[0]
+        yield (
+            f"{pieces} files look like pieces of {len(found)} longer videos (as {paths[0].name} and {paths[1].name} of "
+            f"“{name.rstrip('_-. ')}”), yet each counts as a source of its own, so that intervals and tests are too "
+            'sure. Say what was cut from what: [sources] table = "sources.csv", with the columns file and source.'
         )
-    sources = {(table.parent / row[section.file]).resolve(): row[section.source] for row in rows}
-    return lambda path: sources.get(path.resolve(), str(path))
 
 
-def _videos_below(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+def overlaps(inputs: Inputs, digests: Mapping[Path, str]) -> list[str]:
+    """Remarks on clips of the same content in more than one place; `digests` are the hashes of the files.
+
+    Raises:
+        ConceptError: clips of a concept or of a class are in the random pool too, whatever they are called there.
+    """
+    pool = {digests[file.path]: file.path for file in inputs.random}
+    places = {
+        **{f"concept '{each.name}'": [clip.path for clip in each.clips] for each in inputs.concepts},
+        **{f"class '{name}'": [file.path for file in files] for name, files in inputs.classes.items()},
+    }
+    shared = {
+        place: pairs
+        for place, paths in places.items()
+        if (pairs := [(path, pool[digests[path]]) for path in dict.fromkeys(paths) if digests[path] in pool])
+    }
+    if shared:
+        listed = "; ".join(
+            f"{len(pairs)} of {place} (the first is {pairs[0][0]}, there called {pairs[0][1].name})"
+            for place, pairs in shared.items()
+        )
+        raise ConceptError(
+            f"the random pool holds clips that it is to be compared with: {listed}; take them out of the pool"
+        )
+    return [
+        *(
+            f"{len(again)} clips of {place} have the same content as others of it, the first is {again[0]}: they count "
+            "as several."
+            for place, paths in {**places, "the random pool": [file.path for file in inputs.random]}.items()
+            if (again := _again(dict.fromkeys(paths), digests))
+        ),
+        *_of_two(places, digests),
+    ]
+
+
+def _again(paths: Iterable[Path], digests: Mapping[Path, str]) -> list[Path]:
+    seen: set[str] = set()
+    again = []
+    for path in paths:
+        if digests[path] in seen:
+            again.append(path)
+        seen.add(digests[path])
+    return again
+
+
+def _of_two(places: Mapping[str, Sequence[Path]], digests: Mapping[Path, str]) -> Iterator[str]:
+    """Content that is in two of the places, but for the kinds of one concept, which show the same tracks."""
+    held = {place: {digests[path]: path for path in paths} for place, paths in places.items()}
+    for (one, first), (other, second) in combinations(held.items(), 2):
+        both = [first[digest] for digest in first if digest in second]
+        if both and one.partition("/")[0] != other.partition("/")[0]:
+            yield f"{len(both)} clips are in {one} and in {other}, the first is {both[0]}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,8 +11,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from videotcav.captum_form import CaptumConcept, captum_scores, clips_of
-from videotcav.concepts.sets import read_sets
-from videotcav.errors import ConceptError, HypothesisError
+from videotcav.concepts.review import reviewed_sets
+from videotcav.errors import ConceptError, HypothesisError, VideotcavWarning
 from videotcav.explain import draws
 from videotcav.explain.analyse import answers, refuse_untestable
 from videotcav.explain.design import ConceptRows, Design
@@ -23,6 +24,7 @@ from videotcav.models.model import VideoModel
 from videotcav.records import KINDS, ClipSpec, Kind, Outcome, Pooling, Progress, Result, Statistic, silent
 from videotcav.report.notebook_view import results_html, results_table_text
 from videotcav.video.clips import Clips, read_clips
+from videotcav.video.sources import as_sources
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,29 @@ class TcavResults:
         return results_html(self.results)
 
 
-def read_concepts(folder: Path | str, spec: ClipSpec, *, progress: Progress = silent) -> dict[str, Clips]:
-    """The accepted concept sets of a folder as clips, by `concept/kind`; a twin has the order of its tracks."""
+def read_concepts(
+    folder: Path | str,
+    spec: ClipSpec,
+    *,
+    sources: Mapping[Path | str, str] | Path | str | None = None,
+    progress: Progress = silent,
+) -> dict[str, Clips]:
+    """The accepted concept sets of a folder as clips, by `concept/kind`; a twin has the order of its tracks.
+
+    Clips count as in a study: what reviewers accepted, under the name that they gave it, and what was accepted unseen.
+    `sources` says what the clips, or the videos that they were cut from, come from, as for `read_clips`.
+    """
     clips = {}
-    for concept in read_sets(folder):
+    table = as_sources(sources)
+    for concept in reviewed_sets(folder, sources=table).sets:
         read = read_clips([clip.path for clip in concept.clips], spec, fit="stretch", progress=progress)
         records = tuple(
             record.model_copy(update={"source": clip.source})
             for record, clip in zip(read.records, concept.clips, strict=True)
         )
         clips[concept.name] = Clips(records=records, pixels=read.pixels)
+    for remark in table.remarks():
+        warnings.warn(remark, VideotcavWarning, stacklevel=2)
     return clips
 
 

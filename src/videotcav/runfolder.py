@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -163,5 +164,7 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     """
     results = folder / RESULTS
     facts = {"results_sha256": hashlib.sha256(results.read_bytes()).hexdigest()} if results.is_file() else {}
-    text = json.dumps({**manifest, **facts}, indent=1, ensure_ascii=False, default=str)
+    text = json.dumps(
+        {"videotcav": version("videotcav"), **manifest, **facts}, indent=1, ensure_ascii=False, default=str
+    )
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")

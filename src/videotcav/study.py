@@ -33,7 +33,7 @@ from videotcav.explain.design import ConceptRows, Design, Group
 from videotcav.explain.draws import Clips
 from videotcav.explain.hypothesis import family_size
 from videotcav.explain.library import refuse_few_networks
-from videotcav.gather import Inputs, gather
+from videotcav.gather import Inputs, gather, overlaps
 from videotcav.maps import CAM_SCALE, last_spatial_layer, write_cam_video
 from videotcav.measure import DEFAULT_MEMORY_BYTES, ClipFile, ClipReader, Measured, measure
 from videotcav.models.load import load_model
@@ -126,6 +126,8 @@ class Study:
             refuse_untestable(self._design(inputs))
             declared = self._declare(inputs, folder)
             reader = self.reader(inputs, skip_bad=skip_bad, progress=progress)
+            reader.clips()
+            remarks = [*inputs.remarks, *overlaps(inputs, reader.digests)]
             measured, *untrained = (
                 measure(
                     model,
@@ -146,7 +148,10 @@ class Study:
             media = [*_exemplars(inputs, folder / MEDIA), *self._overlays(inputs, folder / MEDIA, progress=progress)]
             write_results(folder, results)
             facts = declared | {"hypotheses": outcomes(self.file.study, results)} if declared else {}
-            write_manifest(folder, self._manifest(inputs, measured, media, reader) | {"command": command} | facts)
+            write_manifest(
+                folder,
+                self._manifest(inputs, measured, media, reader) | {"command": command, "remarks": remarks} | facts,
+            )
             write_report(folder)
         return read_run(target)
 
@@ -220,7 +225,6 @@ class Study:
     def _manifest(self, inputs: Inputs, measured: Measured, media: list[Medium], reader: ClipReader) -> dict[str, Any]:
         study, card = self.file.study, self.model.card
         return {
-            "videotcav": version("videotcav"),
             "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             "question": study.question,
             "seed": study.seed,

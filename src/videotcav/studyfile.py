@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from videotcav.errors import StudyFileError, VideoError, closest
 from videotcav.explain.settings import AnalysisSettings
 from videotcav.records import Kind, Pooling, Record
-from videotcav.video.clips import find_videos
+from videotcav.video.find import find_videos
 
 
 class ClipChanges(Record):

@@ -18,7 +18,7 @@ from videotcav.concepts.detect import Frames
 from videotcav.concepts.detectors.read_boxes import read_boxes
 from videotcav.concepts.ledger import DATABASE, Ledger
 from videotcav.concepts.review import reviewed_sets
-from videotcav.concepts.sets import METADATA, ClipRecord, read_sets, write_records
+from videotcav.concepts.sets import METADATA, ClipRecord, read_candidates, write_records
 from videotcav.concepts.show import summarise
 from videotcav.gather import gather
 from videotcav.records import VideoInfo
@@ -184,7 +184,7 @@ def _read_by_all(folder: Path) -> tuple[object, ...]:
     reviewed = reviewed_sets(folder)
     clips = [
         (clip.id, clip.concept, clip.kind, clip.source, clip.path.relative_to(folder))
-        for one in (*read_sets(folder), *reviewed.sets)
+        for one in (*read_candidates(folder), *reviewed.sets)
         for clip in one.clips
     ]
     return clips, summarise(folder), reviewed.reviews

@@ -23,7 +23,7 @@ from videotcav.concepts.detectors.yolo import Yolo
 from videotcav.concepts.overlay import draw_tracks
 from videotcav.concepts.propose import propose_from_boxes
 from videotcav.concepts.recipe import Recipe
-from videotcav.concepts.sets import accept, read_records, read_sets
+from videotcav.concepts.sets import accept, read_candidates, read_records
 from videotcav.errors import ConceptError, VideoError, VideosError
 from videotcav.records import KINDS, Box, Track
 from videotcav.video.read import VideoFile, read_all
@@ -43,7 +43,7 @@ def test_every_track_becomes_all_kinds_of_clips_with_one_id(make_videos: MakeVid
     videos = make_videos(3)
     proposal = propose_from_boxes(videos, videos / "boxes.json", tmp_path / "out", labels=["square"], recipe=WHOLE)
     assert proposal.added == 3
-    sets = read_sets(tmp_path / "out")
+    sets = read_candidates(tmp_path / "out")
     assert [concept_set.kind for concept_set in sets] == list(KINDS)
     assert len({tuple(clip.id for clip in concept_set.clips) for concept_set in sets}) == 1
     assert [clip.source for clip in sets[0].clips] == ["v0", "v1", "v2"]
@@ -309,10 +309,10 @@ def test_a_video_damaged_in_its_middle_is_left_out_and_named(
     proposed = (videos, read_boxes(videos / "boxes.json"))
     with pytest.raises(VideoError, match=r"v1.mp4: is damaged"):
         route.propose(*proposed, tmp_path / "stopped", labels=["square"], recipe=WHOLE)
-    assert [one.source for one in read_sets(tmp_path / "stopped")[0].clips] == ["v0"]
+    assert [one.source for one in read_candidates(tmp_path / "stopped")[0].clips] == ["v0"]
     proposal = route.propose(*proposed, tmp_path / "out", labels=["square"], recipe=WHOLE, skip_bad=True)
     assert proposal.skipped == {str(videos / "v1.mp4"): "is damaged at 0.500 s"}
-    assert [one.source for one in read_sets(tmp_path / "out")[0].clips] == ["v0", "v2"]
+    assert [one.source for one in read_candidates(tmp_path / "out")[0].clips] == ["v0", "v2"]
 
 
 def test_the_still_frame_is_the_one_that_is_given(make_videos: MakeVideos, tmp_path: Path):

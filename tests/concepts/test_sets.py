@@ -11,7 +11,7 @@ import pytest
 from videotcav.concepts.propose import propose_from_boxes
 from videotcav.concepts.random_sets import draw_evenly, write_random_set
 from videotcav.concepts.recipe import Recipe
-from videotcav.concepts.sets import accept, read_records, read_sets, write_records
+from videotcav.concepts.sets import accept, read_candidates, read_records, write_records
 from videotcav.concepts.show import contact_sheet, summarise
 from videotcav.errors import ConceptError, NotEnoughData
 from videotcav.records import KINDS
@@ -30,31 +30,31 @@ def folder(make_videos, tmp_path: Path) -> Path:
 
 def test_a_plain_folder_works_without_a_table(folder: Path):
     (folder / "metadata.jsonl").unlink()
-    sets = read_sets(folder)
+    sets = read_candidates(folder)
     assert [one.name for one in sets[:2]] == ["square/spatial", "square/spatiotemporal"]
     assert sets[0].clips[0].source == sets[0].clips[0].path.stem
 
 
 def test_only_the_wanted_concepts_are_read_and_a_wrong_name_is_corrected(folder: Path):
-    assert {one.concept for one in read_sets(folder, include=["square"])} == {"square"}
+    assert {one.concept for one in read_candidates(folder, include=["square"])} == {"square"}
     with pytest.raises(ConceptError, match="no concept 'squares'; closest: 'square'"):
-        read_sets(folder, include=["squares"])
+        read_candidates(folder, include=["squares"])
 
 
 def test_damage_to_the_folder_is_named(folder: Path, tmp_path: Path):
     with pytest.raises(ConceptError, match="no such concept folder"):
-        read_sets(tmp_path / "nowhere")
+        read_candidates(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConceptError, match="no concept clips; expected"):
-        read_sets(tmp_path / "empty")
+        read_candidates(tmp_path / "empty")
     record = read_records(folder)[0]
     (folder / record.file_name).unlink()
     with pytest.raises(ConceptError, match=f"1 clips of metadata.jsonl are not there, the first is {record.file_name}"):
-        read_sets(folder)
+        read_candidates(folder)
     with (folder / "metadata.jsonl").open("a") as table:
         table.write('{"file_name": "x.mp4"}\n')
     with pytest.raises(ConceptError, match="line 31: id: Field required"):
-        read_sets(folder)
+        read_candidates(folder)
 
 
 @pytest.mark.parametrize("name", ["person\u2028at net", "ball\u0085bounce", "a\x0bb"])
@@ -76,7 +76,7 @@ def test_a_name_may_hold_any_character_that_json_leaves_as_it_is(folder: Path, n
 def test_a_foreign_line_in_the_table_is_told_in_a_sentence(folder: Path, line: bytes, sentence: str):
     with (folder / "metadata.jsonl").open("ab") as table:
         table.write(line + b"\n")
-    for use in (read_sets, accept, summarise):
+    for use in (read_candidates, accept, summarise):
         with pytest.raises(ConceptError, match=sentence):
             use(folder)
 
@@ -149,7 +149,7 @@ def test_a_random_set_says_when_it_must_share_sources(folder: Path, tmp_path: Pa
     drawn = write_random_set(folder, tmp_path / "random", concept="square", size=2, rng=0)
     assert len(drawn.shared_sources) == 2
     assert "sources are the concept's own" in drawn.sentence
-    sets = read_sets(tmp_path / "random")
+    sets = read_candidates(tmp_path / "random")
     assert [one.name for one in sets] == ["random/spatial", "random/spatiotemporal"]
     record = read_records(tmp_path / "random")[0]
     assert (tmp_path / "random" / record.source_video).resolve().is_file()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from videotcav.errors import VideoError
+from videotcav.errors import OutputError
 from videotcav.maps import CamMaps, ClipMaps, layer_maps, write_cam_video, write_maps
 from videotcav.models.model import VideoModel
 from videotcav.video.clips import Clips, read_clip, to_source
@@ -91,13 +91,13 @@ def test_zarr_holds_the_same_numbers(swin: VideoModel, videos: tuple[Path, ...],
     group = zarr.open_group(tmp_path / "map.zarr", mode="r")
     np.testing.assert_array_equal(group["maps"][:], maps.values)
     assert group.attrs["classes"] == ["rest"]
-    with pytest.raises(VideoError, match="is there already"):
+    with pytest.raises(OutputError, match="is there already"):
         write_maps(tmp_path / "map.zarr", swin, videos[0])
 
 
 @pytest.mark.parametrize(("name", "says"), [("map.avi", r"end it in \.mp4, \.gif"), ("no/map.mp4", "no folder")])
 def test_where_nothing_can_be_written_is_told_at_once(swin: VideoModel, tmp_path: Path, name: str, says: str) -> None:
-    with pytest.raises(VideoError, match=says):
+    with pytest.raises(OutputError, match=says):
         write_maps(tmp_path / name, swin, tmp_path / "absent.mp4")
 
 

@@ -61,7 +61,7 @@ def test_the_file_shows_the_scene(demo):
 @pytest.mark.parametrize("folder", ["concepts_source", "random_source"])
 def test_the_sidecar_has_the_form_of_tao(demo, folder):
     sidecar = json.loads((demo / folder / "boxes.json").read_text())
-    assert set(sidecar) == {"videos", "images", "annotations", "categories"}
+    assert set(sidecar) == {"info", "videos", "images", "annotations", "categories"}
     videos = {video["id"]: video for video in sidecar["videos"]}
     images = {image["id"]: image for image in sidecar["images"]}
     names = {category["id"]: category["name"] for category in sidecar["categories"]}

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from videotcav.errors import VideoError
+from videotcav.errors import OutputError
 from videotcav.video.read import probe, read_all
 from videotcav.video.write import write_video
 
@@ -87,13 +87,13 @@ def test_one_small_frame_is_a_video(tmp_path):
     ],
 )
 def test_what_cannot_be_written_is_refused(tmp_path, frames, rate, reason):
-    with pytest.raises(VideoError, match=reason):
+    with pytest.raises(OutputError, match=reason):
         write_video(tmp_path / "v.mp4", frames, frames_per_second=rate)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(VideoError, match=r"there is no folder .*nowhere; make it first"):
+    with pytest.raises(OutputError, match=r"there is no folder .*nowhere; make it first"):
         write_video(tmp_path / "nowhere" / "v.mp4", _striped(), frames_per_second=25)
 
 
@@ -105,7 +105,7 @@ def test_a_failure_midway_leaves_the_old_file_and_nothing_else(tmp_path, monkeyp
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(VideoError, match=r"cannot be written \(No space left on device\)"):
+    with pytest.raises(OutputError, match=r"cannot be written \(No space left on device\)"):
         write_video(tmp_path / "v.mp4", _striped(9), frames_per_second=25)
     assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"]
     assert (tmp_path / "v.mp4").read_bytes() == before

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -28,7 +29,7 @@ class Candidate(NamedTuple):
 
 
 def _checked_name(text: str) -> str:
-    name = " ".join(text.split())
+    name = " ".join(unicodedata.normalize("NFC", text).split())
     if not name or len(name) > LONGEST_NAME or not name.isprintable() or name[0] == "." or set(name) & set("/\\"):
         raise ValueError(
             f"a name has 1 to {LONGEST_NAME} printable characters, no slash and no dot in front; got {text[:80]!r}"
@@ -37,7 +38,7 @@ def _checked_name(text: str) -> str:
 
 
 def checked_name(text: str) -> str:
-    """The name without spare spaces. Raises ConceptError for one that cannot be recorded."""
+    """The name without spare spaces, its letters composed (NFC). Raises ConceptError where it cannot be one."""
     try:
         return _checked_name(text)
     except ValueError as error:
@@ -72,6 +73,10 @@ class Decision(Record):
             raise ValueError("'undo', and nothing else, names the gesture that it undoes")
         if self.at.utcoffset() is None:
             raise ValueError("'at' needs a time zone, as in 2030-01-31T12:00:00Z")
+        try:
+            self.at.astimezone(UTC)
+        except OverflowError:
+            raise ValueError(f"'at' lies outside the years that can be told: {self.at}") from None
         return self
 
     @property

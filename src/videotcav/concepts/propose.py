@@ -7,7 +7,6 @@ On an engine its workers cut as well: what is left here is to say what is a dupl
 
 from __future__ import annotations
 
-import glob
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,13 +18,13 @@ from videotcav.concepts.detect import Detector
 from videotcav.concepts.detectors.read_boxes import read_boxes
 from videotcav.concepts.overlay import write_overlay
 from videotcav.concepts.recipe import Recipe
-from videotcav.concepts.sets import VIDEO_SUFFIXES
 from videotcav.concepts.track import tracks_of
 from videotcav.concepts.watch import Job, Seen, Watcher, in_order
 from videotcav.concepts.workshop import Outcome, Workshop
 from videotcav.errors import ConceptError, VideoError, VideosError, closest
 from videotcav.outputs import refuse_overwriting
 from videotcav.records import Progress, Record, VideoInfo, silent
+from videotcav.video.find import find_videos
 from videotcav.video.read import VideoFile
 
 
@@ -86,7 +85,7 @@ def propose(
     recipe = recipe or Recipe()
     wanted = _concepts(labels, detector)
     workshop = Workshop(Path(out), recipe, detector)
-    infos, bad = _probe(list_videos(videos))
+    infos, bad = _probe(_found(videos))
     if bad and (not skip_bad or not infos):
         raise VideosError(bad)
     jobs = _jobs(infos, workshop, _labels_of(wanted), sources or {})
@@ -135,19 +134,13 @@ def propose_from_boxes(
     return propose(videos, read_boxes(boxes), out, labels=labels, recipe=recipe, sources=sources, progress=progress)
 
 
-def list_videos(videos: Path | str | Sequence[Path | str]) -> list[Path]:
-    """The video files that are meant, sorted, each once. Raises ConceptError when something names none."""
-    found: set[Path] = set()
-    for given in [videos] if isinstance(videos, (str, Path)) else videos:
-        path = Path(given)
-        if path.is_dir():
-            files = [file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES]
-        else:
-            files = [path] if path.exists() else [Path(match) for match in glob.glob(str(given), recursive=True)]  # noqa: PTH207 - a pattern may be absolute
-        if not files:
-            raise ConceptError(f"{given}: there is no such video, and no folder or pattern that holds one")
-        found.update(files)
-    return sorted(found)
+def _found(videos: Path | str | Sequence[Path | str]) -> list[Path]:
+    """The video files that are meant, by name. Raises ConceptError where one is not there."""
+    found = sorted(find_videos(videos, below=True))
+    for path in found:
+        if not path.exists():
+            raise ConceptError(f"{path}: there is no such video, and no folder or pattern that holds one")
+    return found
 
 
 def _concepts(labels: Sequence[str] | Mapping[str, str], detector: Detector) -> dict[str, str]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from videotcav.concepts.sets import ClipRecord, read_records, write_records
+from videotcav.concepts.review import reviewed_clips
+from videotcav.concepts.sets import ClipRecord, write_records
 from videotcav.errors import ConceptError, NotEnoughData, closest
 from videotcav.outputs import short_name
 from videotcav.records import Kind, Record
@@ -77,7 +78,15 @@ def write_random_set(
     folder, out = Path(folder), Path(out)
     if out.exists():
         raise ConceptError(f"{out}: is there already; name a new folder for the random set")
-    records = {Path(place): read_records(place) for place in (folder, *pools)}
+    # A clip is what reviewers call it; what they turned away is in no set.
+    records = {
+        Path(place): [
+            one.record.model_copy(update={"concept": one.concept})
+            for one in reviewed_clips(place)
+            if one.record is not None and (one.counts or not one.judged)
+        ]
+        for place in (folder, *pools)
+    }
     own = [record for record in records[folder] if record.concept == concept]
     if not own:
         names = {record.concept for record in records[folder]}

@@ -15,10 +15,13 @@ from pathlib import Path
 from videotcav.concepts.agreement import Agreement, agreement, ratings
 from videotcav.concepts.decisions import Candidate, Decision, Standing, from_lines, standings, to_lines
 from videotcav.concepts.ledger import DATABASE, Ledger
-from videotcav.concepts.sets import ClipRecord, read_records, read_sets
-from videotcav.errors import ConceptError
+from videotcav.concepts.sets import METADATA, ClipRecord, clip_of, read_candidates, read_records
+from videotcav.errors import ConceptError, UnreadableText
 from videotcav.outputs import refuse_overwriting, write_text
-from videotcav.records import KINDS, ConceptClip, ConceptSet, Record
+from videotcav.records import KINDS, TWINS, ConceptClip, ConceptSet, Record
+from videotcav.texts import read_text
+from videotcav.video.find import find_videos
+from videotcav.video.sources import Sources
 
 
 @dataclass(frozen=True)
@@ -107,14 +110,16 @@ class ReviewedSets(Record):
         return {concept: tuple(sorted(found)) for concept, found in ids.items()}
 
 
-def reviewed_sets(folder: Path | str) -> ReviewedSets:
+def reviewed_sets(folder: Path | str, *, sources: Sources | None = None) -> ReviewedSets:
     """The concept sets of a folder with all decisions applied, and a summary for each concept.
+
+    Whoever uses clips of a concept folder gets them here: studies, notebooks, maps, random pools.
 
     A clip that a person accepted counts, as what they called it; one that nobody judged counts where the table says
     that it was accepted unseen, or where there is no table. Raises ConceptError where nothing counts, or where a clip
     that counts is not there.
     """
-    clips = reviewed_clips(folder)
+    clips = reviewed_clips(folder, sources=sources)
     chosen = sorted(
         (one for one in clips if one.counts),
         key=lambda one: (one.concept, KINDS.index(one.clip.kind), one.clip.id),
@@ -142,6 +147,38 @@ def reviewed_sets(folder: Path | str) -> ReviewedSets:
         reviews=summarise(clips),
         agreement=agreement(ratings({one.candidate: one.standing for one in clips})),
     )
+
+
+def counted_videos(place: Path | str) -> list[Path]:
+    """The clips that count in a concept folder, in the folder of one of its concepts, or in that of one kind.
+
+    A folder that is none of these, without a table or a review above it, has all of its videos.
+    Raises as `reviewed_sets`, and VideosError where there is no video.
+    """
+    place = Path(place)
+    root = next(
+        (
+            folder
+            for folder in (place, *place.parents[:2])
+            if (folder / METADATA).is_file() or (folder / DATABASE).is_file()
+        ),
+        None,
+    )
+    if root is None:
+        return list(find_videos(place))
+    wanted = place.relative_to(root).parts
+    sets = [
+        each
+        for each in reviewed_sets(root).sets
+        if wanted in ((), (each.concept,), (each.concept, each.kind)) and (len(wanted) > 1 or each.kind not in TWINS)
+    ]
+    moving = [each for each in sets if each.kind == "spatiotemporal"]
+    found = [clip.path for each in moving or sets for clip in each.clips]
+    if not found:
+        raise ConceptError(
+            f"{place}: none of its clips is accepted; look at them with 'videotcav concepts review {root}'"
+        )
+    return found
 
 
 def summarise(clips: Collection[ReviewedClip]) -> dict[str, SetReview]:
@@ -184,36 +221,24 @@ def recorded(folder: Path | str) -> list[Decision]:
         return ledger.decisions()
 
 
-def reviewed_clips(folder: Path | str) -> list[ReviewedClip]:
+def reviewed_clips(folder: Path | str, *, sources: Sources | None = None) -> list[ReviewedClip]:
     """Every clip of the folder with what people said of it; those of a table whether or not their files are there."""
     folder = Path(folder)
     held = standings(recorded(folder))
     nothing = Standing()
     return [
         ReviewedClip(clip=clip, record=record, standing=held.get(Candidate(clip.concept, clip.id), nothing))
-        for clip, record in _clips(folder)
+        for clip, record in _clips(folder, sources or Sources())
     ]
 
 
-def _clips(folder: Path) -> Iterator[tuple[ConceptClip, ClipRecord | None]]:
+def _clips(folder: Path, sources: Sources) -> Iterator[tuple[ConceptClip, ClipRecord | None]]:
     records = read_records(folder)
     if records:  # a clip whose file is gone can still be judged by its picture
-        yield from ((_clip_of(folder, record), record) for record in records)
+        yield from ((clip_of(folder, record, sources), record) for record in records)
         return
-    for concept_set in read_sets(folder):
+    for concept_set in read_candidates(folder, sources=sources):
         yield from ((clip, None) for clip in concept_set.clips)
-
-
-def _clip_of(folder: Path, record: ClipRecord) -> ConceptClip:
-    return ConceptClip(
-        id=record.id,
-        concept=record.concept,
-        kind=record.kind,
-        path=folder / record.file_name,
-        source=record.source,
-        source_sha256=record.source_sha256,
-        decision=record.decision,
-    )
 
 
 # --- files of decisions ----------------------------------------------------------------------------------------
@@ -233,9 +258,9 @@ def export_decisions(folder: Path | str, path: Path | str, *, replace: bool = Fa
 def import_decisions(folder: Path | str, path: Path | str) -> int:
     """How many decisions in the JSONL file `path` were new to the folder; all of them go in, or none."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConceptError(f"{path} cannot be read as a file of decisions: {error}") from error
+        text = read_text(path)
+    except UnreadableText as error:
+        raise ConceptError(f"{path} cannot be read as a file of decisions: {error.reason}") from error
     rows = from_lines(text)
     with Ledger(folder) as ledger:
         return ledger.merge(rows)

@@ -3,8 +3,9 @@
     concepts/<concept>/<kind>/<clip id>.mp4
     concepts/metadata.jsonl                  one line a clip, ordered by file name
 
-Hugging Face `datasets` reads it as a `videofolder`. A folder of the same shape without the table works too: the
-source of each clip is then its own file.
+Hugging Face `datasets` reads it as a `videofolder`. A folder made by hand works too, without the table and with or
+without folders of kinds: `concepts/<concept>/<clip>.mp4` are moving clips. The source of a clip is what the study's own
+table says of its file, or of the video that it was cut from; else what `metadata.jsonl` says; else its own file.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import datetime as dt
 import gc
 import itertools
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,13 +22,15 @@ from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 
-from videotcav.errors import ConceptError, closest
+from videotcav.errors import ConceptError, UnreadableText, closest
 from videotcav.outputs import write_text
 from videotcav.records import KINDS, ConceptClip, ConceptSet, Kind, Record
+from videotcav.texts import read_text
+from videotcav.video.find import videos_in
+from videotcav.video.sources import Sources
 
 METADATA = "metadata.jsonl"
 UNREVIEWED = "nobody (unreviewed)"
-VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
@@ -76,12 +80,16 @@ def uncollected() -> Iterator[None]:
 
 
 @uncollected()
-def read_sets(
-    folder: Path | str, *, include: Collection[str] | None = None, records: Collection[ClipRecord] | None = None
+def read_candidates(
+    folder: Path | str,
+    *,
+    include: Collection[str] | None = None,
+    records: Collection[ClipRecord] | None = None,
+    sources: Sources | None = None,
 ) -> list[ConceptSet]:
     """All candidate sets of a folder, by concept and kind; clips by id.
 
-    What people said of them is applied by `review.reviewed_sets`.
+    Whether a clip counts is another question, which `review.reviewed_sets` answers for everybody who uses clips.
 
     `include` keeps only these concepts; `records` are the lines of the table, where they have been read already.
     Raises ConceptError where the folder has no clip, its table names one that
@@ -90,7 +98,9 @@ def read_sets(
     folder = Path(folder)
     if not folder.is_dir():
         raise ConceptError(f"{folder}: no such concept folder; make one with: videotcav concepts propose")
-    clips = _from_table(folder, records) if (folder / METADATA).exists() else _from_files(folder)
+    sources = sources or Sources()
+    in_table = (folder / METADATA).exists()
+    clips = _from_table(folder, records, sources) if in_table else _from_files(folder, sources)
     concepts = sorted({clip.concept for clip in clips})
     for name in include or ():
         if name not in concepts:
@@ -112,10 +122,9 @@ def read_records(folder: Path | str) -> list[ClipRecord]:
     if not table.exists():
         return []
     try:
-        lines = table.read_text(encoding="utf-8").split("\n")  # not splitlines(): a name may hold U+2028 or U+0085
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ConceptError(f"{table}: cannot be read ({reason}); make it anew: videotcav concepts propose") from None
+        lines = read_text(table).split("\n")  # not splitlines(): a name may hold U+2028 or U+0085
+    except UnreadableText as error:
+        raise ConceptError(f"{error}; make it anew: videotcav concepts propose") from None
     return [read_as(ClipRecord, line, where=f"{table}, line {number}") for number, line in enumerate(lines, 1) if line]
 
 
@@ -164,7 +173,20 @@ def as_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _from_table(folder: Path, records: Collection[ClipRecord] | None) -> list[ConceptClip]:
+def clip_of(folder: Path, record: ClipRecord, sources: Sources) -> ConceptClip:
+    """The clip of a line of the table; its source is what `sources` says of the video that it was cut from."""
+    return ConceptClip(
+        id=record.id,
+        concept=record.concept,
+        kind=record.kind,
+        path=folder / record.file_name,
+        source=sources.of(folder / record.source_video) or record.source,
+        source_sha256=record.source_sha256,
+        decision=record.decision,
+    )
+
+
+def _from_table(folder: Path, records: Collection[ClipRecord] | None, sources: Sources) -> list[ConceptClip]:
     records = read_records(folder) if records is None else records
     if not records:
         raise ConceptError(f"{folder / METADATA}: is empty; make clips with: videotcav concepts propose")
@@ -174,30 +196,33 @@ def _from_table(folder: Path, records: Collection[ClipRecord] | None) -> list[Co
             f"{folder}: {len(missing)} clips of {METADATA} are not there, the first is {missing[0]}; "
             "run 'videotcav concepts propose' again to make them"
         )
-    return [
-        ConceptClip(
-            id=record.id,
-            concept=record.concept,
-            kind=record.kind,
-            path=folder / record.file_name,
-            source=record.source,
-            source_sha256=record.source_sha256,
-            decision=record.decision,
+    return [clip_of(folder, record, sources) for record in records]
+
+
+def _from_files(folder: Path, sources: Sources) -> list[ConceptClip]:
+    clips: list[ConceptClip] = []
+    for concept in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        unknown = sorted(
+            path.name for path in concept.iterdir() if path.is_dir() and path.name not in KINDS and videos_in(path)
         )
-        for record in records
-    ]
-
-
-def _from_files(folder: Path) -> list[ConceptClip]:
-    clips = [
-        ConceptClip(id=path.stem, concept=path.parent.parent.name, kind=kind, path=path, source=path.stem)
-        for kind in KINDS
-        for path in sorted(folder.glob(f"*/{kind}/*"))
-        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
-    ]
+        if unknown:
+            raise ConceptError(
+                f"{concept / unknown[0]}: is no kind of clips; known are {', '.join(KINDS)}, and clips that lie in "
+                f"{concept} itself are moving ones"
+            )
+        places = [("spatiotemporal", concept), *((kind, concept / kind) for kind in KINDS if (concept / kind).is_dir())]
+        clips += [
+            ConceptClip(id=path.stem, concept=concept.name, kind=kind, path=path, source=sources.of(path) or path.stem)
+            for kind, place in places
+            for path in videos_in(place)
+        ]
     if not clips:
         raise ConceptError(
-            f"{folder}: no concept clips; expected {folder}/<concept>/<kind>/<clip>.mp4, a kind being one of "
-            f"{', '.join(KINDS)}"
+            f"{folder}: no concept clips; expected {folder}/<concept>/<clip>.mp4, or a folder of each kind between the "
+            f"two: {', '.join(KINDS)}"
         )
+    twice = [key for key, count in Counter((clip.concept, clip.kind, clip.id) for clip in clips).items() if count > 1]
+    if twice:
+        concept_name, kind, name = twice[0]
+        raise ConceptError(f"{folder}: '{concept_name}' has two {kind} clips called '{name}'; rename one")
     return clips

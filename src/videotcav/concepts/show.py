@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from videotcav.concepts.sets import read_records, read_sets, uncollected
+from videotcav.concepts.sets import read_candidates, read_records, uncollected
 from videotcav.concepts.workshop import outcomes_of
 from videotcav.errors import OutputError
 from videotcav.outputs import MARK, refuse_overwriting, whole_file
@@ -39,7 +39,7 @@ def summarise(folder: Path | str) -> list[ConceptSummary]:
     outcomes = list(outcomes_of(Path(folder)))
     records = read_records(folder)
     nothing_kept = outcomes and not any(outcome.kept for outcome in outcomes)
-    sets = () if nothing_kept else read_sets(folder, records=records)
+    sets = () if nothing_kept else read_candidates(folder, records=records)
     rejected: dict[str, Counter[str]] = defaultdict(Counter)
     for outcome in outcomes:
         rejected[outcome.concept].update(outcome.rejected)
@@ -83,7 +83,7 @@ def contact_sheet(
         raise OutputError(f"{path}: cannot be written: there is no folder {path.parent}; make it first")
     refuse_overwriting([path], replace=replace)
     rows: list[tuple[str, list[ConceptClip]]] = []
-    sets = {(one.concept, one.kind): one.clips for one in read_sets(folder)}
+    sets = {(one.concept, one.kind): one.clips for one in read_candidates(folder)}
     for concept in sorted({concept for concept, _ in sets}):
         kinds = [kind for of, kind in sets if of == concept]
         clips = sets[concept, "spatiotemporal" if "spatiotemporal" in kinds else kinds[0]]

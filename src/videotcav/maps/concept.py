@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from videotcav.concepts.review import counted_videos
 from videotcav.engine.rows import Rows
 from videotcav.errors import OutputError
 from videotcav.explain.cam import upsample
@@ -190,8 +191,8 @@ def write_concept_map(
         model,
         read_clips(video, spec),
         target=target,
-        concept=read_clips(concept, spec, fit="stretch"),
-        random=read_clips(random, spec, fit="stretch"),
+        concept=read_clips(counted_videos(concept), spec, fit="stretch"),
+        random=read_clips(counted_videos(random), spec, fit="stretch"),
         layer=layer or last_spatial_layer(model),
         concept_name=concept.parent.name if concept.name in KINDS else concept.name,
         settings=settings,

@@ -5,8 +5,8 @@ A clip's coordinates are continuous: pixel i covers the stretch from i to i + 1,
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -18,15 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from videotcav.errors import VideoError, VideosError
+from videotcav.errors import VideoError, VideosError, VideotcavWarning
 from videotcav.records import Clip, ClipSpec, Progress, VideoInfo, silent
+from videotcav.video.find import find_videos
 from videotcav.video.read import Frames, VideoFile
+from videotcav.video.sources import as_sources
 
 Fit = Literal["time", "stretch"]
 """`time`: frames as far apart as the clip spec says. `stretch`: spread evenly over all frames of the video."""
-
-VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".ts", ".mpg", ".mpeg", ".wmv", ".gif"})
-"""What is taken for a video where a folder is given."""
 
 
 @dataclass(frozen=True)
@@ -210,52 +209,25 @@ def read_clip(
     return clip, preprocess(file.at(timestamps), spec, side=side)
 
 
-def find_videos(where: Path | str | Iterable[Path | str]) -> tuple[Path, ...]:
-    """The video files meant by paths, folders (all videos directly in them) and glob patterns, each once.
-
-    In the order given; within a folder or pattern by name. A plain path is taken as it is, there or not.
-    Raises `VideosError` with all folders and patterns that hold no video.
-    """
-    found: list[Path] = []
-    without: dict[str, str] = {}
-    for place in [where] if isinstance(where, str | Path) else where:
-        try:
-            found += _expand(Path(place))
-        except VideoError as error:
-            without[error.path] = error.reason
-    if without:
-        raise VideosError(without)
-    return tuple(dict.fromkeys(found))
-
-
-def _expand(place: Path) -> Sequence[Path]:
-    if place.is_dir():
-        found = sorted(path for path in place.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
-        cure = "name its sub-folders, or a pattern such as '**/*.mp4'"
-    elif glob.has_magic(str(place)) and not place.exists():
-        found = sorted(Path(path) for path in glob.glob(str(place), recursive=True))  # noqa: PTH207 - absolute patterns too
-        cure = "check the pattern"
-    else:
-        return [place]
-    if not found:
-        raise VideoError(place, f"matches no video; {cure}")
-    return found
-
-
 def read_clips(
     where: Path | str | Iterable[Path | str],
     spec: ClipSpec,
     *,
     fit: Fit = "time",
+    sources: Mapping[Path | str, str] | Path | str | None = None,
     skip_bad: bool = False,
     progress: Progress = silent,
 ) -> Clips:
     """A clip of each video that paths, folders and glob patterns name.
 
+    `sources` says what each file was cut from: a mapping of paths, or a CSV table with the columns `file` and `source`.
+    Files that it does not name, and all without it, count as sources of their own.
+
     Raises `VideosError` with all bad files at once; with `skip_bad` they are left out and told in `left_out`,
     unless no video is left.
     """
     paths = find_videos(where)
+    table = as_sources(sources)
     clips: list[Clip] = []
     left_out: dict[str, str] = {}
     pixels = torch.empty((len(paths), 3, spec.frames, spec.height, spec.width))
@@ -265,7 +237,9 @@ def read_clips(
         except VideoError as error:
             left_out[str(path)] = error.reason
         else:
-            clips.append(clip)
+            clips.append(clip.model_copy(update={"source": table.of(path) or clip.source}))
+    for remark in table.remarks():
+        warnings.warn(remark, VideotcavWarning, stacklevel=2)
     if not clips or (left_out and not skip_bad):
         raise VideosError(left_out)
     return Clips(records=tuple(clips), pixels=pixels[: len(clips)], left_out=left_out)

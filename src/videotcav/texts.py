@@ -1,0 +1,86 @@
+"""Text that people bring: read within bounds, so that no file, however large, deep or endless, holds the tool up."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from videotcav.errors import UnreadableText
+
+MOST_BYTES = 2**30
+"""Of a file of data: boxes, tables, decisions."""
+
+MOST_STUDY_BYTES = 2**20
+"""Of a file that a person writes."""
+
+_DEEPEST = 100  # brackets in brackets, or names in a dotted key
+_DOTTED = re.compile(rf"^[^=#\n]*?(?:\.[^=#\n.]*){{{_DEEPEST}}}", re.MULTILINE)
+
+
+def read_bytes(path: Path | str, *, most_bytes: int = MOST_BYTES) -> bytes:
+    """The content of a regular file of at most so many bytes. Raises UnreadableText."""
+    path = Path(path)
+    try:
+        if not path.exists() and path.is_symlink():
+            raise UnreadableText(path, f"is a link to {path.readlink()}, which is not there")
+        with path.open("rb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise UnreadableText(path, "is no file with text in it")
+            if found.st_size > most_bytes:
+                raise UnreadableText(path, f"has {found.st_size:,} bytes; at most {most_bytes:,} are read")
+            return file.read(most_bytes)
+    except OSError as error:
+        raise UnreadableText(path, f"cannot be read: {error.strerror or error}") from None
+
+
+def read_text(path: Path | str, *, most_bytes: int = MOST_BYTES) -> str:
+    """The text of a file in UTF-8, with or without a byte order mark. Raises UnreadableText."""
+    try:
+        return read_bytes(path, most_bytes=most_bytes).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UnreadableText(path, "cannot be read: it is not UTF-8 text") from None
+
+
+def read_toml(path: Path | str) -> tuple[str, dict[str, Any]]:
+    """The text of a TOML file and what it says. Raises UnreadableText."""
+    text = read_text(path, most_bytes=MOST_STUDY_BYTES)
+    if _DOTTED.search(text):
+        raise UnreadableText(path, f"is not TOML that is read here: a key has more than {_DEEPEST} parts")
+    try:
+        return text, tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise UnreadableText(path, f"is not TOML: {_said(error)}") from None
+
+
+def read_json(path: Path | str, *, most_bytes: int = MOST_BYTES) -> Any:
+    """What a JSON file says. Raises UnreadableText."""
+    return parse_json(read_bytes(path, most_bytes=most_bytes), path)
+
+
+def parse_json(content: bytes | str, path: object) -> Any:
+    """What a JSON text says; `path` is where it came from. Raises UnreadableText."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableText(path, f"is not JSON: {_said(error)}") from None
+
+
+def read_table(path: Path | str) -> list[dict[str, str]]:
+    """The rows of a CSV table by the names in its first line. Raises UnreadableText."""
+    text = read_text(path).replace("\0", "")
+    try:
+        return list(csv.DictReader(io.StringIO(text, newline=""), restkey="", restval=""))
+    except csv.Error as error:
+        raise UnreadableText(path, f"is not CSV: {error}") from None
+
+
+def _said(error: Exception) -> str:
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)

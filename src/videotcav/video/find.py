@@ -1,0 +1,99 @@
+"""Which files are videos: the one place that says so for every folder and pattern."""
+
+from __future__ import annotations
+
+import glob
+import os
+import warnings
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from videotcav.errors import VideoError, VideosError, VideotcavWarning
+
+# fmt: off
+VIDEO_SUFFIXES = frozenset({
+    ".3g2", ".3gp", ".asf", ".avi", ".dv", ".f4v", ".flv", ".gif", ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mjpg",
+    ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogg", ".ogv", ".qt", ".rm", ".rmvb", ".ts",
+    ".vob", ".webm", ".wmv", ".y4m",
+})
+# fmt: on
+"""What is taken for a video where a folder is given."""
+
+# fmt: off
+_BESIDE = frozenset({
+    ".csv", ".db", ".db-shm", ".db-wal", ".html", ".json", ".jsonl", ".log", ".md", ".parquet", ".pdf", ".py",
+    ".sqlite", ".toml", ".tsv", ".txt", ".xml", ".yaml", ".yml",
+})
+# fmt: on
+"""What lies beside videos and need not be told."""
+
+
+def find_videos(where: Path | str | Iterable[Path | str], *, below: bool = False) -> tuple[Path, ...]:
+    """The video files meant by paths, folders and glob patterns, each once.
+
+    In the order given; within a folder or pattern by name. A plain path is taken as it is, there or not. Of a folder
+    the videos directly in it are meant, with `below` those in its sub-folders too. Files of other kinds are left out
+    and told in a VideotcavWarning, hidden ones without a word. Brackets, stars and question marks in the name of a
+    folder or file that is there are part of its name.
+
+    Raises:
+        VideosError: folders and patterns that hold no video, all of them.
+    """
+    found: list[Path] = []
+    without: dict[str, str] = {}
+    for place in [where] if isinstance(where, str | Path) else where:
+        try:
+            found += _expand(Path(place), below=below)
+        except VideoError as error:
+            without[error.path] = error.reason
+    if without:
+        raise VideosError(without)
+    return tuple(dict.fromkeys(found))
+
+
+def videos_in(folder: Path, *, below: bool = False) -> list[Path]:
+    """The videos of a folder by name; none where it has none. What is left out is told in a VideotcavWarning."""
+    paths = folder.rglob("*") if below else folder.iterdir()
+    files = sorted(path for path in paths if not _is_hidden(path.relative_to(folder)) and path.is_file())
+    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
+    others = Counter(path.suffix.lower() or "no ending" for path in files if path.suffix.lower() not in VIDEO_SUFFIXES)
+    told = {ending: count for ending, count in others.items() if ending not in _BESIDE}
+    if told:
+        listed = ", ".join(f"{count} × {ending}" for ending, count in sorted(told.items()))
+        warnings.warn(
+            f"{folder}: left out what is no video by its ending ({listed}); {len(videos)} videos are taken",
+            VideotcavWarning,
+            stacklevel=3,
+        )
+    return videos
+
+
+def _expand(place: Path, *, below: bool) -> list[Path]:
+    if place.is_dir():
+        found = videos_in(place, below=below)
+        cure = "it has no video below it" if below else "name its sub-folders, or a pattern such as '**/*.mp4'"
+    elif glob.has_magic(str(place)) and not os.path.lexists(place):
+        pattern = _escaped(place)
+        found = sorted(Path(path) for path in glob.glob(pattern, recursive=True) if not Path(path).is_dir())  # noqa: PTH207 - absolute patterns too
+        cure = "check the pattern"
+    else:
+        return [place]
+    if not found:
+        raise VideoError(place, f"matches no video; {cure}")
+    return found
+
+
+def _escaped(pattern: Path) -> str:
+    """The pattern with what is there by that very name escaped: `dir [2024]/*.mp4` where `dir [2024]` is a folder."""
+    literal, parts = Path(), []
+    is_there = True
+    for part in pattern.parts:
+        literal /= part
+        is_there = is_there and os.path.lexists(literal)
+        parts.append(glob.escape(part) if is_there else part)
+    return str(Path(*parts))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)

@@ -1,0 +1,254 @@
+"""One table of sources for all clips, one door for reviewed clips, one list of videos, and overlap is told."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import videotcav as vt
+from videotcav.concepts.decisions import Candidate
+from videotcav.concepts.ledger import Ledger
+from videotcav.concepts.review import counted_videos, reviewed_sets
+from videotcav.errors import ConceptError, StudyFileError, VideosError, VideotcavError, VideotcavWarning
+from videotcav.gather import Inputs, gather, overlaps
+from videotcav.measure import ClipReader
+from videotcav.records import ClipSpec
+from videotcav.studyfile import read_study_file
+from videotcav.video.find import VIDEO_SUFFIXES, find_videos
+from videotcav.video.sources import Sources, counted_pieces
+from videotcav.video.write import write_video
+
+SPEC = ClipSpec(frames=4, seconds_between_frames=0.1, height=8, width=8, resize=8)
+
+
+def film(path: Path, seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frames = np.random.default_rng(seed).integers(0, 255, (6, 16, 16, 3), dtype=np.uint8)
+    write_video(path, frames, frames_per_second=10)
+    return path
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """A study of concepts made by hand: 6 clips of 3 scenes, a pool of 4 and a class of 2, and its table of sources."""
+    for number in range(6):
+        film(tmp_path / "concepts" / "racket" / f"c{number}.mp4", number)
+        film(tmp_path / "concepts" / "racket" / "frozen" / f"c{number}.mp4", 10 + number)
+    for number in range(4):
+        film(tmp_path / "random" / "deep" / f"r{number}.mp4", 20 + number)
+    for number in range(2):
+        film(tmp_path / "swing" / f"s{number}.mp4", 30 + number)
+    rows = [f"concepts/racket/c{number}.mp4,scene {number // 2}" for number in range(6)]
+    rows += [f"concepts/racket/frozen/c{number}.mp4,scene {number // 2}" for number in range(6)]
+    rows += ["random/deep/r0.mp4,scene 0", "random/deep/r1.mp4,park", "swing/s0.mp4,hall", "swing/s1.mp4,hall"]
+    (tmp_path / "scenes.csv").write_text("\n".join(["file,source", *rows, ""]))
+    file = tmp_path / "study.toml"
+    file.write_text(
+        """
+        question = "?"
+        [model]
+        name = "own:build"
+        [classes.swing]
+        videos = ["swing"]
+        [sources]
+        table = "scenes.csv"
+        [concepts]
+        folder = "concepts"
+        [random]
+        folder = "random"
+        """
+    )
+    return file
+
+
+def inputs_of(study: Path) -> Inputs:
+    return gather(read_study_file(study))
+
+
+# --- one table -----------------------------------------------------------------------------------------------------
+
+
+def test_the_table_says_the_source_of_every_clip_of_a_study(study: Path) -> None:
+    inputs = inputs_of(study)
+    scenes = [f"scene {number // 2}" for number in range(6)]
+    found = {each.name: [clip.source for clip in each.clips] for each in inputs.concepts}
+    assert found == {"racket/spatiotemporal": scenes, "racket/frozen": scenes}
+    assert [file.source for file in inputs.random][:2] == ["scene 0", "park"]
+    assert {file.source for file in inputs.classes["swing"]} == {"hall"}
+    (remark,) = inputs.remarks
+    assert "says nothing about 2 of 18 clips" in remark
+    assert "r2.mp4" in remark
+
+
+def test_rows_of_a_renamed_folder_are_told(study: Path) -> None:
+    (study.parent / "swing").rename(study.parent / "swings")
+    study.write_text(study.read_text().replace('["swing"]', '["swings"]'))
+    told = " ".join(inputs_of(study).remarks)
+    assert "says nothing about 4 of 18 clips" in told
+    assert "2 of 16 rows" in told
+    assert "s0.mp4" in told
+
+
+def test_a_table_that_fits_nothing_is_refused(study: Path) -> None:
+    (study.parent / "scenes.csv").write_text("file,source\nelsewhere/a.mp4,a\n")
+    with pytest.raises(StudyFileError, match="none of its 1 rows is about a file of this study"):
+        inputs_of(study)
+    (study.parent / "scenes.csv").write_text("file,source\nswing/s0.mp4,a\nswing/s0.mp4,b\n")
+    with pytest.raises(StudyFileError, match=r"two sources of swing/s0\.mp4: 'a' and 'b'"):
+        inputs_of(study)
+
+
+def test_the_python_interface_takes_the_same_table(study: Path) -> None:
+    table = study.parent / "scenes.csv"
+    concepts = vt.read_concepts(study.parent / "concepts", SPEC, sources=table)
+    assert [clip.source for clip in concepts["racket/spatiotemporal"].records] == [
+        f"scene {number // 2}" for number in range(6)
+    ]
+    folder = study.parent / "swing"
+    swings = vt.read_clips(folder, SPEC, sources={folder / "s0.mp4": "hall", folder / "s1.mp4": "court"})
+    assert [clip.source for clip in swings.records] == ["hall", "court"]
+
+
+def test_a_file_that_the_mapping_does_not_name_is_told(study: Path) -> None:
+    with pytest.warns(VideotcavWarning, match="says nothing about 1 of 2 clips"):
+        vt.read_clips(study.parent / "swing", SPEC, sources={study.parent / "swing" / "s0.mp4": "hall"})
+
+
+def test_kinds_that_are_none_and_names_that_occur_twice_are_refused(study: Path) -> None:
+    film(study.parent / "concepts" / "racket" / "spatiotemporal" / "c0.mp4", 40)
+    with pytest.raises(ConceptError, match="two spatiotemporal clips called 'c0'"):
+        inputs_of(study)
+    shutil.rmtree(study.parent / "concepts" / "racket" / "spatiotemporal")
+    film(study.parent / "concepts" / "racket" / "slow" / "c0.mp4", 40)
+    with pytest.raises(ConceptError, match="slow: is no kind of clips"):
+        inputs_of(study)
+
+
+# --- one door ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reviewed(study: Path) -> Path:
+    """The concepts with c0 accepted, c1 rejected, c2 called a bottle, the others unsure."""
+    folder = study.parent / "concepts"
+    with Ledger(folder) as ledger:
+        for number, verdict in enumerate(("accept", "reject", "relabel", "unsure", "unsure", "unsure")):
+            label = "bottle" if verdict == "relabel" else None
+            ledger.decide(
+                [Candidate("racket", f"c{number}")],
+                reviewer="Zoé",
+                verdict=verdict,  # type: ignore[arg-type] # one of those that there are
+                gesture=f"gesture-{number}",
+                label=label,
+            )
+    return folder
+
+
+def test_all_readers_give_the_same_clips_of_a_reviewed_folder(reviewed: Path, study: Path) -> None:
+    right = {"bottle": ["c2"], "racket": ["c0"]}
+    assert {each.concept: [clip.id for clip in each.clips] for each in reviewed_sets(reviewed).sets} == right
+    assert {each.concept: [clip.id for clip in each.clips] for each in inputs_of(study).concepts} == right
+    clips = vt.read_concepts(reviewed, SPEC)
+    assert {
+        name.partition("/")[0]: [clip.video.path.stem for clip in each.records] for name, each in clips.items()
+    } == right
+    assert [path.stem for path in counted_videos(reviewed / "racket")] == ["c0"]
+    with pytest.raises(ConceptError, match="none of its clips is accepted"):
+        counted_videos(reviewed / "racket" / "shuffled")
+
+
+# --- overlap -------------------------------------------------------------------------------------------------------
+
+
+def hashed(inputs: Inputs) -> dict[Path, str]:
+    reader = ClipReader({None: inputs.set_files, **inputs.classes}, read=lambda *_: None)  # type: ignore[arg-type,return-value]
+    reader.clips()
+    return reader.digests
+
+
+@pytest.mark.parametrize("of", ["concepts/racket/c1.mp4", "swing/s1.mp4"])
+def test_a_pool_that_holds_what_it_is_compared_with_is_refused(study: Path, of: str) -> None:
+    assert overlaps(inputs_of(study), hashed(inputs_of(study))) == []
+    shutil.copy(study.parent / of, study.parent / "random" / "another name.mp4")
+    inputs = inputs_of(study)
+    with pytest.raises(ConceptError, match=rf"{Path(of).name}.*another name\.mp4"):
+        overlaps(inputs, hashed(inputs))
+
+
+def test_the_same_content_twice_is_told(study: Path) -> None:
+    shutil.copy(study.parent / "concepts/racket/c1.mp4", study.parent / "concepts/racket/c9.mp4")
+    shutil.copy(study.parent / "concepts/racket/c1.mp4", study.parent / "swing/s9.mp4")
+    inputs = inputs_of(study)
+    told = overlaps(inputs, hashed(inputs))
+    assert "1 clips of concept 'racket/spatiotemporal' have the same content" in told[0]
+    assert "in concept 'racket/spatiotemporal' and in class 'swing'" in told[1]
+
+
+# --- pieces of longer videos ---------------------------------------------------------------------------------------
+
+
+def test_pieces_of_longer_videos_are_told_by_their_counters() -> None:
+    several = [Path(f"v/match_{letter}_{number:03d}.mp4") for letter in "ab" for number in (1, 2, 3)]
+    assert [(name, len(paths)) for name, paths in counted_pieces(several)] == [("match_a_", 3), ("match_b_", 3)]
+    one_name = [Path(f"swing/swing-{number:03d}.mp4") for number in range(30)]
+    assert list(counted_pieces(one_name)) == []
+    assert list(counted_pieces([Path("v/match_a_001.mp4"), Path("v/match_b_001.mp4")])) == []
+
+
+def test_a_study_is_told_how_to_say_what_was_cut_from_what(study: Path) -> None:
+    study.write_text(study.read_text().replace('[sources]\n        table = "scenes.csv"', ""))
+    assert inputs_of(study).remarks == ()
+    for path in (study.parent / "swing").iterdir():
+        path.unlink()
+    for name in ("match_a_1", "match_a_2", "match_b_1", "match_b_2"):
+        film(study.parent / "swing" / f"{name}.mp4", hash(name) % 1000)
+    (remark,) = inputs_of(study).remarks
+    assert "4 files look like pieces of 2 longer videos" in remark
+    assert "[sources]" in remark
+
+
+# --- one list of videos --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", [".flv", ".3gp", ".mpg", ".MP4", ".m2ts"])
+def test_every_place_takes_the_same_endings(study: Path, ending: str) -> None:
+    for place in ("concepts/racket", "random", "swing"):
+        film(study.parent / place / "x.mp4", 50).rename(study.parent / place / f"x{ending}")
+    inputs = inputs_of(study)
+    paths = [file.path for file in (*inputs.set_files, *inputs.classes["swing"])]
+    assert sum(path.suffix == ending for path in paths) == 3
+    assert ending.lower() in VIDEO_SUFFIXES
+
+
+def test_what_is_left_out_is_told_and_what_lies_beside_is_not(tmp_path: Path) -> None:
+    film(tmp_path / "a.mp4")
+    for name in ("a.json", "notes.txt", ".hidden.bin"):
+        (tmp_path / name).write_text("")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert find_videos(tmp_path) == (tmp_path / "a.mp4",)
+    (tmp_path / "b.xyz").write_text("")
+    with pytest.warns(VideotcavWarning, match=r"left out .*1 × \.xyz.*1 videos are taken"):
+        assert find_videos(tmp_path) == (tmp_path / "a.mp4",)
+
+
+def test_brackets_in_names_that_are_there_are_names(tmp_path: Path) -> None:
+    film(tmp_path / "dir [2024]" / "a[1].mp4")
+    film(tmp_path / "dir [2024]" / "b?" / "c.mp4")
+    found = tmp_path / "dir [2024]" / "a[1].mp4"
+    assert find_videos(tmp_path / "dir [2024]" / "*.mp4") == (found,)
+    assert find_videos(found) == (found,)
+    assert find_videos(tmp_path / "dir [2024]" / "b?" / "*.mp4") == (tmp_path / "dir [2024]" / "b?" / "c.mp4",)
+    assert find_videos(tmp_path / "dir *" / "a*.mp4") == (found,)
+    with pytest.raises(VideosError, match="check the pattern"):
+        find_videos(tmp_path / "dir [2025]" / "*.mp4")
+
+
+def test_sources_tell_nothing_where_nothing_was_said() -> None:
+    assert Sources().remarks() == []
+    with pytest.raises(VideotcavError, match="none of its 1 rows"):
+        Sources({"a.mp4": "a"}).remarks()
