@@ -12,7 +12,9 @@ import pytest
 import videotcav as vt
 from videotcav.concepts.decisions import Candidate
 from videotcav.concepts.ledger import Ledger
+from videotcav.concepts.random_sets import write_random_set
 from videotcav.concepts.review import counted_videos, reviewed_sets
+from videotcav.concepts.sets import ClipRecord, write_records
 from videotcav.errors import ConceptError, StudyFileError, VideosError, VideotcavError, VideotcavWarning
 from videotcav.gather import Inputs, gather, overlaps
 from videotcav.measure import ClipReader
@@ -161,6 +163,67 @@ def test_all_readers_give_the_same_clips_of_a_reviewed_folder(reviewed: Path, st
         counted_videos(reviewed / "racket" / "shuffled")
 
 
+def line(file_name: str, source_video: str) -> ClipRecord:
+    """A line of a folder's own table, accepted unseen."""
+    concept, kind, name = Path(file_name).parts
+    return ClipRecord(
+        file_name=file_name,
+        id=Path(name).stem,
+        concept=concept,
+        kind=kind,  # type: ignore[arg-type] # as the folder is called
+        label=concept,
+        source=f"of {Path(name).stem}",
+        source_sha256="",
+        source_video=source_video,
+        track="0",
+        frames=(0,),
+        boxes=((0, 0, 1, 1),),
+        scores=(1.0,),
+        frames_per_second=10,
+        width=16,
+        height=16,
+        detector="d",
+        detector_sha256="",
+        recipe="{}",
+        decision="accepted",
+    )
+
+
+def test_the_table_may_name_a_clip_or_the_video_that_it_was_cut_from(study: Path) -> None:
+    """The folder's own table speaks where the study's says nothing, and that is no clip without a source."""
+    folder = study.parent / "cut"
+    names = [f"ball/spatiotemporal/b{number}.mp4" for number in range(3)]
+    for number, name in enumerate(names):
+        film(folder / name, 60 + number)
+    write_records(folder, [line(name, f"../match{number}.mp4") for number, name in enumerate(names)])
+    sources = Sources({folder / names[0]: "court", study.parent / "match1.mp4": "court"})
+    (balls,) = reviewed_sets(folder, sources=sources).sets
+    assert [clip.source for clip in balls.clips] == ["court", "court", "of b2"]
+    assert not any("says nothing" in remark for remark in sources.remarks())
+    assert list(counted_videos(folder / "ball").values()) == ["of b0", "of b1", "of b2"]  # as maps take them
+
+
+def test_a_reviewed_pool_without_a_table_holds_what_counts(study: Path, reviewed: Path) -> None:
+    shutil.rmtree(study.parent / "random")
+    shutil.copytree(reviewed, study.parent / "random")
+    pool = {file.path.stem for file in inputs_of(study).random}
+    assert pool == {"c0", "c2"}
+
+
+def test_a_random_set_holds_nothing_that_people_turned_away_or_called_the_concept(tmp_path: Path) -> None:
+    """Of four balls one is rejected, one is called a bottle; the two others are drawn, and then count."""
+    folder = tmp_path / "concepts"
+    names = ["bottle/spatiotemporal/d0.mp4", *(f"ball/spatiotemporal/c{number}.mp4" for number in range(4))]
+    for number, name in enumerate(names):
+        film(folder / name, 70 + number)
+    write_records(folder, [line(name, "v.mp4").model_copy(update={"decision": "undecided"}) for name in names])
+    with Ledger(folder) as ledger:
+        ledger.decide([Candidate("ball", "c1")], reviewer="Ada", verdict="reject", gesture="gesture-1")
+        ledger.decide([Candidate("ball", "c2")], reviewer="Ada", verdict="relabel", label="bottle", gesture="gesture-2")
+    write_random_set(folder, tmp_path / "random", concept="bottle", size=2, rng=0)
+    assert {path.stem for path in counted_videos(tmp_path / "random")} == {"c0", "c3"}
+
+
 # --- overlap -------------------------------------------------------------------------------------------------------
 
 
@@ -186,6 +249,19 @@ def test_the_same_content_twice_is_told(study: Path) -> None:
     told = overlaps(inputs, hashed(inputs))
     assert "1 clips of concept 'racket/spatiotemporal' have the same content" in told[0]
     assert "in concept 'racket/spatiotemporal' and in class 'swing'" in told[1]
+
+
+def test_the_same_content_twice_in_one_set_counts_once_and_in_another_set_too(study: Path) -> None:
+    shutil.copy(study.parent / "concepts/racket/c1.mp4", study.parent / "concepts/racket/c9.mp4")
+    shutil.copy(study.parent / "concepts/racket/c1.mp4", study.parent / "swing/s9.mp4")
+    shutil.copy(study.parent / "swing/s0.mp4", study.parent / "swing/s0 again.mp4")
+    inputs = inputs_of(study).with_views(2)
+    once = inputs.once(hashed(inputs))
+    assert [clip.id for clip in once.concepts[0].clips] == [f"c{number}" for number in range(6)]
+    assert [(file.path.stem, file.view) for file in once.classes["swing"]] == [
+        (name, view) for name in ("s0 again", "s1", "s9") for view in (0, 1)
+    ]
+    assert len(once.random) == 4
 
 
 # --- pieces of longer videos ---------------------------------------------------------------------------------------

@@ -14,11 +14,14 @@ from scipy.stats import norm
 
 from videotcav.compare import compare, load_studies
 from videotcav.errors import ConceptError, NotEnoughData, OutputError, RunFolderError, StudyFileError, VideosError
+from videotcav.gather import gather
 from videotcav.measure import measure
+from videotcav.plan import plan
 from videotcav.records import Declaration
 from videotcav.report.comparison import write_comparison_page
 from videotcav.report.run import read_run
 from videotcav.study import Study
+from videotcav.video.read import read_all
 from videotcav.video.write import write_video
 
 MODULE = "net_of_the_study_tests"
@@ -214,6 +217,29 @@ def test_with_a_store_a_second_study_passes_nothing_and_gives_the_same_bytes(
     assert passed == [12 + 12 + 12 + 40, 0, 12 + 12 + 12 + 40]
     assert len({(run.folder / "results.parquet").read_bytes() for run in (*runs, without)}) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "store", "study", "two", "without"]
+
+
+def test_clips_that_look_alike_are_told_by_plan_and_report(study_folder: Path, tmp_path: Path) -> None:
+    """A clip of the class, coded again, is in the random pool under another name: other bytes, the same pictures."""
+    frames, _ = read_all(study_folder / "moving" / "03.mp4")
+    write_video(study_folder / "random" / "unrelated.mp4", frames[:, ::2, ::2], frames_per_second=10)
+    study = Study.from_file(study_folder / "study.toml")
+    inputs = study.told(gather(study.file))
+    assert any("unrelated.mp4" in remark for remark in inputs.remarks)
+    made = plan(study.file.study, inputs, widths={"square": 1})
+    assert made.remarks == inputs.remarks
+    run = study.run(tmp_path / "run")
+    assert run.manifest.remarks == inputs.remarks
+    assert "unrelated.mp4" in (run.folder / "report.html").read_text()
+
+
+def test_a_random_clip_of_a_concept_is_refused_before_any_pass(study_folder: Path, tmp_path: Path) -> None:
+    shutil.copy(study_folder / "concepts/flicker/frozen/03.mp4", study_folder / "random" / "unrelated.mp4")
+    study = Study.from_file(study_folder / "study.toml")
+    for ask in (lambda: study.run(tmp_path / "run"), lambda: study.told(gather(study.file))):
+        with pytest.raises(ConceptError, match=r"flicker.*03.mp4.*unrelated.mp4"):
+            ask()
+    assert not (tmp_path / "run").exists()
 
 
 def test_bad_videos_are_all_listed_and_leave_no_run_folder(study_folder: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ model = vt.load_model("planted:swin")
 swings = vt.read_clips("demo/classes/swing", model.card.clip_spec)
 vt.grad_cam(model, swings, target="swing")
 concepts = vt.read_concepts("demo/concepts", model.card.clip_spec)
-random = vt.read_clips("demo/random/**/*.mp4", model.card.clip_spec)
+(random,) = vt.read_concepts("demo/random", model.card.clip_spec).values()
 vt.tcav(model, target="swing", clips=swings, concepts=concepts, random=random)
 """
 

@@ -6,15 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
+from typing import TypeVar
 
-from videotcav.concepts.review import SetReview, reviewed_sets
-from videotcav.concepts.sets import METADATA
+from videotcav.concepts.review import SetReview, is_concept_folder, reviewed_sets
 from videotcav.errors import ConceptError, StudyFileError, UnreadableText, VideotcavError, closest
 from videotcav.measure import ClipFile
-from videotcav.records import KINDS, ConceptSet, Kind
+from videotcav.records import KINDS, ConceptClip, ConceptSet, Kind
 from videotcav.studyfile import SourcesSection, StudyText, class_videos
 from videotcav.video.find import videos_in
 from videotcav.video.sources import Sources, counted_pieces
+
+AnyFile = TypeVar("AnyFile", ClipFile, ConceptClip)
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,20 @@ class Inputs:
         """The clips whose activations are read: those of all concept sets, then the random pool."""
         concepts = (ClipFile(path=clip.path, source=clip.source) for concept in self.concepts for clip in concept.clips)
         return (*concepts, *self.random)
+
+    def once(self, digests: Mapping[Path, str]) -> Inputs:
+        """The same with content that one set has several times in it once; `digests` are the hashes of the files."""
+
+        def first(files: tuple[AnyFile, ...]) -> tuple[AnyFile, ...]:
+            kept = {(digests[file.path], getattr(file, "view", None)): file for file in reversed(files)}
+            return tuple(file for file in files if kept[digests[file.path], getattr(file, "view", None)] is file)
+
+        return replace(
+            self,
+            concepts=tuple(each.model_copy(update={"clips": first(each.clips)}) for each in self.concepts),
+            random=first(self.random),
+            classes={name: first(files) for name, files in self.classes.items()},
+        )
 
     def a_few(self, count: int = 4) -> Inputs:
         """So many clips of the random pool and of each class, to try how long reading takes."""
@@ -133,7 +149,13 @@ def gather(file: StudyText) -> Inputs:
     except VideotcavError as error:
         raise StudyFileError(file.path, [f"sources.table: {error}"]) from None
     if study.sources is None:
-        remarks += _pieces([*random, *(each for files in classes.values() for each in files)])
+        by_hand = [
+            ClipFile(path=clip.path, source=clip.source)
+            for each in used
+            for clip in each.clips
+            if clip.source == clip.path.stem
+        ]
+        remarks += _pieces([*by_hand, *random, *(each for files in classes.values() for each in files)])
     return Inputs(
         concepts=used,
         declared=study.groups,
@@ -160,8 +182,8 @@ def check_groups(groups: Mapping[str, Sequence[str]], concepts: Sequence[Concept
 
 
 def _random_pool(place: Path, sources: Sources, folder: Path) -> tuple[ClipFile, ...]:
-    """The clips of the random pool: of a folder with a table those that count, else all videos below it."""
-    if (place / METADATA).is_file():
+    """The clips of the random pool: of a folder with a table or a review those that count, else all videos below it."""
+    if is_concept_folder(place):
         sets = reviewed_sets(place, sources=sources).sets
         pool = tuple(ClipFile(path=clip.path, source=clip.source) for concept in sets for clip in concept.clips)
     else:
@@ -225,8 +247,8 @@ def overlaps(inputs: Inputs, digests: Mapping[Path, str]) -> list[str]:
         )
     return [
         *(
-            f"{len(again)} clips of {place} have the same content as others of it, the first is {again[0]}: they count "
-            "as several."
+            f"{len(again)} clips of {place} have the same content as others of it, the first is {again[0]}: it counts "
+            "once."
             for place, paths in {**places, "the random pool": [file.path for file in inputs.random]}.items()
             if (again := _again(dict.fromkeys(paths), digests))
         ),

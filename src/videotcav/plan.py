@@ -46,13 +46,14 @@ class Visible(Record):
 
 
 class Plan(Record):
-    """What a study needs, could see and will cost. `tests` is the declared family."""
+    """What a study needs, could see and will cost. `tests` is the declared family; `remarks` are of its files."""
 
     tests: int
     null_draws: int
     needs: tuple[Need, ...]
     cost: Costs
     visible: tuple[Visible, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def is_enough(self) -> bool:
@@ -118,6 +119,7 @@ def plan(
             rates=rates,
         ),
         visible=seen,
+        remarks=inputs.remarks,
     )
 
 

@@ -39,6 +39,7 @@ from videotcav.measure import DEFAULT_MEMORY_BYTES, ClipFile, ClipReader, Measur
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.models.randomised import randomised
+from videotcav.overlap import near_overlaps
 from videotcav.records import ClipSpec, Medium, Precision, Progress, silent
 from videotcav.report.page import write_report
 from videotcav.report.run import RunResults, read_run
@@ -125,9 +126,9 @@ class Study:
             inputs = gather(self.file).with_views(self.model.card.clip_spec.views)
             refuse_untestable(self._design(inputs))
             declared = self._declare(inputs, folder)
+            inputs = self.told(inputs, progress=progress)
+            refuse_untestable(self._design(inputs))
             reader = self.reader(inputs, skip_bad=skip_bad, progress=progress)
-            reader.clips()
-            remarks = [*inputs.remarks, *overlaps(inputs, reader.digests)]
             measured, *untrained = (
                 measure(
                     model,
@@ -150,7 +151,9 @@ class Study:
             facts = declared | {"hypotheses": outcomes(self.file.study, results)} if declared else {}
             write_manifest(
                 folder,
-                self._manifest(inputs, measured, media, reader) | {"command": command, "remarks": remarks} | facts,
+                self._manifest(inputs, measured, media, reader)
+                | {"command": command, "remarks": inputs.remarks}
+                | facts,
             )
             write_report(folder)
         return read_run(target)
@@ -164,6 +167,18 @@ class Study:
         declared = declaration(self.file, tests=tests)
         write_declaration(folder, declared)
         return {"declared": declared.declared, "declaration_sha256": declared.sha256}
+
+    def told(self, inputs: Inputs, *, progress: Progress = silent) -> Inputs:
+        """The same with remarks on clips that are in it several times or look alike; the same content counts once.
+
+        Raises ConceptError where the random pool holds clips that it is to be compared with.
+        """
+        reader = self.reader(inputs, progress=progress)
+        reader.clips()
+        found = overlaps(inputs, reader.digests)
+        inputs = inputs.once(reader.digests)
+        alike = near_overlaps(inputs.concepts, inputs.random, inputs.classes, progress=progress)
+        return replace(inputs, remarks=(*inputs.remarks, *found, *alike))
 
     def reader(self, inputs: Inputs, *, skip_bad: bool = False, progress: Progress = silent) -> ClipReader:
         """What brings the clips to the passes, and knows afterwards which could not be read."""

@@ -44,6 +44,7 @@ def plan(
     asked = Study.from_file(study)
     pooling = asked.file.study.pooling
     inputs = gather(asked.file).with_views(asked.model.card.clip_spec.views)
+    inputs = asked.told(inputs, progress=context.obj.progress)
     made = plan_of(
         asked.file.study,
         inputs,
@@ -71,6 +72,7 @@ def _lines(made: Plan) -> list[str]:
     return [
         f"{made.tests} tests in the declared family",
         *needs,
+        *(f"! {remark}" for remark in made.remarks),
         *(f"  visible with a power of 80 %: ±{each.effect:.3g}, {each.question}" for each in made.visible),
         f"{cost.clips_forward} clips forward, {cost.clips_backward} of them backward",
         f"about {_duration(sum(cost.seconds.values()))} of one worker: {by_stage}",

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from videotcav.concepts.review import reviewed_clips
-from videotcav.concepts.sets import ClipRecord, write_records
+from videotcav.concepts.sets import UNREVIEWED, ClipRecord, write_records
 from videotcav.errors import ConceptError, NotEnoughData, closest
 from videotcav.outputs import short_name
 from videotcav.records import Kind, Record
@@ -92,7 +92,8 @@ def write_random_set(
         names = {record.concept for record in records[folder]}
         near = closest(concept, names) or ", ".join(sorted(names)) or "none"
         raise ConceptError(f"{folder}: no concept '{concept}'; closest: {near}")
-    labels = {record.label for record in own}
+    # The detector's word for what reviewers moved here stands for other things as well.
+    labels = {one.record.label for one in reviewed_clips(folder) if one.record and one.clip.concept == concept}
     others: dict[str, list[tuple[Path, ClipRecord]]] = defaultdict(list)
     for place, lines in records.items():
         for record in lines:
@@ -120,4 +121,5 @@ def _copy(record: ClipRecord, place: Path, unfinished: Path, out: Path) -> ClipR
     (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(place / record.file_name, unfinished / name)
     video = Path(os.path.relpath(place / record.source_video, out)).as_posix()
-    return record.model_copy(update={"file_name": name, "concept": "random", "source_video": video})
+    taken = {"decision": "accepted", "who": record.who or UNREVIEWED}  # what was drawn counts, whoever saw it
+    return record.model_copy(update={"file_name": name, "concept": "random", "source_video": video, **taken})

@@ -149,31 +149,29 @@ def reviewed_sets(folder: Path | str, *, sources: Sources | None = None) -> Revi
     )
 
 
-def counted_videos(place: Path | str) -> list[Path]:
-    """The clips that count in a concept folder, in the folder of one of its concepts, or in that of one kind.
+def is_concept_folder(folder: Path) -> bool:
+    """Whether the folder has a table of clips, or a review of them."""
+    return (folder / METADATA).is_file() or (folder / DATABASE).is_file()
+
+
+def counted_videos(place: Path | str) -> dict[Path, str]:
+    """The source of each clip that counts in a concept folder, in that of one of its concepts, or in that of one kind.
 
     A folder that is none of these, without a table or a review above it, has all of its videos.
     Raises as `reviewed_sets`, and VideosError where there is no video.
     """
     place = Path(place)
-    root = next(
-        (
-            folder
-            for folder in (place, *place.parents[:2])
-            if (folder / METADATA).is_file() or (folder / DATABASE).is_file()
-        ),
-        None,
-    )
+    root = next((folder for folder in (place, *place.absolute().parents[:2]) if is_concept_folder(folder)), None)
     if root is None:
-        return list(find_videos(place))
-    wanted = place.relative_to(root).parts
+        return {path: str(path) for path in find_videos(place)}
+    wanted = place.absolute().relative_to(root.absolute()).parts
     sets = [
         each
         for each in reviewed_sets(root).sets
         if wanted in ((), (each.concept,), (each.concept, each.kind)) and (len(wanted) > 1 or each.kind not in TWINS)
     ]
     moving = [each for each in sets if each.kind == "spatiotemporal"]
-    found = [clip.path for each in moving or sets for clip in each.clips]
+    found = {clip.path: clip.source for each in moving or sets for clip in each.clips}
     if not found:
         raise ConceptError(
             f"{place}: none of its clips is accepted; look at them with 'videotcav concepts review {root}'"

@@ -174,13 +174,13 @@ def as_json(value: object) -> str:
 
 
 def clip_of(folder: Path, record: ClipRecord, sources: Sources) -> ConceptClip:
-    """The clip of a line of the table; its source is what `sources` says of the video that it was cut from."""
+    """The clip of a line of the table; its source is what `sources` says of it or of the video that it was cut from."""
     return ConceptClip(
         id=record.id,
         concept=record.concept,
         kind=record.kind,
         path=folder / record.file_name,
-        source=sources.of(folder / record.source_video) or record.source,
+        source=sources.of(folder / record.file_name, folder / record.source_video) or record.source,
         source_sha256=record.source_sha256,
         decision=record.decision,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ from videotcav.maps.sheet import Strip, contact_sheet
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import volumes
 from videotcav.outputs import MARK, refuse_overwriting, whole_file
-from videotcav.records import KINDS, Clip, Record
+from videotcav.records import KINDS, Clip, ClipSpec, Record
 from videotcav.video.clips import Clips, read_clips, to_source
 from videotcav.video.overlay import overlay_heatmap
 from videotcav.video.read import read_frames
@@ -191,8 +191,8 @@ def write_concept_map(
         model,
         read_clips(video, spec),
         target=target,
-        concept=read_clips(counted_videos(concept), spec, fit="stretch"),
-        random=read_clips(counted_videos(random), spec, fit="stretch"),
+        concept=_read_counted(concept, spec),
+        random=_read_counted(random, spec),
         layer=layer or last_spatial_layer(model),
         concept_name=concept.parent.name if concept.name in KINDS else concept.name,
         settings=settings,
@@ -200,6 +200,14 @@ def write_concept_map(
     with whole_file(path) as unfinished:
         found.figure().savefig(unfinished, format="png", metadata={"Software": None, "Comment": MARK})
     return found
+
+
+def _read_counted(place: Path, spec: ClipSpec) -> Clips:
+    """The clips that count in a folder, each with its source: clips of one source are drawn together."""
+    counted = counted_videos(place)
+    read = read_clips(counted, spec, fit="stretch")
+    records = zip(read.records, counted.values(), strict=True)
+    return replace(read, records=tuple(clip.model_copy(update={"source": source}) for clip, source in records))
 
 
 def _test(

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from videotcav.concepts.sets import ClipRecord, read_records
+from videotcav.concepts.review import reviewed_clips
+from videotcav.concepts.sets import ClipRecord
 from videotcav.faithfulness import Truths
 from videotcav.gather import Inputs, gather
 from videotcav.maps import last_spatial_layer
@@ -131,10 +132,12 @@ def _facts(
 
 
 def _records(study: Study) -> Iterator[tuple[Path, ClipRecord]]:
-    """The lines of the tables of all concept folders, each with its folder."""
+    """The lines of the tables of all concept folders, of the clips that count, each with its folder."""
     for path in study.file.study.concepts.folders:
         folder = study.file.folder / path
-        yield from ((folder, record) for record in read_records(folder))
+        for one in reviewed_clips(folder):
+            if one.record is not None and one.counts:
+                yield folder, one.record.model_copy(update={"concept": one.concept})
 
 
 def _missing(

@@ -41,11 +41,15 @@ class Sources:
                 raise UnreadableText(table, f"names two sources of {row[file]}: '{told[path]}' and '{row[source]}'")
         return cls(told, table=str(table))
 
-    def of(self, path: Path) -> str | None:
-        """The source of a file; None where the table does not say."""
-        path = path.resolve()
-        self._asked[path] = path in self._rows
-        return self._rows.get(path)
+    def of(self, path: Path, cut_from: Path | None = None) -> str | None:
+        """The source of a file, or else of the video that it was cut from; None where the table does not say."""
+        for each in (path, cut_from):
+            if each is not None and each.resolve() in self._rows:
+                self._asked[each.resolve()] = True
+                return self._rows[each.resolve()]
+        if cut_from is None:  # else its own table says what it was cut from
+            self._asked[path.resolve()] = False
+        return None
 
     def remarks(self) -> list[str]:
         """What did not fit, in sentences: rows of files that are not there, and files that have no row.
@@ -57,7 +61,7 @@ class Sources:
             return []
         unknown = [path for path, known in self._asked.items() if not known]
         lost = [path for path in self._rows if not self._asked.get(path) and not path.exists()]
-        if len(unknown) == len(self._asked):
+        if not any(self._asked.values()):
             raise VideotcavError(
                 f"{self._table}: none of its {len(self._rows)} rows is about a file of this study, the first is about "
                 f"{next(iter(self._rows))}; paths in it are relative to the table"
