@@ -57,6 +57,7 @@ def test_a_file_that_begins_where_another_ends_is_told_with_the_cure(tmp_path: P
     parts = [video(tmp_path / f"{name}.mp4", whole[at : at + 11]) for name, at in (("one", 0), ("two", 10))]
     (told,) = near_overlaps([], (), {"swing": files(*parts, video(tmp_path / "x.mp4", blocks(4)))})
     assert "1 clips begin where another one ends" in told
+    assert f"{parts[0]} and {parts[1]}" in told  # in the order of the recording
     assert "[sources]" in told
     together = tuple(ClipFile(path=path, source="whole") for path in parts)
     assert near_overlaps([], (), {"swing": together}) == []
