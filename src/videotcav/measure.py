@@ -63,7 +63,7 @@ class Measured:
     """What the statistics need of the passes.
 
     `grams[layer]` has the set clips as its rows and the clips of all classes, one class after the other, as its
-    gradients; `probabilities[class]` is `clip × class`, the softmax of the logits of that class's clips.
+    gradients; `probabilities[class]` is `clip × class`, those of that class's clips.
     `clips_passed` went through the model for it; the rows of all others were in the store.
     """
 
@@ -232,7 +232,7 @@ def measure(
                 return Measured(
                     grams=_grams(passing, keys, store, classes, layers, memory_bytes=memory_bytes, engine=engine),
                     probabilities={
-                        name: _softmax(store.shelf(passing.recipe(LOGITS, name)).rows(keys[name]).whole())
+                        name: _probabilities(model, store.shelf(passing.recipe(LOGITS, name)).rows(keys[name]).whole())
                         for name in classes
                     },
                     clips_passed=passed,
@@ -333,8 +333,8 @@ def _load(read: Callable[..., Tensor], clip: Clip, class_name: str | None) -> Te
     return read(Path(clip.name), class_name, **view)
 
 
-def _softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    shares: npt.NDArray[np.float64] = torch.from_numpy(logits).double().softmax(dim=1).numpy()
+def _probabilities(model: VideoModel, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    shares: npt.NDArray[np.float64] = model.probabilities(torch.from_numpy(logits).double()).numpy()
     return shares
 
 

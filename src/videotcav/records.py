@@ -40,6 +40,11 @@ Pooling = Literal["none", "space", "time", "all"]
 Precision = Literal["fp32", "bf16", "fp16"]
 """What a model's passes compute in; whatever is done with their results is done in fp32."""
 
+Scores = Literal["logits", "one logit", "probabilities", "one probability"]
+"""What a network's outputs are: a logit or a probability a class, or a lone one that speaks for the second of two."""
+
+LONE: tuple[Scores, ...] = ("one logit", "one probability")
+
 KINDS: tuple[Kind, ...] = ("spatial", "spatiotemporal", "frozen", "shuffled", "reversed")
 TWINS: tuple[Kind, ...] = ("frozen", "shuffled", "reversed")
 STATISTICS: tuple[Statistic, ...] = ("sign_count", "sensitivity", "cosine")
@@ -72,7 +77,8 @@ class ClipSpec(Record):
     """How a video becomes a model's input: which frames, which pixels, which numbers.
 
     `resize` is the length of the shorter side, or (height, width) of the whole frame, before the centre crop
-    to `height` × `width`. Pixels are scaled to 0…1, then (x − mean) / std per channel (RGB).
+    to `height` × `width`, whose edge is rounded to the nearest pixel, half to even as torchvision does, or down as
+    transformers does. Pixels are scaled to 0…1, then (x − mean) / std per channel (RGB).
 
     A video of a class may be shown as several clips, spread evenly over it, each in one or three crops (the centre,
     or both ends and the centre of the longer side): `clips_per_video` × `crops_per_clip` views of one source.
@@ -83,12 +89,24 @@ class ClipSpec(Record):
     height: PositiveInt
     width: PositiveInt
     resize: PositiveInt | tuple[PositiveInt, PositiveInt]
-    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.5, 0.5, 0.5)
+    mean: Annotated[tuple[float, ...], Field(min_length=1, max_length=4)] = (0.5, 0.5, 0.5)
+    std: Annotated[tuple[PositiveFloat, ...], Field(min_length=1, max_length=4)] = (0.5, 0.5, 0.5)
     resampling: Literal["bilinear", "bicubic"] = "bilinear"
     antialias: bool = False
+    crop_rounding: Literal["even", "down"] = "even"
     clips_per_video: PositiveInt = 1
     crops_per_clip: Literal[1, 3] = 1
+
+    @model_validator(mode="after")
+    def _has_channels(self) -> Self:
+        if len(self.mean) != len(self.std):
+            raise ValueError(f"mean and std need one number a channel, got {len(self.mean)} and {len(self.std)}")
+        return self
+
+    @property
+    def channels(self) -> int:
+        """Of a pixel, as mean and deviation have them."""
+        return len(self.mean)
 
     @property
     def views(self) -> int:
@@ -103,7 +121,8 @@ class ClipSpec(Record):
     @property
     def fill(self) -> tuple[int, int, int]:
         """The model's mean as an 8-bit colour: what padding is filled with, so that it becomes 0."""
-        red, green, blue = (min(255, max(0, round(255 * channel))) for channel in self.mean)
+        shades = [min(255, max(0, round(255 * channel))) for channel in self.mean]
+        red, green, blue = shades if len(shades) == 3 else shades[:1] * 3  # noqa: PLR2004 - RGB
         return (red, green, blue)
 
 
@@ -221,6 +240,10 @@ class ModelCard(Record):
     `b (t h w) c` or `b c`; `grids` gives time, height and width where tokens are flattened. `degenerate` names
     (shell patterns) the layers with only linear operations between them and the logits: see METHOD 4.6.
 
+    `logits` says where the logits are in what the module returns: the name of a key or an attribute, or a number, and
+    behind a dot what is inside; empty where they are bare, first in a tuple, or called `logits`. `scores` says what
+    they are; where a card does not state it, it is seen when the model is loaded.
+
     `pixels` is the order of axes that the module wants its input in. `pathways` lists the frames that each pathway of
     a network with several is given, in the order of its list of inputs; empty for the usual one input.
     """
@@ -235,6 +258,8 @@ class ModelCard(Record):
     pixels: str = "b c t h w"
     pathways: tuple[tuple[int, ...], ...] = ()
     precision: Precision = "fp32"
+    logits: str = ""
+    scores: Scores = "logits"
     weights: str = "random"
     weights_sha256: str = ""
 

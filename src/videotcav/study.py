@@ -152,7 +152,7 @@ class Study:
             write_manifest(
                 folder,
                 self._manifest(inputs, measured, media, reader)
-                | {"command": command, "remarks": inputs.remarks}
+                | {"command": command, "remarks": (*self.model.remarks, *inputs.remarks)}
                 | facts,
             )
             write_report(folder)

@@ -19,7 +19,7 @@ from videotcav.errors import LayoutError, MissingExtra, ModelError
 from videotcav.maps.compute import layer_maps
 from videotcav.models import from_transformers
 from videotcav.models.load import load_model
-from videotcav.models.model import VideoModel, logits_of
+from videotcav.models.model import VideoModel
 from videotcav.models.passes import features, gradients
 from videotcav.models.tap import tap
 from videotcav.video.clips import preprocess
@@ -46,7 +46,7 @@ def clips() -> Tensor:
 
 
 def by_transformers(model: VideoModel, clips: Tensor) -> Tensor:
-    return logits_of(model.module(clips.permute(0, 2, 1, 3, 4)))
+    return model.module(clips.permute(0, 2, 1, 3, 4)).logits
 
 
 def test_the_card_says_what_config_and_processor_say(model: VideoModel, family: str) -> None:
@@ -160,7 +160,7 @@ def test_exactly_the_layers_without_anything_nonlinear_behind_them_are_degenerat
     with tap(model, layers) as tapped:
         score = tapped(clips)[:, 1].sum()
         # Some layers have none: nothing hangs on the tokens that a class token leaves behind.
-        slopes = torch.autograd.grad(score, list(tapped._outputs.values()), allow_unused=True)
+        slopes = torch.autograd.grad(score, list(tapped._probes.values()), allow_unused=True)
     found = set()
     for layer, slope in zip(tapped._outputs, slopes, strict=True):
         if slope is not None and slope.any():

@@ -25,11 +25,11 @@ from torch import nn
 from videotcav.records import ClipSpec, ModelCard
 
 def bare():
-    return nn.Linear(3, 2)
+    return nn.Sequential(nn.Flatten(), nn.Linear(96, 2))
 
 def carded():
     spec = ClipSpec(frames=2, seconds_between_frames=0.5, height=4, width=4, resize=4)
-    return nn.Linear(3, 2), ModelCard(name="mine", clip_spec=spec, classes=("a", "b"))
+    return nn.Sequential(nn.Flatten(), nn.Linear(96, 2)), ModelCard(name="mine", clip_spec=spec, classes=("a", "b"))
 
 def wrong():
     return "a network"
@@ -44,7 +44,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_module_is_taken_as_it_is() -> None:
-    module = nn.Linear(3, 2)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(96, 2))
     model = load_model(module, card=CARD)
     assert model.module is module
     assert module.training
@@ -58,13 +58,13 @@ def test_a_function_is_found_by_its_python_path(package: None) -> None:
 
 
 def test_a_checkpoint_is_loaded_into_any_module(package: None, tmp_path: Path) -> None:
-    state = {"weight": torch.full((2, 3), 7.0), "bias": torch.zeros(2)}
+    state = {"1.weight": torch.full((2, 96), 7.0), "1.bias": torch.zeros(2)}
     torch.save(state, tmp_path / "mine.pth")
     model = load_model("my_networks:carded", weights=tmp_path / "mine.pth")
-    assert model(torch.ones(1, 3)).tolist() == [[21, 21]]
+    assert model(torch.ones(1, 3, 2, 4, 4)).tolist() == [[672, 672]]
     assert model.card.weights == "mine.pth"
-    torch.save({"weight": torch.zeros(2, 2), "bias": torch.zeros(2)}, tmp_path / "other.pth")
-    with pytest.raises(ModelError, match=r"other\.pth: does not fit my net: of another shape: 'weight' \(2, 2\)"):
+    torch.save({"1.weight": torch.zeros(2, 2), "1.bias": torch.zeros(2)}, tmp_path / "other.pth")
+    with pytest.raises(ModelError, match=r"other\.pth: does not fit my net: of another shape: '1.weight' \(2, 2\)"):
         load_model("my_networks:bare", weights=tmp_path / "other.pth", card=CARD)
 
 
@@ -88,17 +88,19 @@ def test_a_name_that_leads_nowhere_says_why(package: None, name: str, says: str)
 
 
 def test_a_module_without_a_card_is_refused() -> None:
-    with pytest.raises(ModelError, match="a Linear comes without a card"):
-        load_model(nn.Linear(3, 2))
+    with pytest.raises(ModelError, match="a Sequential comes without a card"):
+        load_model(nn.Sequential(nn.Flatten(), nn.Linear(96, 2)))
 
 
 def test_a_device_that_is_not_there_is_named() -> None:
     with pytest.raises(ModelError, match="the device 'nonsense' cannot be used"):
-        load_model(nn.Linear(3, 2), card=CARD, device="nonsense")
+        load_model(nn.Sequential(nn.Flatten(), nn.Linear(96, 2)), card=CARD, device="nonsense")
 
 
 def a_source(name: str, *, weights: str | None) -> tuple[nn.Module, ModelCard]:
-    return nn.Linear(3, 2), CARD.model_copy(update={"name": f"plug:{name}", "weights": weights or "none"})
+    return nn.Sequential(nn.Flatten(), nn.Linear(96, 2)), CARD.model_copy(
+        update={"name": f"plug:{name}", "weights": weights or "none"}
+    )
 
 
 def test_an_installed_source_comes_through_the_same_door(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ class Square(nn.Module):
 
 def test_one_forward_pass_and_one_backward_pass_a_class_serve_all_layers() -> None:
     net = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), Square(), nn.Linear(6, 5))
-    model = VideoModel(net, ModelCard.model_construct(name="net", classes=tuple("abcde")))
+    model = VideoModel(net, ModelCard.model_construct(name="net", classes=tuple("abcde"), layouts={"*": "b c"}))
     CountedSquare.forwards = CountedSquare.backwards = 0
     gradients(model, torch.ones(3, 4), ["0", "1", "2"], [0, 2, 4])
     assert (CountedSquare.forwards, CountedSquare.backwards) == (1, 3)
@@ -150,6 +150,6 @@ def test_an_infinite_gradient_is_no_score() -> None:
 
 def test_large_numbers_whose_sum_overflows_are_finite() -> None:
     net = nn.Sequential(nn.Identity(), nn.Flatten())
-    model = VideoModel(net, ModelCard.model_construct(name="flat", classes=("a", "b")))
+    model = VideoModel(net, ModelCard.model_construct(name="flat", classes=tuple("abcdefgh")))
     large = torch.full((2, 8), 3e38)
     assert torch.equal(features(model, large, ["0"])["0"], large)

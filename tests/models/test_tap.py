@@ -243,7 +243,7 @@ class Odd(nn.Module):
     [("relu", "runs more than once"), ("unused", "does not run"), ("aside", "do not depend on layer 'aside'")],
 )
 def test_a_layer_without_one_activation_is_refused(layer: str, says: str) -> None:
-    model = VideoModel(Odd(), ModelCard.model_construct(name="odd", classes=("a",)))
+    model = VideoModel(Odd(), ModelCard.model_construct(name="odd", classes=tuple("abcd")))
     with pytest.raises(ModelError, match=says), tap(model, ["first", layer]) as tapped:
         tapped.gradients(tapped(torch.ones(1, 4))[:, 0])
 
@@ -274,6 +274,6 @@ def test_reading_activations_computes_nothing_behind_the_last_layer() -> None:
 
 
 def test_reading_a_layer_that_never_runs_is_refused() -> None:
-    model = VideoModel(Odd(), ModelCard.model_construct(name="odd", classes=("a",)))
+    model = VideoModel(Odd(), ModelCard.model_construct(name="odd", classes=tuple("abcd")))
     with pytest.raises(ModelError, match="does not run"), tap(model, ["first", "unused"]) as tapped:
         tapped.read(torch.ones(1, 4))

@@ -133,7 +133,7 @@ def stream_maps(
             pixel_settings=pixel_settings,
             clip_names=names,
         )
-        shares = scores.softmax(dim=1)[:, list(classes)].cpu().numpy()
+        shares = model.probabilities(scores)[:, list(classes)].cpu().numpy()
         values = maps.cpu().numpy()
         del maps, scores
         for position, record in enumerate(batch.records):
@@ -166,7 +166,7 @@ def pixel_maps(
 
 def _rise(model: VideoModel, clip: Tensor, classes: Sequence[int], settings: PixelSettings) -> Tensor:
     def probabilities(masked: Tensor) -> Tensor:
-        return logits(model, masked).softmax(dim=1)[:, list(classes)].cpu()
+        return model.probabilities(logits(model, masked))[:, list(classes)].cpu()
 
     return rise(
         probabilities,

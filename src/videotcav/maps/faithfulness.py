@@ -141,7 +141,7 @@ class _Judge:
         return self.clip.pixels[None]
 
     def _score(self, pixels: Tensor) -> Tensor:
-        return logits(self.model, pixels).softmax(dim=1)[:, self.clip.class_index].cpu()
+        return self.model.probabilities(logits(self.model, pixels))[:, self.clip.class_index].cpu()
 
     @cached_property
     def _losses(self) -> Tensor:

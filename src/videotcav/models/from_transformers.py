@@ -196,6 +196,7 @@ def _clip_spec(origin: str, config: Any, processor: Any, family: Family | None) 
         std=tuple(round(value, 6) for value in (1 / (high - low)).tolist()),
         resampling=_resampling(origin, processor),
         antialias=True,
+        crop_rounding="down",
     )
 
 

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import importlib
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Protocol, get_args
+from typing import Any, Protocol, get_args
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from videotcav.errors import ModelError, closest
+from videotcav.errors import ModelError, VideotcavError, VideotcavWarning, closest
 from videotcav.models import checkpoint
-from videotcav.models.model import VideoModel
+from videotcav.models.model import VideoModel, borrowed
+from videotcav.models.output import ReadLogits, looked_at
 from videotcav.records import KnownModel, ModelCard, Precision
+from videotcav.torchvision_cpu import import_torchvision
 
 __all__ = ["CATALOGUES", "GROUP", "ModelSource", "VideoModel", "known_models", "load_model", "sources"]
 
 GROUP = "videotcav.models"
 CATALOGUES = "videotcav.catalogues"
+
+_BUNDLED = ("torchvision", "transformers", "planted")  # known to give one logit a class
+_PACKAGE = Path(__file__).parents[1]
 
 
 class ModelSource(Protocol):
@@ -36,6 +47,7 @@ def load_model(
     card: ModelCard | None = None,
     device: str | torch.device | None = None,
     precision: Precision = "fp32",
+    read_logits: ReadLogits | None = None,
 ) -> VideoModel:
     """The model of that name, or the module itself, with its card.
 
@@ -48,15 +60,21 @@ def load_model(
             place of the source's.
         device: where the model shall be, as `cpu`, `cuda` or `mps`; None leaves it where it is.
         precision: what passes compute in: `bf16` and `fp16` by autocast. Weights and results stay in fp32.
+        read_logits: finds the logits in what the module returns, where the card cannot say where they are.
+
+    What a module of one's own gives for two clips is held against its card; what was seen is told in a
+    VideotcavWarning.
 
     Raises:
-        ModelError: the model, its weights or the device cannot be used; the closest names are suggested.
+        ModelError: the model, its weights or the device cannot be used, or its output does not fit its card; the
+            closest names are suggested.
     """
     wanted = None if weights is None else str(weights)
     if isinstance(name, nn.Module):
         module, own_card = name, None
     else:
         module, own_card, wanted = _named(name, wanted)
+    is_bundled = isinstance(name, str) and name.partition(":")[0] in _BUNDLED and card is None
     if wanted is not None:
         _load_into(module, Path(wanted), name=card.name if card else type(module).__name__)
     card = card or own_card
@@ -74,7 +92,45 @@ def load_model(
         card = card.model_copy(update={"precision": precision})
     if not card.weights_sha256:
         card = card.model_copy(update={"weights_sha256": checkpoint.fingerprint(module)})
-    return VideoModel(module=_moved(module, device), card=card)
+    model = VideoModel(module=_moved(module, device), card=card, read_logits=read_logits)
+    if not is_bundled:
+        model = _checked(model, built_by=name if isinstance(name, str) else "")
+    for remark in model.remarks:
+        warnings.warn(remark, VideotcavWarning, stacklevel=2)
+    return model
+
+
+def _checked(model: VideoModel, *, built_by: str) -> VideoModel:
+    """The model, its card completed by what its module gives for two clips. Raises ModelError."""
+    if model.card.weights == ModelCard.model_fields["weights"].default:
+        origin = f"as built by {built_by}" if built_by else "as given"
+        model = replace(model, card=model.card.model_copy(update={"weights": origin}))
+
+    def forward(pixels: Tensor) -> Any:
+        with borrowed(model.module):
+            return model.raw(pixels)
+
+    try:
+        return replace(model, card=looked_at(model.card, forward, model.read_logits))
+    except VideotcavError:
+        raise
+    except Exception as error:
+        spec = model.card.clip_spec
+        shape = f"{spec.channels} × {spec.frames} × {spec.height} × {spec.width} (channel time height width)"
+        raise ModelError(
+            f"{model.name} cannot be passed clips of {shape}, as its card says: {_where(error)}"
+        ) from error
+
+
+def _where(error: BaseException) -> str:
+    """What a user's own code raised, in one sentence with the file and line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "site-packages" not in frame.filename and str(_PACKAGE) not in frame.filename]
+    place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+    if isinstance(error, SyntaxError) and error.filename:
+        place = f" ({Path(error.filename).name}, line {error.lineno})"
+    first = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}{': ' if first else ''}{first}{place}"
 
 
 def sources() -> dict[str, EntryPoint]:
@@ -104,7 +160,7 @@ def _named(name: str, weights: str | None) -> tuple[nn.Module, ModelCard | None,
 def _built(package: str, function: str) -> tuple[nn.Module, ModelCard | None]:
     name = f"{package}:{function}"
     try:
-        build = getattr(importlib.import_module(package), function)
+        build = getattr(_with_torchvision(partial(importlib.import_module, package)), function)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{package}.".startswith(f"{error.name}."):
             raise ModelError(f"'{name}' cannot be imported: it needs the package '{error.name}'") from error
@@ -113,15 +169,34 @@ def _built(package: str, function: str) -> tuple[nn.Module, ModelCard | None]:
         raise ModelError(
             f"'{package}' is neither a source of models ({', '.join(sources())}){suggestion} nor a Python module"
         ) from None
-    except AttributeError:
-        raise ModelError(f"the Python module '{package}' has no '{function}'") from None
-    match build():
+    except AttributeError as error:
+        if package in sys.modules:
+            raise ModelError(f"the Python module '{package}' has no '{function}'") from None
+        raise ModelError(f"'{package}' cannot be imported: {_where(error)}") from error
+    except Exception as error:
+        raise ModelError(f"'{package}' cannot be imported: {_where(error)}") from error
+    try:
+        built = _with_torchvision(build)
+    except Exception as error:
+        raise ModelError(f"'{name}' fails: {_where(error)}") from error
+    match built:
         case nn.Module() as module:
             return module, None
         case (nn.Module() as module, ModelCard() as card):
             return module, card
         case other:
             raise ModelError(f"'{name}' returns {type(other).__name__}, not a module or a (module, ModelCard)")
+
+
+def _with_torchvision(work: Callable[[], Any]) -> Any:
+    """What the work gives; again after torchvision was imported our way, where a user's code could not import it."""
+    try:
+        return work()
+    except RuntimeError as error:
+        if "operator torchvision::" not in str(error):
+            raise
+    import_torchvision()
+    return work()
 
 
 def _load_into(module: nn.Module, path: Path, *, name: str) -> None:

@@ -7,14 +7,18 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
+from threading import RLock
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
 from videotcav.errors import ClassNotFound, LayerNotFound, LayoutError, ModelError, closest
 from videotcav.models.layout import fold
+from videotcav.models.output import ReadLogits, remarks, rows_of
 from videotcav.records import ModelCard
 
 T = TypeVar("T")
@@ -22,9 +26,20 @@ T = TypeVar("T")
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+_LOCKS: WeakKeyDictionary[nn.Module, RLock] = WeakKeyDictionary()
+
+
 @contextmanager
 def borrowed(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode and constant parameters inside; every flag as it was afterwards, also when the body raises."""
+    """Evaluation mode and constant parameters inside; every flag as it was afterwards, also when the body raises.
+
+    Threads borrow a module one after the other.
+    """
+    with _LOCKS.setdefault(module, RLock()):
+        yield from _borrowed(module)
+
+
+def _borrowed(module: nn.Module) -> Iterator[None]:
     training = [(part, part.training) for part in module.modules()]
     trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
     try:
@@ -50,12 +65,6 @@ def first_tensor(output: Any) -> Tensor:
     raise ModelError(f"a module returns {type(output).__name__}, not a tensor or a tuple that starts with one")
 
 
-def logits_of(output: Any) -> Tensor:
-    """The logits that a network returns: bare, first in a tuple, or as `.logits` (as transformers do)."""
-    logits = getattr(output, "logits", None)
-    return logits if isinstance(logits, Tensor) else first_tensor(output)
-
-
 @dataclass(frozen=True)
 class LayerInfo:
     """A layer that can be named: its module's type, the shape of its output for one clip, and its layout.
@@ -77,12 +86,14 @@ class VideoModel:
 
     Call it with pixels `clip channel time height width`; `tap` and `passes` look inside. `reshape_transform` folds the
     outputs of layers whose layout the card does not say, as grad-cam takes it: a layer's output in, and out
-    `clip channel time height width`.
+    `clip channel time height width`. `read_logits` finds the logits in what the module returns, where the card cannot
+    say it.
     """
 
     module: nn.Module
     card: ModelCard
     reshape_transform: Callable[[Tensor], Tensor] | None = None
+    read_logits: ReadLogits | None = None
 
     @property
     def name(self) -> str:
@@ -101,17 +112,47 @@ class VideoModel:
             return self.forward(pixels)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """The logits of one pass as the module is: its pixels in its own order, in the precision of the card."""
-        pixels = pixels.to(self.device)
+        """The logits of one pass as the module is: its pixels in its own order, in the precision of the card.
+
+        Raises:
+            ModelError: what the module gives does not fit its card.
+        """
+        return rows_of(self.raw(pixels), self.card, clips=len(pixels), read=self.read_logits)
+
+    def raw(self, pixels: Tensor) -> Any:
+        """What the module itself returns for a copy of the pixels: it may change its input.
+
+        The caller's autocast does not reach it: a pass has the precision that the card names.
+        """
+        parameter = next(self.module.parameters(), None)
+        dtype = pixels.dtype if parameter is None or not parameter.is_floating_point() else parameter.dtype
+        pixels = pixels.to(self.device, dtype)
         inputs: Any = self._ordered(pixels)
         if self.card.pathways:
             inputs = [self._ordered(pixels[:, :, list(frames)]) for frames in self.card.pathways]
         with self._autocast():
-            return logits_of(self.module(inputs))
+            return self.module(inputs)
 
-    def class_index(self, name: str | int) -> int:
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """The probability of each class from logits `clip class`, as the network's own head makes it."""
+        return logits.softmax(dim=1) if self.card.scores == "logits" else logits.sigmoid()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of any result of this model must know, in sentences."""
+        return tuple(remarks(self.module, self.card))
+
+    def class_index(self, name: str | int | np.integer[Any] | Tensor) -> int:
         """The index of a class given by its name or its index. Raises ClassNotFound with the closest names."""
         classes = self.card.classes
+        if isinstance(name, Tensor) and name.numel() == 1 and not name.is_floating_point() and name.dtype != torch.bool:
+            name = int(name)
+        if isinstance(name, np.integer):
+            name = int(name)
+        if isinstance(name, bool) or not isinstance(name, str | int):
+            raise ClassNotFound(
+                f"{name!r} is no class of {self._short_name}: give one name, or one index from 0 to {len(classes) - 1}"
+            )
         if isinstance(name, str) and name in classes:
             return classes.index(name)
         if isinstance(name, int) or name.isdecimal():
@@ -157,9 +198,15 @@ class VideoModel:
                 outputs[name] = []
 
         parts = {name: part for name, part in self.module.named_modules() if name}
+        clip = torch.zeros(1, spec.channels, spec.frames, spec.height, spec.width)
         hooks = [part.register_forward_hook(partial(note, name)) for name, part in parts.items()]
         try:
-            self(torch.zeros(1, 3, spec.frames, spec.height, spec.width))
+            self(clip)
+        except RuntimeError as error:
+            raise ModelError(
+                f"{self.name} cannot be passed a clip of the shape {tuple(clip.shape)} (clip channel time height "
+                f"width), as its card says: {str(error).partition(chr(10))[0]}"
+            ) from error
         finally:
             for hook in hooks:
                 hook.remove()
@@ -179,8 +226,20 @@ class VideoModel:
         """How the layer's output is laid out, as an einops pattern; empty when the card does not say."""
         return _look_up(self.card.layouts, layer) or ""
 
-    def fold(self, layer: str, output: Tensor) -> Tensor:
-        """The layer's output as `clip channel time height width`. Raises LayoutError naming the layer."""
+    def fold(self, layer: str, output: Tensor, *, clips: int | None = None) -> Tensor:
+        """The layer's output as `clip channel time height width`, of so many clips where that is known.
+
+        Raises LayoutError naming the layer.
+        """
+        folded = self._folded(layer, output)
+        if clips is not None and len(folded) != clips:
+            raise LayoutError(
+                f"layer '{layer}' of {self._short_name} gives {len(folded)} rows for {clips} clips by its layout "
+                f"'{self.layout_of(layer)}'; correct the layout on the model's card"
+            )
+        return folded
+
+    def _folded(self, layer: str, output: Tensor) -> Tensor:
         layout = self.layout_of(layer)
         if not layout and self.reshape_transform is not None:
             folded = self.reshape_transform(output)
@@ -197,12 +256,14 @@ class VideoModel:
 
     def _ordered(self, pixels: Tensor) -> Tensor:
         order = self.card.pixels
-        return pixels if order == "b c t h w" else rearrange(pixels, f"b c t h w -> {order}")
+        ordered = pixels if order == "b c t h w" else rearrange(pixels, f"b c t h w -> {order}")
+        return ordered.clone(memory_format=torch.contiguous_format)
 
     def _autocast(self) -> AbstractContextManager[Any]:
+        kind = self.device.type
         if self.card.precision == "fp32":
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=_AUTOCAST[self.card.precision])
+            return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+        return torch.autocast(kind, dtype=_AUTOCAST[self.card.precision])
 
     @property
     def _short_name(self) -> str:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Literal, TypeVar
+from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from videotcav.errors import ModelError, NumericalError
+from videotcav.errors import LayoutError, ModelError, NumericalError
 from videotcav.models.layout import pool, pool_gradient
 from videotcav.models.model import VideoModel, borrowed
 from videotcav.models.tap import tap
 from videotcav.records import Pooling
+
+T = TypeVar("T")
 
 Score = Literal["logit", "softmax"]
 
@@ -73,9 +77,9 @@ def features(
     Raises:
         NumericalError: an activation is NaN or infinite; names clip and layer.
     """
+    flat = _pooled(model, layers, pooling, pool, pixels)
     with tap(model, layers) as tapped, torch.no_grad():
         activations = tapped.read(pixels)
-    flat = _pooled(model, pooling, pool, clips=len(pixels))
     return _shaped(activations, layers, flat, f"the activation of {model.name}", clip_names, clips=len(pixels))
 
 
@@ -94,8 +98,10 @@ def gradients(
     Arguments and errors as in `features`; `score` is what is differentiated: a class's logit or its probability.
     Gradients are those with respect to the *pooled* activation.
     """
-    clips = len(pixels)
-    flat = _pooled(model, pooling, pool, clips=clips), _pooled(model, pooling, pool_gradient, clips=clips)
+    flat = (
+        _pooled(model, layers, pooling, pool, pixels),
+        _pooled(model, layers, pooling, pool_gradient, pixels),
+    )
     return _passes(model, pixels, layers, class_indices, score=score, shapes=flat, clip_names=clip_names)
 
 
@@ -113,9 +119,8 @@ def volumes(
     Raises:
         LayoutError: nobody said how a layer's output is laid out.
     """
-    return _passes(
-        model, pixels, layers, class_indices, score=score, shapes=(model.fold, model.fold), clip_names=clip_names
-    )
+    folded = partial(model.fold, clips=len(pixels))
+    return _passes(model, pixels, layers, class_indices, score=score, shapes=(folded, folded), clip_names=clip_names)
 
 
 def pixel_gradients(
@@ -129,12 +134,17 @@ def pixel_gradients(
         ModelError: the model's logits do not hang on its pixels, as where it computes without gradients.
         NumericalError: a gradient is NaN or infinite; names the clip.
     """
-    with borrowed(model.module), torch.enable_grad():
-        seen = pixels.to(model.device).detach().requires_grad_()
-        scores = model.forward(seen)
-        if not scores.requires_grad:
-            raise ModelError(f"{model.name} gives no gradients of its pixels; rise needs none")
-        found = [torch.autograd.grad(scores[:, index].sum(), seen, retain_graph=True)[0] for index in class_indices]
+    class_indices = [model.class_index(index) for index in class_indices]
+
+    def differentiate() -> list[Tensor]:
+        with borrowed(model.module), torch.enable_grad():
+            seen = pixels.to(model.device).detach().requires_grad_()
+            scores = model.forward(seen)
+            if not scores.requires_grad:
+                raise ModelError(f"{model.name} gives no gradients of its pixels; rise needs none")
+            return [torch.autograd.grad(scores[:, index].sum(), seen, retain_graph=True)[0] for index in class_indices]
+
+    found = _with_changes_in_place(differentiate)
     for index, gradient in zip(class_indices, found, strict=True):
         what = f"the gradient of class '{model.card.classes[index]}' of {model.name} with respect to the pixels"
         _check_finite(gradient, what, clip_names, clips=len(gradient))
@@ -142,6 +152,38 @@ def pixel_gradients(
 
 
 def _passes(
+    model: VideoModel,
+    pixels: Tensor,
+    layers: Sequence[str],
+    class_indices: Sequence[int],
+    *,
+    score: Score,
+    shapes: tuple[_Shape, _Shape],
+    clip_names: Sequence[str],
+) -> Passes:
+    class_indices = [model.class_index(index) for index in class_indices]
+    return _with_changes_in_place(
+        partial(
+            _differentiated, model, pixels, layers, class_indices, score=score, shapes=shapes, clip_names=clip_names
+        )
+    )
+
+
+def _with_changes_in_place(work: Callable[[], T]) -> T:
+    """What the work gives; again with copies of what was changed where the network changes what its graph still needs.
+
+    `x = relu(x); x += y` fits into no backward pass otherwise. Copies cost time, so they are made only where they must.
+    """
+    try:
+        return work()
+    except RuntimeError as error:
+        if "modified by an inplace operation" not in str(error):
+            raise
+    with torch.autograd.graph.allow_mutation_on_saved_tensors():
+        return work()
+
+
+def _differentiated(
     model: VideoModel,
     pixels: Tensor,
     layers: Sequence[str],
@@ -160,7 +202,7 @@ def _passes(
             tapped.activations, layers, activation_shape, f"the activation of {model.name}", clip_names, clips=len(raw)
         )
         _check_finite(raw.detach(), f"the logits of {model.name}", clip_names, clips=len(raw))
-        scores = raw.float().softmax(dim=1) if score == "softmax" else raw
+        scores = model.probabilities(raw.float()) if score == "softmax" else raw
         for index in class_indices:
             what = f"the gradient of class '{model.card.classes[index]}' of {model.name}"
             slopes = tapped.gradients(scores[:, index])
@@ -169,12 +211,54 @@ def _passes(
 
 
 def _pooled(
-    model: VideoModel, pooling: Pooling, reduction: Callable[[Tensor, Pooling], Tensor], *, clips: int
+    model: VideoModel,
+    layers: Sequence[str],
+    pooling: Pooling,
+    reduction: Callable[[Tensor, Pooling], Tensor],
+    pixels: Tensor,
 ) -> _Shape:
-    if pooling != "none":
-        return lambda layer, output: reduction(model.fold(layer, output), pooling)
-    # Frames or places may stand beside the clips in the first axis, `(b t) c h w`: only the layout knows.
-    return lambda layer, output: (output if len(output) == clips else model.fold(layer, output)).flatten(1)
+    clips = len(pixels)
+    whole = {layer for layer in layers if pooling == "none" and rows_are_clips(model, layer, pixels)}
+
+    def shape(layer: str, output: Tensor) -> Tensor:
+        if pooling != "none":
+            return reduction(model.fold(layer, output, clips=clips), pooling)
+        # Steps or places may stand in the first axis, beside the clips or instead of them: only a layout tells.
+        if layer not in whole:
+            output = model.fold(layer, output, clips=clips)
+        return output.flatten(1)
+
+    return shape
+
+
+_ROWS: WeakKeyDictionary[nn.Module, dict[str, bool]] = WeakKeyDictionary()
+
+
+def rows_are_clips(model: VideoModel, layer: str, pixels: Tensor) -> bool:
+    """Whether each row of the layer's output is a clip.
+
+    The layout says so; where nobody said how the layer is laid out, the first of `pixels` alone shows it.
+
+    Raises:
+        LayoutError: there is no layout, and one clip has several rows.
+    """
+    if layout := model.layout_of(layer):
+        return layout.split()[0] == "b"
+    if model.reshape_transform is not None:
+        return False
+    known = _ROWS.setdefault(model.module, {})
+    if layer not in known:
+        with tap(model, [layer]) as tapped, torch.no_grad():
+            (output,) = tapped.read(pixels[:1]).values()
+        known[layer] = output.ndim > 1 and len(output) == 1
+        if not known[layer]:
+            shape = tuple(output.shape)
+            del known[layer]
+            raise LayoutError(
+                f"layer '{layer}' of {model.name} gives {shape[0] if shape else 0} rows for one clip (shape {shape}); "
+                "say how it is laid out, as ModelCard(layouts={'…': 't b c'}), or name another layer"
+            )
+    return known[layer]
 
 
 def _shaped(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -21,4 +22,4 @@ def randomised(model: VideoModel, *, rng: np.random.Generator) -> VideoModel:
         for parameter in module.parameters():
             order = torch.from_numpy(rng.permutation(parameter.numel())).to(parameter.device)
             parameter.copy_(parameter.flatten()[order].view_as(parameter))
-    return VideoModel(module, model.card)
+    return replace(model, module=module)

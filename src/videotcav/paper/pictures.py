@@ -137,7 +137,7 @@ def _judge(model: VideoModel, file: ClipFile, *, class_name: str, layer: str, tr
     clip, pixels = read_clip(file.path, spec)
     index = model.class_index(class_name)
     maps, logits = class_maps(model, pixels[None], layer=layer, classes=[index])
-    probability = float(logits.double().softmax(dim=1)[0, index])
+    probability = float(model.probabilities(logits.double())[0, index])
     found = truths.detections(VideoFile(file.path), clip)
     inside = truths.of(clip, found, height=spec.height, width=spec.width).inside
     energy = float("nan") if inside is None else float(energy_ratio(maps[0].cpu(), torch.from_numpy(inside)[None])[0])

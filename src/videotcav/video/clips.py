@@ -93,7 +93,7 @@ class _Crop(NamedTuple):
 
 
 def _crop(height: int, width: int, spec: ClipSpec, side: float = 0.5) -> _Crop:
-    """As torchvision resizes and centre-crops, to the last rounding.
+    """As torchvision or transformers resize and centre-crop, to the last rounding.
 
     `side` 0 and 1 are the two ends of the longer side of what was resized, instead of its centre.
     """
@@ -105,7 +105,9 @@ def _crop(height: int, width: int, spec: ClipSpec, side: float = 0.5) -> _Crop:
         resized_height, resized_width = spec.resize, int(spec.resize * width / height)
 
     def start(length: int, wanted: int) -> int:
-        return -((wanted - length) // 2) if wanted > length else round((length - wanted) / 2)
+        if wanted > length:
+            return -((wanted - length) // 2)
+        return (length - wanted) // 2 if spec.crop_rounding == "down" else round((length - wanted) / 2)
 
     crop = _Crop(
         height=resized_height,
