@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -112,6 +114,100 @@ def test_metadata_that_cannot_be_read_is_named(tmp_path: Path, state: dict[str, 
         save_file(state, tmp_path / "net.safetensors", metadata=metadata)
         with pytest.raises(ModelError, match=r"net\.safetensors: its metadata cannot be read"):
             checkpoint.read(tmp_path / "net.safetensors")
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("classes", "says"),
+    [
+        ("5", "'classes' is 5, not a list of names"),
+        ("null", "'classes' is None, not a list of names"),
+        ("NaN", "'classes' is nan, not a list of names"),
+        ("true", "'classes' is True, not a list of names"),
+        ('"ab"', "'classes' is 'ab', not a list of names"),
+        ('{"a": 1}', "'classes' is {'a': 1}, not a list of names"),
+        (DEEP, "classes: is not JSON: it is nested too deeply"),
+        ("9" * 5000, "classes: is not JSON: Exceeds the limit"),
+        ("[]", "names no class"),
+        ("[1, 2]", "has 1 at 0, which is no name of a class"),
+        ('["a", null]', "has None at 1, which is no name of a class"),
+        ('["a", [["b"]]]', r"has \[\['b'\]\] at 1, which is no name of a class"),
+        ('["a", " "]', "has ' ' at 1, which is no name of a class"),
+        (r'["a", "\ud800"]', "which is no name of a class"),
+        (r'["a\u0000"]', "which is no name of a class"),
+        ('["a", "b", "a"]', "names 'a' twice"),
+    ],
+)
+def test_classes_are_a_list_of_distinct_names_or_one_sentence(
+    tmp_path: Path, state: dict[str, torch.Tensor], classes: str, says: str
+) -> None:
+    path = tmp_path / "net.safetensors"
+    save_file(state, path, metadata={"classes": classes})
+    with pytest.raises(ModelError, match=rf"net\.safetensors: its metadata .*{says}") as told:
+        checkpoint.read(path)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("says", ["5", "null", "NaN", '"ab"', "[[1]]", DEEP, "{"])
+@pytest.mark.parametrize("key", ["architecture", "clip_spec"])
+def test_other_metadata_is_an_object_or_one_sentence(
+    tmp_path: Path, state: dict[str, torch.Tensor], key: str, says: str
+) -> None:
+    save_file(state, tmp_path / "net.safetensors", metadata={key: says})
+    with pytest.raises(ModelError, match=rf"net\.safetensors: its metadata .*{key}") as told:
+        checkpoint.read(tmp_path / "net.safetensors")
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("a\nb\na\n", "names 'a' twice"), ("\n", "names no class"), ("a\0\n", "is no name of a class")]
+)
+def test_classes_beside_a_file_are_held_to_the_same(
+    tmp_path: Path, state: dict[str, torch.Tensor], text: str, says: str
+) -> None:
+    torch.save(state, tmp_path / "net.pt")
+    (tmp_path / "classes.txt").write_text(text)
+    with pytest.raises(ModelError, match=rf"classes\.txt: .*{says}"):
+        checkpoint.read(tmp_path / "net.pt")
+
+
+def unusual(kind: str) -> Any:
+    full = torch.ones(2, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # torch announces that some of these are young or old
+        return {
+            "meta": lambda: full.to("meta"),
+            "nested": lambda: torch.nested.nested_tensor([full[0], full[1, :2]]),
+            "sparse": full.to_sparse,
+            "sparse_csr": full.to_sparse_csr,
+            "quantised": lambda: torch.quantize_per_tensor(full, 0.1, 0, torch.qint8),
+            "float8": lambda: full.to(torch.float8_e4m3fn),
+            "complex": lambda: full.to(torch.complex64),
+        }[kind]()
+
+
+@pytest.mark.parametrize("kind", ["meta", "nested", "sparse", "sparse_csr", "quantised", "float8", "complex"])
+def test_tensors_that_are_no_plain_numbers_are_named(tmp_path: Path, kind: str) -> None:
+    torch.save({"bias": torch.ones(2), "weight": unusual(kind)}, tmp_path / "net.pth")
+    with pytest.raises(ModelError, match=rf"net\.pth: 'weight' is .*{kind}.*; save the weights as plain numbers"):
+        checkpoint.read(tmp_path / "net.pth")
+
+
+@pytest.mark.parametrize("key", [0, ("a", 1)])
+def test_names_that_are_no_text_are_named(tmp_path: Path, key: Any) -> None:
+    torch.save({"weight": torch.ones(1), key: torch.ones(1)}, tmp_path / "net.pth")
+    with pytest.raises(ModelError, match=r"net\.pth: holds no state dict: its tensors have names such as"):
+        checkpoint.read(tmp_path / "net.pth")
+
+
+def test_whole_numbers_are_not_taken_for_weights() -> None:
+    """A weight of int8 means nothing without its scale; a module's own whole numbers stay what they are."""
+    module = nn.BatchNorm3d(2)
+    assert checkpoint.mismatch(module, module.state_dict()) == ""
+    state = module.state_dict() | {"weight": torch.ones(2, dtype=torch.int8)}
+    assert checkpoint.mismatch(module, state) == "whole numbers: 'weight' torch.int8 instead of torch.float32"
 
 
 def test_the_first_keys_of_each_kind_are_named() -> None:

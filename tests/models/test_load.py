@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from videotcav.errors import ModelError
@@ -66,6 +67,18 @@ def test_a_checkpoint_is_loaded_into_any_module(package: None, tmp_path: Path) -
     torch.save({"1.weight": torch.zeros(2, 2), "1.bias": torch.zeros(2)}, tmp_path / "other.pth")
     with pytest.raises(ModelError, match=r"other\.pth: does not fit my net: of another shape: '1.weight' \(2, 2\)"):
         load_model("my_networks:bare", weights=tmp_path / "other.pth", card=CARD)
+
+
+def test_a_checkpoint_with_the_same_classes_in_another_order_is_refused(package: None, tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    weights = {"1.weight": torch.zeros(2, 96), "1.bias": torch.zeros(2)}
+    for classes in ('["b", "a"]', '["a", "b"]'):
+        save_file(weights, path, metadata={"classes": classes})
+        if classes.startswith('["b'):
+            with pytest.raises(ModelError, match="in another order, beginning with 'b' where the card has 'a'"):
+                load_model("my_networks:carded", weights=path)
+        else:
+            assert load_model("my_networks:carded", weights=path).card.classes == ("a", "b")
 
 
 @pytest.mark.parametrize(

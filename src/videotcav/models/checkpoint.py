@@ -6,6 +6,7 @@ import hashlib
 import json
 import pickle
 import re
+import unicodedata
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,8 +19,9 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from videotcav.errors import ModelError
+from videotcav.errors import ModelError, UnreadableText
 from videotcav.records import ClipSpec
+from videotcav.texts import MOST_STUDY_BYTES, parse_json, read_text
 
 State = Mapping[str, Tensor]
 
@@ -45,7 +47,8 @@ def read(path: Path) -> Checkpoint:
     Classes come from the metadata of a safetensors file, or else from a `classes.txt` beside the file, one a line.
 
     Raises:
-        ModelError: the file is missing, damaged, no checkpoint, or needs code to run when it is opened.
+        ModelError: the file is missing, damaged, no checkpoint, or needs code to run when it is opened; its tensors are
+            not plain numbers; or what it says of itself cannot be true.
     """
     if not path.is_file():
         raise ModelError(f"{path}: there is no such checkpoint file")
@@ -67,10 +70,12 @@ def read(path: Path) -> Checkpoint:
             state=_state(path, held),
             classes=_classes(path, metadata),
             clip_spec=ClipSpec.model_validate_json(metadata["clip_spec"]) if "clip_spec" in metadata else None,
-            architecture=json.loads(metadata["architecture"]) if "architecture" in metadata else None,
+            architecture=_architecture(path, metadata),
         )
-    except (json.JSONDecodeError, ValidationError) as error:
-        raise ModelError(f"{path}: its metadata cannot be read: {error}") from None
+    except ValidationError as error:
+        raise ModelError(f"{path}: its metadata cannot be read: clip_spec: {first_problem(error)}") from None
+    except UnreadableText as error:
+        raise ModelError(str(error)) from None
 
 
 def save(
@@ -98,10 +103,16 @@ def mismatch(module: nn.Module, state: State) -> str:
         for key, tensor in expected.items()
         if key in state and state[key].shape != tensor.shape
     ]
+    whole = [
+        f"'{key}' {state[key].dtype} instead of {tensor.dtype}"
+        for key, tensor in expected.items()
+        if key in state and tensor.is_floating_point() and not state[key].is_floating_point()
+    ]
     kinds = {
         "missing": [f"'{key}'" for key in missing],
         "unexpected": [f"'{key}'" for key in unexpected],
         "of another shape": shapes,
+        "whole numbers": whole,
     }
     return "; ".join(f"{kind}: {_first(keys)}" for kind, keys in kinds.items() if keys)
 
@@ -140,23 +151,82 @@ def _state(path: Path, held: object) -> dict[str, Tensor]:
     if not isinstance(held, dict) or not held or not all(isinstance(value, Tensor) for value in held.values()):
         wrappers = ", ".join(f"'{wrapper}'" for wrapper in _WRAPPERS)
         raise ModelError(f"{path}: holds no state dict of tensors, neither at its top nor under {wrappers}")
+    if unnamed := [key for key in held if not isinstance(key, str)]:
+        raise ModelError(
+            f"{path}: holds no state dict: its tensors have names such as {unnamed[0]!r}, which are no text; "
+            "save the module's state_dict()"
+        )
+    for key, tensor in held.items():
+        if unusual := _unusual(tensor):
+            raise ModelError(
+                f"{path}: '{key}' is {unusual}, which no layer can be loaded with; save the weights as plain numbers, "
+                "in 16 bits or more"
+            )
     for prefix in _PREFIXES:
         if all(key.startswith(prefix) for key in held):
             held = {key.removeprefix(prefix): tensor for key, tensor in held.items()}
     return dict(held)
 
 
+def _unusual(tensor: Tensor) -> str:
+    """What keeps a tensor from being weights as they are; empty where nothing does."""
+    if tensor.is_meta:
+        return "a tensor without its numbers (on the device 'meta')"
+    if tensor.is_nested:
+        return "a nested tensor"
+    if tensor.layout is not torch.strided:
+        return f"a sparse tensor ({tensor.layout})"
+    # One byte a number means nothing without the scale beside it; copying it would take the steps for the values.
+    if tensor.is_quantized or (tensor.is_floating_point() and tensor.element_size() == 1):
+        return f"quantised ({tensor.dtype})"
+    return f"complex ({tensor.dtype})" if tensor.is_complex() else ""
+
+
+def _architecture(path: Path, metadata: Mapping[str, str]) -> dict[str, Any] | None:
+    if "architecture" not in metadata:
+        return None
+    found = parse_json(metadata["architecture"], f"{path}: its metadata cannot be read: architecture")
+    if not isinstance(found, dict):
+        raise ModelError(f"{path}: its metadata 'architecture' is {_brief(found)}, not an object of named numbers")
+    return found
+
+
 def _classes(path: Path, metadata: Mapping[str, str]) -> tuple[str, ...] | None:
     if "classes" in metadata:
-        return tuple(json.loads(metadata["classes"]))
+        found = parse_json(metadata["classes"], f"{path}: its metadata cannot be read: classes")
+        if not isinstance(found, list):
+            raise ModelError(f"{path}: its metadata 'classes' is {_brief(found)}, not a list of names")
+        return _names(found, f"{path}: its metadata 'classes'")
     beside = path.with_name("classes.txt")
     if not beside.is_file():
         return None
-    try:
-        text = beside.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ModelError(f"{beside}: is not UTF-8 text; write one class a line") from None
-    return tuple(line.strip() for line in text.splitlines() if line.strip())
+    lines = read_text(beside, most_bytes=MOST_STUDY_BYTES).splitlines()
+    return _names([line.strip() for line in lines if line.strip()], f"{beside}:")
+
+
+def _names(found: list[Any], where: str) -> tuple[str, ...]:
+    if not found:
+        raise ModelError(f"{where} names no class")
+    seen: set[str] = set()
+    for index, name in enumerate(found):
+        if not isinstance(name, str) or not name.strip() or any(unicodedata.category(c) in ("Cc", "Cs") for c in name):
+            raise ModelError(f"{where} has {_brief(name)} at {index}, which is no name of a class")
+        if name in seen:
+            raise ModelError(f"{where} names '{name}' twice, so that nobody knows which is meant; tell them apart")
+        seen.add(name)
+    return tuple(found)
+
+
+def first_problem(error: ValidationError) -> str:
+    """What a record has against its first wrong field, in one sentence."""
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    return f"{field}{': ' * bool(field)}{first['msg'].removeprefix('Value error, ')}"
+
+
+def _brief(value: object, *, shown: int = 40) -> str:
+    text = repr(value)
+    return text if len(text) <= shown else f"{text[:shown]}…"
 
 
 def _first(keys: list[str], *, shown: int = 3) -> str:

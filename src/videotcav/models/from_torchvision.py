@@ -146,8 +146,10 @@ def _own_size(held: Checkpoint) -> nn.Module:
     try:
         with seeded():
             module: nn.Module = swin(**held.architecture)
-    except (TypeError, ValueError, IndexError, ZeroDivisionError) as error:
-        raise ModelError(f"{held.path}: its architecture is not one of a SwinTransformer3d: {error}") from None
+    except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, RuntimeError, MemoryError) as error:
+        raise ModelError(
+            f"{held.path}: its architecture is not one of a SwinTransformer3d: {str(error).partition(chr(10))[0]}"
+        ) from None
     return module
 
 

@@ -75,9 +75,9 @@ def load_model(
     else:
         module, own_card, wanted = _named(name, wanted)
     is_bundled = isinstance(name, str) and name.partition(":")[0] in _BUNDLED and card is None
-    if wanted is not None:
-        _load_into(module, Path(wanted), name=card.name if card else type(module).__name__)
     card = card or own_card
+    if wanted is not None:
+        _load_into(module, Path(wanted), card)
     if card is None:
         subject = f"'{name}'" if isinstance(name, str) else f"a {type(name).__name__}"
         raise ModelError(
@@ -199,11 +199,17 @@ def _with_torchvision(work: Callable[[], Any]) -> Any:
     return work()
 
 
-def _load_into(module: nn.Module, path: Path, *, name: str) -> None:
-    state = checkpoint.read(path).state
-    if wrong := checkpoint.mismatch(module, state):
+def _load_into(module: nn.Module, path: Path, card: ModelCard | None) -> None:
+    held = checkpoint.read(path)
+    name = card.name if card else type(module).__name__
+    if wrong := checkpoint.mismatch(module, held.state):
         raise ModelError(f"{path}: does not fit {name}: {wrong}")
-    module.load_state_dict(state)
+    if card and held.classes and held.classes != card.classes and sorted(held.classes) == sorted(card.classes):
+        raise ModelError(
+            f"{path}: has the classes of {name} in another order, beginning with '{held.classes[0]}' where the card "
+            f"has '{card.classes[0]}'; correct the card's"
+        )
+    module.load_state_dict(held.state)
 
 
 def _moved(module: nn.Module, device: str | torch.device | None) -> nn.Module:
