@@ -17,12 +17,13 @@ from torch import Tensor, nn
 
 from videotcav.errors import LayoutError, MissingExtra, ModelError
 from videotcav.maps.compute import layer_maps
-from videotcav.models import from_transformers
+from videotcav.models import from_transformers, transformers_families
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import features, gradients
 from videotcav.models.tap import tap
-from videotcav.video.clips import preprocess
+from videotcav.torchvision_cpu import import_torchvision
+from videotcav.video.clips import _crop, preprocess
 
 FAMILIES = ("videomae", "videomae-first", "timesformer", "timesformer-joint", "vivit", "vjepa2")
 CLASSES = ("swing", "slide", "bounce", "spin", "rest")
@@ -72,6 +73,53 @@ def test_pixels_are_those_of_the_processor(family: str, transformer_folder: Fold
         expected = torch.as_tensor(next(iter(processor(list(frames), return_tensors="pt").values()))[0])
         found = preprocess(frames, spec).permute(1, 0, 2, 3)
         assert (found - expected).abs().max() <= tolerance
+
+
+SIZES = [(height, width) for height in (45, 51, 64, 97, 120) for width in (45, 52, 80, 101, 133)]
+
+
+@pytest.mark.parametrize("size", [{"shortest_edge": 37}, {"shortest_edge": 29}, {"height": 43, "width": 35}])
+@pytest.mark.parametrize("kind", ["VideoMAEImageProcessor", "VivitImageProcessor", "VJEPA2VideoProcessor", "half even"])
+def test_pixels_of_any_size_are_those_of_the_processor_to_the_column(kind: str, size: dict[str, int]) -> None:
+    """Resized, cropped and padded by the processor itself; one that rounds as torchvision does, as older ones, too."""
+    functional = import_torchvision("torchvision.transforms.v2.functional")
+    transformers = importlib.import_module("transformers")
+
+    class HalfEven(transformers.VideoMAEImageProcessor):  # type: ignore[name-defined, misc] # no types there
+        def center_crop(self, image: Tensor, size: Any, **_: Any) -> Tensor:
+            return functional.center_crop(image, [size.height, size.width])
+
+    processor = {"half even": HalfEven}.get(kind) or getattr(transformers, kind)
+    made = processor(size=size, crop_size={"height": SIDE, "width": SIDE}, do_center_crop=True)
+    config = transformers.VideoMAEConfig(image_size=SIDE, num_frames=1)
+    family = transformers_families.FAMILIES["videomae"]
+    if kind == "VivitImageProcessor" and "shortest_edge" in size and size["shortest_edge"] < SIDE:
+        with pytest.raises(ModelError, match="pads 29 pixels to 32 otherwise"):
+            from_transformers._clip_spec("own", config, made, family)
+        return
+    spec = from_transformers._clip_spec("own", config, made, family)
+    rng = np.random.default_rng(0)
+    for height, width in SIZES:
+        coarse = rng.integers(0, 256, (1, 20, 23, 3), dtype=np.uint8)
+        frames = coarse.repeat(6, axis=1).repeat(6, axis=2)[:, :height, :width]
+        expected = torch.as_tensor(next(iter(made(list(frames), return_tensors="pt").values()))[0])
+        found = preprocess(frames, spec).permute(1, 0, 2, 3)
+        assert (found - expected).abs().max() <= 1.01 / 255 / min(spec.std), (height, width)
+
+
+def test_a_map_goes_back_to_the_columns_that_the_processor_took(transformer_folder: Folder) -> None:
+    """A ramp resized linearly stays one: each pixel of the processor holds the source column that it came from."""
+    vivit = transformer_folder("vivit")
+    made = importlib.import_module("transformers").AutoImageProcessor.from_pretrained(vivit)
+    spec = load_model(f"transformers:{vivit}").card.clip_spec
+    columns = np.arange(249, dtype=np.uint8)
+    ramp = np.broadcast_to(columns[None, None, :, None], (FRAMES, 150, 249, 3))
+    shown = torch.as_tensor(next(iter(made(list(ramp), return_tensors="pt").values()))[0])[0, 0, 0]
+    black, white = (-spec.mean[0] / spec.std[0], (1 - spec.mean[0]) / spec.std[0])
+    came_from = 255 * (shown - black) / (white - black)
+    crop = _crop(150, 249, spec)
+    step = 249 / crop.width
+    torch.testing.assert_close(came_from, step * (crop.left + torch.arange(SIDE) + 0.5) - 0.5, rtol=0, atol=0.6)
 
 
 def test_the_untapped_logits_and_the_module_are_handed_back(model: VideoModel, clips: Tensor) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import math
 import sys
 import threading
 import warnings
@@ -485,21 +483,3 @@ def test_flags_come_back_also_after_an_error() -> None:
     with pytest.raises(RuntimeError):
         fail()
     assert module.training
-
-
-SIZES = [*itertools.product((240, 339, 480, 720, 1081), (320, 427, 854, 1280, 1919))]
-
-
-@pytest.mark.parametrize(("height", "width"), SIZES)
-def test_crops_begin_where_the_source_of_a_model_lets_them(height: int, width: int) -> None:
-    """Oracle: the functions of torchvision and transformers themselves, on a picture of column and row numbers."""
-    from videotcav.torchvision_cpu import import_torchvision  # noqa: PLC0415 - slow to import
-    from videotcav.video.clips import _crop  # noqa: PLC0415 - as above
-
-    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    picture = torch.stack([rows, columns])
-    cut = import_torchvision("torchvision.transforms.functional").center_crop(picture, [224, 224])
-    own = SPEC.model_copy(update={"height": 224, "width": 224, "resize": (height, width)})
-    assert (cut[0, 0, 0], cut[1, 0, 0]) == (_crop(height, width, own).top, _crop(height, width, own).left)
-    down = _crop(height, width, own.model_copy(update={"crop_rounding": "down"}))
-    assert (down.top, down.left) == (math.floor((height - 224) / 2), math.floor((width - 224) / 2))

@@ -85,7 +85,7 @@ def test_stretching_spreads_the_clip_over_all_frames(encode, indices, has, wants
 # --- which pixels ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("height", "width"), [(48, 64), (64, 48), (47, 63), (30, 30), (100, 33)])
+@pytest.mark.parametrize(("height", "width"), [(48, 64), (64, 48), (47, 63), (30, 30), (100, 33), (51, 97)])
 @pytest.mark.parametrize("resize", [40, 32, (40, 56), (20, 90)])
 @pytest.mark.parametrize("crop", [(32, 32), (31, 40), (64, 64)])
 def test_preprocessing_is_torchvisions_to_the_last_bit(height, width, resize, crop):
@@ -95,6 +95,15 @@ def test_preprocessing_is_torchvisions_to_the_last_bit(height, width, resize, cr
     frames = np.random.default_rng(height + width).integers(0, 256, (3, height, width, 3), dtype=np.uint8)
     wanted = oracle(torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous())
     assert torch.equal(preprocess(frames, _spec(resize=resize, height=crop[0], width=crop[1])), wanted)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_a_video_is_not_read_for_a_model_of_other_channels(encode, channels):
+    spec = _spec().model_copy(update={"mean": (0.5,) * channels, "std": (0.5,) * channels})
+    with pytest.raises(VideoError, match=rf"three channels of a colour picture, .* mean and std are of {channels}"):
+        read_clip(encode("v.mp4", 16), spec)
+    with pytest.raises(VideosError, match="three channels of a colour picture"):
+        read_clips(encode("v.mp4", 16), spec)
 
 
 def _planted(encode, *, top: int, left: int, side: int = 32) -> Path:

@@ -184,6 +184,7 @@ def read_clip(
     Raises `VideoError`. With `fit="stretch"` no video is too short. `view` is one of the spec's `views`, clip by clip
     and within a clip crop by crop; None the centre of the video and of its frames.
     """
+    _refuse_other_channels(video.path if isinstance(video, VideoInfo) else video, spec)
     side = 0.5
     if view is not None:
         part, crop_number = divmod(view, spec.crops_per_clip)
@@ -211,6 +212,15 @@ def read_clip(
     return clip, preprocess(file.at(timestamps), spec, side=side)
 
 
+def _refuse_other_channels(path: Path | str, spec: ClipSpec) -> None:
+    if spec.channels != len("RGB"):
+        raise VideoError(
+            path,
+            f"has the three channels of a colour picture, but the clip spec's mean and std are of {spec.channels}; "
+            "make such clips yourself and pass their pixels from Python",
+        )
+
+
 def read_clips(
     where: Path | str | Iterable[Path | str],
     spec: ClipSpec,
@@ -232,7 +242,7 @@ def read_clips(
     table = as_sources(sources)
     clips: list[Clip] = []
     left_out: dict[str, str] = {}
-    pixels = torch.empty((len(paths), 3, spec.frames, spec.height, spec.width))
+    pixels = torch.empty((len(paths), spec.channels, spec.frames, spec.height, spec.width))
     for path in progress(paths, "reading", total=len(paths)):
         try:
             clip, pixels[len(clips)] = read_clip(path, spec, fit=fit)
