@@ -37,9 +37,11 @@ class SmallNet(nn.Module):
 def model() -> VideoModel:
     torch.manual_seed(0)
     layouts = {"first": "b c t h w", "second": "b c t h w"}
-    return load_model(
+    model = load_model(
         SmallNet(), card=ModelCard(name="small", clip_spec=SPEC, classes=("a", "b", "c"), layouts=layouts)
     )
+    model.module.clips_passed = 0  # without those that held it against its card
+    return model
 
 
 def clips(count: int, seed: int) -> Tensor:

@@ -40,8 +40,12 @@ class Net(nn.Module):
 
 def net(seed: int = 0) -> VideoModel:
     torch.manual_seed(seed)
-    card = ModelCard(name="net", clip_spec=SPEC, classes=("a", "b", "c", "d", "e"))
-    return load_model(Net(), card=card)
+    layouts = {"first": "b c t h w", "second": "b (t h w) c"}
+    model = load_model(
+        Net(), card=ModelCard(name="net", clip_spec=SPEC, classes=("a", "b", "c", "d", "e"), layouts=layouts)
+    )
+    model.module.passes.clear()  # those that held it against its card
+    return model
 
 
 @pytest.fixture

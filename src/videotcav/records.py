@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
@@ -40,8 +41,9 @@ Pooling = Literal["none", "space", "time", "all"]
 Precision = Literal["fp32", "bf16", "fp16"]
 """What a model's passes compute in; whatever is done with their results is done in fp32."""
 
-Scores = Literal["logits", "one logit", "probabilities", "one probability"]
-"""What a network's outputs are: a logit or a probability a class, or a lone one that speaks for the second of two."""
+Scores = Literal["logits", "multi-label logits", "one logit", "probabilities", "one probability"]
+"""What a network's outputs are: logits of which one class is true (softmax) or any number (sigmoid), a probability a
+class, or a lone one that speaks for the second of two."""
 
 LONE: tuple[Scores, ...] = ("one logit", "one probability")
 
@@ -241,8 +243,8 @@ class ModelCard(Record):
     (shell patterns) the layers with only linear operations between them and the logits: see METHOD 4.6.
 
     `logits` says where the logits are in what the module returns: the name of a key or an attribute, or a number, and
-    behind a dot what is inside; empty where they are bare, first in a tuple, or called `logits`. `scores` says what
-    they are; where a card does not state it, it is seen when the model is loaded.
+    behind a dot what is inside; `()` behind a name calls it. It is empty where they are bare, first in a tuple, or
+    called `logits`. `scores` says what they are; where a card does not state it, it is seen when the model is loaded.
 
     `pixels` is the order of axes that the module wants its input in. `pathways` lists the frames that each pathway of
     a network with several is given, in the order of its list of inputs; empty for the usual one input.
@@ -264,7 +266,9 @@ class ModelCard(Record):
     weights_sha256: str = ""
 
     @model_validator(mode="after")
-    def _has_an_input(self) -> Self:
+    def _has_an_input_and_classes(self) -> Self:
+        if twice := [name for name, count in Counter(self.classes).items() if count > 1]:
+            raise ValueError(f"each class needs a name of its own, got '{twice[0]}' twice")
         if sorted(self.pixels.split()) != ["b", "c", "h", "t", "w"]:
             raise ValueError(f"pixels names the axes b, c, t, h and w in the module's order, got '{self.pixels}'")
         for frames in self.pathways:

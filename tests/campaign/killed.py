@@ -30,6 +30,7 @@ from campaign.videos import encoded, pictures
 from videotcav import shards  # compare: all that the command imports when it is given
 from videotcav.cli.main import main as command_line
 from videotcav.engine.store import Store
+from videotcav.torchvision_cpu import import_torchvision
 
 NET = """
 import torch
@@ -75,6 +76,7 @@ def main() -> None:
     _prepare(folder)
     whole = _forked(kill_at=0, alone=True)
     (folder / "out" / RUN).rename(folder / "whole")
+    import_torchvision()
     for name in whole["modules"]:  # that later runs need not
         with suppress(ImportError):
             import_module(name)

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from videotcav.errors import ModelError
+from videotcav.errors import ModelError, VideotcavWarning
 from videotcav.models import checkpoint, from_torchvision
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
+from videotcav.records import ClipSpec
 from videotcav.torchvision_cpu import import_torchvision
 
 ARCHITECTURE = {
@@ -130,6 +131,17 @@ def test_a_swin_of_its_own_size_comes_back_as_it_was_saved(tmp_path: Path, swin:
     assert loaded.card.weights_sha256 == checkpoint.fingerprint(swin.module)
     with pytest.raises(ModelError, match=r"does not fit torchvision:swin3d_t: .*name the model torchvision:swin3d$"):
         load_model("torchvision:swin3d_t", weights=path)
+
+
+def test_a_head_of_one_output_is_a_sigmoid(tmp_path: Path, pixels: Tensor) -> None:
+    path, architecture = tmp_path / "one.safetensors", ARCHITECTURE | {"num_classes": 1}
+    module = import_torchvision("torchvision.models.video").SwinTransformer3d(**architecture)
+    spec = ClipSpec(frames=8, seconds_between_frames=0.1, height=32, width=32, resize=32)
+    checkpoint.save(path, module, classes=("swing",), clip_spec=spec, architecture=architecture)
+    with pytest.warns(VideotcavWarning, match="its negative for “not swing”"):
+        loaded = load_model("torchvision:swin3d", weights=path)
+    expected = module.eval()(pixels)[:, 0].sigmoid()
+    torch.testing.assert_close(loaded.probabilities(loaded(pixels))[:, 1], expected)
 
 
 def test_a_swin_of_unknown_size_is_refused(tmp_path: Path, swin: VideoModel) -> None:

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from videotcav.errors import LayoutError, MissingExtra, ModelError
+from videotcav.errors import LayoutError, MissingExtra, ModelError, VideotcavWarning
 from videotcav.maps.compute import layer_maps
 from videotcav.models import from_transformers, transformers_families
 from videotcav.models.load import load_model
@@ -258,6 +258,27 @@ def edited(folder: Path, target: Path, file: str, **changes: Any) -> str:
     path = target / file
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
     return f"transformers:{target}"
+
+
+def test_heads_of_one_output_and_of_many_labels_have_sigmoids(transformer_folder: Folder, tmp_path: Path) -> None:
+    """One output is no softmax over one class, whose probability would be 1; labels that go together are not shares."""
+    videomae = transformer_folder("videomae")
+    clip = torch.randn(2, 3, FRAMES, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    one = edited(videomae, tmp_path / "one", "config.json", id2label={"0": "swing"}, label2id={"swing": 0})
+    with pytest.warns(VideotcavWarning, match="one output a clip: it speaks for “swing”"):
+        model = load_model(one, weights="random")
+    assert model.card.classes == ("not swing", "swing")
+    assert model.card.weights == "random"
+    torch.testing.assert_close(model.probabilities(model(clip))[:, 1], by_transformers(model, clip)[:, 0].sigmoid())
+    many = edited(videomae, tmp_path / "many", "config.json", problem_type="multi_label_classification")
+    model = load_model(many)
+    torch.testing.assert_close(model.probabilities(model(clip)), by_transformers(model, clip).sigmoid())
+
+
+def test_classes_of_one_name_are_told_apart(transformer_folder: Folder, tmp_path: Path) -> None:
+    labels = {str(index): name for index, name in enumerate(("swing", "other", "spin", "other", "rest"))}
+    twice = edited(transformer_folder("videomae"), tmp_path / "twice", "config.json", id2label=labels)
+    assert load_model(twice).card.classes == ("swing", "other (1)", "spin", "other (3)", "rest")
 
 
 def test_what_cannot_be_a_classifier_says_so(

@@ -92,7 +92,10 @@ def test_a_checkpoint_with_the_same_classes_in_another_order_is_refused(package:
         ("my_networks:bear", "the Python module 'my_networks' has no 'bear'"),
         ("my_networks:wrong", r"'my_networks:wrong' returns str, not a module or a \(module, ModelCard\)"),
         ("my_networks:bare", r"'my_networks:bare' comes without a card.*clip_spec=ClipSpec"),
-        ("my_broken:net", "'my_broken:net' cannot be imported: it needs the package 'a_package_nobody_has'"),
+        (
+            "my_broken:net",
+            r"'my_broken:net' cannot be imported: it needs the package 'a_package_nobody_has' \(my_broken\.py, line",
+        ),
     ],
 )
 def test_a_name_that_leads_nowhere_says_why(package: None, name: str, says: str) -> None:

@@ -118,12 +118,31 @@ def mismatch(module: nn.Module, state: State) -> str:
 
 
 def fingerprint(module: nn.Module) -> str:
-    """The sha256 of the module's parameters and buffers, with their names and types."""
+    """The sha256 of the module's parameters and buffers, with their names and types.
+
+    Raises:
+        ModelError: some have no numbers yet.
+    """
     digest = hashlib.sha256()
-    for key, tensor in sorted(module.state_dict().items()):
-        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    for key, value in sorted(module.state_dict().items()):
+        _digest(digest, key, value)
     return digest.hexdigest()
+
+
+def _digest(digest: hashlib._Hash, key: str, value: object) -> None:
+    if isinstance(value, tuple | list):  # what quantised layers pack
+        for index, part in enumerate(value):
+            _digest(digest, f"{key}.{index}", part)
+    elif not isinstance(value, Tensor):
+        digest.update(f"{key} {value!r}".encode())
+    elif nn.parameter.is_lazy(value) or value.is_meta:
+        raise ModelError(f"the module has no numbers in '{key}' yet; give it its weights, or pass it a clip, first")
+    else:
+        digest.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
+        if value.is_quantized:
+            digest.update(f"{value.qscheme()}".encode())
+            value = value.dequantize()
+        digest.update(value.detach().cpu().to_dense().contiguous().flatten().view(torch.uint8).numpy().data)
 
 
 def _unpickled(path: Path) -> object:

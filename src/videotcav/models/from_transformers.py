@@ -87,8 +87,16 @@ def catalogue() -> tuple[KnownModel, ...]:
 def card_for(name: str, config: Any, *, clip_spec: ClipSpec, weights: str) -> ModelCard:
     """The card of a classifier with that config; layouts of a family that nobody described are not guessed."""
     family = FAMILIES.get(config.model_type)
-    classes = tuple(str(config.id2label[index]) for index in range(config.num_labels))
-    shared = {"name": f"transformers:{name}", "clip_spec": clip_spec, "classes": classes, "weights": weights}
+    labels = [str(config.id2label[index]) for index in range(config.num_labels)]
+    classes = tuple(f"{name} ({index})" if labels.count(name) > 1 else name for index, name in enumerate(labels))
+    shared: dict[str, Any] = {
+        "name": f"transformers:{name}",
+        "clip_spec": clip_spec,
+        "classes": classes,
+        "weights": weights,
+    }
+    if config.problem_type == "multi_label_classification":
+        shared["scores"] = "multi-label logits"
     if family is None:
         return ModelCard.model_validate({**shared, "pixels": _PIXELS, "layouts": {"classifier": "b c"}})
     return ModelCard.model_validate(

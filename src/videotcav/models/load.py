@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-import traceback
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol, get_args
@@ -16,12 +11,14 @@ from typing import Any, Protocol, get_args
 import torch
 from torch import Tensor, nn
 
-from videotcav.errors import ModelError, VideotcavError, VideotcavWarning, closest
+from videotcav.errors import ModelError, VideotcavError, VideotcavWarning
 from videotcav.models import checkpoint
+from videotcav.models.identity import counters, held
 from videotcav.models.model import VideoModel, borrowed
 from videotcav.models.output import ReadLogits, looked_at
+from videotcav.models.tap import uncompiled
+from videotcav.models.user_code import built, unpassable
 from videotcav.records import KnownModel, ModelCard, Precision
-from videotcav.torchvision_cpu import import_torchvision
 
 __all__ = ["CATALOGUES", "GROUP", "ModelSource", "VideoModel", "known_models", "load_model", "sources"]
 
@@ -29,7 +26,6 @@ GROUP = "videotcav.models"
 CATALOGUES = "videotcav.catalogues"
 
 _BUNDLED = ("torchvision", "transformers", "planted")  # known to give one logit a class
-_PACKAGE = Path(__file__).parents[1]
 
 
 class ModelSource(Protocol):
@@ -70,11 +66,14 @@ def load_model(
             closest names are suggested.
     """
     wanted = None if weights is None else str(weights)
+    if precision not in get_args(Precision):
+        raise ModelError(f"'{precision}' is no precision; there are {', '.join(get_args(Precision))}")
     if isinstance(name, nn.Module):
         module, own_card = name, None
     else:
         module, own_card, wanted = _named(name, wanted)
-    is_bundled = isinstance(name, str) and name.partition(":")[0] in _BUNDLED and card is None
+    bundled = isinstance(name, str) and name.partition(":")[0] in _BUNDLED
+    known_output = bundled and card is None and own_card is not None and len(own_card.classes) > 1
     card = card or own_card
     if wanted is not None:
         _load_into(module, Path(wanted), card)
@@ -84,53 +83,39 @@ def load_model(
             f"{subject} comes without a card, so that nobody knows its input and its classes: give "
             "card=ModelCard(name=…, clip_spec=ClipSpec(…), classes=(…)), or let the function return (module, card)"
         )
+    facts: dict[str, str] = {} if precision == "fp32" else {"precision": precision}
     if wanted is not None:
-        card = card.model_copy(update={"weights": Path(wanted).name, "weights_sha256": ""})
-    if precision not in get_args(Precision):
-        raise ModelError(f"'{precision}' is no precision; there are {', '.join(get_args(Precision))}")
-    if precision != "fp32":
-        card = card.model_copy(update={"precision": precision})
-    if not card.weights_sha256:
-        card = card.model_copy(update={"weights_sha256": checkpoint.fingerprint(module)})
-    model = VideoModel(module=_moved(module, device), card=card, read_logits=read_logits)
-    if not is_bundled:
-        model = _checked(model, built_by=name if isinstance(name, str) else "")
+        facts["weights"] = Path(wanted).name
+    elif not bundled and card.weights == ModelCard.model_fields["weights"].default:
+        facts["weights"] = f"as built by {name}" if isinstance(name, str) else "as given"
+    if not bundled or not card.weights_sha256:  # a card may have been another module's
+        facts["weights_sha256"] = checkpoint.fingerprint(module)
+    model = VideoModel(_moved(module, device), card.model_copy(update=facts), read_logits=read_logits)
+    model = model if known_output else _checked(model)
     for remark in model.remarks:
         warnings.warn(remark, VideotcavWarning, stacklevel=2)
     return model
 
 
-def _checked(model: VideoModel, *, built_by: str) -> VideoModel:
-    """The model, its card completed by what its module gives for two clips. Raises ModelError."""
-    if model.card.weights == ModelCard.model_fields["weights"].default:
-        origin = f"as built by {built_by}" if built_by else "as given"
-        model = replace(model, card=model.card.model_copy(update={"weights": origin}))
+def _checked(model: VideoModel) -> VideoModel:
+    """The model, its card completed by what its module gives for a few clips. Raises ModelError."""
 
     def forward(pixels: Tensor) -> Any:
         with borrowed(model.module):
             return model.raw(pixels)
 
+    before = held(model.module)
+    devices = [model.device] if model.device.type == "cuda" else []
     try:
-        return replace(model, card=looked_at(model.card, forward, model.read_logits))
+        with torch.random.fork_rng(devices), uncompiled(model.module):
+            found = looked_at(model.module, model.card, forward, model.read_logits)
     except VideotcavError:
         raise
     except Exception as error:
-        spec = model.card.clip_spec
-        shape = f"{spec.channels} × {spec.frames} × {spec.height} × {spec.width} (channel time height width)"
-        raise ModelError(
-            f"{model.name} cannot be passed clips of {shape}, as its card says: {_where(error)}"
-        ) from error
-
-
-def _where(error: BaseException) -> str:
-    """What a user's own code raised, in one sentence with the file and line."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "site-packages" not in frame.filename and str(_PACKAGE) not in frame.filename]
-    place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
-    if isinstance(error, SyntaxError) and error.filename:
-        place = f" ({Path(error.filename).name}, line {error.lineno})"
-    first = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}{': ' if first else ''}{first}{place}"
+        raise unpassable(model.card, error) from error
+    changed = {key for key, value in held(model.module).items() if before.get(key) != value}
+    volatile = tuple(sorted(changed | counters(model.module)))
+    return replace(model, card=found.card, cautions=found.cautions, volatile=volatile)
 
 
 def sources() -> dict[str, EntryPoint]:
@@ -154,49 +139,7 @@ def _named(name: str, weights: str | None) -> tuple[nn.Module, ModelCard | None,
     if prefix in installed:
         source: ModelSource = installed[prefix].load()
         return *source(rest, weights=weights), None
-    return *_built(prefix, rest), weights
-
-
-def _built(package: str, function: str) -> tuple[nn.Module, ModelCard | None]:
-    name = f"{package}:{function}"
-    try:
-        build = getattr(_with_torchvision(partial(importlib.import_module, package)), function)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{package}.".startswith(f"{error.name}."):
-            raise ModelError(f"'{name}' cannot be imported: it needs the package '{error.name}'") from error
-        near = closest(package, sources())
-        suggestion = f"; closest: {near}" if near else ""
-        raise ModelError(
-            f"'{package}' is neither a source of models ({', '.join(sources())}){suggestion} nor a Python module"
-        ) from None
-    except AttributeError as error:
-        if package in sys.modules:
-            raise ModelError(f"the Python module '{package}' has no '{function}'") from None
-        raise ModelError(f"'{package}' cannot be imported: {_where(error)}") from error
-    except Exception as error:
-        raise ModelError(f"'{package}' cannot be imported: {_where(error)}") from error
-    try:
-        built = _with_torchvision(build)
-    except Exception as error:
-        raise ModelError(f"'{name}' fails: {_where(error)}") from error
-    match built:
-        case nn.Module() as module:
-            return module, None
-        case (nn.Module() as module, ModelCard() as card):
-            return module, card
-        case other:
-            raise ModelError(f"'{name}' returns {type(other).__name__}, not a module or a (module, ModelCard)")
-
-
-def _with_torchvision(work: Callable[[], Any]) -> Any:
-    """What the work gives; again after torchvision was imported our way, where a user's code could not import it."""
-    try:
-        return work()
-    except RuntimeError as error:
-        if "operator torchvision::" not in str(error):
-            raise
-    import_torchvision()
-    return work()
+    return *built(prefix, rest, sources=tuple(installed)), weights
 
 
 def _load_into(module: nn.Module, path: Path, card: ModelCard | None) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from videotcav.errors import ClassNotFound, LayerNotFound, LayoutError, ModelError, closest
 from videotcav.models.layout import fold
 from videotcav.models.output import ReadLogits, remarks, rows_of
+from videotcav.models.user_code import unpassable
 from videotcav.records import ModelCard
 
 T = TypeVar("T")
@@ -87,13 +88,16 @@ class VideoModel:
     Call it with pixels `clip channel time height width`; `tap` and `passes` look inside. `reshape_transform` folds the
     outputs of layers whose layout the card does not say, as grad-cam takes it: a layer's output in, and out
     `clip channel time height width`. `read_logits` finds the logits in what the module returns, where the card cannot
-    say it.
+    say it. `cautions` are sentences on what was seen of the module when it was loaded, `volatile` its attributes that a
+    pass changed, such as counters.
     """
 
     module: nn.Module
     card: ModelCard
     reshape_transform: Callable[[Tensor], Tensor] | None = None
     read_logits: ReadLogits | None = None
+    cautions: tuple[str, ...] = ()
+    volatile: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -140,7 +144,7 @@ class VideoModel:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What a reader of any result of this model must know, in sentences."""
-        return tuple(remarks(self.module, self.card))
+        return (*remarks(self.card), *self.cautions)
 
     def class_index(self, name: str | int | np.integer[Any] | Tensor) -> int:
         """The index of a class given by its name or its index. Raises ClassNotFound with the closest names."""
@@ -186,7 +190,8 @@ class VideoModel:
     def layers(self) -> tuple[LayerInfo, ...]:
         """The layers that can be named, in the module's order, seen in one forward pass of zeros.
 
-        A module that does not run in the pass, runs more than once, or gives no tensor is left out.
+        A module that does not run in the pass, runs more than once, gives no tensor or is compiled by torch.jit is left
+        out. Raises ModelError where the whole network is.
         """
         spec = self.card.clip_spec
         outputs: dict[str, list[tuple[int, ...]]] = {}
@@ -197,16 +202,21 @@ class VideoModel:
             except ModelError:
                 outputs[name] = []
 
-        parts = {name: part for name, part in self.module.named_modules() if name}
+        if isinstance(self.module, torch.jit.ScriptModule):
+            raise scripted(self.card.name)
+        parts = {
+            name: part
+            for name, part in self.module.named_modules()
+            if name and not isinstance(part, torch.jit.ScriptModule)
+        }
         clip = torch.zeros(1, spec.channels, spec.frames, spec.height, spec.width)
         hooks = [part.register_forward_hook(partial(note, name)) for name, part in parts.items()]
         try:
             self(clip)
-        except RuntimeError as error:
-            raise ModelError(
-                f"{self.name} cannot be passed a clip of the shape {tuple(clip.shape)} (clip channel time height "
-                f"width), as its card says: {str(error).partition(chr(10))[0]}"
-            ) from error
+        except ModelError:
+            raise
+        except Exception as error:
+            raise unpassable(self.card, error) from error
         finally:
             for hook in hooks:
                 hook.remove()
@@ -268,6 +278,14 @@ class VideoModel:
     @property
     def _short_name(self) -> str:
         return self.name.rpartition(":")[2]
+
+
+def scripted(name: str) -> ModelError:
+    """That layers of a network which torch.jit compiled cannot be looked into."""
+    return ModelError(
+        f"{name} is compiled by torch.jit, which lets nobody look into its layers: build the network in Python and "
+        "give this one's state_dict() as its weights; maps that need pixels alone (rise) work as it is"
+    )
 
 
 def _look_up(table: Mapping[str, T], layer: str) -> T | None:

@@ -218,7 +218,7 @@ def _pooled(
     pixels: Tensor,
 ) -> _Shape:
     clips = len(pixels)
-    whole = {layer for layer in layers if pooling == "none" and rows_are_clips(model, layer, pixels)}
+    whole = rows_are_clips(model, layers, pixels) if pooling == "none" else set()
 
     def shape(layer: str, output: Tensor) -> Tensor:
         if pooling != "none":
@@ -231,34 +231,35 @@ def _pooled(
     return shape
 
 
-_ROWS: WeakKeyDictionary[nn.Module, dict[str, bool]] = WeakKeyDictionary()
+_ROWS: WeakKeyDictionary[nn.Module, set[str]] = WeakKeyDictionary()
 
 
-def rows_are_clips(model: VideoModel, layer: str, pixels: Tensor) -> bool:
-    """Whether each row of the layer's output is a clip.
+def rows_are_clips(model: VideoModel, layers: Sequence[str], pixels: Tensor) -> set[str]:
+    """Those of the layers of whose output each row is a clip.
 
-    The layout says so; where nobody said how the layer is laid out, the first of `pixels` alone shows it.
+    The layout says so; where nobody said how a layer is laid out, the first of `pixels` alone shows it, once.
 
     Raises:
         LayoutError: there is no layout, and one clip has several rows.
     """
-    if layout := model.layout_of(layer):
-        return layout.split()[0] == "b"
+    said = {layer: layout for layer in layers if (layout := model.layout_of(layer))}
+    whole = {layer for layer, layout in said.items() if layout.split()[0] == "b"}
     if model.reshape_transform is not None:
-        return False
-    known = _ROWS.setdefault(model.module, {})
-    if layer not in known:
-        with tap(model, [layer]) as tapped, torch.no_grad():
-            (output,) = tapped.read(pixels[:1]).values()
-        known[layer] = output.ndim > 1 and len(output) == 1
-        if not known[layer]:
-            shape = tuple(output.shape)
-            del known[layer]
-            raise LayoutError(
-                f"layer '{layer}' of {model.name} gives {shape[0] if shape else 0} rows for one clip (shape {shape}); "
-                "say how it is laid out, as ModelCard(layouts={'…': 't b c'}), or name another layer"
-            )
-    return known[layer]
+        return whole
+    seen = _ROWS.setdefault(model.module, set())
+    unsaid = [layer for layer in layers if layer not in said]
+    if not seen.issuperset(unsaid):
+        with tap(model, unsaid) as tapped, torch.no_grad():
+            alone = tapped.read(pixels[:1])
+        for layer, output in alone.items():
+            if output.ndim < 2 or len(output) != 1:  # noqa: PLR2004 - a row, and what is in it
+                shape = tuple(output.shape)
+                raise LayoutError(
+                    f"layer '{layer}' of {model.name} gives {shape[0] if shape else 0} rows for one clip (shape "
+                    f"{shape}); say how it is laid out, as ModelCard(layouts={{'…': 't b c'}}), or name another layer"
+                )
+        seen.update(unsaid)
+    return whole.union(unsaid)
 
 
 def _shaped(

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from videotcav.models.checkpoint import fingerprint
 from videotcav.models.model import VideoModel
 
 
@@ -22,4 +23,5 @@ def randomised(model: VideoModel, *, rng: np.random.Generator) -> VideoModel:
         for parameter in module.parameters():
             order = torch.from_numpy(rng.permutation(parameter.numel())).to(parameter.device)
             parameter.copy_(parameter.flatten()[order].view_as(parameter))
-    return replace(model, module=module)
+    weights = {"weights": f"{model.card.weights}, shuffled", "weights_sha256": fingerprint(module)}
+    return replace(model, module=module, card=model.card.model_copy(update=weights))

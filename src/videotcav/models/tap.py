@@ -13,7 +13,7 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.utils.hooks import RemovableHandle
 
 from videotcav.errors import ModelError
-from videotcav.models.model import VideoModel, borrowed, first_tensor
+from videotcav.models.model import VideoModel, borrowed, first_tensor, scripted
 
 # A gradient at one of thousands of positions is smaller than what half precision holds; a power of two costs nothing.
 _SCALE = {"fp32": 1.0, "bf16": 1.0, "fp16": 2.0**12}
@@ -89,7 +89,9 @@ class Tapped:
                 "the scores hang on no tapped layer: compute them from this tap's logits, with gradients on, and "
                 "outside torch.inference_mode()"
             )
-        scale = _SCALE[self._model.card.precision]
+        # A module in half precision has gradients in it whatever the card says.
+        halves = any(output.dtype is torch.float16 for output in self._outputs.values())
+        scale = _SCALE["fp16" if halves else self._model.card.precision]
         total = scores.float().sum() * scale
         try:
             probes: Any = list(self._probes.values())
@@ -159,12 +161,15 @@ def tap(model: VideoModel, layers: Sequence[str]) -> Iterator[Tapped]:
     """
     tapped = Tapped(model, layers)
     parts = {layer: model.layer(layer) for layer in layers}
+    for layer, part in parts.items():
+        if isinstance(part, torch.jit.ScriptModule):
+            raise scripted(f"layer '{layer}' of {model.name}")
     hooks: list[RemovableHandle] = []
     try:
         # A caller's inference mode would leave no graph, and a compiled module no hooks.
         with (
             torch.inference_mode(mode=False),
-            _uncompiled(model.module),
+            uncompiled(model.module),
             _with_changes_of_inputs(parts.values()),
             borrowed(model.module),
         ):
@@ -201,7 +206,7 @@ def _with_changes_of_inputs(layers: Iterable[nn.Module]) -> AbstractContextManag
     return nullcontext()
 
 
-def _uncompiled(module: nn.Module) -> AbstractContextManager[None]:
+def uncompiled(module: nn.Module) -> AbstractContextManager[None]:
     """Compiled parts run as they were written: compiled code calls no hooks."""
     parts = module.modules()
     if any(type(part).__name__ == "OptimizedModule" or getattr(part, "_compiled_call_impl", None) for part in parts):
