@@ -26,6 +26,7 @@ check: .venv/.ready  ## style, types, import contracts, known vulnerabilities
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry src
 	@$(BIN)/python .ci/audit.py
 
 # Stop it at will: a script that has finished is not run again before make bench-again.

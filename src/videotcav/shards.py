@@ -24,6 +24,7 @@ from videotcav.models.identity import identity
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import Score, features, gradients, logits
 from videotcav.records import Pooling
+from videotcav.video.decode import READING
 
 LOGITS = "logits"
 CLIPS_A_SHARD = 32
@@ -101,7 +102,7 @@ class Passing:
             "model": identity(self.model),
             "clip": self.model.card.clip_spec.model_dump(mode="json"),
             "precision": f"{self.model.card.precision}, {self.clips_a_pass} clips a pass",
-            "versions": {package: version(package) for package in ("videotcav", "av", "numpy")},
+            "versions": {package: version(package) for package in ("videotcav", "av", "numpy")} | {"reading": READING},
         }
 
     def recipe(self, row: str, class_name: str | None) -> Recipe:

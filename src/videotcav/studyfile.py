@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
-from pydantic_core import ErrorDetails
 
 from videotcav.errors import StudyFileError, VideoError, closest
 from videotcav.explain.settings import AnalysisSettings
@@ -227,7 +226,7 @@ def _matches(folder: Path, pattern: str) -> tuple[Path, ...]:
         return ()
 
 
-def _sentence(detail: ErrorDetails) -> str:
+def _sentence(detail: Mapping[str, Any]) -> str:
     key = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
         parent, name = detail["loc"][:-1], str(detail["loc"][-1])

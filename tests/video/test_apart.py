@@ -12,7 +12,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from videotcav.errors import VideoError
+from videotcav.errors import VideoError, VideotcavError
 from videotcav.records import VideoInfo
 from videotcav.video import apart, worker
 from videotcav.video.apart import Apart
@@ -188,3 +188,11 @@ def test_memory_is_bounded_where_ffmpeg_runs(monkeypatch):
     worker._bound_memory()
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert set_to == {resource.RLIMIT_AS: (memory // 2, resource.RLIM_INFINITY)}
+
+
+def test_a_fault_of_ours_is_not_the_files(encode, dying):
+    """As when a PyAV of tomorrow no longer takes an argument."""
+    dying('raise TypeError("open() got an unexpected keyword argument")')
+    with pytest.raises(VideotcavError, match=r"through no fault of its own: TypeError: open\(\) got.*PyAV") as caught:
+        VideoFile(encode("bad.mp4")).frames([0])
+    assert not isinstance(caught.value, VideoError)

@@ -22,10 +22,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
-from videotcav.errors import VideoError
+from videotcav.errors import VideoError, VideotcavError
 from videotcav.records import VideoInfo
 from videotcav.video.decode import Frames
 from videotcav.video.worker import LENGTH
@@ -52,6 +53,7 @@ class Apart:
         facts, self.times = self._ask("open")
         self.duration_seconds = float(facts["duration_seconds"])
         self.tick_seconds = float(facts["tick_seconds"])
+        self.remarks = tuple(facts["remarks"])
         self._state = facts["state"]
 
     def info(self) -> VideoInfo:
@@ -92,6 +94,11 @@ class Apart:
     def _heard(self, worker: _Worker) -> tuple[dict[str, Any], Any]:
         facts, array = worker.answer()
         self.decoded += facts.get("decoded", 0)
+        if "fault" in facts:
+            raise VideotcavError(
+                f"{self.path} could not be read, through no fault of its own: {facts['fault']}; this version of videotcav "
+                f"and PyAV {av.__version__} do not fit"
+            )
         if "reason" in facts:
             raise VideoError(self.path, facts["reason"])
         return facts, array

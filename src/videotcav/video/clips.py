@@ -48,16 +48,29 @@ class Clips:
         return f"Clips({len(self)} clips of {shape} (channel time height width){left_out})"
 
 
+_GAP_SECONDS, _GAP_STEPS = 1.0, 8
+"""A frame on show for longer than both, the second in usual frames, stands beside a gap."""
+
+
 # --- which frames ----------------------------------------------------------------------------------------------
 
 
-def sample_times(video: VideoInfo, spec: ClipSpec, *, start_seconds: float | None = None) -> tuple[float, ...]:
+def sample_times(
+    video: VideoInfo,
+    spec: ClipSpec,
+    *,
+    start_seconds: float | None = None,
+    frame_times: NDArray[np.float64] | None = None,
+    part: float = 0.5,
+) -> tuple[float, ...]:
     """The seconds of the clip's frames: from `start_seconds` on, or from the middle of the video.
+
+    `part` is how far from the first possible beginning (0) to the last one (1). With the times of the video's frames no
+    clip begins where it would fall into a gap between them, as a recording has that was interrupted.
 
     Raises `VideoError` where the video ends before the clip does, with the length that is enough.
     """
-    spare = video.duration_seconds - spec.seconds
-    start = max(0.0, spare / 2) if start_seconds is None else start_seconds
+    start = _beginning(video, spec, frame_times, part) if start_seconds is None else start_seconds
     if start < 0:
         raise VideoError(video.path, f"cannot be read from {start:.3f} s; start at 0 or later")
     if start + spec.seconds >= video.duration_seconds - 1e-6:
@@ -69,6 +82,37 @@ def sample_times(video: VideoInfo, spec: ClipSpec, *, start_seconds: float | Non
             "take a longer video, or fewer or closer frames",
         )
     return tuple(start + frame * spec.seconds_between_frames for frame in range(spec.frames))
+
+
+def gaps(frame_times: NDArray[np.float64]) -> list[tuple[float, float]]:
+    """The seconds from and until which one frame stands for a second or more, and much longer than is usual."""
+    steps = np.diff(frame_times)
+    if not len(steps):
+        return []
+    long = np.flatnonzero(steps > max(_GAP_SECONDS, _GAP_STEPS * float(np.median(steps))))
+    return [(float(frame_times[at]), float(frame_times[at + 1])) for at in long]
+
+
+def _beginning(video: VideoInfo, spec: ClipSpec, frame_times: NDArray[np.float64] | None, part: float) -> float:
+    """Where a clip begins that many parts of the way along all places at which it meets no gap."""
+    found = [] if frame_times is None else gaps(frame_times)
+    usual = 0.0 if frame_times is None or not found else float(np.median(np.diff(frame_times)))
+    begins = [0.0, *(until for _, until in found)]
+    ends = [*(since + usual for since, _ in found), video.duration_seconds]
+    room = [max(0.0, end - begin - spec.seconds) for begin, end in zip(begins, ends, strict=True)]
+    if found and not any(room):
+        since, until = max(found, key=lambda gap: gap[1] - gap[0])
+        raise VideoError(
+            video.path,
+            f"has no {spec.seconds:.2f} s without a gap: after {since:.2f} s the next frame comes at {until:.2f} s; "
+            "cut it there",
+        )
+    left = part * sum(room)
+    for begin, spare in zip(begins, room, strict=True):
+        if left <= spare:
+            return begin + left
+        left -= spare
+    return begins[-1] + room[-1]
 
 
 def stretched_times(frame_times: NDArray[np.float64], spec: ClipSpec) -> tuple[float, ...]:
@@ -185,7 +229,7 @@ def read_clip(
     and within a clip crop by crop; None the centre of the video and of its frames.
     """
     _refuse_other_channels(video.path if isinstance(video, VideoInfo) else video, spec)
-    side = 0.5
+    side = within = 0.5
     if view is not None:
         part, crop_number = divmod(view, spec.crops_per_clip)
         side = crop_number / 2 if spec.crops_per_clip > 1 else 0.5
@@ -195,10 +239,11 @@ def read_clip(
         timestamps = stretched_times(file.times, spec)
     else:
         if view is not None:
-            # The middle of each of as many equal parts of what can be the beginning.
-            spare = max(0.0, info.duration_seconds - spec.seconds)
-            start_seconds = spare * (part + 0.5) / spec.clips_per_video
-        timestamps = sample_times(info, spec, start_seconds=start_seconds)
+            within = (part + 0.5) / spec.clips_per_video  # the middle of each of as many equal parts
+            start_seconds = None
+        timestamps = sample_times(info, spec, start_seconds=start_seconds, frame_times=file.times, part=within)
+    for remark in (*file.remarks, *_on_gaps(file.times, timestamps)):
+        warnings.warn(f"{info.path} {remark}.", VideotcavWarning, stacklevel=2)
     crop = _crop(info.height, info.width, spec, side)
     rows, columns = info.height / crop.height, info.width / crop.width
     clip = Clip(
@@ -210,6 +255,15 @@ def read_clip(
         pixels_per_column=columns,
     )
     return clip, preprocess(file.at(timestamps), spec, side=side)
+
+
+def _on_gaps(frame_times: NDArray[np.float64], timestamps: tuple[float, ...]) -> Iterable[str]:
+    for since, until in gaps(frame_times):
+        inside = sum(since < at < until for at in timestamps)
+        if inside > 1:
+            yield f"shows one frame {inside} times, as there is none from {since:.2f} s to {until:.2f} s"
+        else:
+            yield f"has no frame from {since:.2f} s to {until:.2f} s; the clip is taken beside that gap"
 
 
 def _refuse_other_channels(path: Path | str, spec: ClipSpec) -> None:

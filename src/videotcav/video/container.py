@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 from av.container import InputContainer
@@ -17,8 +17,16 @@ from av.video.stream import VideoStream
 
 from videotcav.errors import VideoError, closest
 
-_NOT_MOVING = ("image2", "tty", "_pipe")
-"""Demuxers of FFmpeg that make a "video" of a picture or of plain text."""
+_IN_ONE_FILE = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,live_flv,asf,ogg,nut,mxf,mxf_opatom,rm,swf,dv,"
+    "gif,apng,amv,wtv,gxf,nsv,nuv,pva,roq,h261,h263,h264,hevc,vvc,av1,obu,ivf,m4v,mjpeg,yuv4mpegpipe,vc1,vc1test,dirac,"
+    "cavsvideo,avs2,avs3,evc,cine,smk,bink,flic,4xm,film_cpk,lxf,mtv"
+)
+"""Demuxers of FFmpeg that read a video from the one file that they are given. Playlists name other files, whose pixels
+may change while this one's hash stays; others make a "video" of a picture or of plain text."""
+
+_LENIENT: Any = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}  # noqa: PLR2004
+"""Titles and comments in any encoding are no reason to refuse a video; PyAV 19 takes them as they are."""
 
 COPY_AGAIN = "copy or download it again"
 
@@ -30,7 +38,10 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     try:
         # "file:" and the whitelist keep a name with a colon, or a playlist inside, from reaching elsewhere.
         with av.open(
-            f"file:{path}", mode="r", metadata_errors="ignore", options={"protocol_whitelist": "file"}
+            f"file:{path}",
+            mode="r",
+            options={"protocol_whitelist": "file", "format_whitelist": _IN_ONE_FILE},
+            **_LENIENT,
         ) as container:
             stream = _video_stream(path, container)
             stream.thread_count = 1  # with a thread a slice FFmpeg neither patches nor marks what it cannot decode
@@ -55,26 +66,33 @@ def require_whole_file(path: Path) -> None:
         if size == 0:
             raise VideoError(path, f"is empty (0 bytes); {COPY_AGAIN}")
         promised = _promised_bytes(path)
+    except _Joined:
+        raise VideoError(
+            path,
+            "holds several recordings one behind the other, of which only the first can be read; split them, or join "
+            "them with FFmpeg's concat",
+        ) from None
     except OSError as error:
         raise VideoError(path, f"cannot be read ({error.strerror or error})") from None
     if promised > size:
         raise VideoError(path, f"is cut short: {size} of at least {promised} bytes are there; {COPY_AGAIN}")
 
 
+def moving_streams(container: InputContainer) -> list[VideoStream]:
+    """The video streams that are no cover of a song."""
+    return [stream for stream in container.streams.video if not stream.disposition & av.stream.Disposition.attached_pic]
+
+
 def _video_stream(path: Path, container: InputContainer) -> VideoStream:
-    if any(container.format.name.endswith(name) for name in _NOT_MOVING):
-        raise VideoError(path, "is a still picture or a text, not a video")
-    moving = [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & av.stream.Disposition.attached_pic  # the cover of a song
-    ]
+    moving = moving_streams(container)
     if not moving:
         raise VideoError(path, "holds no video stream (sound or text only)")
-    return moving[0]
+    return next((stream for stream in moving if stream.disposition & av.stream.Disposition.default), moving[0])
 
 
 def _in_plain_words(error: av.error.FFmpegError) -> str:
+    if isinstance(error, av.error.ArgumentError):
+        return "is not a video in one file, but a playlist, a picture or a text; give the video itself"
     if isinstance(error, av.error.InvalidDataError):
         return f"is not a video that FFmpeg can read, or it is damaged; play it to check, or {COPY_AGAIN}"
     if isinstance(error, av.error.LookupError):
@@ -85,8 +103,13 @@ def _in_plain_words(error: av.error.FFmpegError) -> str:
 # --- how long the file says it is ------------------------------------------------------------------------------
 
 _BOX = struct.Struct(">I4s")
+_RIFF_HEADER = 8
 _UNKNOWN_RIFF = 0xFFFF_FFF0  # from here on: a stream that could not go back and write its size
 _EBML_SEGMENT = b"\x18\x53\x80\x67"
+
+
+class _Joined(Exception):
+    """A second recording begins in the middle of the file."""
 
 
 def _promised_bytes(path: Path) -> int:
@@ -101,6 +124,11 @@ def _promised_bytes(path: Path) -> int:
             return _promised_by_boxes(file)
     if head[:4] == b"RIFF":
         size = int.from_bytes(head[4:8], "little")
+        with path.open("rb") as file:
+            file.seek(size + _RIFF_HEADER)
+            behind = file.read(12)
+        if behind[:4] == b"RIFF" and behind[8:] == b"AVI ":  # AVIX would go on with the same recording
+            raise _Joined
         return size if size < _UNKNOWN_RIFF else 0
     if head[:4] == b"\x1aE\xdf\xa3":
         return _promised_by_ebml(head)
@@ -108,7 +136,7 @@ def _promised_bytes(path: Path) -> int:
 
 
 def _promised_by_boxes(file: BinaryIO) -> int:
-    promised = offset = 0
+    promised = offset = indices = 0
     while True:
         file.seek(offset)
         header = file.read(_BOX.size)
@@ -120,6 +148,9 @@ def _promised_by_boxes(file: BinaryIO) -> int:
         if size < _BOX.size or not kind.isalnum():  # 0: up to the end of the file; else: not a box any more
             return promised
         offset += size
+        indices += kind == b"moov"
+        if indices > 1:
+            raise _Joined
         if kind in (b"mdat", b"moov", b"moof"):
             promised = offset
 

@@ -26,7 +26,10 @@ from numpy.typing import NDArray
 
 from videotcav.errors import VideoError
 from videotcav.records import VideoInfo
-from videotcav.video.container import COPY_AGAIN, opened
+from videotcav.video.container import COPY_AGAIN, moving_streams, opened
+
+READING = 2
+"""Raised whenever the same file gives other frames or times than before, so that no stored row outlives its reading."""
 
 Frames = NDArray[np.uint8]
 """Pixels as `time height width channel` (RGB)."""
@@ -36,8 +39,8 @@ Frames = NDArray[np.uint8]
 class _Timeline:
     """When each frame is shown (rank 0 is the first), and from which ranks decoding can start.
 
-    `ranks` maps the container's timestamps to ranks; None where they cannot be trusted, and frames are told apart
-    by the order in which the decoder presents them.
+    `ranks` maps the container's timestamps to ranks; None where they cannot be trusted, and the frames are those that
+    the decoder presents from the beginning on, in that order.
     """
 
     times: NDArray[np.float64]
@@ -45,11 +48,29 @@ class _Timeline:
     tick_seconds: float
     ranks: dict[int, int] | None
     starts: tuple[tuple[int, int], ...]  # (rank, container timestamp) of the keyframes, ascending
+    recordings: int = 1
 
 
 _KNOWS_WHAT_IS_NEEDED = ("h264", "mpeg4", "mpeg2video")
 """Decoders that tell for certain which frames no other frame refers to (HEVC's tell it for one layer only)."""
 
+
+_WITH_AN_INDEX = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "mpegts")
+_KEYFRAMES_ARE_TRUE = (
+    *("av1", "dnxhd", "ffv1", "ffvhuff", "h264", "hevc", "huffyuv", "mjpeg", "mpeg4"),
+    *("prores", "rawvideo", "utvideo", "vp8", "vp9"),
+)
+"""Containers that give each frame its own timestamp, and codecs at whose flagged keyframes decoding can start. Program
+streams give a time to every few frames only; FLV1, MS-MPEG4, WMV, QuickTime RLE and Cinepak flag what is none."""
+
+_WITH_HIDDEN_PACKETS = ("vp8", "vp9", "libvpx", "libvpx-vp9")
+"""Codecs some of whose packets are references for others, and never shown."""
+
+_JITTER_FRAMES = 8
+"""Timestamps that go back by more than that are those of another recording."""
+
+_NEAR = 0.05
+"""How far the span of a recording may be from that of as many frames at the usual rate."""
 
 _JOINED_MIDWAY = ("mpegts", "mpeg")
 """Containers made to be recorded from any moment on; in all others what comes before the first keyframe is a loss."""
@@ -75,7 +96,8 @@ class _Decoded(NamedTuple):
 class Decoder:
     """A video file whose timeline is known, at the cost of reading its packets but decoding none.
 
-    `decoded` counts the frames that the decoder has handed out so far.
+    `decoded` counts the frames that the decoder has handed out so far. `remarks` are the ends of sentences about the
+    file that whoever reads it must know.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -84,6 +106,7 @@ class Decoder:
         self._at_hand: _Held | None = None
         with self._container(anew=True) as (container, stream, _):
             self._timeline = _read_timeline(self.path, container, stream)
+            self.remarks = tuple(_remarks(container, stream, self._timeline))
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -146,7 +169,7 @@ class Decoder:
 
         With `seek` it raises `_Misplaced` where a seek led to another place than the timeline foretold. Without,
         everything up to the last wanted frame is decoded, and a packet without a picture (VP8 has such) leaves
-        the one before on show.
+        the one before on show. Without an index that can be trusted, frames are counted from the beginning on.
         """
         starts = self._timeline.starts if seek else ()
         with self._container(anew=not starts or starts[0][0] > wanted[0]) as (container, stream, is_new):
@@ -249,31 +272,122 @@ def _read_timeline(path: Path, container: InputContainer, stream: VideoStream) -
     packets = [packet for packet in packets[first:] if not packet.is_cut]  # before a keyframe nothing can be decoded
     if not packets:
         raise VideoError(path, f"holds no frame that can be decoded; {COPY_AGAIN}")
-    # avi stores no presentation times: with B-frames FFmpeg guesses them, in the wrong order.
-    guessed = container.format.name == "avi" and stream.codec_context.has_b_frames
     clock = stream.time_base or Fraction(1, 90_000)
-    usual = round(1 / (clock * (stream.average_rate or stream.guessed_rate or 25)))
-    known = [ticks for packet in packets if (ticks := packet.dts if guessed else packet.pts) is not None]
-    if len(known) < len(packets):
-        known, guessed = [index * usual for index in range(len(packets))], True
-    ascending = sorted(known)
-    if len(known) > 1:
-        usual = int(np.median(np.diff(ascending)))
-    last = packets[known.index(ascending[-1])].duration or usual
-    trusted = not guessed and len(set(known)) == len(known)
-    ranks = {ticks: rank for rank, ticks in enumerate(ascending)} if trusted else None
-    starts = (
-        [(ranks[ticks], ticks) for packet, ticks in zip(packets, known, strict=True) if packet.is_keyframe]
-        if ranks
-        else []
-    )
+    if not _has_true_index(container, stream, packets):
+        return _counted(path, packets, clock, stream)
+    leading = {packet.pts for packet in packets if _ticks(packet) < _ticks(packets[0])}
+    if leading:  # pictures that refer to what was before the cut; some can be decoded all the same
+        undecodable = leading - _first_shown(path, until=_ticks(packets[0]))
+        packets = [packet for packet in packets if packet.pts not in undecodable]
+    ascending = sorted(_ticks(packet) for packet in packets)
+    ranks = {ticks: rank for rank, ticks in enumerate(ascending)}
+    last = packets[[_ticks(packet) for packet in packets].index(ascending[-1])].duration
+    shown = ascending[-1] - ascending[0] + (last or _usual(ascending) or round(1 / (clock * _rate(stream))))
+    starts = sorted((ranks[_ticks(packet)], _ticks(packet)) for packet in packets if packet.is_keyframe)
     return _Timeline(
         times=(np.asarray(ascending, dtype=np.int64) - ascending[0]) * clock.numerator / clock.denominator,
-        duration_seconds=float((ascending[-1] - ascending[0] + last) * clock),
+        duration_seconds=float(shown * clock),
         tick_seconds=float(clock),
         ranks=ranks,
-        starts=tuple(sorted(starts)),
+        starts=tuple(starts),
     )
+
+
+def _has_true_index(container: InputContainer, stream: VideoStream, packets: Sequence[_Packet]) -> bool:
+    """Whether every frame has a timestamp of its own, in one recording, and decoding can start at each keyframe."""
+    codec = stream.codec_context.codec.canonical_name
+    if container.format.name not in _WITH_AN_INDEX or codec not in _KEYFRAMES_ARE_TRUE:
+        return False
+    if container.format.name == "avi" and stream.codec_context.has_b_frames:
+        return False  # avi stores no presentation times: FFmpeg guesses them, in the wrong order
+    stored = [packet.pts for packet in packets]
+    decoded = [packet.dts for packet in packets if packet.dts is not None]
+    # Recordings that are joined byte by byte begin anew in the middle.
+    return None not in stored and len(set(stored)) == len(stored) and decoded == sorted(decoded)
+
+
+def _ticks(packet: _Packet) -> int:
+    assert packet.pts is not None  # noqa: S101 - see _has_true_index
+    return packet.pts
+
+
+def _usual(ascending: Sequence[int]) -> int:
+    """How many ticks a frame is on show, usually; 0 where one alone cannot tell."""
+    steps = np.diff(ascending)
+    return int(np.median(steps[steps > 0])) if (steps > 0).any() else 0
+
+
+def _rate(stream: VideoStream) -> Fraction:
+    return stream.average_rate or stream.guessed_rate or Fraction(25)
+
+
+def _remarks(container: InputContainer, stream: VideoStream, timeline: _Timeline) -> Iterator[str]:
+    if len(moving := moving_streams(container)) > 1:
+        number = [other.index for other in moving].index(stream.index) + 1
+        yield f"has {len(moving)} video streams; number {number} of them is read, as the file's own default"
+    if timeline.recordings > 1:
+        yield f"holds {timeline.recordings} recordings one behind the other; they are laid end to end"
+
+
+def _first_shown(path: Path, *, until: int) -> set[int | None]:
+    """The timestamps of the frames that a decoder shows from the beginning on, up to the given one."""
+    shown = set()
+    with opened(path) as (container, stream):
+        for frame in container.decode(stream):
+            shown.add(frame.pts)
+            if frame.pts is None or frame.pts >= until:
+                break
+    return shown
+
+
+def _counted(path: Path, packets: Sequence[_Packet], clock: Fraction, stream: VideoStream) -> _Timeline:
+    """The timeline of all frames that a decoder presents, where no index tells: recordings in it lie end to end."""
+    with opened(path) as (container, moving):
+        shown = [(frame.pts, frame.duration or 0) for frame in container.decode(moving)]
+    first = packets[0].pts
+    leading = sum(first is not None and packet.pts is not None and packet.pts < first for packet in packets)
+    lost = len(packets) - len(shown)
+    if lost > leading and stream.codec_context.name not in _WITH_HIDDEN_PACKETS:
+        raise VideoError(path, f"gives no picture for {lost} of its {len(packets)} frames; {COPY_AGAIN}")
+    if not shown:
+        raise VideoError(path, f"holds no frame that can be decoded; {COPY_AGAIN}")
+    seconds = np.array([np.nan if pts is None else float(pts * clock) for pts, _ in shown])
+    usual = _usual_step(seconds, float(1 / _rate(stream)))
+    parts = _recordings(seconds, usual)
+    times: list[float] = []
+    for part in parts:
+        times += (_regular(part, usual) + (times[-1] + usual if times else 0)).tolist()
+    return _Timeline(
+        times=np.asarray(times),
+        duration_seconds=times[-1] + (float(shown[-1][1] * clock) or usual),
+        tick_seconds=float(clock),
+        ranks=None,
+        starts=(),
+        recordings=len(parts),
+    )
+
+
+def _usual_step(seconds: NDArray[np.float64], stated: float) -> float:
+    """How long a frame is on show: as the file states, or as its timestamps say, whichever adds up to their span."""
+    steps = np.diff(seconds)
+    found = float(np.median(steps[steps > 0])) if (steps > 0).any() else stated
+    span = float(seconds[-1] - seconds[0]) / max(1, len(steps))
+    return found if abs(found - span) < min(abs(stated - span), _NEAR * span) else stated
+
+
+def _recordings(seconds: NDArray[np.float64], usual: float) -> list[NDArray[np.float64]]:
+    """The times of frames in the order of their showing, cut where they begin anew."""
+    return np.split(seconds, np.flatnonzero(np.diff(seconds) < -_JITTER_FRAMES * usual) + 1)
+
+
+def _regular(seconds: NDArray[np.float64], usual: float) -> NDArray[np.float64]:
+    """The times of one recording from 0 on: its own, or evenly spread where some are missing or are other frames'."""
+    # Avi stores none: FFmpeg's guesses are right but for their order.
+    since: NDArray[np.float64] = np.sort(seconds) - np.min(seconds)
+    if np.all(np.diff(since) > usual / 2):
+        return since
+    step = float(since[-1]) / max(1, len(since) - 1)
+    return np.arange(len(since), dtype=np.float64) * (step if abs(step / usual - 1) < _NEAR else usual)
 
 
 def _as_shown(frame: VideoFrame, to_rgb: VideoReformatter) -> Frames:

@@ -63,6 +63,11 @@ class VideoFile:
         return self._decoder.times
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What whoever reads the file must know, each the end of a sentence about it."""
+        return self._decoder.remarks
+
+    @property
     def decoded(self) -> int:
         """How many frames the decoder has handed out so far."""
         return self._decoder.decoded

@@ -44,6 +44,8 @@ def _answered(question: dict[str, Any]) -> Iterator[Answer]:
         yield {"reason": error.reason}, None
     except MemoryError:
         yield {"reason": "needs more memory than this machine can give; scale the video down, or cut it"}, None
+    except (TypeError, AttributeError, NameError, ImportError, AssertionError) as error:
+        yield {"fault": f"{type(error).__name__}: {error}"}, None  # of this code, or of a PyAV that it does not know
     except Exception as error:  # noqa: BLE001 - whatever a damaged file brings about, it is that file's fault alone
         yield {"reason": f"cannot be decoded ({type(error).__name__}: {error}); convert it, or leave it out"}, None
 
@@ -52,8 +54,8 @@ def _open(question: dict[str, Any]) -> Iterator[Answer]:
     path = Path(question["path"])
     state = _state(path)
     decoder = Decoder(path) if state is None else _decoder(path, state)
-    facts = {"duration_seconds": decoder.duration_seconds, "tick_seconds": decoder.tick_seconds, "state": state}
-    yield facts, decoder.times
+    told = {name: getattr(decoder, name) for name in ("duration_seconds", "tick_seconds", "remarks")}
+    yield {**told, "state": state}, decoder.times
 
 
 def _info(question: dict[str, Any]) -> Iterator[Answer]:
