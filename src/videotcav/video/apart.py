@@ -96,8 +96,8 @@ class Apart:
         self.decoded += facts.get("decoded", 0)
         if "fault" in facts:
             raise VideotcavError(
-                f"{self.path} could not be read, through no fault of its own: {facts['fault']}; this version of videotcav "
-                f"and PyAV {av.__version__} do not fit"
+                f"{self.path} could not be read, through no fault of its own: {facts['fault']}; this version of "
+                f"videotcav and PyAV {av.__version__} do not fit"
             )
         if "reason" in facts:
             raise VideoError(self.path, facts["reason"])
