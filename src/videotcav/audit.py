@@ -15,11 +15,12 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, PositiveInt, ValidationError
 
-from videotcav.errors import AuditError
+from videotcav.errors import AuditError, UnreadableText
 from videotcav.explain.correct import Correction
 from videotcav.explain.settings import AnalysisSettings
 from videotcav.records import Record
 from videotcav.report.run import read_run
+from videotcav.texts import first_problem, read_text
 
 _TIE = 1e-6
 _SATURATED = (0.0, 1.0)
@@ -92,19 +93,18 @@ def audit(path: Path) -> list[Finding]:
 
 def _read(path: Path) -> PublishedResults:
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"), parse_float=str)
-    except OSError as error:
-        raise AuditError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise AuditError(f"{path}: is not JSON: {error}") from error
+        raw = json.loads(read_text(path), parse_float=str)
+    except UnreadableText as error:
+        raise AuditError(str(error)) from None
+    except (ValueError, RecursionError) as error:
+        said = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise AuditError(f"{path}: is not JSON: {said}") from error
     if isinstance(raw, dict) and "results" not in raw:
         return _of_captum(raw, path)
     try:
         return PublishedResults.model_validate(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise AuditError(f"{path}: {key}: {first['msg']}; docs/audit.md shows the form") from error
+        raise AuditError(f"{path}: {first_problem(error)}; docs/audit.md shows the form") from error
 
 
 def _of_captum(raw: dict[str, Any], path: Path) -> PublishedResults:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
 
 T = TypeVar("T")
 
@@ -59,6 +59,22 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
+    if twice := [value for value, count in Counter(values).items() if count > 1]:
+        raise ValueError(f"'{twice[0]}' is named twice; name it once")
+    return values
+
+
+Distinct = Annotated[tuple[T, ...], AfterValidator(_distinct)]
+"""Values none of which is there twice: a question that is asked twice would be corrected for twice."""
+
+Positive = Annotated[FiniteFloat, Field(gt=0)]
+"""A number above 0, and not infinite."""
+
+MOST_PIXELS, MOST_VIEWS = 16_384, 1000
+"""Of a side of a clip, or its frames; and clips of one video."""
+
+
 class Progress(Protocol):
     """A way to watch long work: wraps an iterable, yields its items. The library's own default is silent."""
 
@@ -87,16 +103,16 @@ class ClipSpec(Record):
     """
 
     frames: PositiveInt
-    seconds_between_frames: PositiveFloat
+    seconds_between_frames: Positive
     height: PositiveInt
     width: PositiveInt
     resize: PositiveInt | tuple[PositiveInt, PositiveInt]
-    mean: Annotated[tuple[float, ...], Field(min_length=1, max_length=4)] = (0.5, 0.5, 0.5)
-    std: Annotated[tuple[PositiveFloat, ...], Field(min_length=1, max_length=4)] = (0.5, 0.5, 0.5)
+    mean: Annotated[tuple[FiniteFloat, ...], Field(min_length=1, max_length=4)] = (0.5, 0.5, 0.5)
+    std: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=4)] = (0.5, 0.5, 0.5)
     resampling: Literal["bilinear", "bicubic"] = "bilinear"
     antialias: bool = False
     crop_rounding: Literal["even", "down"] = "even"
-    clips_per_video: PositiveInt = 1
+    clips_per_video: Annotated[int, Field(ge=1, le=MOST_VIEWS)] = 1
     crops_per_clip: Literal[1, 3] = 1
 
     @model_validator(mode="after")
@@ -135,8 +151,8 @@ class VideoInfo(Record):
     sha256: str
     width: PositiveInt
     height: PositiveInt
-    duration_seconds: PositiveFloat
-    frames_per_second: PositiveFloat
+    duration_seconds: Positive
+    frames_per_second: Positive
 
 
 class Clip(Record):
@@ -150,8 +166,8 @@ class Clip(Record):
     timestamps: tuple[float, ...]
     top: float
     left: float
-    pixels_per_row: PositiveFloat
-    pixels_per_column: PositiveFloat
+    pixels_per_row: Positive
+    pixels_per_column: Positive
     source: str = ""
 
 
@@ -285,7 +301,7 @@ class KnownModel(Record):
 
     name: str
     frames: PositiveInt
-    seconds_between_frames: PositiveFloat
+    seconds_between_frames: Positive
     size: tuple[PositiveInt, PositiveInt]
     classes: PositiveInt
     weights: tuple[str, ...]
@@ -402,7 +418,7 @@ class Medium(Record):
     """
 
     role: Literal["exemplar", "cam", "class"]
-    path: str
+    path: Annotated[str, Field(pattern=r"^[^\x00]+$")]
     caption: str
     concept: str = ""
     kind: str = ""

@@ -11,7 +11,7 @@ import platform
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -74,7 +74,7 @@ class Study:
         load = partial(load_model, device=device, precision=precision)
         check = partial(_model_problems, folder=Path(path).parent, load=load, loaded=loaded)
         file = read_study_file(Path(path), check=check, model=model)
-        return cls(file, loaded[0])
+        return cls(_by_name(file, loaded[0]), loaded[0])
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -308,12 +308,39 @@ def _model_problems(
         ("cam.layer", cam.get("layer"), model.layer),
         ("cam.against", cam.get("against"), model.class_index),
     ]
+    numbers: dict[int, str] = {}
+    for key in _strings(raw.get("classes")):
+        with suppress(ClassNotFound):
+            number = model.class_index(key)
+            if number in numbers:
+                yield f"classes.{key}: is the class that classes.{numbers[number]} is; name it once"
+            numbers[number] = key
     for key, name, look_up in asked:
         try:
             if isinstance(name, str):
                 look_up(name)
         except (LayerNotFound, ClassNotFound) as error:
             yield f"{key}: {error}"
+
+
+def _by_name(file: StudyText, model: VideoModel) -> StudyText:
+    """The same with every class under its name, as all that follows calls it; a study may give its number."""
+    study = file.study
+    names = {key: model.card.classes[model.class_index(key)] for key in study.classes}
+    cam = study.cam
+    if cam is not None and cam.against is not None:
+        cam = cam.model_copy(update={"against": model.card.classes[model.class_index(cam.against)]})
+    changes = {
+        "classes": {names[key]: section for key, section in study.classes.items()},
+        "cam": cam,
+        "hypotheses": tuple(_naming(text, names) for text in study.hypotheses),
+    }
+    return file.model_copy(update={"study": study.model_copy(update=changes)})
+
+
+def _naming(hypothesis: str, names: Mapping[str, str]) -> str:
+    said, _, key = hypothesis.rpartition(" for ")
+    return f"{said} for {names[key]}" if said and key in names else hypothesis
 
 
 def _strings(value: object) -> list[str]:

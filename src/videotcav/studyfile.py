@@ -6,32 +6,35 @@ A file is read whole before it is refused: every mistake comes in one message, e
 from __future__ import annotations
 
 import hashlib
-import tomllib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import Field, FiniteFloat, ValidationError
 
-from videotcav.errors import StudyFileError, VideoError, closest
-from videotcav.explain.settings import AnalysisSettings
-from videotcav.records import Kind, Pooling, Record
+from videotcav.errors import StudyFileError, UnreadableText, VideoError, closest
+from videotcav.explain.settings import MOST_SEED, AnalysisSettings
+from videotcav.records import MOST_PIXELS, MOST_VIEWS, Distinct, Kind, Pooling, Positive, Record
+from videotcav.texts import read_toml
 from videotcav.video.find import find_videos
+
+Length = Annotated[int, Field(ge=1, le=MOST_PIXELS)]
 
 
 class ClipChanges(Record):
     """What of the model's own clip specification is to be otherwise; see `ClipSpec`."""
 
-    frames: PositiveInt | None = None
-    seconds_between_frames: PositiveFloat | None = None
-    height: PositiveInt | None = None
-    width: PositiveInt | None = None
-    resize: PositiveInt | tuple[PositiveInt, PositiveInt] | None = None
-    mean: tuple[float, float, float] | None = None
-    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
+    frames: Length | None = None
+    seconds_between_frames: Positive | None = None
+    height: Length | None = None
+    width: Length | None = None
+    resize: Length | tuple[Length, Length] | None = None
+    mean: tuple[FiniteFloat, FiniteFloat, FiniteFloat] | None = None
+    std: tuple[Positive] | None = None
     resampling: Literal["bilinear", "bicubic"] | None = None
     antialias: bool | None = None
-    clips_per_video: PositiveInt | None = None
+    clips_per_video: Annotated[int, Field(ge=1, le=MOST_VIEWS)] | None = None
     crops_per_clip: Literal[1, 3] | None = None
 
 
@@ -44,7 +47,7 @@ class ModelSection(Record):
     name: str
     weights: str | None = None
     label: str = ""
-    layers: tuple[str, ...] = ()
+    layers: Distinct[str] = ()
     clip: ClipChanges | None = None
 
 
@@ -65,9 +68,9 @@ class SourcesSection(Record):
 class ConceptsSection(Record):
     """The folder of concept sets, or several, and which of their concepts and kinds to use (all when empty)."""
 
-    folder: Path | tuple[Path, ...]
-    include: tuple[str, ...] = ()
-    kinds: tuple[Kind, ...] = ()
+    folder: Path | Distinct[Path]
+    include: Distinct[str] = ()
+    kinds: Distinct[Kind] = ()
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -85,7 +88,7 @@ class CamSection(Record):
     """Grad-CAM overlays of the first `clips` clips of each class, beside the map of the class `against`."""
 
     layer: str | None = None
-    clips: PositiveInt = 3
+    clips: Annotated[int, Field(ge=1, le=1000)] = 3
     against: str | None = None
 
 
@@ -106,12 +109,12 @@ class StudyFile(Record):
     """
 
     question: str
-    seed: int = 0
-    layers: tuple[str, ...] = ()
+    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
+    layers: Distinct[str] = ()
     pooling: Pooling = "none"
     primary: Literal["sign_count", "sensitivity", "cosine"] = "cosine"
-    hypotheses: tuple[str, ...] = ()
-    smallest_effect: PositiveFloat | None = None
+    hypotheses: Distinct[str] = ()
+    smallest_effect: Positive | None = None
     model: ModelSection
     classes: dict[str, ClassSection] = Field(min_length=1)
     sources: SourcesSection | None = None
@@ -154,18 +157,15 @@ def read_study_file(
         StudyFileError: the file is missing, is not TOML, or has mistakes; all of them are listed.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise StudyFileError(path, [f"cannot be read: {reason}"]) from error
-    try:
-        raw = _with_one_model(tomllib.loads(text), model)
-    except tomllib.TOMLDecodeError as error:
-        raise StudyFileError(path, [f"is not TOML: {error}"]) from error
+        text, tables = read_toml(path)
+    except UnreadableText as error:
+        raise StudyFileError(path, [error.reason]) from error
+    raw = _with_one_model(tables, model)
     problems: list[str] = []
     study: StudyFile | None = None
     try:
-        study = StudyFile.model_validate(raw)
+        # As JSON, where an array is a tuple and a text a path, and nothing else is taken for what it is not.
+        study = StudyFile.model_validate_json(json.dumps(raw, default=str), strict=True)
     except ValidationError as error:
         problems += [_sentence(detail) for detail in error.errors()]
     problems += [*path_problems(raw, path.parent), *check(raw)]
@@ -177,8 +177,8 @@ def read_study_file(
 def model_keys(path: Path) -> tuple[str, ...]:
     """The tables of the models that a study asks one question of: of each of `[[models]]`, or of the one `[model]`."""
     try:
-        models = tomllib.loads(path.read_text(encoding="utf-8")).get("models")
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        models = read_toml(path)[1].get("models")
+    except UnreadableText:
         return ("model",)  # told when the file is read
     several = models if isinstance(models, list) else ()
     return tuple(f"models[{number}]" for number in range(len(several))) or ("model",)

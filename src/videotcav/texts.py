@@ -12,6 +12,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from videotcav.errors import UnreadableText
 
 MOST_BYTES = 2**30
@@ -80,6 +82,13 @@ def read_table(path: Path | str) -> list[dict[str, str]]:
         return list(csv.DictReader(io.StringIO(text, newline=""), restkey="", restval=""))
     except csv.Error as error:
         raise UnreadableText(path, f"is not CSV: {error}") from None
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing that a record has against what it was given, as the end of a sentence."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}{': ' * bool(where)}{first['msg'].removeprefix('Value error, ')}"
 
 
 def _said(error: Exception) -> str:

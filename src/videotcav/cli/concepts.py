@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 from videotcav.cli.engines import Address, CpusPerWorker, EngineOption, GpusPerWorker, Where, Workers, engine_of
 from videotcav.cli.options import Replace
 from videotcav.errors import ConceptError, closest
+from videotcav.texts import read_table, read_text
 
 concepts = typer.Typer(help="Concept sets from your own videos: detect, track, crop, twin.", no_args_is_help=True)
 
@@ -195,20 +195,13 @@ def _recipe(*, mode: str, fill: str | None, frames: int, rules: list[str]) -> An
 def _lines(path: Path | None) -> tuple[str, ...] | None:
     if path is None:
         return None
-    try:
-        return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-    except UnicodeDecodeError:
-        raise ConceptError(f"{path}: is not UTF-8 text; write one name a line") from None
+    return tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
 
 
 def _sources(table: Path | None, column: str) -> dict[str, str] | None:
     if table is None:
         return None
-    try:
-        with table.open(newline="", encoding="utf-8") as lines:
-            rows = list(csv.DictReader((line.replace("\0", "") for line in lines), restval=""))
-    except (UnicodeDecodeError, csv.Error):
-        raise ConceptError(f"{table}: is not CSV in UTF-8; save it as such") from None
+    rows = read_table(table)
     missing = [name for name in ("file", column) if not rows or name not in rows[0]]
     if missing:
         found = ", ".join(filter(None, rows[0])) if rows else "no rows"

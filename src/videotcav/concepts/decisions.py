@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from videotcav.errors import ConceptError
 from videotcav.records import Record
+from videotcav.texts import first_problem
 
 LONGEST_NAME = 60
 
@@ -159,11 +160,3 @@ def from_lines(text: str) -> list[Decision]:
         except ValidationError as error:
             raise ConceptError(f"line {number} is not a decision: {first_problem(error)}") from error
     return rows
-
-
-def first_problem(error: ValidationError) -> str:
-    """The first thing that pydantic found wrong, as a sentence."""
-    problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message

@@ -20,9 +20,10 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from videotcav.concepts.decisions import Candidate, Decision, Judgement, first_problem
+from videotcav.concepts.decisions import Candidate, Decision, Judgement
 from videotcav.errors import ConceptError
 from videotcav.outputs import short_name
+from videotcav.texts import first_problem
 
 DATABASE = "review.sqlite"
 

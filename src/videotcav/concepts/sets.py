@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from videotcav.errors import ConceptError, UnreadableText, closest
 from videotcav.outputs import write_text
 from videotcav.records import KINDS, ConceptClip, ConceptSet, Kind, Record
-from videotcav.texts import read_text
+from videotcav.texts import first_problem, read_text
 from videotcav.video.find import videos_in
 from videotcav.video.sources import Sources
 
@@ -161,10 +161,8 @@ def read_as(record: type[AnyRecord], text: str | bytes, *, where: str) -> AnyRec
     try:
         return record.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "line"
         raise ConceptError(
-            f"{where}: {key}: {first['msg']}; it was not written by this version of 'videotcav concepts propose'"
+            f"{where}: {first_problem(error)}; it was not written by this version of 'videotcav concepts propose'"
         ) from None
 
 

@@ -19,9 +19,10 @@ from typing import Self
 from videotcav.concepts.detect import Detector
 from videotcav.concepts.recipe import Recipe
 from videotcav.concepts.sets import ClipRecord, as_json, read_as, read_records, write_records
-from videotcav.errors import ConceptError
+from videotcav.errors import ConceptError, UnreadableText
 from videotcav.outputs import write_text
 from videotcav.records import Record
+from videotcav.texts import read_json
 
 _STATE = ".propose"  # a leading dot keeps it out of sight of Hugging Face datasets
 
@@ -129,8 +130,8 @@ class Workshop:
         if not path.exists():
             return
         try:
-            before = dict(json.loads(path.read_text(encoding="utf-8")))
-        except ValueError:
+            before = dict(read_json(path))
+        except (ValueError, TypeError, UnreadableText):
             raise ConceptError(f"{path}: cannot be read as the rules of its clips; use another folder") from None
         now = json.loads(self.rules)
         changed = [key for key in now if before.get(key) != now[key]]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 
 from videotcav.explain.cav import ClassifierName
 from videotcav.explain.correct import Correction
-from videotcav.records import Record
+from videotcav.records import Distinct, Positive, Record
+
+MOST_SEED = 2**63 - 1
 
 _AT_LEAST = 999  # p is then resolved to 0.001
 
@@ -27,17 +29,17 @@ class AnalysisSettings(Record):
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
     correction: Correction = "holm"
     classifier: ClassifierName = "ridge"
-    penalty: PositiveFloat = 0.1
-    random_draws: Annotated[int, Field(ge=2)] = 20
-    pseudo_concepts: Annotated[int, Field(ge=19)] | None = None
-    bootstrap_resamples: Annotated[int, Field(ge=100)] = 2000
-    accuracy_folds: Annotated[int, Field(ge=2)] = 5
-    minimum_clips: Annotated[int, Field(ge=2)] = 10
-    minimum_sources: Annotated[int, Field(ge=2)] = 5
+    penalty: Positive = 0.1
+    random_draws: Annotated[int, Field(ge=2, le=10_000)] = 20
+    pseudo_concepts: Annotated[int, Field(ge=19, le=1_000_000)] | None = None
+    bootstrap_resamples: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
+    accuracy_folds: Annotated[int, Field(ge=2, le=1000)] = 5
+    minimum_clips: Annotated[int, Field(ge=2, le=1_000_000)] = 10
+    minimum_sources: Annotated[int, Field(ge=2, le=1_000_000)] = 5
     degenerate_cosine: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.999
-    library: tuple[str, ...] = ()
-    random_weights: Annotated[int, Field(ge=0)] = 0
-    seed: Annotated[int, Field(ge=0)] = 0
+    library: Distinct[str] = ()
+    random_weights: Annotated[int, Field(ge=0, le=1000)] = 0
+    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
 
     def null_draws_needed(self, tests: int) -> int:
         """The fewest null draws with which one of `tests` tests can be significant after the correction.

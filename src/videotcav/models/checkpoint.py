@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from videotcav.errors import ModelError, UnreadableText
 from videotcav.records import ClipSpec
-from videotcav.texts import MOST_STUDY_BYTES, parse_json, read_text
+from videotcav.texts import MOST_STUDY_BYTES, first_problem, parse_json, read_text
 
 State = Mapping[str, Tensor]
 
@@ -234,13 +234,6 @@ def _names(found: list[Any], where: str) -> tuple[str, ...]:
             raise ModelError(f"{where} names '{name}' twice, so that nobody knows which is meant; tell them apart")
         seen.add(name)
     return tuple(found)
-
-
-def first_problem(error: ValidationError) -> str:
-    """What a record has against its first wrong field, in one sentence."""
-    first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"])
-    return f"{field}{': ' * bool(field)}{first['msg'].removeprefix('Value error, ')}"
 
 
 def _brief(value: object, *, shown: int = 40) -> str:

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from torch import nn
 
 from videotcav.errors import ModelError, closest
-from videotcav.models.checkpoint import first_problem
 from videotcav.records import ModelCard
+from videotcav.texts import first_problem
 from videotcav.torchvision_cpu import import_torchvision
 
 _NOT_THEIRS = (str(Path(__file__).parents[1]), "site-packages", sysconfig.get_paths()["stdlib"], "<frozen ")

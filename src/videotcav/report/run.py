@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from videotcav.errors import RunFolderError
 from videotcav.records import Declaration, Medium, Outcome, Record, Result, Statistic
 from videotcav.report.notebook_view import results_html, results_table_text
+from videotcav.texts import first_problem
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
@@ -215,8 +216,4 @@ def _read_declaration(path: Path, manifest: Manifest, results: tuple[Result, ...
 
 
 def _first_problem(error: ValidationError | OSError) -> str:
-    if isinstance(error, OSError):
-        return f"it cannot be read ({error.strerror})"
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(step) for step in first["loc"])
-    return f"{where}: {first['msg']}" if where else str(first["msg"])
+    return f"it cannot be read ({error.strerror})" if isinstance(error, OSError) else first_problem(error)

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from videotcav.concepts.detectors.boxes import BoxesFile, Regions, Row, VideoBoxes
-from videotcav.errors import ConceptError
+from videotcav.errors import ConceptError, UnreadableText
+from videotcav.texts import first_problem, parse_json, read_bytes
+
+Form = TypeVar("Form", bound="_Loose")
 
 
 def read_regions(path: Path) -> Regions:
     """The regions of a JSON file `{"regions": {"scoreboard": [left, top, right, bottom]}}`."""
-    data = path.read_bytes()
-    try:
-        regions = _Regions.model_validate(json.loads(data)).regions
-    except ValueError as error:  # json's and pydantic's both
-        raise ConceptError(f"{path}: {_first_mistake(error, 'a file of regions')}") from None
+    data = read_bytes(path)
+    regions = _as(_Regions, data, path, "a file of regions").regions
     return Regions(path=path, sha256=hashlib.sha256(data).hexdigest(), places=regions)
 
 
 class _Loose(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
 
 
 class _Regions(_Loose):
@@ -52,7 +51,7 @@ class _Annotation(_Loose):
     bbox: tuple[float, float, float, float]
     track_id: int | str | None = None
     instance_id: int | str | None = None
-    score: float = 1.0
+    score: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
 class _Category(_Loose):
@@ -69,11 +68,8 @@ class _Coco(_Loose):
 
 def read_coco(path: Path) -> BoxesFile:
     """The boxes of a COCO JSON file with videos; frames are counted from 0."""
-    data = path.read_bytes()
-    try:
-        coco = _Coco.model_validate(json.loads(data))
-    except ValueError as error:  # json's and pydantic's both
-        raise ConceptError(f"{path}: {_first_mistake(error, 'COCO JSON with videos')}") from None
+    data = read_bytes(path)
+    coco = _as(_Coco, data, path, "COCO JSON with videos")
     categories = {category.id: category.name for category in coco.categories}
     images = {image.id: image for image in coco.images}
     videos: dict[Any, dict[int, list[Row]]] = {video.id: {} for video in coco.videos}
@@ -111,8 +107,13 @@ def read_coco(path: Path) -> BoxesFile:
     )
 
 
-def _first_mistake(error: ValueError, what: str) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"is not {what}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-    return f"is not JSON: {error}"
+def _as(form: type[Form], data: bytes, path: Path, what: str) -> Form:
+    try:
+        return form.model_validate_json(data)
+    except ValidationError as error:
+        said = f"not {what}: {first_problem(error)}"
+    try:
+        parse_json(data, path)
+    except UnreadableText as error:
+        raise ConceptError(str(error)) from None
+    raise ConceptError(f"{path}: is {said}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from videotcav.concepts.detectors.boxes import BoxesFile, Row, VideoBoxes
 from videotcav.concepts.detectors.coco_names import COCO_NAMES
 from videotcav.errors import ConceptError
+from videotcav.texts import read_bytes, read_text
 
 FRAME_NUMBER = re.compile(r"_(\d+)$")
 CLASSES = "classes.txt"
@@ -35,7 +37,9 @@ def read_mot(path: Path, *, class_names: tuple[str, ...] | None) -> BoxesFile:
             frame, instance, left, top, width, height = row[:_MOT_COLUMNS]
             if frame < 1 or frame != int(frame):
                 raise ConceptError(f"{where}: frame {frame:g}; MOT counts whole frames from 1")
-            score = row[6] if len(row) > 6 and row[6] >= 0 else 1.0  # noqa: PLR2004 - the seventh column
+            score = row[6] if len(row) > 6 and row[6] != -1 else 1.0  # noqa: PLR2004 - the seventh column; −1 unknown
+            if not 0 <= score <= 1:
+                raise ConceptError(f"{where}: the seventh column is a score from 0 to 1, got {score:g}")
             number = int(row[7]) - 1 if class_names and len(row) > 7 else 0  # noqa: PLR2004 - the eighth column
             label = _name(class_names or ("object",), number, where)
             known = None if instance < 0 else f"{instance:g}"
@@ -72,7 +76,7 @@ def read_yolo(path: Path, *, class_names: tuple[str, ...] | None) -> BoxesFile:
 
 
 def _rows(text: Path, *, least: int) -> Iterator[tuple[str, list[float]]]:
-    for number, line in enumerate(_text(text).splitlines(), start=1):
+    for number, line in enumerate(read_text(text).splitlines(), start=1):
         if not line.strip():
             continue
         where = f"{text}, line {number}"
@@ -80,6 +84,8 @@ def _rows(text: Path, *, least: int) -> Iterator[tuple[str, list[float]]]:
             row = [float(cell) for cell in line.replace(",", " ").split()]
         except ValueError:
             raise ConceptError(f"{where}: is not a row of numbers: {line[:60]}") from None
+        if not all(map(math.isfinite, row)):
+            raise ConceptError(f"{where}: is not a row of finite numbers: {line[:60]}")
         if len(row) < least:
             raise ConceptError(f"{where}: has {len(row)} columns, and needs {least} at least")
         yield where, row
@@ -93,14 +99,7 @@ def _name(names: tuple[str, ...], number: int, where: str) -> str:
 
 def _class_names(folder: Path) -> tuple[str, ...] | None:
     path = folder / CLASSES
-    return tuple(_text(path).split("\n")[:-1]) if path.exists() else None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ConceptError(f"{path}: is not UTF-8 text; boxes are rows of numbers") from None
+    return tuple(read_text(path).split("\n")[:-1]) if path.exists() else None
 
 
 def _some(path: Path, videos: dict[str, VideoBoxes]) -> dict[str, VideoBoxes]:
@@ -112,5 +111,5 @@ def _some(path: Path, videos: dict[str, VideoBoxes]) -> dict[str, VideoBoxes]:
 def _hash(texts: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for text in texts:
-        digest.update(text.name.encode() + b"\0" + text.read_bytes())
+        digest.update(text.name.encode() + b"\0" + read_bytes(text))
     return digest.hexdigest()
