@@ -9,13 +9,22 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
-from videotcav.captum_form import clips_from_pixels
-from videotcav.errors import ConceptError, LayerNotFound, LayoutError
+from videotcav.captum_form import clips_from_pixels, clips_of
+from videotcav.errors import (
+    ConceptError,
+    LayerNotFound,
+    LayoutError,
+    ModelError,
+    NotEnoughData,
+    VideotcavWarning,
+)
 from videotcav.explain.settings import AnalysisSettings
 from videotcav.models.load import VideoModel, load_model
 from videotcav.notebook import grad_cam, tcav
 from videotcav.records import ClipSpec, ModelCard
+from videotcav.video.clips import Clips
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # captum's own, at import
@@ -101,3 +110,165 @@ def test_what_is_no_part_of_the_model_or_holds_no_clip(model: VideoModel) -> Non
             concepts=[Concept(0, "empty", None)],
             random=clips_from_pixels(pixels(2, 1), "r"),
         )
+
+
+def test_a_loader_of_a_tensor_dataset_is_a_loader_of_clips(model: VideoModel) -> None:
+    """`DataLoader(TensorDataset(x))` yields lists of one tensor, which captum takes."""
+    clips = pixels(12, 1, shift=1.0)
+    loader = DataLoader(TensorDataset(clips), batch_size=5)
+    torch.testing.assert_close(clips_of(Concept(1, "bright", loader)).pixels, clips)  # type: ignore[arg-type]
+    with pytest.raises(ConceptError, match="yields str, not tensors of clips"):
+        clips_of(Concept(1, "bright", [("text",)]))  # type: ignore[arg-type] # what people give
+
+
+@pytest.mark.parametrize(
+    ("given", "pool", "says"),
+    [
+        ([(1, "a"), (1, "b")], (9, "pool"), "two of the concepts have the id 1; give each one of its own"),
+        ([(1, "a"), (2, "a")], (9, "pool"), "two of the concepts have the name 'a'"),
+        ([(1, "a")], (1, "pool"), "two of the concepts have the id 1"),
+        ([(1, "pool")], (9, "pool"), "two of the concepts have the name 'pool'"),
+    ],
+)
+def test_no_concept_is_lost_to_another_of_its_number_or_name(
+    model: VideoModel, given: list[tuple[int, str]], pool: tuple[int, str], says: str
+) -> None:
+    concepts = [concept(*each, pixels(12, seed, shift=1.0)) for seed, each in enumerate(given)]
+    with pytest.raises(ConceptError, match=says):
+        tcav(
+            model,
+            target="a",
+            clips=clips_from_pixels(pixels(12, 3), "a"),
+            concepts=concepts,
+            random=concept(*pool, pixels(40, 8)),
+            settings=SETTINGS,
+        )
+
+
+def test_clips_that_no_step_moves_are_counted_on_neither_side() -> None:
+    """A third of the class clips is dark: their gradient is 0, so captum counts them neither for nor against."""
+
+    class Gated(Net):
+        def forward(self, pixels: Tensor) -> Tensor:
+            gate = (pixels.mean(dim=(1, 2, 3, 4)) > -5).float()
+            return super().forward(pixels) * gate[:, None]
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = Gated()
+    model = load_model(module, card=ModelCard(name="net", clip_spec=SPEC, classes=("a", "b")))
+    of_class = pixels(12, 3)
+    of_class[:4] -= 20
+    results = tcav(
+        model,
+        target="a",
+        clips=clips_from_pixels(of_class, "a"),
+        concepts={"bright": clips_from_pixels(pixels(12, 1, shift=1.0), "bright")},
+        random=clips_from_pixels(pixels(40, 2), "random"),
+        layers=["first"],
+        settings=SETTINGS,
+    )
+    both = results.as_captum()["0-1"]["first"]["sign_count"]
+    assert both.sum() == pytest.approx(8 / 12)
+    assert results.unmoved["first"] == pytest.approx(4 / 12)
+
+
+def test_a_pool_that_holds_the_concept_is_refused(model: VideoModel) -> None:
+    bright = pixels(12, 1, shift=1.0)
+    with pytest.raises(ConceptError, match=r"the random pool holds 12 of the 12 clips of 'bright'"):
+        tcav(
+            model,
+            target="a",
+            clips=clips_from_pixels(pixels(12, 3), "a"),
+            concepts={"bright": clips_from_pixels(bright, "bright")},
+            random=clips_from_pixels(torch.cat([pixels(40, 2), bright]), "random"),
+            layers=["first"],
+            settings=SETTINGS,
+        )
+
+
+def test_twins_are_joined_by_track_and_refused_where_nobody_can_tell(model: VideoModel) -> None:
+    def of(numbers: range, name: str, *, tracks: bool) -> Clips:
+        clips = clips_from_pixels(
+            torch.cat([pixels(1, 100 + n, shift=1.0 + (name == "frozen")) for n in numbers]), name
+        )
+        named = tuple(
+            record.model_copy(update={"source": f"video {n}", "track": f"track {n}" * tracks})
+            for n, record in zip(numbers, clips.records, strict=True)
+        )
+        return Clips(named, clips.pixels)
+
+    shared: dict[str, Any] = {
+        "target": "a",
+        "clips": clips_from_pixels(pixels(12, 3), "a"),
+        "random": clips_from_pixels(pixels(60, 2), "random"),
+        "layers": ["first"],
+        "settings": SETTINGS,
+    }
+    moving = of(range(13), "moving", tracks=True)
+    lacking = tcav(model, concepts={"c": moving, "c/frozen": of(range(1, 13), "frozen", tracks=True)}, **shared)
+    same = tcav(
+        model,
+        concepts={"c": of(range(1, 13), "moving", tracks=True), "c/frozen": of(range(1, 13), "frozen", tracks=True)},
+        **shared,
+    )
+    contrast, expected = ([row.value for row in each if row.against == "frozen"] for each in (lacking, same))
+    assert contrast == pytest.approx(expected)
+    with pytest.raises(
+        ConceptError, match=r"'c/spatiotemporal' has 13 clips and 'c/frozen' 12, and their records name"
+    ):
+        tcav(
+            model,
+            concepts={
+                "c": of(range(13), "moving", tracks=False),
+                "c/frozen": of(range(1, 13), "frozen", tracks=False),
+            },
+            **shared,
+        )
+
+
+@pytest.mark.parametrize(
+    ("layers", "concepts", "says"), [(None, True, "no layer is named"), (["first"], False, "no con")]
+)
+def test_a_question_of_nothing_passes_nothing(model: VideoModel, layers: Any, says: str, *, concepts: bool) -> None:
+    passed: list[int] = []
+    model.module.register_forward_hook(lambda *_: passed.append(1))
+    with pytest.raises(NotEnoughData, match=says):
+        tcav(
+            model,
+            target="a",
+            clips=clips_from_pixels(pixels(12, 3), "a"),
+            concepts={"c": clips_from_pixels(pixels(12, 1), "c")} if concepts else {},
+            random=clips_from_pixels(pixels(40, 2), "random"),
+            layers=layers,
+            settings=SETTINGS,
+        )
+    assert passed == []
+
+
+def test_a_map_of_nothing_is_told() -> None:
+    class Against(nn.Module):
+        """All that its one layer gives speaks against the first class."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.ReLU()
+
+        def forward(self, pixels: Tensor) -> Tensor:
+            found = self.first(pixels).mean(dim=(1, 2, 3, 4))
+            return torch.stack([-found, found], dim=1)
+
+    card = ModelCard(name="net", clip_spec=SPEC, classes=("a", "b"), layouts={"first": "b c t h w"})
+    model, clips = load_model(Against(), card=card), clips_from_pixels(pixels(2, 4), "a")
+    with pytest.warns(VideotcavWarning, match="2 of 2 maps of “a” at layer 'first' are zero everywhere"):
+        grad_cam(model, clips, target="a", layer="first")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        grad_cam(model, clips, target="b", layer="first")
+
+
+def test_a_module_made_in_inference_mode_is_refused() -> None:
+    with torch.inference_mode():
+        module = Net()
+    with pytest.raises(ModelError, match=r"made inside torch\.inference_mode\(\)"):
+        load_model(module, card=ModelCard(name="net", clip_spec=SPEC, classes=("a", "b")))

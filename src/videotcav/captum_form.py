@@ -51,18 +51,29 @@ def clips_from_pixels(pixels: Tensor, name: str) -> Clips:
 
 def clips_of(concept: CaptumConcept) -> Clips:
     """The clips that a captum concept's loader yields, already preprocessed. Raises ConceptError where it has none."""
-    batches = [] if concept.data_iter is None else list(concept.data_iter)
+    batches = [] if concept.data_iter is None else [_pixels(batch, concept.name) for batch in concept.data_iter]
     if not batches:
         raise ConceptError(f"'{concept.name}': its data_iter yields no clip")
-    return clips_from_pixels(torch.cat(batches), concept.name)
+    return clips_from_pixels(torch.cat(batches), f"{concept.name} ({concept.id})")
 
 
-def captum_scores(results: Iterable[Result], ids: Mapping[str, int]) -> dict[str, dict[str, dict[str, Tensor]]]:
+def _pixels(batch: object, name: str) -> Tensor:
+    """The clips of a batch, which is alone or first of a tuple, as a TensorDataset's loader gives it."""
+    first = batch[0] if isinstance(batch, tuple | list) and batch else batch
+    if not isinstance(first, Tensor):
+        raise ConceptError(f"'{name}': its data_iter yields {type(first).__name__}, not tensors of clips")
+    return first
+
+
+def captum_scores(
+    results: Iterable[Result], ids: Mapping[str, int], unmoved: Mapping[str, float] | None = None
+) -> dict[str, dict[str, dict[str, Tensor]]]:
     """Scores by `"concept-random"` and layer: `sign_count` and `magnitude`, for the concept and for the random set.
 
     Args:
         results: rows of one class.
         ids: number of each concept by `concept/kind`, and of the pool by `random`.
+        unmoved: share of the class clips by layer which no step moves, either way (S = 0).
 
     The random set's scores are those of the opposite direction, as for captum's binary classifier. `magnitude` is the
     mean slope along a vector of unit length; captum's vectors have the length that their classifier gave them.
@@ -73,7 +84,8 @@ def captum_scores(results: Iterable[Result], ids: Mapping[str, int]) -> dict[str
         if row.against != "random" or row.statistic not in names:
             continue
         key = f"{ids[f'{row.concept}/{row.kind}']}-{ids['random']}"
-        other = 1 - row.value if row.statistic == "sign_count" else -row.value
+        still = (unmoved or {}).get(row.layer, 0.0)
+        other = 1 - still - row.value if row.statistic == "sign_count" else -row.value
         layer = found.setdefault(key, {}).setdefault(row.layer, {})
         layer[names[row.statistic]] = torch.tensor([row.value, other])
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,16 +13,16 @@ from torch import Tensor, nn
 
 from videotcav.captum_form import CaptumConcept, captum_scores, clips_of
 from videotcav.concepts.review import reviewed_sets
-from videotcav.errors import ConceptError, HypothesisError, VideotcavWarning
+from videotcav.errors import ConceptError, HypothesisError, LayerNotFound, VideotcavWarning
 from videotcav.explain import draws
 from videotcav.explain.analyse import answers, refuse_untestable
 from videotcav.explain.design import ConceptRows, Design
 from videotcav.explain.hypothesis import Hypothesis, outcome, parse, problems
 from videotcav.explain.settings import AnalysisSettings
-from videotcav.maps import CamMaps, class_maps, last_spatial_layer
+from videotcav.maps import CamMaps, class_maps, empty_maps, last_spatial_layer
 from videotcav.measure import Batch, measure
 from videotcav.models.model import VideoModel
-from videotcav.records import KINDS, ClipSpec, Kind, Outcome, Pooling, Progress, Result, Statistic, silent
+from videotcav.records import KINDS, TWINS, ClipSpec, Kind, Outcome, Pooling, Progress, Result, Statistic, silent
 from videotcav.report.notebook_view import results_html, results_table_text
 from videotcav.video.clips import Clips, read_clips
 from videotcav.video.sources import as_sources
@@ -31,12 +32,14 @@ from videotcav.video.sources import as_sources
 class TcavResults:
     """Rows of results that print as a table, in a terminal and in Jupyter.
 
-    `ids` are captum's numbers of concepts, `outcomes` what became of each hypothesis.
+    `ids` are captum's numbers of concepts, `outcomes` what became of each hypothesis, `unmoved` the share of the class
+    clips, by layer, whose gradient meets no clip's activation: S = 0 for every concept.
     """
 
     results: tuple[Result, ...]
     ids: Mapping[str, int] = field(default_factory=dict)
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    unmoved: Mapping[str, float] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Result]:
         return iter(self.results)
@@ -46,7 +49,7 @@ class TcavResults:
 
     def as_captum(self) -> dict[str, dict[str, dict[str, Tensor]]]:
         """The scores as `captum.concept.TCAV.interpret` gives them, see `captum_scores`."""
-        return captum_scores(self.results, self.ids)
+        return captum_scores(self.results, self.ids, self.unmoved)
 
     def __repr__(self) -> str:
         return results_table_text(self.results)
@@ -72,7 +75,7 @@ def read_concepts(
     for concept in reviewed_sets(folder, sources=table).sets:
         read = read_clips([clip.path for clip in concept.clips], spec, fit="stretch", progress=progress)
         records = tuple(
-            record.model_copy(update={"source": clip.source})
+            record.model_copy(update={"source": clip.source, "track": clip.id})
             for record, clip in zip(read.records, concept.clips, strict=True)
         )
         clips[concept.name] = Clips(records=records, pixels=read.pixels)
@@ -102,8 +105,9 @@ def tcav(
         target: the class, by name.
         clips: clips of that class.
         concepts: clips of each concept, by `name/kind` or by `name` alone (then `spatiotemporal`). Kinds of one
-            concept are paired by position: clip i of `racket/frozen` is the twin of clip i of
-            `racket/spatiotemporal`. Or captum's `Concept` objects, whose loaders yield preprocessed clips.
+            concept are paired by their clips' `track`, or, where none have one, by position: clip i of `racket/frozen`
+            is then the twin of clip i of `racket/spatiotemporal`, and there are as many. Or captum's `Concept`
+            objects, whose loaders yield preprocessed clips.
         random: the pool that random sets and pseudo-concepts are drawn from; clips or a captum `Concept`.
         layers: names of layers, or the modules themselves; the model's default ones when left out.
         pooling: which axes of an activation are averaged.
@@ -121,17 +125,21 @@ def tcav(
     if isinstance(concepts, Mapping):
         named, numbers = dict(concepts), list(range(len(concepts)))
     else:
+        _refuse_one_number_twice([*concepts, *([random] if isinstance(random, CaptumConcept) else [])])
         named, numbers = {each.name: clips_of(each) for each in concepts}, [each.id for each in concepts]
     numbered = {"/".join(_concept_and_kind(name)): number for name, number in zip(named, numbers, strict=True)}
     numbered["random"] = random.id if isinstance(random, CaptumConcept) else len(named)
     pool = clips_of(random) if isinstance(random, CaptumConcept) else random
     names = [model.layer_name(layer) for layer in layers or model.card.default_layers]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise LayerNotFound(f"layer '{twice[0]}' is named twice; name it once")
+    _refuse_overlap(named, pool)
     rows, first = [], 0
     for name, each in named.items():
         concept, kind = _concept_and_kind(name)
-        ids = tuple(str(position) for position in range(len(each)))
-        rows.append(ConceptRows(concept=concept, kind=kind, ids=ids, clips=_rows(each, first)))
+        rows.append(ConceptRows(concept=concept, kind=kind, ids=_tracks(each), clips=_rows(each, first)))
         first += len(each)
+    _refuse_pairs_that_nobody_can_tell(rows)
     design = Design(
         tuple(rows),
         _rows(pool, first),
@@ -154,7 +162,8 @@ def tcav(
     found = {
         each.text: outcome(each, [row.verdict for row in results if row.hypothesis == each.text]) for each in declared
     }
-    return TcavResults(tuple(results), numbered, found)
+    unmoved = {layer: float((gram.cross == 0).all(axis=1).mean()) for layer, gram in measured.grams.items()}
+    return TcavResults(tuple(results), numbered, found, unmoved)
 
 
 def grad_cam(
@@ -174,6 +183,8 @@ def grad_cam(
         model = replace(model, reshape_transform=reshape_transform)
     layer = last_spatial_layer(model) if layer is None else model.layer_name(layer)
     maps, _ = class_maps(model, clips.pixels, layer=layer, classes=[model.class_index(target)])
+    for remark in empty_maps(maps[0], target=target, layer=layer):
+        warnings.warn(remark, VideotcavWarning, stacklevel=2)
     return CamMaps(clips=clips.records, maps=maps[0].cpu().numpy(), target=target, layer=layer)
 
 
@@ -208,6 +219,48 @@ def _declared(
     if wrong:
         raise HypothesisError("; ".join(wrong))
     return tuple(read)
+
+
+def _refuse_one_number_twice(concepts: Sequence[CaptumConcept]) -> None:
+    facts: list[tuple[str, list[object]]] = [
+        ("id", [each.id for each in concepts]),
+        ("name", [each.name for each in concepts]),
+    ]
+    for what, given in facts:
+        if twice := [one for one in given if given.count(one) > 1]:
+            raise ConceptError(f"two of the concepts have the {what} {twice[0]!r}; give each one of its own")
+
+
+def _refuse_overlap(concepts: Mapping[str, Clips], pool: Clips) -> None:
+    """Raises ConceptError where the pool holds clips of a concept, so that the concept would be told from itself."""
+    held = {_digest(pixels) for pixels in pool.pixels}
+    for name, clips in concepts.items():
+        both = sum(_digest(pixels) in held for pixels in clips.pixels)
+        if both:
+            raise ConceptError(f"the random pool holds {both} of the {len(clips)} clips of '{name}'; take them out")
+
+
+def _digest(pixels: Tensor) -> bytes:
+    return hashlib.blake2b(pixels.contiguous().numpy(force=True).tobytes(), digest_size=16).digest()
+
+
+def _tracks(clips: Clips) -> tuple[str, ...]:
+    """What each clip shows: its track, or its place where none has one."""
+    tracks = [record.track for record in clips.records]
+    return tuple(tracks) if all(tracks) else tuple(map(str, range(len(clips))))
+
+
+def _refuse_pairs_that_nobody_can_tell(concepts: Sequence[ConceptRows]) -> None:
+    """Raises ConceptError where twins have no tracks and are not as many: nobody knows which belongs to which."""
+    without_tracks = [each for each in concepts if each.ids == tuple(map(str, range(len(each.ids))))]
+    for each in without_tracks:
+        for twin in without_tracks:
+            paired = each.concept == twin.concept and each.kind == "spatiotemporal" and twin.kind in TWINS
+            if paired and len(each.ids) != len(twin.ids):
+                raise ConceptError(
+                    f"'{each.name}' has {len(each.ids)} clips and '{twin.name}' {len(twin.ids)}, and their records "
+                    "name no track: nobody can tell which is the twin of which; leave out the same clips of both"
+                )
 
 
 def _names(clips: Clips) -> tuple[str, ...]:

@@ -159,7 +159,8 @@ class Clip(Record):
     """Frames of a video, and the way back: which seconds and which source pixels the model was shown.
 
     A pixel at (y, x) of the clip lies at (top + y · pixels_per_row, left + x · pixels_per_column) of the source.
-    `source` names the video or scene that the file was cut from, where that is not the file itself.
+    `source` names the video or scene that the file was cut from, where that is not the file itself; `track` what a
+    concept clip shows, which it has in common with its twins.
     """
 
     video: VideoInfo
@@ -169,6 +170,7 @@ class Clip(Record):
     pixels_per_row: Positive
     pixels_per_column: Positive
     source: str = ""
+    track: str = ""
 
 
 # --- concepts --------------------------------------------------------------------------------------------------

@@ -120,7 +120,7 @@ def wilson(share: float, *, sources: int) -> tuple[float, float]:
     z = 1.959964
     centre = (share + z**2 / (2 * sources)) / (1 + z**2 / sources)
     half = z / (1 + z**2 / sources) * math.sqrt(share * (1 - share) / sources + z**2 / (4 * sources**2))
-    return min(centre - half, share), max(centre + half, share)
+    return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
 
 
 def _jackknifed(left_out: Floats) -> Floats:

@@ -165,6 +165,7 @@ class Design:
             NotEnoughData: too few clips, sources, random clips or null draws; says the number needed.
         """
         settings = self.settings
+        self._refuse_nothing()
         for each in (*self.concepts, *(dynamic for dynamic, _ in self.pairs)):
             sources = len(each.clips.counts)
             if len(each.clips) < settings.minimum_clips or sources < settings.minimum_sources:
@@ -192,6 +193,11 @@ class Design:
                 )
         for each in self.concepts:
             null_shape(each, self.random)
+
+    def _refuse_nothing(self) -> None:
+        for what, given in (("layer", self.layers), ("concept", self.concepts), ("class", self.classes)):
+            if not given:
+                raise NotEnoughData(f"no {what} is named, so that there is nothing to test; name one at least")
 
 
 def class_parts(class_clips: Sequence[int], *, resamples: int) -> list[slice]:

@@ -32,6 +32,9 @@ from videotcav.records import STATISTICS, Against, Statistic
 
 _ACCURACY_RESAMPLES = 1000
 
+_NO_SPREAD = 1e-10
+"""A spread that is no more of the clips' mean square than this is the rounding of clips that are all alike."""
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -56,8 +59,9 @@ class Layer:
         self.settings = design.settings
         self.classifier = CLASSIFIERS[self.settings.classifier]
         # In units of the random clips' spread: all CAVs of a layer are trained alike, whatever else is studied.
-        self.penalty = self.settings.penalty * spread(gram.of_clips(self.pool.rows).kernel)
-        if not self.penalty > 0:
+        kernel = gram.of_clips(self.pool.rows).kernel
+        self.penalty = self.settings.penalty * spread(kernel)
+        if not spread(kernel) > _NO_SPREAD * float(np.trace(kernel)) / len(kernel):
             raise NumericalError(
                 f"all random clips have the same activation at layer '{name}', so no concept can be told from them: "
                 "name another layer, or check that the random clips differ"

@@ -15,7 +15,8 @@ from scipy import stats
 
 from videotcav.explain.gram import Floats
 
-_TIE = 1e-12  # float noise between statistics that are equal on paper
+_TIE = 1e-12
+"""Float noise between statistics that are equal on paper, as a share of the largest of them: no p hangs on a unit."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Null:
 
         Where the null is complete the observed draw is counted already, and nothing is added.
         """
-        extreme = int((self.distances >= abs(observed - self.centre) - _TIE).sum())
+        tie = _TIE * max(abs(observed), abs(self.centre), float(np.abs(self.draws).max()))
+        extreme = int((self.distances >= abs(observed - self.centre) - tie).sum())
         if self.complete:
             return max(1, extreme) / len(self.draws)
         return (1 + extreme) / (1 + len(self.draws))
@@ -117,7 +119,7 @@ def classic_two_sample(concept_runs: ArrayLike, random_runs: ArrayLike) -> TTest
     """
     a, b = np.asarray(concept_runs, dtype=np.float64), np.asarray(random_runs, dtype=np.float64)
     if _flat(a) and _flat(b):
-        return _without_spread(float(a.mean() - b.mean()))
+        return _without_spread(float(a.mean()), float(b.mean()))
     result = stats.ttest_ind_from_stats(
         a.mean(), a.std(ddof=1), len(a), b.mean(), b.std(ddof=1), len(b), equal_var=False
     )
@@ -128,16 +130,16 @@ def classic_one_sample(concept_runs: ArrayLike, *, chance: float = 0.5) -> TTest
     """The other published test: scores of concept CAVs against a fixed value; it shares the flaw of the first."""
     a = np.asarray(concept_runs, dtype=np.float64)
     if _flat(a):
-        return _without_spread(float(a.mean() - chance))
+        return _without_spread(float(a.mean()), chance)
     statistic = (a.mean() - chance) / (a.std(ddof=1) / math.sqrt(len(a)))
     return TTest(statistic=float(statistic), p=float(2 * stats.t.sf(abs(statistic), len(a) - 1)))
 
 
 def _flat(values: Floats) -> bool:
-    return bool(np.ptp(values) <= _TIE * max(1.0, float(np.abs(values).max())))
+    return bool(np.ptp(values) <= _TIE * np.abs(values).max())
 
 
-def _without_spread(difference: float) -> TTest:
-    if abs(difference) <= _TIE:
+def _without_spread(first: float, second: float) -> TTest:
+    if abs(first - second) <= _TIE * max(abs(first), abs(second)):
         return TTest(statistic=0.0, p=1.0)
-    return TTest(statistic=math.copysign(math.inf, difference), p=0.0)
+    return TTest(statistic=math.copysign(math.inf, first - second), p=0.0)

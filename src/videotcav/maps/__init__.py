@@ -2,13 +2,14 @@
 
 from videotcav.maps.compute import class_maps, last_spatial_layer, layer_maps, stream_maps
 from videotcav.maps.files import CAM_SCALE, write_cam_video, write_maps
-from videotcav.maps.view import CamMaps, ClipMaps
+from videotcav.maps.view import CamMaps, ClipMaps, empty_maps
 
 __all__ = [
     "CAM_SCALE",
     "CamMaps",
     "ClipMaps",
     "class_maps",
+    "empty_maps",
     "last_spatial_layer",
     "layer_maps",
     "stream_maps",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,11 +16,11 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from videotcav.errors import MissingExtra, OutputError
+from videotcav.errors import LayoutError, MissingExtra, OutputError, VideotcavWarning
 from videotcav.explain.cam import Over, temporal_profile
-from videotcav.maps.compute import PixelSettings, check_layers, stream_maps
+from videotcav.maps.compute import PIXELS, PixelSettings, check_layers, stream_maps
 from videotcav.maps.sheet import Strip, contact_sheet
-from videotcav.maps.view import ClipMaps
+from videotcav.maps.view import ClipMaps, empty_maps
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits
 from videotcav.outputs import MARK, refuse_overwriting, short_name, whole_file
@@ -80,6 +82,7 @@ def write_maps(
     if path.suffix.lower() != ".zarr":
         refuse_overwriting([path], inputs=[video], replace=replace)
     layers = check_layers(model, layers, method=method)
+    _refuse_pictures_without_space(path, model, layers)
     indices = [model.class_index(name) for name in classes]
     clip, pixels = read_clip(video, model.card.clip_spec)
     indices = indices or [int(logits(model, pixels[None]).argmax())]
@@ -87,8 +90,26 @@ def write_maps(
     (maps,) = stream_maps(
         model, batches, layers=layers, classes=indices, method=method, weights=weights, pixel_settings=pixel_settings
     )
+    for layer, of_layer in zip(maps.layers, maps.values, strict=True):
+        for name, values in zip(maps.classes, of_layer, strict=True):
+            for remark in empty_maps(values[None], target=name, layer=layer):
+                warnings.warn(f"{video.name}: {remark}", VideotcavWarning, stacklevel=2)
     write(path, maps)
     return maps
+
+
+def _refuse_pictures_without_space(path: Path, model: VideoModel, layers: Sequence[str]) -> None:
+    for layer in layers:
+        layout = "" if layer == PIXELS else model.layout_of(layer)
+        if (
+            layout
+            and not {"h", "w"} <= set(re.findall(r"\w+", layout))
+            and path.suffix.lower() not in (".npz", ".zarr")
+        ):
+            raise LayoutError(
+                f"layer '{layer}' of {model.name} has no height and width (its layout is '{layout}'): a picture "
+                "would show nothing; name a layer that has, or write the numbers over time: -o maps.npz"
+            )
 
 
 def writer_for(path: Path) -> Callable[[Path, ClipMaps], None]:

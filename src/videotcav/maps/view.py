@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from videotcav.explain.cam import Over, normalise, temporal_profile
 from videotcav.records import Clip
@@ -20,6 +22,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Values = NDArray[np.float32]
+
+
+def empty_maps(maps: Values | Tensor, *, target: str, layer: str) -> Iterator[str]:
+    """A sentence where maps `clip time height width` show nothing, as all that is against a class is cut off at 0."""
+    empty = int((maps.reshape(len(maps), -1) == 0).all(1).sum())
+    if empty:
+        which = "the map" if len(maps) == 1 else f"{empty} of {len(maps)} maps"
+        yield (
+            f"{which} of “{target}” at layer '{layer}' {'is' if len(maps) == 1 else 'are'} zero everywhere: nothing at "
+            "this layer speaks for the class. That is no place to look at; ask another layer or class."
+        )
 
 
 @dataclass(frozen=True, eq=False)  # arrays do not compare to one truth value

@@ -41,6 +41,11 @@ def borrowed(module: nn.Module) -> Iterator[None]:
 
 
 def _borrowed(module: nn.Module) -> Iterator[None]:
+    if any(parameter.is_inference() for parameter in module.parameters()):
+        raise ModelError(
+            "the module was made inside torch.inference_mode(), where no gradient can ever pass it; build it and load "
+            "its weights outside"
+        )
     training = [(part, part.training) for part in module.modules()]
     trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
     try:
