@@ -197,6 +197,28 @@ def test_groups_of_sets_are_told_from_each_other(study_folder: Path, tmp_path: P
         Study.from_file(study)
 
 
+def test_a_class_given_by_its_number_has_its_name_everywhere(study_folder: Path, tmp_path: Path) -> None:
+    study = study_folder / "study.toml"
+    text = study.read_text()
+    by_name = Study.from_file(study)
+    number = by_name.model.class_index("moving")
+    against = by_name.model.class_index("bright")
+    declared = text.replace("seed = 1", 'seed = 1\nhypotheses = ["flicker matters for {}"]')
+    numbers = declared.replace("[classes.moving]", f"[classes.{number}]").replace('"bright"', f'"{against}"')
+    study.write_text(numbers.replace("for {}", f"for {number}"))
+    run = Study.from_file(study).run(tmp_path / "run")
+    assert {row.class_name for row in run.results} == {"moving"}
+    manifest = json.loads((run.folder / "manifest.json").read_text())
+    assert list(manifest["classes"]) == ["moving"]
+    assert {medium["class_name"] for medium in manifest["media"] if medium["role"] == "cam"} == {"moving"}
+    study.write_text(declared.replace("for {}", "for moving"))
+    named = Study.from_file(study).run(tmp_path / "named")
+    assert [row.model_dump() for row in run.results] == [row.model_dump() for row in named.results]
+    study.write_text(text + f'[classes.{number}]\nvideos = ["moving"]\n')
+    with pytest.raises(StudyFileError, match=f"classes.{number}: is the class that classes.moving is; name it once"):
+        Study.from_file(study)
+
+
 def test_the_same_study_twice_gives_the_same_bytes(study_folder: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         Study.from_file(study_folder / "study.toml").run(tmp_path / name)

@@ -11,7 +11,10 @@ vt.tcav(model, target="swing", clips=swings, concepts=concepts, random=random)
 """
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+__version__ = version("videotcav")
 
 if TYPE_CHECKING:
     from videotcav.errors import VideotcavError
@@ -45,6 +48,7 @@ __all__ = [
     "Result",
     "Study",
     "VideotcavError",
+    "__version__",
     "grad_cam",
     "load_model",
     "read_clips",

@@ -8,11 +8,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 import platform
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,20 +21,31 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from pydantic import AfterValidator, ConfigDict, ValidationError
 
 from videotcav.concepts.detect import Detections, Detector
 from videotcav.concepts.detect import Frames as DetectorFrames
-from videotcav.errors import ConceptError, VideoError, VideosError, VideotcavError, closest
+from videotcav.errors import ConceptError, VideoError, VideosError, VideotcavError, VideotcavWarning, closest
 from videotcav.explain.cam import METHODS, temporal_profile
 from videotcav.explain.faithfulness import estimate
 from videotcav.maps.compute import last_spatial_layer
-from videotcav.maps.faithfulness import BASELINES, MEASURES, ClipToJudge, FaithfulnessSettings, Judged, Truth, judge
+from videotcav.maps.faithfulness import (
+    BASELINES,
+    MEASURES,
+    ClipToJudge,
+    FaithfulnessSettings,
+    Judged,
+    Truth,
+    judge,
+    passes_a_clip,
+)
 from videotcav.maps.sheet import Strip, contact_sheet
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits
 from videotcav.records import Clip, Faithfulness, Progress, Record, silent
 from videotcav.report.faithfulness import write_faithfulness_page
 from videotcav.runfolder import MEDIA, RESULTS, new_run_folder, write_manifest
+from videotcav.texts import first_problem, read_bytes
 from videotcav.video.clips import read_clip, to_source
 from videotcav.video.find import find_videos
 from videotcav.video.overlay import overlay_heatmap
@@ -89,16 +101,22 @@ class Truths:
 def read_events(path: Path) -> dict[str, Span]:
     """Events from a JSON file `{"events": {"clip-003": [0.35, 0.62]}}`, seconds by the video's name."""
     try:
-        return _Events.model_validate_json(path.read_bytes()).events
-    except OSError as error:
-        raise VideotcavError(f"{path}: the file of events cannot be read ({error.strerror})") from None
-    except ValueError:
+        return _Events.model_validate_json(read_bytes(path)).events
+    except ValidationError as error:
         cure = 'it should be {"events": {"name of a video without .mp4": [first second, last second]}}'
-        raise VideotcavError(f"{path}: is no file of events; {cure}") from None
+        raise VideotcavError(f"{path}: is no file of events: {first_problem(error)}; {cure}") from None
+
+
+def _ascending(span: Span) -> Span:
+    if not 0 <= span[0] <= span[1]:
+        raise ValueError(f"an event has a first second (0 or later) and a last, got {span[0]:g} to {span[1]:g}")
+    return span
 
 
 class _Events(Record):
-    events: dict[str, Span]
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    events: dict[str, Annotated[Span, AfterValidator(_ascending)]]
 
 
 def measure_faithfulness(
@@ -141,11 +159,18 @@ def measure_faithfulness(
     model.layer(layer)
     index = None if target is None else model.class_index(target)
     reader = _Reader(find_videos(videos), model, index, truths)
+    if elsewhere := sorted(truths.events.keys() - {path.stem for path in reader.paths}):
+        near = closest(elsewhere[0], [path.stem for path in reader.paths])
+        hint = f"; closest: {near}" if near else ""
+        message = f"events of {len(elsewhere)} videos that are not among those judged, such as '{elsewhere[0]}'{hint}"
+        warnings.warn(message, VideotcavWarning, stacklevel=2)
     per_clip: list[dict[str, Any]] = []
     chances: dict[str, list[float]] = {}
     with new_run_folder(output) as folder:
         judged = judge(model, reader, layer=layer, methods=methods, settings=settings)
-        for number, one in enumerate(progress(judged, "judging maps", total=len(reader.paths))):
+        passes = passes_a_clip(methods, settings, frames=model.card.clip_spec.frames)
+        what = f"judging maps, {passes} passes a clip"
+        for number, one in enumerate(progress(judged, what, total=len(reader.paths))):
             per_clip += _rows(one, model)
             for measure, chance in one.chance.items():
                 chances.setdefault(measure, []).append(chance)

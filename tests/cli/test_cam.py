@@ -115,3 +115,105 @@ def test_what_does_not_fit_gets_one_sentence(
     assert captured.err.startswith("error: ")
     assert "Traceback" not in captured.err
     assert {path for path in folder.iterdir() if path.name != "__pycache__"} == before
+
+
+@pytest.fixture
+def long_video(folder: Path) -> Path:
+    """Six seconds that grow brighter, and an event in them."""
+    frames = np.zeros((60, 16, 16, 3), dtype=np.uint8) + (4 * np.arange(60, dtype=np.uint8))[:, None, None, None]
+    write_video(folder / "long.mp4", frames, frames_per_second=10)
+    (folder / "events.json").write_text('{"events": {"long": [4.0, 5.0], "other": [0.0, 1.0]}}')
+    return folder / "long.mp4"
+
+
+@pytest.mark.parametrize(
+    ("more", "first", "last"),
+    [((), 2.85, 3.15), (("--start", "1.5"), 1.5, 1.8), (("--events", "events.json"), 4.35, 4.65)],
+)
+def test_the_seconds_shown_are_told_and_may_be_chosen(  # noqa: PLR0917 - fixtures and cases
+    long_video: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    more: tuple[str, ...],
+    first: float,
+    last: float,
+) -> None:
+    assert videotcav(monkeypatch, "cam", "long.mp4", *OWN, "--class", "yes", "-o", "map.npz", *more) == 0
+    assert f"shown: {first:.2f} s to {last:.2f} s of 6.00 s" in capsys.readouterr().err
+    assert np.load(long_video.parent / "map.npz")["timestamps"] == pytest.approx(np.linspace(first, last, 4))
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (("--start", "1", "--events", "events.json"), "give one of them"),
+        (("--start", "-1"), "start at 0 or later"),
+        (("--start", "5.9"), "more than 6.20 s"),
+        (("--events", "wrong.json"), "is no file of events: events.long: an event has a first second"),
+        (("--events", "nan.json"), "is no file of events: events.long.1: Input should be a finite number"),
+        (("--events", "lacks.json"), "has no event of 'long'; closest: 'lonx'"),
+    ],
+)
+def test_seconds_that_cannot_be_shown_get_one_sentence(
+    long_video: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    more: tuple[str, ...],
+    says: str,
+) -> None:
+    (long_video.parent / "wrong.json").write_text('{"events": {"long": [2, 1]}}')
+    (long_video.parent / "nan.json").write_text('{"events": {"long": [2, NaN]}}')
+    (long_video.parent / "lacks.json").write_text('{"events": {"lonx": [1, 2]}}')
+    assert videotcav(monkeypatch, "cam", "long.mp4", *OWN, "--class", "yes", "-o", "map.npz", *more) == 1
+    assert says in capsys.readouterr().err
+
+
+def test_a_layer_without_space_is_not_drawn(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its numbers over time can be written; a picture would be one flat colour a frame."""
+    (folder / "mynet_of_the_cam_tests.py").write_text(
+        "import torch\nfrom torch import nn\nfrom videotcav.records import ClipSpec, ModelCard\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.steps, self.head = nn.Linear(192, 2), nn.Linear(2, 2)\n"
+        "    def forward(self, x):\n"
+        "        return self.head(self.steps(x.transpose(1, 2).flatten(2)).mean(dim=1))\n"
+        "def build():\n"
+        "    spec = ClipSpec(frames=4, seconds_between_frames=0.1, height=8, width=8, resize=8)\n"
+        "    return Net(), ModelCard(name='own', clip_spec=spec, classes=('yes', 'no'), layouts={'steps': 'b t c'})\n"
+    )
+    monkeypatch.delitem(sys.modules, "mynet_of_the_cam_tests", raising=False)
+    asked = ("cam", "clip-0.mp4", *OWN, "--class", "yes", "--layer", "steps")
+    for end in ("mp4", "gif", "png"):
+        assert videotcav(monkeypatch, *asked, "-o", f"map.{end}") == 1
+        assert "layer 'steps' of own has no height and width (its layout is 'b t c')" in capsys.readouterr().err
+    assert videotcav(monkeypatch, *asked, "-o", "map.npz") == 0
+    monkeypatch.delitem(sys.modules, "mynet_of_the_cam_tests", raising=False)
+
+
+@pytest.mark.filterwarnings("default")  # the command line says them
+def test_events_of_videos_that_are_not_there_are_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "events.json").write_text('{"events": {"clip-0": [0.2, 0.3], "clip-00": [0.1, 0.2]}}')
+    arguments = ("--method", "grad-cam", "--events", "events.json", "-o", "judged")
+    assert videotcav(monkeypatch, "faithfulness", "random", *OWN, *arguments) == 0
+    said = capsys.readouterr().err
+    assert "warning: events of 1 videos that are not among those judged, such as 'clip-00'; closest: 'clip-0'" in said
+
+
+def test_the_number_of_passes_that_is_told_is_the_number_that_is_made(folder: Path) -> None:
+    from mynet_of_the_cam_tests import build  # noqa: PLC0415 - written by the fixture
+
+    from videotcav.faithfulness import measure_faithfulness  # noqa: PLC0415 - as above
+    from videotcav.maps.faithfulness import FaithfulnessSettings, passes_a_clip  # noqa: PLC0415 - as above
+    from videotcav.models.load import load_model  # noqa: PLC0415 - as above
+
+    model, passed = load_model(*build()[:1], card=build()[1]), []
+    model.module.register_forward_hook(lambda _, given, __: passed.append(len(given[0])))
+    methods, settings = ("grad-cam", "layercam"), FaithfulnessSettings()
+    measure_faithfulness([folder / "clip-0.mp4"], folder / "out", model=model, target="yes", methods=methods)
+    told = passes_a_clip(methods, settings, frames=4)
+    assert told - 3 <= sum(passed) + 1 <= told + 3  # and one that is made before another network

@@ -149,3 +149,43 @@ def test_a_box_or_a_score_that_is_no_number_is_named_whatever_detector_gave_it(b
         given = [*row[:place], bad, *row[place + 1 :], "racket"]
         with pytest.raises(ConceptError, match="a box or a score that is NaN or infinite"):
             Detections.of([tuple(given)])
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        {**ANNOTATION, "bbox": [20, 10, float("inf"), 30]},
+        {**ANNOTATION, "bbox": [20, 10, float("nan"), 30]},
+        {**ANNOTATION, "bbox": [True, 10, 40, 30]},
+        {**ANNOTATION, "bbox": ["20", 10, 40, 30]},
+        {**ANNOTATION, "score": -1},
+        {**ANNOTATION, "score": 2},
+        {**ANNOTATION, "score": True},
+        {**ANNOTATION, "category_id": False},
+        {**ANNOTATION, "image_id": 70.5},
+    ],
+)
+def test_boxes_that_are_no_boxes_are_refused(tmp_path: Path, annotation: dict[str, object]):
+    path = write(tmp_path / "b.json", coco(annotations=[annotation]))
+    with pytest.raises(ConceptError, match=r"b\.json: is not (COCO JSON with videos: annotations\.0\.|JSON)"):
+        read_boxes(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("1,-1,20,inf,40,30,1", "is not a row of finite numbers"),
+        ("1,-1,20,10,nan,30,1", "is not a row of finite numbers"),
+        ("1,-1,20,10,40,30,2", "a score from 0 to 1, got 2"),
+        ("1,-1,20,10,40,30,-0.5", "a score from 0 to 1, got -0.5"),
+    ],
+)
+def test_rows_that_are_no_boxes_are_refused(tmp_path: Path, line: str, says: str):
+    write(tmp_path / "clip.txt", line + "\n")
+    with pytest.raises(ConceptError, match=says):
+        load_detector(tmp_path / "clip.txt")
+
+
+def test_a_box_that_is_there_twice_is_one_box(tmp_path: Path):
+    path = write(tmp_path / "b.json", coco(annotations=[ANNOTATION, {**ANNOTATION, "id": 2}]))
+    assert len(read_boxes(path)(frames())[2]) == 1

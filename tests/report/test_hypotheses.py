@@ -7,9 +7,9 @@ from typing import get_args
 
 import pytest
 
-from videotcav.records import Result, Verdict
-from videotcav.report.hypotheses import statement
-from videotcav.report.run import read_run
+from videotcav.records import Outcome, Result, Verdict
+from videotcav.report.hypotheses import HypothesisAnswer, statement
+from videotcav.report.run import ConceptFacts, read_run
 
 
 @pytest.fixture
@@ -49,3 +49,27 @@ def test_what_was_not_declared_says_so_and_claims_no_declared_family(example_run
     told = statement(exploratory, manifest=read_run(example_run).manifest, family=3)
     assert "exploratory: moving bar clips" in told
     assert "declared" not in told
+
+
+def answer(row: Result, verdict: Verdict, *, others: tuple[Verdict, ...] = (), outcome: Outcome = "supported"):
+    told = row.model_copy(update={"verdict": verdict, "hypothesis": "bar matters"})
+    rows = (told, *(told.model_copy(update={"verdict": other}) for other in others))
+    return HypothesisAnswer("bar matters", outcome, told, rows, "")
+
+
+def test_what_matters_against_the_class_is_not_told_like_what_matters_for_it(row: Result) -> None:
+    for_it, against_it = answer(row, "positive"), answer(row, "negative")
+    assert (for_it.in_words, for_it.mark) == ("supported: towards the class", "positive")
+    assert (against_it.in_words, against_it.mark) == ("supported: away from the class", "negative")
+    assert answer(row, "no evidence", outcome="not supported").in_words == "not supported"
+
+
+def test_clips_of_one_kind_are_not_called_moving(example_run: Path, row: Result) -> None:
+    """A folder `static/*.mp4` is of no stated kind: “moving static clips” would be made up."""
+    manifest = read_run(example_run).manifest
+    alone = manifest.model_copy(update={"concepts": {"static": ConceptFacts(kinds={"spatiotemporal": 12})}})
+    static = row.model_copy(update={"concept": "static", "verdict": "negative"})
+    assert "“static” clips push the model away from “swing”" in statement(static, manifest=alone, family=3)
+    both = {"static": ConceptFacts(kinds={"spatiotemporal": 12, "frozen": 12})}
+    told = statement(static, manifest=manifest.model_copy(update={"concepts": both}), family=3)
+    assert "moving static clips push the model away" in told

@@ -219,3 +219,9 @@ def test_a_colon_in_the_name_is_no_protocol(encode, tmp_path, monkeypatch):
 def test_a_playlist_reaches_no_further(tmp_path):
     (tmp_path / "list.mp4").write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n")
     assert "not a video" in _refused(tmp_path / "list.mp4")
+
+
+def test_a_link_to_nothing_says_where_it_leads(tmp_path):
+    (tmp_path / "a.mp4").symlink_to(tmp_path / "gone.mp4")
+    assert "is a link to" in _refused(tmp_path / "a.mp4")
+    assert "gone.mp4, which is not there" in _refused(tmp_path / "a.mp4")

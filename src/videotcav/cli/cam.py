@@ -9,7 +9,7 @@ import typer
 
 from videotcav.cli.console import command_line
 from videotcav.cli.options import Device, ModelOption, PrecisionOption, Replace, Weights
-from videotcav.errors import VideotcavError
+from videotcav.errors import VideotcavError, closest
 
 if TYPE_CHECKING:
     from videotcav.models.model import VideoModel
@@ -47,6 +47,13 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
         Path | None, typer.Option(help="Folder of concept clips: show the concept's sensitivity instead (.png).")
     ] = None,
     random: Annotated[Path | None, typer.Option(help="Folder of random clips, with --concept.")] = None,
+    start: Annotated[
+        float | None, typer.Option(help="Second where the clip begins; the middle of the video by default.")
+    ] = None,
+    events: Annotated[
+        Path | None,
+        typer.Option(help='Take the clip about an event: JSON {"events": {"video name": [first, last second]}}.'),
+    ] = None,
     device: Device = None,
     precision: PrecisionOption = "fp32",
     *,
@@ -63,6 +70,8 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
 
         if concept is None or random is None or class_name is None or len(layer or ()) > 1:
             raise VideotcavError("a concept's map needs --concept, --random and --class, and one --layer at most")
+        if start is not None or events is not None:
+            raise VideotcavError("a concept's map is of the middle of the video: leave --start and --events out")
         found = write_concept_map(
             output,
             loaded,
@@ -87,16 +96,41 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
         method=method,
         weights=weights_over,  # type: ignore[arg-type] # checked there
         pixel_settings=PixelSettings(baseline=baseline),
+        start_seconds=start,
+        event=_event(events, video, start=start),
         replace=replace,
     )
+    shown = (maps.clip.timestamps[0], maps.clip.timestamps[-1])
+    whole = maps.clip.video.duration_seconds
     facts = {
         "video": output,
         "layers": maps.layers,
         "method": maps.method,
         "weights_over": maps.weights,
         "probabilities": dict(zip(maps.classes, maps.probabilities, strict=True)),
+        "seconds": shown,
+        "remarks": maps.remarks,
     }
+    for remark in maps.remarks:
+        context.obj.say(f"warning: {remark}")
+    another = "--start and --events show another part"
+    context.obj.say(f"shown: {shown[0]:.2f} s to {shown[1]:.2f} s of {whole:.2f} s ({another})")
     context.obj.result(str(output), facts)
+
+
+def _event(events: Path | None, video: Path, *, start: float | None) -> tuple[float, float] | None:
+    """The seconds of the video's event."""
+    from videotcav.faithfulness import read_events  # noqa: PLC0415 - torch is slow to import
+
+    if events is None:
+        return None
+    if start is not None:
+        raise VideotcavError("--start and --events both say where the clip lies; give one of them")
+    known = read_events(events)
+    if video.stem not in known:
+        near = closest(video.stem, known)
+        raise VideotcavError(f"{events}: has no event of '{video.stem}'" + (f"; closest: {near}" if near else ""))
+    return known[video.stem]
 
 
 def asked_class(model: VideoModel, name: str | None) -> str | None:
@@ -147,6 +181,7 @@ def faithfulness(  # noqa: PLR0917 - typer's parameters are options
         events=read_events(events) if events else {},
     )
     loaded = load_model(model, weights=weights, device=device, precision=precision)  # type: ignore[arg-type] # there
+    settings = FaithfulnessSettings(rise_masks=rise_masks, seed=seed)
     results = measure_faithfulness(
         videos,
         output,
@@ -155,7 +190,7 @@ def faithfulness(  # noqa: PLR0917 - typer's parameters are options
         layer=layer,
         methods=method or DEFAULT_METHODS,
         truths=truths,
-        settings=FaithfulnessSettings(rise_masks=rise_masks, seed=seed),
+        settings=settings,
         skip_bad=skip_bad,
         command=command_line(),
         progress=context.obj.progress,

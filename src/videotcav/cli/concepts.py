@@ -81,9 +81,7 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
         mine = [outcome for outcome in proposal.outcomes if outcome.concept == concept]
         kept, tracks = sum(outcome.kept for outcome in mine), sum(outcome.tracks for outcome in mine)
         reasons = "; ".join(f"{count} {reason}" for reason, count in proposal.rejected(concept).items())
-        text.append(
-            f"  {concept}: {kept} clips from {tracks} tracks" + (f" (turned away: {reasons})" if reasons else "")
-        )
+        text.append(f"  {concept}: {tracks} tracks gave {kept} clips" + (f"; not kept: {reasons}" if reasons else ""))
     if proposal.added:
         text.append(f"look at them: videotcav concepts review {output}")
     context.obj.result("\n".join(text), proposal.model_dump(mode="json"))

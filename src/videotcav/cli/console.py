@@ -1,7 +1,7 @@
 """What the command line says while it works: one live line, one sentence at the end, or nothing.
 
-Results go to standard output, everything else to standard error. Progress is live on a terminal and silent when
-piped or with `--quiet`.
+Results go to standard output, everything else to standard error. Progress is live on a terminal, a line now and then
+where it is piped, and silent with `--quiet`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from videotcav.errors import VideotcavError, VideotcavWarning, masked
 
 T = TypeVar("T")
 
+_FIRST_LINE_SECONDS, _NEXT_LINES_SECONDS = 10, 60
+
 
 @dataclass(frozen=True, slots=True)
 class Voice:
@@ -36,11 +38,14 @@ class Voice:
     def progress(self, items: Iterable[T], what: str, *, total: int | None = None) -> Iterator[T]:
         """The items, with one live line on a terminal that ends as `✓ reading 1200/1200 43.1/s 0:28`."""
         console = Console(stderr=True)
-        if self.quiet or self.json or not console.is_terminal:
+        if self.quiet or self.json:
             yield from items
             return
         if total is None and isinstance(items, Sized):
             total = len(items)
+        if not console.is_terminal:
+            yield from self._spoken(items, what, total)
+            return
         started, done = time.monotonic(), 0
         columns = (
             TextColumn("  {task.description}"),
@@ -60,6 +65,17 @@ class Voice:
         rate = f"{done / seconds:.1f}/s " if seconds > 0 else ""
         minutes, rest = divmod(round(seconds), 60)
         console.print(f"[green]✓[/] {what} {done}/{total or done} {rate}{minutes}:{rest:02d}", highlight=False)
+
+    def _spoken(self, items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
+        """The items, with a line now and then where work takes long and nobody sees a live one."""
+        started = told = time.monotonic()
+        for done, item in enumerate(items):
+            now = time.monotonic()
+            if done and now - told > (_FIRST_LINE_SECONDS if told == started else _NEXT_LINES_SECONDS):
+                told = now
+                left = f", about {round((now - started) / done * (total - done))} s left" if total else ""
+                self.say(f"{what} {done}/{total or '?'}{left}")
+            yield item
 
     def say(self, text: str) -> None:
         """A line for a person, on standard error; nothing with `--quiet` or `--json`."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from videotcav import __version__
 from videotcav.cli.audit import audit
 from videotcav.cli.cam import cam, faithfulness
 from videotcav.cli.concepts import concepts
@@ -36,7 +37,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    add_completion=False,
     epilog="Exit codes: 0 done, 1 an input does not fit, 2 wrong usage, 3 an audit found something, 130 interrupted.",
 )
 planted = typer.Typer(
@@ -84,10 +84,19 @@ def _end(*_: object) -> NoReturn:
     raise SystemExit(TERMINATED)
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"videotcav {__version__}")  # noqa: T201 - the command's own output
+        raise typer.Exit
+
+
 @app.callback()
 def _globals(
     context: typer.Context,
     *,
+    version: Annotated[  # noqa: ARG001 - its callback speaks
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="The version, and nothing else.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no remarks.")] = False,
     json: Annotated[bool, typer.Option("--json", help="The result as one JSON document on standard output.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="A traceback beside an error's sentence.")] = False,
@@ -226,7 +235,7 @@ def _conclude(voice: Voice, run: RunResults) -> None:
     from videotcav.report.sentences import answers  # noqa: PLC0415 - as above
 
     page = run.folder / "report.html"
-    sentences = [f"“{each.text}”: {each.outcome}. {each.sentence}" for each in hypothesis_answers(run)]
+    sentences = [f"“{each.text}”: {each.in_words}. {each.sentence}" for each in hypothesis_answers(run)]
     sentences += [concept.short for answer in answers(run) for concept in answer.concepts]
     facts = {"run": run.folder, "report": page, "results": [result.as_row() for result in run.results]}
     voice.result("\n".join([*sentences, "", str(page)]), facts)

@@ -239,9 +239,15 @@ def null_shape(concept: ConceptRows, pool: Clips) -> NullShape:
             f"the random pool has {len(pool)} clips of {len(pool_counts)} source videos, but '{concept.name}' has "
             f"{size} clips of {len(counts)}: a pseudo-concept as large, with at least {least} random clips of other "
             f"videos beside it, needs about {size + least} clips of {len(counts) + least} videos (better: 3 times the "
-            "concept). Add random clips, or use fewer concept clips"
+            f"concept). {_what_is_missing(concept.clips, pool)}"
         )
     return NullShape(counts=counts, negatives=min(size, rest))
+
+
+def _what_is_missing(clips: Clips, pool: Clips) -> str:
+    if len(pool.counts) > len(clips.counts):
+        return "Add random clips, or use fewer concept clips"
+    return "Add random clips of other source videos: more clips of the same ones do not help"
 
 
 def shares_source(pool: Clips, other: Clips) -> Flags:

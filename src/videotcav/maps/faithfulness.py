@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -48,6 +48,10 @@ class FaithfulnessSettings(Record):
     rise_masks: int = 256
     batch_size: int = 32
     seed: int = 0
+
+
+_CLIPS_MAPPED = 5
+"""The clip, reversed, shuffled, with noise, and before a network with its weights in random places."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +111,14 @@ def judge(
     for number, clip in enumerate(clips):
         rng = np.random.default_rng([settings.seed, 1, number])
         yield _Judge(model, blank, clip, layer, tuple(methods), settings, rng).judged
+
+
+def passes_a_clip(methods: Sequence[str], settings: FaithfulnessSettings, *, frames: int) -> int:
+    """How many clips are passed to judge one: the steps of all curves, each frame covered, and the changed clips."""
+    curves = (len(methods) + len(BASELINES)) * len(settings.fills) * len(get_args(measures.Curve))
+    pixel_methods = {"rise": settings.rise_masks, "integrated-gradients": PixelSettings().steps}
+    own = sum(pixel_methods.get(method, 0) for method in methods)
+    return curves * (settings.steps + 1) + frames + 2 + (1 + own) * _CLIPS_MAPPED
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,17 +15,18 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from videotcav.errors import LayoutError, MissingExtra, OutputError, VideotcavWarning
+from videotcav.errors import LayoutError, MissingExtra, OutputError
 from videotcav.explain.cam import Over, temporal_profile
 from videotcav.maps.compute import PIXELS, PixelSettings, check_layers, stream_maps
 from videotcav.maps.sheet import Strip, contact_sheet
-from videotcav.maps.view import ClipMaps, empty_maps
+from videotcav.maps.view import ClipMaps
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits
 from videotcav.outputs import MARK, refuse_overwriting, short_name, whole_file
+from videotcav.records import ClipSpec
 from videotcav.video.clips import Clips, read_clip
 from videotcav.video.overlay import labelled, overlay_heatmap
-from videotcav.video.read import Frames, read_frames
+from videotcav.video.read import Frames, probe, read_frames
 from videotcav.video.write import write_video
 
 CAM_SCALE = (
@@ -57,6 +57,8 @@ def write_maps(
     method: str = "grad-cam",
     weights: Over = "clip",
     pixel_settings: PixelSettings | None = None,
+    start_seconds: float | None = None,
+    event: tuple[float, float] | None = None,
     replace: bool = False,
 ) -> ClipMaps:
     """The maps of a clip of `video`, also written to `path` as its ending says.
@@ -67,12 +69,14 @@ def write_maps(
     Args:
         path: where to write; the file appears complete or not at all.
         model: the model; handed back unchanged.
-        video: the video to explain; its middle is taken.
+        video: the video to explain.
         layers: names of layers; the last spatial one when left out.
         classes: names of classes; the predicted one when left out.
         method: `grad-cam`, `grad-cam++`, `hirescam`, `layercam`, `eigencam` or `rise`.
         weights: whether a channel's weight holds for the clip or for each time step.
         pixel_settings: for a method that reads pixels.
+        start_seconds: where the clip begins; the middle of the video is taken when left out.
+        event: its first and last second; a clip whose middle is the event's is taken, as far as the video allows.
         replace: a file at `path` that the tool did not write may be replaced.
 
     Raises:
@@ -84,18 +88,21 @@ def write_maps(
     layers = check_layers(model, layers, method=method)
     _refuse_pictures_without_space(path, model, layers)
     indices = [model.class_index(name) for name in classes]
-    clip, pixels = read_clip(video, model.card.clip_spec)
+    if event is not None:
+        start_seconds = _start_around(event, video, model.card.clip_spec)
+    clip, pixels = read_clip(video, model.card.clip_spec, start_seconds=start_seconds)
     indices = indices or [int(logits(model, pixels[None]).argmax())]
     batches = [Clips(records=(clip,), pixels=pixels[None])]
     (maps,) = stream_maps(
         model, batches, layers=layers, classes=indices, method=method, weights=weights, pixel_settings=pixel_settings
     )
-    for layer, of_layer in zip(maps.layers, maps.values, strict=True):
-        for name, values in zip(maps.classes, of_layer, strict=True):
-            for remark in empty_maps(values[None], target=name, layer=layer):
-                warnings.warn(f"{video.name}: {remark}", VideotcavWarning, stacklevel=2)
     write(path, maps)
     return maps
+
+
+def _start_around(event: tuple[float, float], video: Path, spec: ClipSpec) -> float:
+    last = probe(video).duration_seconds - spec.seconds
+    return max(0.0, min(sum(event) / 2 - spec.seconds / 2, last - 1e-3))
 
 
 def _refuse_pictures_without_space(path: Path, model: VideoModel, layers: Sequence[str]) -> None:

@@ -40,11 +40,11 @@ def contact_sheet(
 ) -> Figure:
     """A figure of all strips below each other, each over its own profile; time runs along the shared axis.
 
-    At most `shown` frames of each are drawn, each at its second; `note` says what shares the scale of colours. All
-    profiles share one axis.
+    At most `shown` frames of each are drawn, each at its second, the strongest of every strip among them; `note` says
+    what shares the scale of colours. All profiles share one axis.
     """
     count, height, width = strips[0].frames.shape[:3]
-    chosen = np.unique(((np.arange(min(shown, count)) + 0.5) * count / min(shown, count)).astype(int))
+    chosen = _chosen([strip.profile for strip in strips], count=count, shown=min(shown, count))
     seconds = np.asarray(timestamps)
     edges = _edges(seconds)
     strip_inches = 0.92 * _WIDTH_INCHES / len(chosen) * height / width
@@ -85,6 +85,17 @@ def contact_sheet(
     bar.ax.tick_params(labelsize=7, colors=_SOFT, length=0, pad=1)
     bar.ax.set_title(note, fontsize=8, color=_SOFT, pad=3)
     return figure
+
+
+def _chosen(profiles: Sequence[NDArray[np.floating]], *, count: int, shown: int) -> NDArray[np.intp]:
+    """Frames spread evenly, the nearest of them moved to where a map is strongest: that one must be seen."""
+    chosen = ((np.arange(shown) + 0.5) * count / shown).astype(np.intp)
+    free = np.ones(shown, dtype=np.bool_)
+    for strongest in dict.fromkeys(int(profile.argmax()) for profile in profiles):
+        if free.any():
+            nearest = min(np.flatnonzero(free), key=lambda place: abs(int(chosen[place]) - strongest))
+            chosen[nearest], free[nearest] = strongest, False
+    return np.unique(chosen)
 
 
 def _edges(seconds: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -55,6 +55,16 @@ class ClipMaps:
         layers, classes = ", ".join(self.layers), ", ".join(f"'{name}'" for name in self.classes)
         return f"ClipMaps({self.method} of {classes} at {layers}: {shape} (time height width))"
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What whoever looks at the maps must know, in sentences."""
+        return tuple(
+            remark
+            for layer, of_layer in zip(self.layers, self.values, strict=True)
+            for name, values in zip(self.classes, of_layer, strict=True)
+            for remark in empty_maps(values[None], target=name, layer=layer)
+        )
+
     def panels(self) -> list[tuple[str, Values]]:
         """A caption and a map `time height width` in 0…1 for each class and layer; see CAM_SCALE for the scale."""
         peaks = self.values.max(axis=(1, 2, 3, 4), keepdims=True)  # layers differ in size by powers of ten

@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from videotcav.records import TWINS, Outcome, Result, Verdict
 from videotcav.report.run import HypothesisFacts, Manifest, RunResults
 from videotcav.report.verdicts import lead_of
-from videotcav.report.words import STATISTIC_WORDS, correction, count, p_value, percent, percents, score, span
+from videotcav.report.words import (
+    OUTCOME_MARKS,
+    OUTCOME_WAYS,
+    STATISTIC_WORDS,
+    correction,
+    count,
+    p_value,
+    percent,
+    percents,
+    score,
+    span,
+)
 
 _TELLING: dict[Outcome, tuple[Verdict, ...]] = {
     "supported": ("positive", "negative", "negligible"),
@@ -29,6 +40,22 @@ class HypothesisAnswer:
     told: Result
     rows: tuple[Result, ...]
     sentence: str
+
+    @property
+    def in_words(self) -> str:
+        """The outcome; of an effect that was found where none of the two ways was declared, also which way it goes."""
+        return f"{self.outcome}: {OUTCOME_WAYS[self.mark]}" if self.has_a_way else self.outcome
+
+    @property
+    def mark(self) -> Verdict:
+        """The verdict whose mark and colour the outcome wears."""
+        return self.told.verdict if self.has_a_way else OUTCOME_MARKS[self.outcome]
+
+    @property
+    def has_a_way(self) -> bool:
+        """Whether the hypothesis is that the concept matters, either way, and it does."""
+        found = self.outcome == "supported" and self.told.against == "random"
+        return found and self.told.verdict in OUTCOME_WAYS
 
 
 def hypothesis_answers(run: RunResults) -> tuple[HypothesisAnswer, ...]:
@@ -58,7 +85,9 @@ def _sentence(told: Result, rows: Sequence[Result], run: RunResults) -> str:
     if len(rows) == 1:
         return text
     alike = [row for row in rows if row.verdict == told.verdict]
-    return f"{text} Of its {len(rows)} tests, {len(alike)} came out so."
+    if len(alike) == len(rows):
+        return f"{text} All {len(rows)} of its tests say so."
+    return f"{text} {len(alike)} of its {len(rows)} tests {'says' if len(alike) == 1 else 'say'} so."
 
 
 def statement(row: Result, *, manifest: Manifest, family: int) -> str:
@@ -66,7 +95,7 @@ def statement(row: Result, *, manifest: Manifest, family: int) -> str:
 
     `family` is the number of tests that were corrected for; 0 where that is not known.
     """
-    lead = lead_of(row)
+    lead = lead_of(row, manifest=manifest)
     exploratory = "exploratory: " if row.exploratory else ""
     return f"At {row.layer}, {exploratory}{lead[0].lower()}{lead[1:]} ({_numbers(row, manifest, family)})."
 

@@ -127,7 +127,7 @@ def _concept_answer(rows: Sequence[Result], *, layers: Sequence[str], manifest: 
     for question in unique((row.kind, row.against, row.other) for row in rows):
         per_layer = tuple(row for row in rows if (row.kind, row.against, row.other) == question)
         told = next((row for row in per_layer if row.layer == layer), per_layer[-1])
-        findings.append(Finding(told, per_layer, lead_of(told), detail_of(told, manifest=manifest)))
+        findings.append(Finding(told, per_layer, lead_of(told, manifest=manifest), detail_of(told, manifest=manifest)))
     by_question: dict[tuple[str, str], Result] = {
         (finding.result.kind, finding.result.against): finding.result for finding in findings
     }
@@ -135,7 +135,7 @@ def _concept_answer(rows: Sequence[Result], *, layers: Sequence[str], manifest: 
     return ConceptAnswer(
         concept=chief.concept,
         layer=layer,
-        short=_short(chief, by_question),
+        short=_short(chief, by_question, manifest),
         verdict=chief.verdict,
         findings=tuple(findings),
     )
@@ -157,16 +157,16 @@ def _telling_layer(rows: Sequence[Result], *, primary: Statistic) -> str:
     return [row for row in undecided if (row.kind, row.against) == first][-1].layer
 
 
-def _short(chief: Result, by_question: Mapping[tuple[str, str], Result]) -> str:
+def _short(chief: Result, by_question: Mapping[tuple[str, str], Result], manifest: Manifest) -> str:
     """One sentence for the top of the page: the moving concept, and what freezing it does."""
-    sentence = _moving_and_frozen(chief, by_question)
+    sentence = _moving_and_frozen(chief, by_question, manifest)
     return f"Exploratory: {sentence[0].lower()}{sentence[1:]}" if chief.exploratory else sentence
 
 
-def _moving_and_frozen(chief: Result, by_question: Mapping[tuple[str, str], Result]) -> str:
+def _moving_and_frozen(chief: Result, by_question: Mapping[tuple[str, str], Result], manifest: Manifest) -> str:
     motion = by_question.get(("spatiotemporal", "frozen"))
     frozen = by_question.get(("frozen", "random"))
-    start = lead_of(chief)
+    start = lead_of(chief, manifest=manifest)
     if motion is None or not _is_decided(chief):
         if motion is not None and _is_decided(motion):
             return f"{start}; yet beside their frozen twins they score {_higher(motion)}."

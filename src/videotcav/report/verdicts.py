@@ -40,17 +40,21 @@ _MATTER = {"frozen": "motion matters", "shuffled": "the order of frames matters"
 _TWIN = {"frozen": "frozen", "shuffled": "shuffled in time", "reversed": "played backwards"}
 
 
-def lead_of(row: Result) -> str:
+def lead_of(row: Result, *, manifest: Manifest) -> str:
     """What a verdict says, without its numbers."""
+    facts = manifest.concepts.get(row.concept)
+    subject = _SUBJECTS[row.kind].format(concept=row.concept)
+    if facts is not None and set(facts.kinds) == {"spatiotemporal"}:
+        subject = f"“{row.concept}” clips"  # the only ones: whether they move is the concept's own affair
     if row.against == "concept":
-        return _lead_against_concept(row)
+        return _lead_against_concept(row, subject)
     if row.against in _BESIDE:
-        return _lead_beside(row)
-    return _lead_against_random(row) if row.against == "random" else _lead_against_twin(row)
+        return _lead_beside(row, subject)
+    return _lead_against_random(row, subject) if row.against == "random" else _lead_against_twin(row)
 
 
-def _lead_against_random(row: Result) -> str:
-    subject, action = _SUBJECTS[row.kind].format(concept=row.concept), f"“{row.class_name}”"
+def _lead_against_random(row: Result, subject: str) -> str:
+    action = f"“{row.class_name}”"
     leads: dict[Verdict, str] = {
         "positive": f"push the model towards {action}",
         "negative": f"push the model away from {action}",
@@ -81,8 +85,7 @@ def _lead_against_twin(row: Result) -> str:
     return leads[row.verdict]
 
 
-def _lead_against_concept(row: Result) -> str:
-    subject = _SUBJECTS[row.kind].format(concept=row.concept)
+def _lead_against_concept(row: Result, subject: str) -> str:
     concept, _, kind = row.other.rpartition("/")
     other = _SETS[kind].format(concept=concept)
     leads: dict[Verdict, str] = {
@@ -97,8 +100,8 @@ def _lead_against_concept(row: Result) -> str:
     return f"{subject} {leads[row.verdict]}"
 
 
-def _lead_beside(row: Result) -> str:
-    subject, action = _SUBJECTS[row.kind].format(concept=row.concept), f"“{row.class_name}”"
+def _lead_beside(row: Result, subject: str) -> str:
+    action = f"“{row.class_name}”"
     others = _BESIDE[row.against]
     leads: dict[Verdict, str] = {
         "positive": f"score higher for {action} than {others} do",

@@ -55,6 +55,9 @@ OUTCOME_MARKS: dict[Outcome, Verdict] = {
 }
 """The verdict whose mark an outcome wears."""
 
+OUTCOME_WAYS: dict[Verdict, str] = {"positive": "towards the class", "negative": "away from the class"}
+"""Which way a concept matters."""
+
 _CORRECTIONS = {
     "holm": "Holm",
     "bonferroni": "Bonferroni",

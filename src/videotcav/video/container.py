@@ -57,6 +57,8 @@ def require_whole_file(path: Path) -> None:
     try:
         if path.is_dir():
             raise VideoError(path, "is a folder, not a video file")
+        if not path.exists() and path.is_symlink():
+            raise VideoError(path, f"is a link to {path.readlink()}, which is not there")
         if not path.exists():
             near = closest(path.name, [other.name for other in path.parent.glob("*")])
             raise VideoError(path, "there is no such file" + (f"; closest: {near}" if near else ""))

@@ -89,7 +89,8 @@ class BoxesFile:
     def _detections(self, boxes: VideoBoxes, index: int, video: VideoInfo) -> Detections:
         scale = (video.width, video.height) if boxes.relative else (1, 1)
         rows = []
-        for left, top, right, bottom, score, label, instance in boxes.frames.get(index, ()):
+        # A row that is there twice is one box.
+        for left, top, right, bottom, score, label, instance in dict.fromkeys(boxes.frames.get(index, ())):
             edges = (left * scale[0], top * scale[1], right * scale[0], bottom * scale[1])
             inside = (max(edges[0], 0), max(edges[1], 0), min(edges[2], video.width), min(edges[3], video.height))
             if inside[0] >= inside[2] or inside[1] >= inside[3]:
