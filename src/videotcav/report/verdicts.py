@@ -40,9 +40,9 @@ _MATTER = {"frozen": "motion matters", "shuffled": "the order of frames matters"
 _TWIN = {"frozen": "frozen", "shuffled": "shuffled in time", "reversed": "played backwards"}
 
 
-def lead_of(row: Result, *, manifest: Manifest) -> str:
-    """What a verdict says, without its numbers."""
-    facts = manifest.concepts.get(row.concept)
+def lead_of(row: Result, *, manifest: Manifest | None = None) -> str:
+    """What a verdict says, without its numbers; `manifest` tells which kinds of clips the concept has."""
+    facts = manifest.concepts.get(row.concept) if manifest else None
     subject = _SUBJECTS[row.kind].format(concept=row.concept)
     if facts is not None and set(facts.kinds) == {"spatiotemporal"}:
         subject = f"“{row.concept}” clips"  # the only ones: whether they move is the concept's own affair
