@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import partial
 
@@ -168,6 +169,12 @@ def masked(text: str) -> str:
     """The text without the user, the password and the query of any address in it."""
     text = re.sub(r"(\w[\w+.-]*://)[^\s/@]+@", r"\1***@", text)
     return re.sub(r"(\w[\w+.-]*://[^\s?#]*)[?#][^\s'\")]*", r"\1?***", text)
+
+
+def require_distinct(what: str, names: Iterable[object]) -> None:
+    """Nothing where all are different. Raises VideotcavError with the one that is named twice."""
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise VideotcavError(f"{what} {twice[0]!r} is named twice; name it once")
 
 
 def closest(name: str, known: Iterable[str], *, limit: int = 3) -> str:

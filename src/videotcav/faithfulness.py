@@ -25,7 +25,15 @@ from pydantic import AfterValidator, ConfigDict, ValidationError
 
 from videotcav.concepts.detect import Detections, Detector
 from videotcav.concepts.detect import Frames as DetectorFrames
-from videotcav.errors import ConceptError, VideoError, VideosError, VideotcavError, VideotcavWarning, closest
+from videotcav.errors import (
+    ConceptError,
+    VideoError,
+    VideosError,
+    VideotcavError,
+    VideotcavWarning,
+    closest,
+    require_distinct,
+)
 from videotcav.explain.cam import METHODS, temporal_profile
 from videotcav.explain.faithfulness import estimate
 from videotcav.maps.compute import last_spatial_layer
@@ -154,6 +162,7 @@ def measure_faithfulness(
         VideosError: videos cannot be read; all of them are listed.
         RunFolderError: something is at `output` already.
     """
+    require_distinct("method", methods)
     settings, truths = settings or FaithfulnessSettings(), truths or Truths()
     layer = layer or last_spatial_layer(model)
     model.layer(layer)

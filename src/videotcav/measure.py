@@ -22,7 +22,7 @@ from videotcav.engine.local import Engine, here, load_ahead
 from videotcav.engine.run_store import held
 from videotcav.engine.store import RowsLost, Store
 from videotcav.engine.tiles import Matrix, Multiplier, grains, pairs_of_panels
-from videotcav.errors import NotEnoughData, StoreError, VideosError
+from videotcav.errors import NotEnoughData, StoreError, VideosError, require_distinct
 from videotcav.explain.gram import Gram
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import Score, out_of_memory
@@ -205,6 +205,8 @@ def measure(
         NotEnoughData: a class, or the concepts and the random pool, have no clip.
         StoreError: the store cannot be used.
     """
+    require_distinct("layer", layers)
+    require_distinct("class", classes)
     source = HeldClips(clips) if isinstance(clips, Iterable) else clips
     passing = Passing(model, pooling, score, batch_size)
     with ExitStack() as stack:

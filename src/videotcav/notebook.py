@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from videotcav.captum_form import CaptumConcept, captum_scores, clips_of
 from videotcav.concepts.review import reviewed_sets
-from videotcav.errors import ConceptError, HypothesisError, LayerNotFound, VideotcavWarning
+from videotcav.errors import ConceptError, HypothesisError, VideotcavWarning, require_distinct
 from videotcav.explain import draws
 from videotcav.explain.analyse import answers, refuse_untestable
 from videotcav.explain.design import ConceptRows, Design
@@ -131,8 +131,7 @@ def tcav(
     numbered["random"] = random.id if isinstance(random, CaptumConcept) else len(named)
     pool = clips_of(random) if isinstance(random, CaptumConcept) else random
     names = [model.layer_name(layer) for layer in layers or model.card.default_layers]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise LayerNotFound(f"layer '{twice[0]}' is named twice; name it once")
+    require_distinct("layer", names)
     _refuse_overlap(named, pool)
     rows, first = [], 0
     for name, each in named.items():

@@ -9,7 +9,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from videotcav.errors import LayoutError, VideotcavError
+from videotcav.errors import LayoutError, VideotcavError, require_distinct
 from videotcav.explain.cam import METHODS, PIXEL_METHODS, Over, method_of, upsample
 from videotcav.explain.faithfulness import FILLS, blurred
 from videotcav.explain.integrated import integrated_gradients
@@ -208,6 +208,7 @@ def check_layers(model: VideoModel, layers: Sequence[str], *, method: str) -> tu
         if layers:
             raise VideotcavError(f"{method} reads the pixels and no layer: leave the layer out")
         return (PIXELS,)
+    require_distinct("layer", layers)
     for layer in layers:
         model.layer(layer)
     return tuple(layers) or (last_spatial_layer(model),)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from videotcav.errors import LayoutError, MissingExtra, OutputError
+from videotcav.errors import LayoutError, MissingExtra, OutputError, require_distinct
 from videotcav.explain.cam import Over, temporal_profile
 from videotcav.maps.compute import PIXELS, PixelSettings, check_layers, stream_maps
 from videotcav.maps.sheet import Strip, contact_sheet
@@ -88,6 +88,7 @@ def write_maps(
     layers = check_layers(model, layers, method=method)
     _refuse_pictures_without_space(path, model, layers)
     indices = [model.class_index(name) for name in classes]
+    require_distinct("class", [model.card.classes[index] for index in indices])
     if event is not None:
         start_seconds = _start_around(event, video, model.card.clip_spec)
     clip, pixels = read_clip(video, model.card.clip_spec, start_seconds=start_seconds)
