@@ -68,6 +68,7 @@ def costs(
     widths: Mapping[str, int],
     memory_bytes: int,
     bootstrap_resamples: int = 1000,
+    draws_bytes: int = 0,
     networks: int = 1,
     rates: Rates | None = None,
 ) -> Costs:
@@ -79,6 +80,7 @@ def costs(
         widths: activations of a clip at each layer, after pooling.
         memory_bytes: as `videotcav run --memory`.
         bootstrap_resamples: as in the study's tests.
+        draws_bytes: what the draws of a null take, see `explain.design.draws_bytes`.
         networks: how many the clips pass, the model and those with random weights.
         rates: of the machine; without them there are no seconds.
     """
@@ -103,7 +105,8 @@ def costs(
         read_bytes=networks * read_bytes,
         operations=networks * operations,
         gram_bytes=8 * networks * len(widths) * (n * n + n * m + m * m),
-        statistics_bytes=max(
+        statistics_bytes=draws_bytes
+        + max(
             (
                 part_bytes(class_clips[part], resamples=bootstrap_resamples)
                 for part in class_parts(class_clips, resamples=bootstrap_resamples)

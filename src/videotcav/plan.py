@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from videotcav.costs import Costs, Rates, costs
 from videotcav.declaration import hypotheses
+from videotcav.explain.design import draws_bytes
 from videotcav.explain.hypothesis import family_size
 from videotcav.explain.power import videos_for_flips, visible_effect
 from videotcav.explain.settings import AnalysisSettings
@@ -115,6 +116,12 @@ def plan(
             widths=widths,
             memory_bytes=memory_bytes,
             bootstrap_resamples=settings.bootstrap_resamples,
+            draws_bytes=draws_bytes(
+                max((len(each.clips) for each in inputs.concepts), default=0),
+                random_draws=settings.random_draws,
+                null_draws=draws,
+                classes=classes,
+            ),
             networks=1 + settings.random_weights,
             rates=rates,
         ),

@@ -10,11 +10,11 @@ from scipy import stats
 
 from videotcav.errors import NotEnoughData, NumericalError
 from videotcav.explain.accuracy import held_out_accuracy
-from videotcav.explain.analyse import answers
+from videotcav.explain.analyse import answers, refuse_untestable
 from videotcav.explain.bootstrap import Influences, concept_influence, joint_influence, wilson
 from videotcav.explain.cav import ridge
 from videotcav.explain.correct import benjamini_hochberg, bonferroni, correct, holm
-from videotcav.explain.design import ConceptRows, Design, Group
+from videotcav.explain.design import ConceptRows, Design, Group, draws_bytes
 from videotcav.explain.draws import Clips, draw_sets
 from videotcav.explain.gram import gram
 from videotcav.explain.hypothesis import parse
@@ -183,3 +183,16 @@ def test_a_question_without_its_parts_is_one_sentence(gaussian_study: Any, missi
     )
     with pytest.raises(NotEnoughData, match=f"no {missing} is named"):
         answers({} if missing == "layer" else {"l": study.gram}, design)
+
+
+def test_draws_that_no_machine_holds_are_refused_before_a_pass(gaussian_study: Any) -> None:
+    """10 000 random sets beside each of a million pseudo-concepts of twelve clips: 3 TB of rows alone."""
+    study = gaussian_study(np.random.default_rng(0))
+    study.add("c", "spatial", study.base(12))
+    settings = SETTINGS.model_copy(update={"random_draws": 10_000, "pseudo_concepts": 1_000_000})
+    design = Design(tuple(study.concepts), study.random, study.classes, 1, settings)
+    assert draws_bytes(12, random_draws=10_000, null_draws=1_000_000, classes=1) > 10**10 * 24 * 12
+    with pytest.raises(
+        NotEnoughData, match=r"GiB of memory, more than the \d+ GiB .* lower random_draws or pseudo_con"
+    ):
+        refuse_untestable(design)

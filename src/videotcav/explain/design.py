@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ from videotcav.explain.gram import Rows
 from videotcav.explain.hypothesis import Hypothesis, family_size, named
 from videotcav.explain.score import all_runs
 from videotcav.explain.settings import AnalysisSettings
-from videotcav.records import TWINS, ConceptSet, Kind
+from videotcav.records import STATISTICS, TWINS, ConceptSet, Kind
 
 PART_BYTES = 2**26
 """What the largest arrays of statistics may take: of as many classes as fit, and of one class at least."""
@@ -193,6 +194,22 @@ class Design:
                 )
         for each in self.concepts:
             null_shape(each, self.random)
+        self._refuse_too_much()
+
+    def _refuse_too_much(self) -> None:
+        asked = draws_bytes(
+            max(len(each.clips) for each in self.concepts),
+            random_draws=self.settings.random_draws,
+            null_draws=self.null_draws,
+            classes=len(self.classes),
+        )
+        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else None
+        if there is not None and asked > there:
+            raise NotEnoughData(
+                f"{self.null_draws} pseudo-concepts with {self.settings.random_draws} random sets each take "
+                f"{asked / 2**30:.0f} GiB of memory, more than the {there / 2**30:.0f} GiB of this machine: "
+                "lower random_draws or pseudo_concepts"
+            )
 
     def _refuse_nothing(self) -> None:
         for what, given in (("layer", self.layers), ("concept", self.concepts), ("class", self.classes)):
@@ -208,6 +225,12 @@ def class_parts(class_clips: Sequence[int], *, resamples: int) -> list[slice]:
             parts.append(slice(first, last))
             first = last
     return parts
+
+
+def draws_bytes(largest_set: int, *, random_draws: int, null_draws: int, classes: int) -> int:
+    """The bytes of the pseudo-concepts of one shape: the rows of their CAVs, as kept and as used, and their scores."""
+    runs = null_draws * random_draws
+    return runs * (2 * largest_set * (4 + 8) + 8 * len(STATISTICS) * classes)
 
 
 def part_bytes(class_clips: Sequence[int], *, resamples: int) -> int:
