@@ -125,8 +125,7 @@ Nothing of this was run{rated}.
 
 1. *The null*, by the number of tests and not of clips: Holm over m tests needs at least m / 0.05 pseudo-concepts, and
    twice as many are drawn. 20 sets at three layers for {classes} classes are 24 000 tests and 960 000 pseudo-concepts,
-   whose values alone would take hundreds of GiB. Declare hypotheses, which make the family, or take `max-t`, which
-   needs 999 whatever the family.
+   whose values alone would take hundreds of GiB. Declare hypotheses, which make the family.
 2. *The store* without pooling: {unpooled}. `pooling = "space"` brings it to {pooled}.
 3. *Time*: every shard of passes and every pair of panels is work of its own, so it divides by the workers.
 4. The index of a shelf is read at the start, one request a shard; a shard of such wide rows holds one or two clips, so

@@ -38,15 +38,6 @@ def test_a_small_study_by_hand() -> None:
     assert found.seconds == {"passes": 3 + 6, "store": 360, "reading": 360, "products": 2 * 15 * pairs}
 
 
-def test_every_network_with_random_weights_costs_what_the_model_costs() -> None:
-    asked = {"set_clips": 3, "class_clips": [2, 1], "widths": {"one": 10}, "memory_bytes": 2**30}
-    one = costs(**asked, rates=ONE_A_SECOND)
-    four = costs(**asked, rates=ONE_A_SECOND, networks=4)
-    for name in ("clips_forward", "clips_backward", "store_bytes", "read_bytes", "operations", "gram_bytes"):
-        assert getattr(four, name) == 4 * getattr(one, name)
-    assert four.seconds == {stage: 4 * seconds for stage, seconds in one.seconds.items()}
-
-
 def test_panels_too_small_for_all_rows_are_read_again() -> None:
     """Three panels of one grain: three alone, and three pairs of two."""
     found = costs(set_clips=3 * GRAIN_ROWS, class_clips=[], widths={"one": 1}, memory_bytes=SMALLEST)

@@ -94,13 +94,3 @@ def test_the_visible_effect_has_its_power_by_simulation() -> None:
         study("racket matters"), inputs(), widths={str(layer): 1 for layer in range(5)}, spreads=Spreads(0.1, 0.08)
     )
     assert stated.visible[0].effect == pytest.approx(effect)
-
-
-def test_a_library_that_is_too_small_is_missing() -> None:
-    """Two sets of racket at one layer: 2 tests, L ≥ 2 / 0.05 − 1 = 39 others of each kind, and there is none."""
-    asked = study()
-    asked = asked.model_copy(update={"tests": asked.tests.model_copy(update={"library": ("racket",)})})
-    missing = [need.sentence for need in plan(asked, inputs(), widths={"one": 1}).needs if not need.is_met]
-    assert missing == [
-        f"other concepts beside racket/{kind}: 0, but 39 are needed" for kind in ("spatiotemporal", "frozen")
-    ]

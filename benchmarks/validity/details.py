@@ -78,7 +78,7 @@ def _nulls(found: Facts) -> str:
 def _families(found: Facts) -> str:
     rows = [
         [name, *(percent(found["families"][f"{name}|cosine|{layer}"]) for layer in LAYERS)]
-        for name in ("none", "bonferroni", "holm", "bh", "max-t")
+        for name in ("none", "bonferroni", "holm", "bh")
     ]
     lead = "**Families of eight true nulls** at one layer for one class with any rejection at 5 %, `cosine`:"
     return _table(lead, ["correction", *LAYERS], rows)

@@ -14,7 +14,7 @@ from benchmarks.validity.passes import CLASS_CLIPS, POOL, Inventory, clips
 from benchmarks.validity.study import captum_recipe
 
 from videotcav.explain.accuracy import Accuracy
-from videotcav.explain.correct import correct, max_t
+from videotcav.explain.correct import correct
 from videotcav.explain.design import ConceptRows, Design, null_shape
 from videotcav.explain.layer import Layer
 from videotcav.explain.settings import AnalysisSettings
@@ -66,15 +66,12 @@ def false_positives(inventory: Inventory, *, seed: int) -> Counts:
                     values = per_draw[index, :, :, column].mean(axis=1)
                     p = np.array([base.p(value) for value in values])
                     add("rejected", f"set-level|{statistic}|{name}", (p <= ALPHA).sum())
-                    orders = [rng.permutation(base.distances) for _ in sets]
                     for correction in ("none", "bonferroni", "holm", "bh"):
                         add(
                             "families_rejected",
                             f"{correction}|{statistic}|{name}",
                             (correct(p, correction=correction) <= ALPHA).any(),
                         )
-                    step = max_t(np.abs(values - base.centre), np.stack(orders))
-                    add("families_rejected", f"max-t|{statistic}|{name}", (step <= ALPHA).any())
                 runs = per_draw[0, :, :, column]
                 random = null[0, : runs.shape[1], 0, column]
                 add(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,9 @@ from scipy import stats
 
 from videotcav.explain.design import ConceptRows, Design, null_shape
 from videotcav.explain.draws import draw_negatives, generator
+from videotcav.explain.gram import Gram
 from videotcav.explain.judge import Estimate, judge
 from videotcav.explain.layer import Layer
-from videotcav.explain.library import concept_values
 from videotcav.explain.settings import AnalysisSettings
 from videotcav.explain.tests import classic_one_sample, classic_two_sample, flip_null, set_null
 from videotcav.models.model import VideoModel
@@ -119,6 +119,12 @@ def _against_random(inventory: Inventory, layer: Layer, concept: ConceptRows, li
     return rows
 
 
+def concept_values(gram: Gram, design: Design, concepts: Sequence[ConceptRows]) -> np.ndarray:
+    """The statistics of concept sets against random clips, (3, concept, class), without intervals or tests."""
+    layer = Layer("", gram, design)
+    return np.stack([layer.value(concept) for concept in concepts], axis=1)
+
+
 def _row(inventory: Inventory, layer: str, concept: str, **more: str) -> Row:
     return {"concept": concept, "group": inventory.concepts[concept].group, "layer": layer, **more}
 
@@ -189,7 +195,7 @@ def verdicts(model: VideoModel, rule: str, inventory: Inventory, *, seed: int) -
             for each in estimates
             if each.class_name == class_name and each.of.concept in kept and each.statistic == "cosine"
         ]
-        for result in judge(family, settings=settings, null_draws=design.null_draws):
+        for result in judge(family, settings=settings):
             rows.append(  # noqa: PERF401 - a comprehension of this length hides its loop
                 {
                     "asked": concept_name,

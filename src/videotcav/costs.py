@@ -69,7 +69,6 @@ def costs(
     memory_bytes: int,
     bootstrap_resamples: int = 1000,
     draws_bytes: int = 0,
-    networks: int = 1,
     rates: Rates | None = None,
 ) -> Costs:
     """The costs of a study over so many clips.
@@ -81,7 +80,6 @@ def costs(
         memory_bytes: as `videotcav run --memory`.
         bootstrap_resamples: as in the study's tests.
         draws_bytes: what the draws of a null take, see `explain.design.draws_bytes`.
-        networks: how many the clips pass, the model and those with random weights.
         rates: of the machine; without them there are no seconds.
     """
     n, m, width = set_clips, sum(class_clips), sum(widths.values())
@@ -90,21 +88,20 @@ def costs(
     read_bytes = 4 * width * _rows_read(n, class_clips, memory_bytes // 2)
     seconds = {}
     if rates is not None:
-        of_one = {
+        seconds = {
             **({"clips": (n + m) / rates.clips_read} if rates.clips_read else {}),
             "passes": n / rates.forward + m / rates.forward_and_backward,
             "store": store_bytes / rates.written_bytes,
             "reading": read_bytes / rates.read_bytes,
             "products": operations / rates.operations,
         }
-        seconds = {stage: networks * taken for stage, taken in of_one.items()}
     return Costs(
-        clips_forward=networks * (n + m),
-        clips_backward=networks * m,
-        store_bytes=networks * store_bytes,
-        read_bytes=networks * read_bytes,
-        operations=networks * operations,
-        gram_bytes=8 * networks * len(widths) * (n * n + n * m + m * m),
+        clips_forward=n + m,
+        clips_backward=m,
+        store_bytes=store_bytes,
+        read_bytes=read_bytes,
+        operations=operations,
+        gram_bytes=8 * len(widths) * (n * n + n * m + m * m),
         statistics_bytes=draws_bytes
         + max(
             (

@@ -77,12 +77,6 @@ def _nothing_without_a_size(raw: Mapping[str, Any], read: Sequence[tuple[int, Hy
             f"hypotheses[{place}]: '{hypothesis.text}' needs smallest_effect at the top of the file: the smallest "
             "effect that would be of interest, in units of the primary statistic"
         )
-    tests = raw.get("tests")
-    if isinstance(tests, Mapping) and tests.get("correction") == "max-t":
-        yield (
-            f"hypotheses[{place}]: '{hypothesis.text}' cannot be corrected by max-t, which has joint draws of nulls "
-            "without effect only; choose holm"
-        )
 
 
 def _sets(section: object, folder: Path) -> dict[str, list[Kind]]:

@@ -213,8 +213,6 @@ def _declared(
             wrong.append(f"'{each.text}': the layers that are asked are {', '.join(layers)}")
         if each.claim == "negligible" and smallest_effect is None:
             wrong.append(f"'{each.text}' needs smallest_effect: the smallest effect that would be of interest")
-        if each.claim == "negligible" and design.settings.correction == "max-t":
-            wrong.append(f"'{each.text}' cannot be corrected by max-t; choose holm")
     if wrong:
         raise HypothesisError("; ".join(wrong))
     return tuple(read)

@@ -108,7 +108,6 @@ def plan(
             Need(what="pseudo-concepts", has=draws, needs=settings.null_draws_needed(tests)),
             *(need for each in inputs.concepts for need in _of_set(each, tests, settings)),
             *_of_pool(inputs),
-            *_of_library(inputs, settings, questions=layers * classes),
         ),
         cost=costs(
             set_clips=len(inputs.set_files),
@@ -122,7 +121,6 @@ def plan(
                 null_draws=draws,
                 classes=classes,
             ),
-            networks=1 + settings.random_weights,
             rates=rates,
         ),
         visible=seen,
@@ -147,15 +145,6 @@ def _of_pool(inputs: Inputs) -> Iterator[Need]:
     better = f"(better {_POOL_IN_SETS * clips})"
     yield Need(what=f"random clips {better}", has=len(inputs.random), needs=clips + beside)
     yield Need(what="random source videos", has=len({file.source for file in inputs.random}), needs=videos + 1)
-
-
-def _of_library(inputs: Inputs, settings: AnalysisSettings, *, questions: int) -> Iterator[Need]:
-    """Other concepts beside each one of `settings.library`, where each asks so many `questions`."""
-    asked = [each for each in inputs.concepts if each.concept in settings.library]
-    for each in asked:
-        others = sum(other.kind == each.kind and other.concept != each.concept for other in inputs.concepts)
-        needed = settings.null_draws_needed(len(asked) * questions)
-        yield Need(what=f"other concepts beside {each.name}", has=others, needs=needed)
 
 
 def _visible(study: StudyFile, inputs: Inputs, pilot: tuple[Result, ...], tests: int) -> Iterator[Visible]:

@@ -24,10 +24,8 @@ Statistic = Literal["sign_count", "sensitivity", "cosine", "relative"]
 """The scores of METHOD 3: fraction of clips with S > 0, mean of S, mean cosine of gradient and CAV; and the fraction
 along a CAV that was trained against the rest of a group of concepts."""
 
-Against = Literal["random", "frozen", "shuffled", "reversed", "concept", "group", "library", "random weights"]
-"""What a concept is held against: random clips, a twin of its own clips, another concept, the rest of a group, or all
-other concepts.
-"""
+Against = Literal["random", "frozen", "shuffled", "reversed", "concept", "group"]
+"""What a concept is held against: random clips, a twin of its own clips, another concept, or the rest of a group."""
 
 Verdict = Literal["positive", "negative", "negligible", "no evidence", "not learned", "degenerate", "underpowered"]
 """What may be concluded about a concept; decided by effect, interval, p and accuracy together."""

@@ -15,7 +15,6 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
-from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,13 +31,11 @@ from videotcav.explain.analyse import answers, refuse_untestable
 from videotcav.explain.design import ConceptRows, Design, Group
 from videotcav.explain.draws import Clips
 from videotcav.explain.hypothesis import family_size
-from videotcav.explain.library import refuse_few_networks
 from videotcav.gather import Inputs, gather, overlaps
 from videotcav.maps import CAM_SCALE, last_spatial_layer, write_cam_video
 from videotcav.measure import DEFAULT_MEMORY_BYTES, ClipFile, ClipReader, Measured, measure
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
-from videotcav.models.randomised import randomised
 from videotcav.overlap import near_overlaps
 from videotcav.records import ClipSpec, Medium, Precision, Progress, silent
 from videotcav.report.page import write_report
@@ -129,23 +126,19 @@ class Study:
             inputs = self.told(inputs, progress=progress)
             refuse_untestable(self._design(inputs))
             reader = self.reader(inputs, skip_bad=skip_bad, progress=progress)
-            measured, *untrained = (
-                measure(
-                    model,
-                    reader,
-                    classes=tuple(inputs.classes),
-                    layers=self.layers,
-                    pooling=self.file.study.pooling,
-                    store=rows,
-                    memory_bytes=memory_bytes,
-                    batch_size=batch_size,
-                    engine=engine,
-                )
-                for model in chain([self.model], self._untrained(inputs))
+            measured = measure(
+                self.model,
+                reader,
+                classes=tuple(inputs.classes),
+                layers=self.layers,
+                pooling=self.file.study.pooling,
+                store=rows,
+                memory_bytes=memory_bytes,
+                batch_size=batch_size,
+                engine=engine,
             )
             inputs = inputs.without(reader.left_out)
-            grams, *beside = (each.grams for each in (measured, *untrained))
-            results = answers(grams, self._design(inputs), primary=self.file.study.primary, untrained=beside)
+            results = answers(measured.grams, self._design(inputs), primary=self.file.study.primary)
             media = [*_exemplars(inputs, folder / MEDIA), *self._overlays(inputs, folder / MEDIA, progress=progress)]
             write_results(folder, results)
             facts = declared | {"hypotheses": outcomes(self.file.study, results)} if declared else {}
@@ -185,14 +178,6 @@ class Study:
         files: dict[str | None, tuple[ClipFile, ...]] = {None: inputs.set_files}
         files.update(inputs.classes.items())
         return ClipReader(files, partial(_read, spec=self.model.card.clip_spec), skip_bad=skip_bad, progress=progress)
-
-    def _untrained(self, inputs: Inputs) -> Iterator[VideoModel]:
-        """The networks with random weights that the study asks for. Raises NotEnoughData where they are too few."""
-        tests = self.file.study.tests
-        questions = len(inputs.concepts) * len(self.layers) * len(inputs.classes)
-        refuse_few_networks(tests, tests=questions)
-        rngs = np.random.default_rng([self.file.study.seed, 1]).spawn(tests.random_weights)
-        return (randomised(self.model, rng=rng) for rng in rngs)
 
     def _design(self, inputs: Inputs) -> Design:
         """What is asked of which clips, the rows of one kind of clips standing one after the other."""

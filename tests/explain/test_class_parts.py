@@ -17,9 +17,7 @@ from videotcav.explain.gram import Gram
 from videotcav.explain.settings import AnalysisSettings
 from videotcav.records import Result
 
-SETTINGS = AnalysisSettings(
-    alpha=0.4, correction="none", random_draws=5, pseudo_concepts=99, bootstrap_resamples=400, library=("court",)
-)
+SETTINGS = AnalysisSettings(alpha=0.4, correction="none", random_draws=5, pseudo_concepts=99, bootstrap_resamples=400)
 
 
 def study(gaussian_study: Any, classes: int) -> tuple[Gram, dict[str, Any]]:
@@ -36,8 +34,6 @@ def study(gaussian_study: Any, classes: int) -> tuple[Gram, dict[str, Any]]:
             for index in range(classes)
         },
         "groups": [Group("things", tuple(found.concepts[:3]))],
-        "untrained": [{"layer": gaussian_study(np.random.default_rng(4), class_clips=20 * classes, pool=128).gram}]
-        * 19,
     }
     return found.gram, arguments
 
@@ -51,7 +47,7 @@ def test_parts_give_the_numbers_of_all_classes_at_once(gaussian_study: Any, monk
     whole = {key(row): row for row in analyse({"layer": gram}, settings=SETTINGS, **arguments)}
     monkeypatch.setattr(design, "PART_BYTES", part_bytes([20, 20], resamples=400))
     parts = analyse({"layer": gram}, settings=SETTINGS, **arguments)
-    assert {row.against for row in parts} == {"random", "frozen", "group", "library", "random weights"}
+    assert {row.against for row in parts} == {"random", "frozen", "group"}
     assert len(parts) == len(whole)
     for row in parts:
         for name, value in row.model_dump().items():
@@ -70,7 +66,7 @@ def test_memory_is_that_of_a_part_whatever_the_number_of_classes(
 
     def peak(classes: int) -> int:
         gram, arguments = study(gaussian_study, classes)
-        arguments |= {"untrained": [], "groups": []}
+        arguments |= {"groups": []}
         tracemalloc.start()
         analyse({"layer": gram}, settings=SETTINGS, **arguments)
         found = tracemalloc.get_traced_memory()[1]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
-from videotcav.explain.correct import benjamini_hochberg, bonferroni, correct, holm, max_t
+from videotcav.explain.correct import benjamini_hochberg, bonferroni, correct, holm
 
 P_VALUES = st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=12).map(np.array)
 
@@ -33,28 +32,7 @@ def test_no_correction_makes_a_p_smaller_and_bonferroni_is_the_strictest(p: np.n
         assert (np.diff(corrected[order]) >= -1e-15).all()
 
 
-def test_max_t_of_one_test_is_its_own_p() -> None:
-    null = np.array([[0.1, 0.5, 2.0, 3.0]])
-    np.testing.assert_allclose(max_t(np.array([1.0]), null), [3 / 5])
-
-
-def test_max_t_by_hand() -> None:
-    """Two tests, four joint draws: the larger distance 2.5 is judged by the larger of each draw (3, 2, 4, 1), so
-    by (1 + 2)/5; the other, 1.5, by its own draws (3, 0, 1, 1): (1 + 1)/5, lifted to the 3/5 before it.
-    """
-    null = np.array([[1.0, 2.0, 4.0, 1.0], [3.0, 0.0, 1.0, 1.0]])
-    np.testing.assert_allclose(max_t(np.array([2.5, 1.5]), null), [3 / 5, 3 / 5])
-
-
-def test_max_t_is_kinder_than_bonferroni_where_tests_go_together() -> None:
-    """Ten copies of one test need no correction at all."""
-    null = np.tile(np.abs(np.random.default_rng(0).normal(size=999)), (10, 1))
-    np.testing.assert_allclose(max_t(np.full(10, 2.2), null), (1 + (null[0] >= 2.2).sum()) / 1000)
-
-
-def test_no_correction_is_the_identity_and_max_t_asks_for_its_draws() -> None:
+def test_no_correction_is_the_identity() -> None:
     p = np.array([0.2, 0.01])
     np.testing.assert_array_equal(correct(p, correction="none"), p)
     np.testing.assert_array_equal(correct(p, correction="holm"), holm(p))
-    with pytest.raises(ValueError, match="joint null draws"):
-        correct(p, correction="max-t")

@@ -21,7 +21,7 @@ def row(example_run: Path) -> Result:
     return next(r for r in rows if (r.kind, r.layer, r.verdict) == ("spatiotemporal", "features.4", "positive"))
 
 
-@pytest.mark.parametrize("against", ["random", "frozen", "shuffled", "reversed", "concept", "library"])
+@pytest.mark.parametrize("against", ["random", "frozen", "shuffled", "reversed", "concept"])
 def test_each_verdict_has_a_sentence_of_its_own(row: Result, against: str) -> None:
     row = row.model_copy(update={"against": against, "other": "ball/frozen"})
     leads = [lead_of(row.model_copy(update={"verdict": v})) for v in get_args(Verdict)]
@@ -36,7 +36,7 @@ def test_each_kind_is_told_apart_and_named(row: Result, kind: str) -> None:
 
 
 @pytest.mark.parametrize("verdict", ["no evidence", "not learned", "degenerate", "underpowered"])
-@pytest.mark.parametrize("against", ["random", "frozen", "concept", "library"])
+@pytest.mark.parametrize("against", ["random", "frozen", "concept"])
 def test_no_effect_is_claimed_without_a_verdict(row: Result, verdict: str, against: str) -> None:
     lead = lead_of(row.model_copy(update={"verdict": verdict, "against": against, "other": "ball/spatial"}))
     assert "cannot" in lead or "no evidence" in lead.lower()
@@ -51,13 +51,6 @@ def test_the_numbers_of_a_sentence_are_those_of_its_row(example_run: Path, row: 
         "Sign count 0.98 at features.4 (95 % interval 0.95 to 1.00; random sets give 0.31 to 0.70; "
         "p = 0.0020 after Holm)."
     )
-
-
-def test_beside_a_library_the_others_are_counted(example_run: Path, row: Result) -> None:
-    beside = row.model_copy(update={"against": "library", "value": 0.98, "null_draws": 24})
-    told = detail_of(beside, manifest=read_run(example_run).manifest)
-    assert told.startswith("Sign count 0.98 at")
-    assert "24 other concepts give" in told
 
 
 def test_no_evidence_says_what_could_not_have_been_seen(example_run: Path, row: Result) -> None:

@@ -15,12 +15,8 @@ from videotcav.explain.gram import Gram, Rows
 from videotcav.explain.hypothesis import Hypothesis
 from videotcav.explain.judge import Estimate, judge
 from videotcav.explain.layer import Layer
-from videotcav.explain.library import library_estimates, random_weights_estimates, refuse_small_library
 from videotcav.explain.settings import AnalysisSettings
-from videotcav.records import STATISTICS, Against, Result, Statistic
-
-BESIDE: tuple[Against, ...] = ("library", "random weights")
-"""Yardsticks other than the random pool."""
+from videotcav.records import STATISTICS, Result, Statistic
 
 
 def analyse(
@@ -33,7 +29,6 @@ def analyse(
     groups: Sequence[Group] = (),
     hypotheses: Sequence[Hypothesis] = (),
     primary: Statistic = "cosine",
-    untrained: Sequence[Mapping[str, Gram]] = (),
 ) -> list[Result]:
     """One result for every concept set × layer × class × statistic against random clips, and for every dynamic
     concept against each of its twins; set by set, in the order they were given. Then one `relative` result for every
@@ -45,8 +40,7 @@ def analyse(
 
     The family of a correction is what `hypotheses` ask of the statistic `primary`; all else is then exploratory.
     Without hypotheses it is all rows of one statistic: the three are views of the same questions, not more questions;
-    relative scores ask their own. So do the concepts of `settings.library` beside all others, and all concepts beside
-    themselves in `untrained`, the same clips in networks with random weights; these rows are always exploratory.
+    relative scores ask their own.
 
     Raises:
         NotEnoughData: a set, the random pool or the null draws are too few; the message says what is needed.
@@ -60,7 +54,7 @@ def analyse(
         groups=tuple(groups),
         hypotheses=tuple(hypotheses),
     )
-    return answers(grams, design, primary=primary, untrained=untrained)
+    return answers(grams, design, primary=primary)
 
 
 def refuse_untestable(design: Design) -> None:
@@ -69,7 +63,6 @@ def refuse_untestable(design: Design) -> None:
     Raises NotEnoughData with the number that is needed.
     """
     design.refuse_too_little()
-    refuse_small_library(design)
 
 
 def answers(
@@ -77,7 +70,6 @@ def answers(
     design: Design,
     *,
     primary: Statistic = "cosine",
-    untrained: Sequence[Mapping[str, Gram]] = (),
 ) -> list[Result]:
     """As `analyse`, for a design that is there already."""
     refuse_untestable(design)
@@ -85,7 +77,7 @@ def answers(
     # Many tiny solves: a thread a layer serves them, several threads a solve only get into each other's way.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
         layers = [
-            threads.submit(_estimates, name, gram, design, classes, [each[name] for each in untrained])
+            threads.submit(_estimates, name, gram, design, classes)
             for name, gram in grams.items()
             for classes in design.class_parts
         ]
@@ -94,45 +86,25 @@ def answers(
     estimates.sort(key=lambda each: (each.against == "group", place[each.of.name], each.against != "random"))
     results: dict[int, Result] = {}
     for statistic in (*STATISTICS, *(["relative"] if design.groups else [])):
-        told = [index for index, each in enumerate(estimates) if each.statistic == statistic]
-        members = [index for index in told if estimates[index].against not in BESIDE]
+        members = [index for index, each in enumerate(estimates) if each.statistic == statistic]
         family = [estimates[index] for index in members]
         declared = _declared(family if statistic == primary else [], design)
-        judged = judge(
-            family,
-            settings=settings,
-            null_draws=design.relative_draws if statistic == "relative" else design.null_draws,
-            declared=declared if design.hypotheses else None,
-        )
+        judged = judge(family, settings=settings, declared=declared if design.hypotheses else None)
         results.update(zip(members, judged, strict=True))
-        for against in BESIDE:
-            beside = [index for index in told if estimates[index].against == against]
-            if beside:
-                judged = _judged_beside([estimates[index] for index in beside], settings)
-                results.update(zip(beside, judged, strict=True))
     return [results[index] for index in sorted(results)]
 
 
-def _estimates(
-    name: str, gram: Gram, design: Design, classes: Mapping[str, Clips], untrained: Sequence[Gram]
-) -> list[Estimate]:
+def _estimates(name: str, gram: Gram, design: Design, classes: Mapping[str, Clips]) -> list[Estimate]:
     """All estimates of a layer for some of the classes, from the inner products of their clips alone."""
     if len(classes) < len(design.classes):
         rows: Rows = np.concatenate([clips.rows for clips in classes.values()])
-        gram, untrained = gram.of_class_clips(rows), [each.of_class_clips(rows) for each in untrained]
+        gram = gram.of_class_clips(rows)
         ends = np.cumsum([len(clips) for clips in classes.values()]).tolist()
         classes = {
             name: Clips(np.arange(end - len(clips), end), clips.sources)
             for end, (name, clips) in zip(ends, classes.items(), strict=True)
         }
-    layer = Layer(name, gram, design, classes)
-    return [*layer.estimates(), *library_estimates(layer), *random_weights_estimates(layer, untrained)]
-
-
-def _judged_beside(family: Sequence[Estimate], settings: AnalysisSettings) -> list[Result]:
-    """A family of its own, and exploratory whatever it says: no hypothesis can ask for it."""
-    draws = max(len(each.null.draws) for each in family)
-    return judge(family, settings=settings, null_draws=draws, declared={})
+    return Layer(name, gram, design, classes).estimates()
 
 
 def _declared(estimates: Sequence[Estimate], design: Design) -> dict[int, Hypothesis]:

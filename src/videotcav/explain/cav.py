@@ -17,7 +17,7 @@ from scipy.special import expit
 from videotcav.errors import NumericalError
 from videotcav.explain.gram import Floats, Gram, Rows
 
-ClassifierName = Literal["ridge", "lda", "logistic", "svm", "mean_difference"]
+ClassifierName = Literal["ridge", "logistic", "svm", "mean_difference"]
 
 
 @dataclass(frozen=True)
@@ -136,18 +136,6 @@ def mean_difference(kernel: Floats, labels: Floats, *, penalty: float = 0.0) -> 
     return Fit(alpha=alpha, intercept=_half_way(kernel, labels, alpha))
 
 
-def lda(kernel: Floats, labels: Floats, *, penalty: float) -> Fit:
-    """Linear discriminant analysis with its covariance shrunk towards a multiple of the identity, equal priors.
-
-    v ∝ (S_within + penalty · I)⁻¹ (μ₊ − μ₋) with S_within the pooled scatter. The total scatter differs from it
-    by a multiple of (μ₊ − μ₋)(μ₊ − μ₋)ᵀ only, so by Sherman and Morrison this is the direction of ridge with the
-    same penalty; the cut lies half-way between the means. A shrinkage s of scikit-learn is here a penalty of
-    s / (1 − s) · tr(S_within) / d.
-    """
-    alpha = ridge(kernel, labels, penalty=penalty).alpha
-    return Fit(alpha=alpha, intercept=_half_way(kernel, labels, alpha))
-
-
 def logistic(kernel: Floats, labels: Floats, *, penalty: float) -> Fit:
     """Logistic regression: minimises Σ log(1 + exp(−yᵢ f(xᵢ))) + penalty/2 · ‖v‖², the intercept free.
 
@@ -258,6 +246,6 @@ def _half_way(kernel: Floats, labels: Floats, alpha: Floats) -> Floats:
 
 
 CLASSIFIERS: Mapping[ClassifierName, Classifier] = MappingProxyType(
-    {"ridge": ridge, "lda": lda, "logistic": logistic, "svm": svm, "mean_difference": mean_difference}
+    {"ridge": ridge, "logistic": logistic, "svm": svm, "mean_difference": mean_difference}
 )
 """The classifiers by the name that a study file uses."""

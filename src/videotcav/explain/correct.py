@@ -8,7 +8,7 @@ import numpy as np
 
 from videotcav.explain.gram import Floats
 
-Correction = Literal["none", "bonferroni", "holm", "bh", "max-t"]
+Correction = Literal["none", "bonferroni", "holm", "bh"]
 
 
 def _probabilities(p: Floats) -> Floats:
@@ -46,21 +46,6 @@ def benjamini_hochberg(p: Floats) -> Floats:
     return corrected
 
 
-def max_t(distances: Floats, null: Floats) -> Floats:
-    """Step-down max-T p-values of Westfall and Young (1993) from joint null draws.
-
-    `distances` (tests,) and `null` (tests, draws) are absolute distances from each null's centre, in units that
-    make the tests comparable (see `standardised`); draw j of all tests must come from one joint draw.
-    """
-    order = np.argsort(-distances, kind="stable")
-    largest_of_rest = np.maximum.accumulate(null[order][::-1], axis=0)[::-1]
-    extreme = (largest_of_rest >= distances[order][:, None] - 1e-12).sum(axis=1)
-    stepped = np.maximum.accumulate((1 + extreme) / (1 + null.shape[1]))
-    corrected = np.empty_like(distances)
-    corrected[order] = stepped
-    return corrected
-
-
 def correct(p: Floats, *, correction: Correction) -> Floats:
     """The p-values of one family after a correction that needs nothing but them."""
     match correction:
@@ -72,5 +57,3 @@ def correct(p: Floats, *, correction: Correction) -> Floats:
             return holm(p)
         case "bh":
             return benjamini_hochberg(p)
-        case "max-t":
-            raise ValueError("max-T needs the joint null draws: call max_t")

@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 
 from videotcav.explain.accuracy import Accuracy
-from videotcav.explain.correct import bonferroni, correct, max_t
+from videotcav.explain.correct import bonferroni, correct
 from videotcav.explain.design import ConceptRows
-from videotcav.explain.draws import Clips, generator
+from videotcav.explain.draws import Clips
 from videotcav.explain.gram import Floats
 from videotcav.explain.hypothesis import Hypothesis
 from videotcav.explain.settings import AnalysisSettings
@@ -93,7 +93,6 @@ def judge(
     estimates: Sequence[Estimate],
     *,
     settings: AnalysisSettings,
-    null_draws: int,
     declared: Mapping[int, Hypothesis] | None = None,
 ) -> list[Result]:
     """The results of all tests of one statistic, judged one by one after their correction.
@@ -104,7 +103,7 @@ def judge(
     difference was not declared: what it says then is exploratory too.
     """
     p_classic = _classic_corrected(estimates)
-    corrected = _corrected(estimates, [each.p for each in estimates], settings=settings, null_draws=null_draws)
+    corrected = _corrected(estimates, [each.p for each in estimates], settings=settings)
     results = [
         _result(
             each,
@@ -120,7 +119,7 @@ def judge(
     family = [estimates[place] for place in declared]
     margins = [hypothesis.smallest_effect for hypothesis in declared.values()]
     p = [each.p if margin is None else each.p_equivalence(margin) for each, margin in zip(family, margins, strict=True)]
-    within = _corrected(family, p, settings=settings, null_draws=null_draws)
+    within = _corrected(family, p, settings=settings)
     for index, (place, hypothesis) in enumerate(declared.items()):
         result = partial(
             _result,
@@ -145,38 +144,15 @@ def _classic_corrected(estimates: Sequence[Estimate]) -> list[float | None]:
     return [found.get(place) for place in range(len(estimates))]
 
 
-def _corrected(
-    family: Sequence[Estimate], p_values: Sequence[float], *, settings: AnalysisSettings, null_draws: int
-) -> Corrected:
+def _corrected(family: Sequence[Estimate], p_values: Sequence[float], *, settings: AnalysisSettings) -> Corrected:
     """By the study's correction.
 
-    What a value must exceed is stated at the level of the family's smallest p: α / m, or the maximum of the
-    joint null for max-T. A step-down or step-up correction may be kinder to the others.
+    What a value must exceed is stated at the level of the family's smallest p, α / m. A step-down or step-up correction
+    may be kinder to the others.
     """
-    p = np.array(p_values)
-    if settings.correction != "max-t":
-        level = settings.alpha / (1 if settings.correction == "none" else len(family))
-        critical = np.array([each.null.critical_distance(level) for each in family])
-        return Corrected(correct(p, correction=settings.correction), critical)
-    scales = np.array([_scale(each.null) for each in family])
-    joint = np.stack([_joint_distances(each, null_draws, settings.seed) for each in family]) / scales[:, None]
-    observed = np.array([abs(each.effect) for each in family]) / scales
-    largest = Null(draws=joint.max(axis=0), centre=0.0).critical_distance(settings.alpha)
-    return Corrected(np.maximum(p, max_t(observed, joint)), largest * scales)
-
-
-def _scale(null: Null) -> float:
-    """The null's standard distance from its centre, which makes statistics comparable; 1 where it has none."""
-    return float(np.sqrt((null.distances**2).mean())) or 1.0
-
-
-def _joint_distances(estimate: Estimate, draws: int, seed: int) -> Floats:
-    """As many null distances as the other estimates have: a short exact null is drawn from again."""
-    distances = estimate.null.distances
-    if len(distances) == draws:
-        return distances
-    rng = generator(seed, "joint", estimate.of.name, estimate.other or estimate.against)
-    return distances[rng.integers(len(distances), size=draws)]
+    level = settings.alpha / (1 if settings.correction == "none" else len(family))
+    critical = np.array([each.null.critical_distance(level) for each in family])
+    return Corrected(correct(np.array(p_values), correction=settings.correction), critical)
 
 
 def _result(

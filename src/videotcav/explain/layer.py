@@ -91,9 +91,7 @@ class Layer:
         negatives = self.negatives(concept)
         observed = self.scored(concept, negatives)
         null_runs = self.pseudo_concepts(null_shape(concept, self.pool))
-        # Concepts of one shape share their pseudo-concepts; in a joint null each needs an order of its own.
-        order = generator(self.settings.seed, "joint", concept.name).permutation(null_runs.shape[1])
-        null = null_runs.mean(axis=2)[:, order]
+        null = null_runs.mean(axis=2)
         random_against_random = null_runs[:, : self.settings.random_draws, 0]
         resampled = self.resampled(concept, observed.influences)
         return [

@@ -10,10 +10,8 @@ from videotcav.explain.settings import AnalysisSettings
 
 
 def level(tests: int, settings: AnalysisSettings) -> float:
-    """The p at which the family's smallest p is significant: α / m; α itself without a correction and, as a bound from
-    above, with max-T.
-    """
-    return settings.alpha / (1 if settings.correction in ("none", "max-t") else max(tests, 1))
+    """The p at which the family's smallest p is significant: α / m; α itself without a correction."""
+    return settings.alpha / (1 if settings.correction == "none" else max(tests, 1))
 
 
 def visible_effect(

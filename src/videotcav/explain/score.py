@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from videotcav.explain.cav import Classifier, lda, residual, ridge, ridge_for_one_concept
+from videotcav.explain.cav import Classifier, residual, ridge, ridge_for_one_concept
 from videotcav.explain.gram import Floats, Gram, Rows
 from videotcav.records import STATISTICS
 
@@ -45,7 +45,7 @@ def run_statistics(
     """The statistics of many CAVs, (3, set, draw, w), trained on `runs` (set, draw, k) of kernel rows.
 
     The first `positives` rows of a run are the concept, the same in all draws of a set, the others its random clips,
-    each of them once. For ridge and LDA the concept is eliminated once a set where that is less work than to solve
+    each of them once. For ridge the concept is eliminated once a set where that is less work than to solve
     for it again in every draw.
     """
     sets, draws, k = runs.shape
@@ -53,7 +53,7 @@ def run_statistics(
     occurs[runs] = True
     gram, runs = gram.of_clips(np.flatnonzero(occurs)), (np.cumsum(occurs) - 1)[runs]
     norms, n = gram.gradient_norms, len(gram.kernel)
-    eliminates = classifier in (ridge, lda) and positives * n * (n + positives) < draws * k**3
+    eliminates = classifier is ridge and positives * n * (n + positives) < draws * k**3
     labels = np.where(np.arange(k) < positives, 1.0, -1.0)
     result = np.empty((len(STATISTICS), sets, draws, weights.shape[-1]))
     for part in _parts(sets, at_once=_RUNS_AT_ONCE // draws):
@@ -74,10 +74,10 @@ def statistics_with_shared_negatives(
 ) -> Floats:
     """The statistics of every set of `positives` (set, n) against each of the same `negatives` (draw, q).
 
-    The same numbers, (3, set, draw, w), as `run_statistics` gives for all pairs of the two. For ridge and LDA each
+    The same numbers, (3, set, draw, w), as `run_statistics` gives for all pairs of the two. For ridge each
     random set is eliminated once instead of being solved for again with every set of positives.
     """
-    if classifier not in (ridge, lda):
+    if classifier is not ridge:
         runs = all_runs(positives, negatives)
         return run_statistics(gram, runs, weights, positives=positives.shape[1], classifier=classifier, penalty=penalty)
     candidates, place = np.unique(positives, return_inverse=True)

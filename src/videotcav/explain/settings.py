@@ -9,7 +9,7 @@ from pydantic import Field
 
 from videotcav.explain.cav import ClassifierName
 from videotcav.explain.correct import Correction
-from videotcav.records import Distinct, Positive, Record
+from videotcav.records import Positive, Record
 
 MOST_SEED = 2**63 - 1
 
@@ -22,8 +22,7 @@ class AnalysisSettings(Record):
     `penalty` is in units of the spread of the random clips (see `cav.spread`). `pseudo_concepts` is the number
     of null draws M; left out, it is chosen from the number of tests and the correction. `minimum_clips` and
     `minimum_sources` are what a concept set needs at least. Above `degenerate_cosine` the class clips'
-    gradients count as one and the same. `library` names the concepts that are also set beside all other concepts.
-    `random_weights` is the number of networks with random weights beside which every concept is set; none by default.
+    gradients count as one and the same.
     """
 
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
@@ -37,16 +36,14 @@ class AnalysisSettings(Record):
     minimum_clips: Annotated[int, Field(ge=2, le=1_000_000)] = 10
     minimum_sources: Annotated[int, Field(ge=2, le=1_000_000)] = 5
     degenerate_cosine: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.999
-    library: Distinct[str] = ()
-    random_weights: Annotated[int, Field(ge=0, le=1000)] = 0
     seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
 
     def null_draws_needed(self, tests: int) -> int:
         """The fewest null draws with which one of `tests` tests can be significant after the correction.
 
-        (1 / (1 + M)) · m ≤ α gives M ≥ m/α − 1; max-T and no correction compare with α itself.
+        (1 / (1 + M)) · m ≤ α gives M ≥ m/α − 1; without a correction it is compared with α itself.
         """
-        factor = 1 if self.correction in ("max-t", "none") else tests
+        factor = 1 if self.correction == "none" else tests
         return math.ceil(factor / self.alpha - 1e-9) - 1
 
     def null_draws(self, tests: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from videotcav.records import Against, Kind, Result, Verdict
+from videotcav.records import Kind, Result, Verdict
 from videotcav.report.run import Manifest
 from videotcav.report.words import (
     STATISTIC_WORDS,
@@ -32,10 +32,6 @@ _SETS: dict[str, str] = {
     "reversed": "reversed {concept} clips",
 }
 
-_BESIDE: dict[Against, str] = {
-    "library": "the other concepts of this study",
-    "random weights": "the same clips in networks with random weights",
-}
 _MATTER = {"frozen": "motion matters", "shuffled": "the order of frames matters", "reversed": "time's arrow matters"}
 _TWIN = {"frozen": "frozen", "shuffled": "shuffled in time", "reversed": "played backwards"}
 
@@ -48,8 +44,6 @@ def lead_of(row: Result, *, manifest: Manifest | None = None) -> str:
         subject = f"“{row.concept}” clips"  # the only ones: whether they move is the concept's own affair
     if row.against == "concept":
         return _lead_against_concept(row, subject)
-    if row.against in _BESIDE:
-        return _lead_beside(row, subject)
     return _lead_against_random(row, subject) if row.against == "random" else _lead_against_twin(row)
 
 
@@ -100,21 +94,6 @@ def _lead_against_concept(row: Result, subject: str) -> str:
     return f"{subject} {leads[row.verdict]}"
 
 
-def _lead_beside(row: Result, subject: str) -> str:
-    action = f"“{row.class_name}”"
-    others = _BESIDE[row.against]
-    leads: dict[Verdict, str] = {
-        "positive": f"score higher for {action} than {others} do",
-        "negative": f"score lower for {action} than {others} do",
-        "negligible": f"score like {others} for {action}, to less than would be of interest",
-        "no evidence": f"give no evidence of standing out of {others} for {action}",
-        "not learned": f"cannot be set beside {others}: this layer does not recognise the concept on new videos",
-        "degenerate": f"cannot be set beside {others}: every direction scores alike at this layer",
-        "underpowered": f"cannot be set beside {others}: the study is too small",
-    }
-    return f"{subject} {leads[row.verdict]}"
-
-
 def detail_of(row: Result, *, manifest: Manifest) -> str:
     """The numbers behind a verdict: effect, interval, null, p, and what could not have been seen."""
     if row.verdict == "not learned":
@@ -129,12 +108,8 @@ def detail_of(row: Result, *, manifest: Manifest) -> str:
         )
     name = STATISTIC_WORDS[row.statistic]
     value = score(row.value, row.statistic)
-    if row.against in ("random", *_BESIDE):
-        what = name.capitalize()
-        null = {
-            "library": f"{row.null_draws} other concepts",
-            "random weights": f"{row.null_draws} networks with random weights",
-        }.get(row.against, "random sets")
+    if row.against == "random":
+        what, null = name.capitalize(), "random sets"
     else:
         what = f"Difference in {name}"
         null = "pairs of random sets" if row.against == "concept" else "labels flipped within pairs"

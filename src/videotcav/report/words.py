@@ -64,7 +64,6 @@ _CORRECTIONS = {
     "bh": "Benjamini–Hochberg",
     "fdr": "Benjamini–Hochberg",
     "benjamini_hochberg": "Benjamini–Hochberg",
-    "max_t": "max-T",
     "none": "",
 }
 _DECIMALS: dict[Statistic, int] = {"sign_count": 2, "cosine": 3, "relative": 2}
