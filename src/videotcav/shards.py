@@ -24,7 +24,7 @@ from videotcav.models.identity import identity
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import Score, features, gradients, logits
 from videotcav.records import Pooling
-from videotcav.video.decode import READING
+from videotcav.video.timeline import READING
 
 LOGITS = "logits"
 CLIPS_A_SHARD = 32

@@ -86,7 +86,7 @@ def test_scripted_modules_and_named_tuples_are_passed() -> None:
     found = gradients(model, CLIPS, ["layer"], [1]).gradients[1]["layer"]
     torch.testing.assert_close(found, model.module.head.weight[1].expand(4, -1).detach())
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # torch advises against it; people have such files
+        warnings.simplefilter("ignore")  # torch advises against it; people have such files
         scripted = torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(144, 3)))
     loaded = load_model(scripted, card=card())
     assert loaded(CLIPS).shape == (4, 3)
