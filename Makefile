@@ -30,7 +30,7 @@ check: .venv/.ready  ## style, types, import contracts, known vulnerabilities
 	@$(BIN)/python .ci/audit.py
 
 # Stop it at will: a script that has finished is not run again before make bench-again.
-BENCHMARKS := $(filter-out harness,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py)))
+BENCHMARKS := $(filter-out harness same_results,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py)))
 bench: .venv/.ready  ## the benchmarks, one after the other; results land in benchmarks/results
 	@echo "minutes that each took when its results were taken:" && $(BIN)/python benchmarks/harness.py
 	@$(MAKE) --no-print-directory $(BENCHMARKS:%=.bench/%)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import torch
 from benchmarks.validity import study
-from benchmarks.validity.concepts import CONCEPTS, planted
+from benchmarks.validity.concepts import CONCEPTS, logits, planted
 from benchmarks.validity.passes import LAYERS, Inventory, take_inventory
 from benchmarks.validity.shares import rate
-from benchmarks.validity.training import Job, build, train
+from benchmarks.validity.training import NETWORKS, Job, build, held_out, jobs, train, trained
 from benchmarks.validity.world import CLIP_SPEC, FRAMES, RULES, Overlay, render_films, sample
 
 from videotcav.models.model import VideoModel
@@ -76,6 +77,25 @@ def test_twins_are_made_of_the_very_same_frames() -> None:
 
 def test_the_networks_of_the_proof_give_one_logit_a_class() -> None:
     assert build(4)(torch.zeros(2, 3, FRAMES, 32, 32)).shape == (2, 4)
+
+
+def test_every_network_that_is_fixed_lies_there_with_its_log() -> None:
+    """Fifty-two: nine rules at five seeds, one of 20 classes, and six Video Swins; none is left out or added."""
+    fixed = {job.name: job for job in jobs()}
+    assert len(fixed) == 52
+    assert {path.stem for path in NETWORKS.iterdir()} == set(fixed)
+    for name, job in fixed.items():
+        log = json.loads((NETWORKS / f"{name}.json").read_text())
+        assert {key: log[key] for key in asdict(job)} == asdict(job)
+
+
+@pytest.mark.parametrize("name", ["cnn-motion-0", "swin-background-0"])
+def test_a_network_gives_held_out_scenes_their_class(name: str) -> None:
+    (job,) = (job for job in jobs() if job.name == name)
+    model, _ = trained(job, NETWORKS)
+    films = held_out(job, 60)
+    true = [model.card.classes.index(str(RULES[job.rule].label(film.scene))) for film in films]
+    assert (logits(model, films).argmax(axis=1) == np.array(true)).mean() > 0.8  # chance is a half or less
 
 
 def test_a_share_stands_beside_its_exact_interval() -> None:

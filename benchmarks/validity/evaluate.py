@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.validity import concepts, maps, nulls, passes, study
 from benchmarks.validity.concepts import logits, planted, tied
 from benchmarks.validity.passes import take_inventory
-from benchmarks.validity.training import Job, held_out, trained
+from benchmarks.validity.training import NETWORKS, Job, held_out, trained
 from benchmarks.validity.world import RULES
 
 from videotcav.models.model import VideoModel
@@ -34,7 +34,7 @@ def evaluated(job: Job, cache: Path) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return found
     started = time.process_time()
-    model, log = trained(job, cache)
+    model, log = trained(job, NETWORKS)
     accuracy = accuracy_of(model, job)
     inventory = take_inventory(model, job.rule, seed=job.seed)
     truths = study.truths(model, inventory)

@@ -16,7 +16,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from videotcav.planted.factors import Rule, Scene, sample_scene, swap
+from videotcav.planted.factors import BACKGROUNDS, Rule, Scene, sample_scene, swap
 from videotcav.planted.scenes import render_batch
 from videotcav.records import ClipSpec
 
@@ -65,6 +65,14 @@ RULES: Mapping[str, Rule] = {
         only={"motion": ("swing", "slide")},
     ),
     **{f"shortcut {share:g}": motion_rule(f"shortcut {share:g}", share) for share in (0.5, 0.7, 0.9, 1.0)},
+    "background × motion": Rule(  # 20 classes
+        "background × motion",
+        {
+            f"{background} {motion}": {"background": background, "motion": motion}
+            for background in BACKGROUNDS[:5]
+            for motion in MOTIONS
+        },
+    ),
 }
 
 
