@@ -43,14 +43,6 @@ class Candidate:
         return round(float(np.mean(self.scores)), 6)
 
 
-class Rejection(NamedTuple):
-    """A candidate that a person will not see, and why."""
-
-    track: str
-    first_frame: int
-    reason: str
-
-
 def cut(track: Track, recipe: Recipe) -> Iterator[Candidate]:
     """The candidates of a track: as many as fit one behind the other between its gaps.
 

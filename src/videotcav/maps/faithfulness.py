@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
@@ -35,8 +35,6 @@ MEASURES = (
     "shuffle",
     "noise",
 )
-
-Variant = Literal["reversed", "shuffled", "noisy", "random weights"]
 
 
 class FaithfulnessSettings(Record):
