@@ -180,10 +180,8 @@ def with_a_gap(tmp_path: Path) -> Path:
 
 def test_a_clip_is_taken_where_there_are_frames(with_a_gap: Path) -> None:
     ((since, until),) = gaps(VideoFile(with_a_gap).times)
-    assert (since, until) == (
-        pytest.approx((FRAMES // 2 - 1) / RATE, abs=0.002),
-        pytest.approx(3600 + FRAMES // 2 / RATE, abs=0.002),
-    )
+    half = FRAMES // 2
+    assert (since, until) == (pytest.approx((half - 1) / RATE, abs=0.002), pytest.approx(3600 + half / RATE, abs=0.002))
     spec = ClipSpec(frames=6, seconds_between_frames=0.09, height=48, width=64, resize=48)
     with pytest.warns(VideotcavWarning, match=r"has no frame from 1\.21 s to 3601\.25 s; the clip is taken beside"):
         clip, pixels = read_clip(with_a_gap, spec)
