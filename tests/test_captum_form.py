@@ -6,6 +6,7 @@ import warnings
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from videotcav.errors import (
     LayoutError,
     ModelError,
     NotEnoughData,
+    VideotcavError,
     VideotcavWarning,
 )
 from videotcav.explain.settings import AnalysisSettings
@@ -272,3 +274,55 @@ def test_a_module_made_in_inference_mode_is_refused() -> None:
         module = Net()
     with pytest.raises(ModelError, match=r"made inside torch\.inference_mode\(\)"):
         load_model(module, card=ModelCard(name="net", clip_spec=SPEC, classes=("a", "b")))
+
+
+def asked(model: VideoModel, **changed: Any) -> Any:
+    given: dict[str, Any] = {
+        "target": "a",
+        "clips": clips_from_pixels(pixels(12, 3), "a"),
+        "concepts": {"bright": clips_from_pixels(pixels(12, 1, shift=1.0), "bright")},
+        "random": clips_from_pixels(pixels(40, 2), "random"),
+        "layers": ["first"],
+        "settings": SETTINGS,
+    }
+    return tcav(model, **(given | changed))
+
+
+@pytest.mark.parametrize("target", [0, "0", np.int64(0), torch.tensor(0)])
+def test_a_class_is_asked_for_by_anything_that_names_one(model: VideoModel, target: Any) -> None:
+    results = asked(model, target=target)
+    assert {row.class_name for row in results} == {"a"}
+    assert results.results == asked(model).results
+    clips = clips_from_pixels(pixels(2, 4), "a")
+    assert grad_cam(model, clips, target=target, layer="first", reshape_transform=lambda output: output).target == "a"
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"target": None}, "None is no class of net"),
+        ({"target": -1}, "no class -1 in net"),
+        ({"random": None}, "random is the pool of clips .*, not NoneType"),
+        ({"pooling": "mean"}, "no pooling 'mean'; there are none, space"),
+        ({"primary": "magnitude"}, "no primary 'magnitude'; there are sign_count"),
+        (
+            {"clips": clips_from_pixels(torch.randn(12, 3, 4, 8, 8), "a")},
+            r"clips of 'bright' are \(3, 4, 6, 6\) .*, those of 'a' \(3, 4, 8, 8\)",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_is_one_sentence(model: VideoModel, changed: dict[str, Any], says: str) -> None:
+    with pytest.raises(VideotcavError, match=says):
+        asked(model, **changed)
+
+
+def test_bytes_are_no_preprocessed_clips() -> None:
+    with pytest.raises(ConceptError, match=r"'a': clips are numbers as the model is given them, got torch\.uint8"):
+        clips_from_pixels(torch.zeros(2, 3, 4, 6, 6, dtype=torch.uint8), "a")
+
+
+def test_a_pool_that_holds_class_clips_is_told(model: VideoModel) -> None:
+    of_class = pixels(12, 3)
+    pool = clips_from_pixels(torch.cat([pixels(40, 2), of_class]), "random")
+    with pytest.warns(VideotcavWarning, match=r"the random pool holds 12 of the 12 clips of the class “a”"):
+        asked(model, random=pool)

@@ -27,6 +27,10 @@ def clips_from_pixels(pixels: Tensor, name: str) -> Clips:
     """Clips of pixels `clip channel time height width` that come from no file: each is a source of its own."""
     if pixels.ndim != len("bcthw"):
         raise ConceptError(f"'{name}': clips are clip channel time height width, got {tuple(pixels.shape)}")
+    if not pixels.is_floating_point():
+        raise ConceptError(
+            f"'{name}': clips are numbers as the model is given them, got {pixels.dtype}; preprocess them"
+        )
     _, _, frames, height, width = pixels.shape
     records = tuple(
         Clip(

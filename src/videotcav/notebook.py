@@ -7,13 +7,14 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from torch import Tensor, nn
 
 from videotcav.captum_form import CaptumConcept, captum_scores, clips_of
 from videotcav.concepts.review import reviewed_sets
-from videotcav.errors import ConceptError, HypothesisError, VideotcavWarning, require_distinct
+from videotcav.errors import ConceptError, HypothesisError, VideotcavError, VideotcavWarning, require_distinct
 from videotcav.explain import draws
 from videotcav.explain.analyse import answers, refuse_untestable
 from videotcav.explain.design import ConceptRows, Design
@@ -22,7 +23,19 @@ from videotcav.explain.settings import AnalysisSettings
 from videotcav.maps import CamMaps, class_maps, empty_maps, last_spatial_layer
 from videotcav.measure import Batch, measure
 from videotcav.models.model import VideoModel
-from videotcav.records import KINDS, TWINS, ClipSpec, Kind, Outcome, Pooling, Progress, Result, Statistic, silent
+from videotcav.records import (
+    KINDS,
+    STATISTICS,
+    TWINS,
+    ClipSpec,
+    Kind,
+    Outcome,
+    Pooling,
+    Progress,
+    Result,
+    Statistic,
+    silent,
+)
 from videotcav.report.notebook_view import results_html, results_table_text
 from videotcav.video.clips import Clips, read_clips
 from videotcav.video.sources import as_sources
@@ -87,7 +100,7 @@ def read_concepts(
 def tcav(
     model: VideoModel,
     *,
-    target: str,
+    target: str | int,
     clips: Clips,
     concepts: Mapping[str, Clips] | Sequence[CaptumConcept],
     random: Clips | CaptumConcept,
@@ -102,7 +115,7 @@ def tcav(
 
     Args:
         model: from `load_model`; handed back unchanged.
-        target: the class, by name.
+        target: the class, by name or index.
         clips: clips of that class.
         concepts: clips of each concept, by `name/kind` or by `name` alone (then `spatiotemporal`). Kinds of one
             concept are paired by their clips' `track`, or, where none have one, by position: clip i of `racket/frozen`
@@ -122,6 +135,12 @@ def tcav(
         NotEnoughData: fewer clips or draws than the tests can stand on; says the number needed.
         NumericalError: NaN or infinity in the model; names clip and layer.
     """
+    target = model.card.classes[model.class_index(target)]
+    for what, given, known in (("pooling", pooling, get_args(Pooling)), ("primary", primary, STATISTICS)):
+        if given not in known:
+            raise VideotcavError(f"no {what} '{given}'; there are {', '.join(known)}")
+    if not isinstance(random, Clips | CaptumConcept):
+        raise ConceptError(f"random is the pool of clips that chance is measured by, not {type(random).__name__}")
     if isinstance(concepts, Mapping):
         named, numbers = dict(concepts), list(range(len(concepts)))
     else:
@@ -132,7 +151,11 @@ def tcav(
     pool = clips_of(random) if isinstance(random, CaptumConcept) else random
     names = [model.layer_name(layer) for layer in layers or model.card.default_layers]
     require_distinct("layer", names)
+    _refuse_other_shapes({target: clips, **named, "random": pool})
     _refuse_overlap(named, pool)
+    if both := _shared(clips, pool):
+        message = f"the random pool holds {both} of the {len(clips)} clips of the class “{target}”: take them out of it"
+        warnings.warn(message, VideotcavWarning, stacklevel=2)
     rows, first = [], 0
     for name, each in named.items():
         concept, kind = _concept_and_kind(name)
@@ -169,7 +192,7 @@ def grad_cam(
     model: VideoModel,
     clips: Clips,
     *,
-    target: str,
+    target: str | int,
     layer: str | nn.Module | None = None,
     reshape_transform: Callable[[Tensor], Tensor] | None = None,
 ) -> CamMaps:
@@ -181,7 +204,9 @@ def grad_cam(
     if reshape_transform is not None:
         model = replace(model, reshape_transform=reshape_transform)
     layer = last_spatial_layer(model) if layer is None else model.layer_name(layer)
-    maps, _ = class_maps(model, clips.pixels, layer=layer, classes=[model.class_index(target)])
+    index = model.class_index(target)
+    target = model.card.classes[index]
+    maps, _ = class_maps(model, clips.pixels, layer=layer, classes=[index])
     for remark in empty_maps(maps[0], target=target, layer=layer):
         warnings.warn(remark, VideotcavWarning, stacklevel=2)
     return CamMaps(clips=clips.records, maps=maps[0].cpu().numpy(), target=target, layer=layer)
@@ -228,13 +253,29 @@ def _refuse_one_number_twice(concepts: Sequence[CaptumConcept]) -> None:
             raise ConceptError(f"two of the concepts have the {what} {twice[0]!r}; give each one of its own")
 
 
+def _refuse_other_shapes(groups: Mapping[str, Clips]) -> None:
+    """Raises ConceptError where clips are of several shapes, so that their activations cannot be compared."""
+    shapes = {name: tuple(clips.pixels.shape[1:]) for name, clips in groups.items()}
+    first = next(iter(shapes))
+    for name, shape in shapes.items():
+        if shape != shapes[first]:
+            raise ConceptError(
+                f"clips of '{name}' are {shape} (channel time height width), those of '{first}' {shapes[first]}; "
+                "read all by one clip spec"
+            )
+
+
 def _refuse_overlap(concepts: Mapping[str, Clips], pool: Clips) -> None:
     """Raises ConceptError where the pool holds clips of a concept, so that the concept would be told from itself."""
-    held = {_digest(pixels) for pixels in pool.pixels}
     for name, clips in concepts.items():
-        both = sum(_digest(pixels) in held for pixels in clips.pixels)
-        if both:
+        if both := _shared(clips, pool):
             raise ConceptError(f"the random pool holds {both} of the {len(clips)} clips of '{name}'; take them out")
+
+
+def _shared(clips: Clips, pool: Clips) -> int:
+    """How many of the clips are in the pool, to the bit."""
+    held = {_digest(pixels) for pixels in pool.pixels}
+    return sum(_digest(pixels) in held for pixels in clips.pixels)
 
 
 def _digest(pixels: Tensor) -> bytes:
