@@ -328,3 +328,10 @@ def test_sources_tell_nothing_where_nothing_was_said() -> None:
     assert Sources().remarks() == []
     with pytest.raises(VideotcavError, match="none of its 1 rows"):
         Sources({"a.mp4": "a"}).remarks()
+
+
+def test_a_link_that_leads_nowhere_is_a_video_that_is_not_there(tmp_path: Path) -> None:
+    """It is listed, so that whoever reads it says so; left out, a set would be smaller without a word."""
+    (tmp_path / "a.mp4").symlink_to("gone.mp4")
+    (tmp_path / "folder.mp4").mkdir()
+    assert find_videos(tmp_path) == (tmp_path / "a.mp4",)

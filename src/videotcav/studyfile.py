@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -221,7 +222,7 @@ def path_problems(raw: Mapping[str, Any], folder: Path) -> Iterator[str]:
 
 def _matches(folder: Path, pattern: str) -> tuple[Path, ...]:
     try:
-        return tuple(path for path in find_videos(folder / pattern) if path.exists())
+        return tuple(path for path in find_videos(folder / pattern) if os.path.lexists(path))
     except VideoError:
         return ()
 

@@ -234,6 +234,8 @@ def _conclude(voice: Voice, run: RunResults) -> None:
     from videotcav.report.hypotheses import hypothesis_answers  # noqa: PLC0415 - as above
     from videotcav.report.sentences import answers  # noqa: PLC0415 - as above
 
+    for remark in run.manifest.remarks:
+        voice.say(f"warning: {remark}")
     page = run.folder / "report.html"
     sentences = [f"“{each.text}”: {each.in_words}. {each.sentence}" for each in hypothesis_answers(run)]
     sentences += [concept.short for answer in answers(run) for concept in answer.concepts]

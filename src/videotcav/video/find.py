@@ -55,7 +55,8 @@ def find_videos(where: Path | str | Iterable[Path | str], *, below: bool = False
 def videos_in(folder: Path, *, below: bool = False) -> list[Path]:
     """The videos of a folder by name; none where it has none. What is left out is told in a VideotcavWarning."""
     paths = folder.rglob("*") if below else folder.iterdir()
-    files = sorted(path for path in paths if not _is_hidden(path.relative_to(folder)) and path.is_file())
+    # A link that leads nowhere is told where it is read, not left out.
+    files = sorted(path for path in paths if not _is_hidden(path.relative_to(folder)) and not path.is_dir())
     videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
     others = Counter(path.suffix.lower() or "no ending" for path in files if path.suffix.lower() not in VIDEO_SUFFIXES)
     told = {ending: count for ending, count in others.items() if ending not in _BESIDE}
