@@ -326,3 +326,9 @@ def test_a_pool_that_holds_class_clips_is_told(model: VideoModel) -> None:
     pool = clips_from_pixels(torch.cat([pixels(40, 2), of_class]), "random")
     with pytest.warns(VideotcavWarning, match=r"the random pool holds 12 of the 12 clips of the class “a”"):
         asked(model, random=pool)
+
+
+def test_a_layer_without_space_is_no_picture_in_a_notebook_either(model: VideoModel) -> None:
+    card = model.card.model_copy(update={"layouts": {"first": "b t c"}})
+    with pytest.raises(LayoutError, match="layer 'first' of net has no height and width"):
+        grad_cam(VideoModel(model.module, card), clips_from_pixels(pixels(2, 4), "a"), target="a", layer="first")

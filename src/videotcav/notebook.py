@@ -20,7 +20,7 @@ from videotcav.explain.analyse import answers, refuse_untestable
 from videotcav.explain.design import ConceptRows, Design
 from videotcav.explain.hypothesis import Hypothesis, outcome, parse, problems
 from videotcav.explain.settings import AnalysisSettings
-from videotcav.maps import CamMaps, class_maps, empty_maps, last_spatial_layer
+from videotcav.maps import CamMaps, class_maps, empty_maps, last_spatial_layer, require_space
 from videotcav.measure import Batch, measure
 from videotcav.models.model import VideoModel
 from videotcav.records import (
@@ -204,6 +204,7 @@ def grad_cam(
     if reshape_transform is not None:
         model = replace(model, reshape_transform=reshape_transform)
     layer = last_spatial_layer(model) if layer is None else model.layer_name(layer)
+    require_space(model, layer)
     index = model.class_index(target)
     target = model.card.classes[index]
     maps, _ = class_maps(model, clips.pixels, layer=layer, classes=[index])

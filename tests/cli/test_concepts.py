@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice
 from videotcav.cli.main import main
-from videotcav.errors import ConceptError
+from videotcav.errors import ConceptError, VideotcavWarning
 from videotcav.video.write import write_video
 
 
@@ -72,6 +72,13 @@ def test_recordings_come_from_a_table(videos: Path, tmp_path: Path):
     proposal = run(*words, "--sources", tmp_path / "scenes.csv", "--source-column", "scene")
     assert {one["source"] for one in proposal["outcomes"]} == {"a"}
     with pytest.raises(ConceptError, match="has no column 'source'; found: file, scene"):
+        run(*words, "--sources", tmp_path / "scenes.csv")
+
+
+def test_recordings_of_other_videos_are_told(videos: Path, tmp_path: Path):
+    (tmp_path / "scenes.csv").write_text("file,source\nv0.mp4,a\nrenamed.mp4,a\n")
+    words = ("propose", videos, "--detector", videos / "marks.json", "--label", "mark", "-o", tmp_path / "out")
+    with pytest.warns(VideotcavWarning, match="1 rows of sources are about videos .* such as 'renamed'"):
         run(*words, "--sources", tmp_path / "scenes.csv")
 
 

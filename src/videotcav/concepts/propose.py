@@ -7,6 +7,7 @@ On an engine its workers cut as well: what is left here is to say what is a dupl
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,7 +22,7 @@ from videotcav.concepts.recipe import Recipe
 from videotcav.concepts.track import tracks_of
 from videotcav.concepts.watch import Job, Seen, Watcher, in_order
 from videotcav.concepts.workshop import Outcome, Workshop
-from videotcav.errors import ConceptError, VideoError, VideosError, closest
+from videotcav.errors import ConceptError, VideoError, VideosError, VideotcavWarning, closest
 from videotcav.outputs import refuse_overwriting
 from videotcav.records import Progress, Record, VideoInfo, silent
 from videotcav.video.find import find_videos
@@ -88,6 +89,7 @@ def propose(
     infos, bad = _probe(_found(videos))
     if bad and (not skip_bad or not infos):
         raise VideosError(bad)
+    _tell_rows_of_others(sources or {}, infos)
     jobs = _jobs(infos, workshop, _labels_of(wanted), sources or {})
     drawn = {job.name: Path(overlay) / f"{job.name}.mp4" for job in jobs} if overlay is not None else {}
     refuse_overwriting(drawn.values(), inputs=[info.path for info in infos], replace=replace)
@@ -178,6 +180,14 @@ def _probe(paths: Iterable[Path]) -> tuple[list[VideoInfo], dict[str, str]]:
         except VideoError as error:
             bad[str(path)] = error.reason
     return infos, bad
+
+
+def _tell_rows_of_others(sources: Mapping[str, str], infos: Iterable[VideoInfo]) -> None:
+    if elsewhere := sorted(sources.keys() - {info.path.stem for info in infos}):
+        message = (
+            f"{len(elsewhere)} rows of sources are about videos that are not among these, such as '{elsewhere[0]}'"
+        )
+        warnings.warn(message, VideotcavWarning, stacklevel=3)
 
 
 def _jobs(

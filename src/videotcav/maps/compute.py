@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -195,6 +196,16 @@ def _integrated(model: VideoModel, clip: Tensor, classes: Sequence[int], setting
     found = integrated_gradients(slopes, pixels, baseline, steps=settings.steps, batch_size=settings.steps_at_once)
     gathered = blurred(rearrange(found, "k t h w -> k 1 t h w"), sigma=found.shape[-1] / 20)
     return rearrange(gathered, "k 1 t h w -> k t h w").relu()
+
+
+def require_space(model: VideoModel, layer: str) -> None:
+    """Nothing where a picture of a map at the layer shows something. Raises LayoutError for one without space."""
+    layout = "" if layer == PIXELS else model.layout_of(layer)
+    if layout and not {"h", "w"} <= set(re.findall(r"\w+", layout)):
+        raise LayoutError(
+            f"layer '{layer}' of {model.name} has no height and width (its layout is '{layout}'): a picture would show "
+            "nothing; name a layer that has, or take the numbers over time (class_maps; videotcav cam -o maps.npz)"
+        )
 
 
 def check_layers(model: VideoModel, layers: Sequence[str], *, method: str) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 import zipfile
@@ -15,9 +14,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from videotcav.errors import LayoutError, MissingExtra, OutputError, require_distinct
+from videotcav.errors import MissingExtra, OutputError, require_distinct
 from videotcav.explain.cam import Over, temporal_profile
-from videotcav.maps.compute import PIXELS, PixelSettings, check_layers, stream_maps
+from videotcav.maps.compute import PixelSettings, check_layers, require_space, stream_maps
 from videotcav.maps.sheet import Strip, contact_sheet
 from videotcav.maps.view import ClipMaps
 from videotcav.models.model import VideoModel
@@ -86,7 +85,9 @@ def write_maps(
     if path.suffix.lower() != ".zarr":
         refuse_overwriting([path], inputs=[video], replace=replace)
     layers = check_layers(model, layers, method=method)
-    _refuse_pictures_without_space(path, model, layers)
+    if path.suffix.lower() not in (".npz", ".zarr"):
+        for layer in layers:
+            require_space(model, layer)
     indices = [model.class_index(name) for name in classes]
     require_distinct("class", [model.card.classes[index] for index in indices])
     if event is not None:
@@ -104,20 +105,6 @@ def write_maps(
 def _start_around(event: tuple[float, float], video: Path, spec: ClipSpec) -> float:
     last = probe(video).duration_seconds - spec.seconds
     return max(0.0, min(sum(event) / 2 - spec.seconds / 2, last - 1e-3))
-
-
-def _refuse_pictures_without_space(path: Path, model: VideoModel, layers: Sequence[str]) -> None:
-    for layer in layers:
-        layout = "" if layer == PIXELS else model.layout_of(layer)
-        if (
-            layout
-            and not {"h", "w"} <= set(re.findall(r"\w+", layout))
-            and path.suffix.lower() not in (".npz", ".zarr")
-        ):
-            raise LayoutError(
-                f"layer '{layer}' of {model.name} has no height and width (its layout is '{layout}'): a picture "
-                "would show nothing; name a layer that has, or write the numbers over time: -o maps.npz"
-            )
 
 
 def writer_for(path: Path) -> Callable[[Path, ClipMaps], None]:
