@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import tracemalloc
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from videotcav.errors import StudyFileError
-from videotcav.studyfile import read_study_file
+from videotcav.studyfile import ClipChanges, read_study_file
 
 GOOD = """question = "Does the racket matter?"
 [model]
@@ -86,6 +87,19 @@ def test_the_file_itself_is_good(folder: Path) -> None:
 )
 def test_what_is_not_meant_is_one_sentence(folder: Path, line: str, section: str, says: str) -> None:
     assert says in refused(folder, with_line(line, section))
+
+
+def test_every_part_of_a_clip_can_be_changed(folder: Path) -> None:
+    """One of each kind of value, as a file writes them."""
+    changes = {"frames": 8, "seconds_between_frames": 0.5, "height": 32, "width": 48, "resize": [32, 48]}
+    changes |= {"mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.4], "resampling": "bicubic", "antialias": True}
+    changes |= {"clips_per_video": 2, "crops_per_clip": 3}
+    assert set(changes) == set(ClipChanges.model_fields)
+    lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in changes.items())
+    (folder / "study.toml").write_text(f"{GOOD}[model.clip]\n{lines}\n")
+    found = read_study_file(folder / "study.toml").study.model.clip
+    assert found is not None
+    assert found.model_dump(mode="json") == changes
 
 
 @pytest.mark.parametrize("key", ["include", "kinds", "folder"])

@@ -32,7 +32,7 @@ class ClipChanges(Record):
     width: Length | None = None
     resize: Length | tuple[Length, Length] | None = None
     mean: tuple[FiniteFloat, FiniteFloat, FiniteFloat] | None = None
-    std: tuple[Positive] | None = None
+    std: tuple[Positive, Positive, Positive] | None = None
     resampling: Literal["bilinear", "bicubic"] | None = None
     antialias: bool | None = None
     clips_per_video: Annotated[int, Field(ge=1, le=MOST_VIEWS)] | None = None
