@@ -99,7 +99,7 @@ def race(
         for contestant in contestants.values():
             _sample(contestant, gauges)
     for round_ in range(first_round, first_round + repeats):
-        for name in contestants if round_ % 2 == 0 else reversed(contestants):
+        for name in contestants if round_ % 2 == 0 else reversed(tuple(contestants)):
             for quantity, value in _sample(contestants[name], gauges).items():
                 samples[name].setdefault(quantity, []).append(value)
     return samples
@@ -217,7 +217,7 @@ def counted(model: torch.nn.Module) -> Iterator[Passes]:
 
     def leave(_module: object, _inputs: object, output: torch.Tensor) -> None:
         if output.requires_grad:
-            output.register_hook(back)
+            output.register_hook(back)  # type: ignore[no-untyped-call] # torch gives no types
 
     handles = [model.register_forward_pre_hook(enter), model.register_forward_hook(leave)]
     try:

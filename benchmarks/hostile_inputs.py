@@ -1,6 +1,6 @@
 """More than a thousand hostile inputs through the public entry points: what became of each.
 
-The cases and their oracles are made by `tests/campaign`; a case is the same everywhere. They run in processes of
+The cases and their oracles are made by `validation/campaign`; a case is the same everywhere. They run in processes of
 bounded memory, so that a crash is the end of one case. `--numbers` says how many of every mutation; `--case` tries one
 again.
 """
@@ -17,8 +17,8 @@ from typing import Any
 
 from harness import Book, options
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from campaign.corpus import ROOMS, Case, attempt, cases, lacking
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from validation.campaign.corpus import ROOMS, Case, attempt, cases, lacking
 
 MEMORY_BYTES = 8 * 2**30
 FINDS = ("wrong", "traceback", "hang", "crash")

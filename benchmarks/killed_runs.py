@@ -1,6 +1,6 @@
 """Whole runs killed by SIGKILL at random moments of their progress, and what the same command makes of what they left.
 
-The runs and their moments are made by `tests/campaign/killed.py`. `--kills` says how many.
+The runs and their moments are made by `validation/campaign/killed.py`. `--kills` says how many.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from harness import Book, options
 
-TESTS = Path(__file__).parents[1] / "tests"
+ROOT = Path(__file__).parents[1]
 
 
 def main() -> None:
@@ -53,8 +53,8 @@ def _share(held: int, clips: int) -> str:
 
 def _killed(kills: int) -> dict[str, Any]:
     with TemporaryDirectory(prefix="killed-") as folder:
-        command = [sys.executable, "-m", "campaign.killed", folder, str(kills)]
-        paths = os.pathsep.join([str(TESTS), *sys.path])
+        command = [sys.executable, "-m", "validation.campaign.killed", folder, str(kills)]
+        paths = os.pathsep.join([str(ROOT), *sys.path])
         child = subprocess.run(  # noqa: S603 - our own module
             command, stdout=subprocess.PIPE, check=True, text=True, env={**os.environ, "PYTHONPATH": paths}
         )

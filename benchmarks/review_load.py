@@ -24,9 +24,9 @@ import numpy as np
 
 from harness import Book, need, options
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from campaign.served import Served
+from validation.campaign.served import Served
 from videotcav.concepts.ledger import Ledger
 from videotcav.concepts.sets import ClipRecord, write_records
 from videotcav.concepts.show import summarise

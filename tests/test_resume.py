@@ -131,7 +131,7 @@ def test_killed_at_forty_random_moments_a_study_ends_with_the_same_bits_and_pass
 def test_whole_processes_killed_leave_nothing_that_the_same_command_does_not_tidy_up(tmp_path: Path) -> None:
     """Six; `benchmarks/killed_runs.py` makes many. `held` is counted in the files, not by our store."""
     ended = subprocess.run(
-        [sys.executable, "-m", "campaign.killed", str(tmp_path), "6"],
+        [sys.executable, "-m", "validation.campaign.killed", str(tmp_path), "6"],
         capture_output=True,
         text=True,
         timeout=300,

@@ -1,4 +1,4 @@
-"""A slice of the proof in `benchmarks/validity`: one rule, learned in seconds, its concept found, others left alone."""
+"""A slice of the proof in `validation/proof`: one rule, learned in seconds, its concept found, others left alone."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 import torch
-from benchmarks.validity import study
-from benchmarks.validity.concepts import CONCEPTS, logits, planted
-from benchmarks.validity.passes import LAYERS, Inventory, take_inventory
-from benchmarks.validity.shares import rate
-from benchmarks.validity.training import NETWORKS, Job, build, held_out, jobs, train, trained
-from benchmarks.validity.world import CLIP_SPEC, FRAMES, RULES, Overlay, render_films, sample
 
+from validation.proof import study
+from validation.proof.concepts import CONCEPTS, logits, planted
+from validation.proof.passes import LAYERS, Inventory, take_inventory
+from validation.proof.shares import rate
+from validation.proof.training import NETWORKS, Job, build, held_out, jobs, train, trained
+from validation.proof.world import CLIP_SPEC, FRAMES, RULES, Overlay, render_films, sample
 from videotcav.models.model import VideoModel
 from videotcav.records import ModelCard
 

@@ -32,7 +32,7 @@ upper bounds, and no comparison across sections.
 """
 INPUTS = """## Hostile inputs
 
-`benchmarks/hostile_inputs.py`: real files of each kind, damaged by number (`tests/campaign`), through the public
+`benchmarks/hostile_inputs.py`: real files of each kind, damaged by number (`validation/campaign`), through the public
 entry points; a slice runs in the suite. Videos are made for it in six containers, and real ones by others' encoders are
 taken from beside the checkout. One case of each kind is not damaged at all, and must be read as it is. Outcomes:
 

@@ -11,11 +11,11 @@ import torch
 from safetensors.torch import save_file
 from scipy.stats import binomtest
 
+from validation.train_swin import evaluate, train
 from videotcav.errors import ModelError
 from videotcav.planted.factors import BACKGROUNDS, DISTRACTORS, MOTIONS, SHAPES
 from videotcav.planted.model import WEIGHTS, build, load
 from videotcav.planted.scenes import render_batch, sample_scene, swap
-from videotcav.planted.train import evaluate, train
 
 
 @pytest.fixture(scope="module")
@@ -116,10 +116,10 @@ def test_own_weights_are_loaded(tmp_path):
 
 
 def test_unfit_weights_are_refused(tmp_path):
-    with pytest.raises(ModelError, match=r"missing.safetensors.*planted train"):
+    with pytest.raises(ModelError, match=r"missing.safetensors.*leave `weights` out"):
         load("swin", weights=str(tmp_path / "missing.safetensors"))
     (tmp_path / "broken.safetensors").write_bytes(b"no tensors here")
-    with pytest.raises(ModelError, match=r"broken.safetensors.*planted train"):
+    with pytest.raises(ModelError, match=r"broken.safetensors.*leave `weights` out"):
         load("swin", weights=str(tmp_path / "broken.safetensors"))
     save_file({"head.weight": torch.zeros(2, 2)}, tmp_path / "other.safetensors")
     with pytest.raises(ModelError, match="another network"):

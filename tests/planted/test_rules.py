@@ -7,7 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from videotcav.planted.factors import BACKGROUND, MOTION, MOTIONS, REVERSED, SHAPE, SHAPE_AND_MOTION, shortcut
+from validation.proof.world import RULES, TIED, motion_rule
+from videotcav.planted.factors import BACKGROUNDS, MOTION, MOTIONS
 from videotcav.planted.scenes import render, sample_scene, swap
 
 
@@ -16,7 +17,7 @@ def draw(rule, count=400, **fixed):
     return [sample_scene(rng, rule=rule, **fixed) for _ in range(count)]
 
 
-@pytest.mark.parametrize("rule", [MOTION, SHAPE, BACKGROUND, SHAPE_AND_MOTION, REVERSED, shortcut(0.7)])
+@pytest.mark.parametrize("rule", [MOTION, *RULES.values()])
 def test_every_scene_has_a_class_and_all_classes_come_alike(rule):
     labels = Counter(rule.label(scene) for scene in draw(rule, count=80 * len(rule.classes)))
     assert set(labels) == set(rule.classes)
@@ -27,9 +28,9 @@ def test_every_scene_has_a_class_and_all_classes_come_alike(rule):
     ("rule", "deciding", "free"),
     [
         (MOTION, {"motion": "jump"}, {"shape": "key", "background": "court", "distractor": "star", "direction": 1}),
-        (SHAPE, {"shape": "key"}, {"motion": "jump", "background": "court", "distractor": "star"}),
-        (BACKGROUND, {"background": "court"}, {"motion": "jump", "shape": "key", "distractor": "star"}),
-        (REVERSED, {"direction": -1}, {"shape": "key", "background": "court", "distractor": "star"}),
+        (RULES["shape"], {"shape": "key"}, {"motion": "jump", "background": "court", "distractor": "star"}),
+        (RULES["background"], {"background": "court"}, {"motion": "jump", "shape": "key", "distractor": "star"}),
+        (RULES["reversed pairs"], {"direction": -1}, {"shape": "key", "background": "court", "distractor": "star"}),
     ],
 )
 def test_the_class_follows_its_own_factor_and_no_other(rule, deciding, free):
@@ -42,16 +43,18 @@ def test_the_class_follows_its_own_factor_and_no_other(rule, deciding, free):
 
 
 def test_shape_and_motion_both_decide():
-    scene = sample_scene(np.random.default_rng(1), rule=SHAPE_AND_MOTION, class_name="racket swing")
-    assert SHAPE_AND_MOTION.label(swap(scene, shape="bottle")) == "bottle swing"
-    assert SHAPE_AND_MOTION.label(swap(scene, motion="slide")) == "racket slide"
-    assert SHAPE_AND_MOTION.label(swap(scene, motion="rest")) is None
+    scene = sample_scene(np.random.default_rng(1), rule=RULES["shape × motion"], class_name="racket swing")
+    assert RULES["shape × motion"].label(swap(scene, shape="bottle")) == "bottle swing"
+    assert RULES["shape × motion"].label(swap(scene, motion="slide")) == "racket slide"
+    assert RULES["shape × motion"].label(swap(scene, motion="rest")) is None
 
 
 def test_a_reversed_scene_played_backwards_is_its_partner():
     """Frame by frame: only time tells the two classes apart."""
     for motion in ("swing", "slide"):
-        one = sample_scene(np.random.default_rng(2), rule=REVERSED, class_name="forwards", motion=motion, grain=0.0)
+        one = sample_scene(
+            np.random.default_rng(2), rule=RULES["reversed pairs"], class_name="forwards", motion=motion, grain=0.0
+        )
         one = swap(one, distractor_x=9.0)
         partner = swap(one, direction=-1, event_time=1 - one.event_time)
         backwards = render(one, height=48, width=48, frames=6)[::-1]
@@ -60,10 +63,10 @@ def test_a_reversed_scene_played_backwards_is_its_partner():
 
 @pytest.mark.parametrize("correlation", [0.0, 0.5, 1.0])
 def test_the_shortcut_holds_as_often_as_it_says(correlation):
-    rule = shortcut(correlation)
+    rule = motion_rule("shortcut", correlation)
     scenes = draw(rule, count=1500)
-    own = np.mean([scene.background == rule.shortcut[scene.motion]["background"] for scene in scenes])
-    by_chance = 1 / 6
+    own = np.mean([scene.background == TIED[list(rule.classes).index(scene.motion)] for scene in scenes])
+    by_chance = 1 / len(BACKGROUNDS)
     assert own == pytest.approx(correlation + (1 - correlation) * by_chance, abs=0.04)
 
 

@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from campaign.served import Served
+from validation.campaign.served import Served
 from videotcav.review_app.app import create_app
 
 HOME = "http://127.0.0.1:8123"

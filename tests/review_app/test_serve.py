@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from campaign.served import Served
+from validation.campaign.served import Served
 from videotcav.concepts.review import recorded
 from videotcav.errors import MissingExtra, VideotcavError
 from videotcav.review_app import launch

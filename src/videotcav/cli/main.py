@@ -203,32 +203,6 @@ def planted_render(
     context.obj.result(str(folder / "study.toml"), {"study": folder / "study.toml"})
 
 
-@planted.command("train")
-def planted_train(  # noqa: PLR0917 - as cam
-    context: typer.Context,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the weights (safetensors).")],
-    seed: Annotated[int, typer.Option(help="Seed of weights and scenes.")] = 0,
-    start: Annotated[Path | None, typer.Option(help="Weights of an earlier run to go on from.")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 5000,
-    peak_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 1.5e-3,
-    *,
-    replace: Replace = False,
-) -> None:
-    """Train the bundled model again."""
-    from videotcav.planted.train import train  # noqa: PLC0415 - torch is slow to import
-
-    log = train(
-        output,
-        seed=seed,
-        steps=steps,
-        peak_rate=peak_rate,
-        start=start,
-        replace=replace,
-        progress=context.obj.progress,
-    )
-    context.obj.result(f"{output}: held-out accuracy {log['accuracy']:.3f}", log)
-
-
 def _conclude(voice: Voice, run: RunResults) -> None:
     """The verdicts as sentences, and where the report lies."""
     from videotcav.report.hypotheses import hypothesis_answers  # noqa: PLC0415 - as above

@@ -94,25 +94,6 @@ class Rule:
 
 
 MOTION = Rule("motion", {motion: {"motion": motion} for motion in MOTIONS})
-SHAPE = Rule("shape", {shape: {"shape": shape} for shape in SHAPES})
-BACKGROUND = Rule("background", {background: {"background": background} for background in BACKGROUNDS})
-SHAPE_AND_MOTION = Rule(
-    "shape × motion",
-    {f"{shape} {motion}": {"shape": shape, "motion": motion} for shape in SHAPES[:3] for motion in MOTIONS[:3]},
-)
-REVERSED = Rule(
-    "time-reversed pairs",
-    {"forwards": {"direction": 1}, "backwards": {"direction": -1}},
-    only={"motion": ("swing", "slide")},
-)
-
-
-def shortcut(correlation: float) -> Rule:
-    """The motion rule, with each class's own background behind it as often as `correlation` says."""
-    own: dict[str, dict[str, Any]] = {
-        motion: {"background": BACKGROUNDS[number]} for number, motion in enumerate(MOTIONS)
-    }
-    return Rule(f"shortcut {correlation:g}", MOTION.classes, shortcut=own, correlation=correlation)
 
 
 def sample_scene(

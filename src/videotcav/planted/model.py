@@ -78,12 +78,10 @@ def load(name: str, *, weights: str | None = None) -> tuple[nn.Module, ModelCard
         module.load_state_dict(state)
     except (OSError, safetensors.SafetensorError) as error:
         raise ModelError(
-            f"{path} is not a readable safetensors file ({error}); train one: videotcav planted train"
+            f"{path} is not a readable safetensors file ({error}); leave `weights` out for the bundled ones"
         ) from None
     except RuntimeError:
-        raise ModelError(
-            f"{path} holds weights of another network; planted:swin needs its own: videotcav planted train"
-        ) from None
+        raise ModelError(f"{path} holds weights of another network; leave `weights` out for the bundled ones") from None
     card = ModelCard(
         name="planted:swin",
         clip_spec=CLIP_SPEC,

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.validity.world import (
+from torch import Tensor
+
+from validation.proof.world import (
     MOTIONS,
     OVERLAYS,
     RULES,
@@ -20,8 +22,6 @@ from benchmarks.validity.world import (
     render_films,
     sample,
 )
-from torch import Tensor
-
 from videotcav.models.model import VideoModel
 from videotcav.planted.factors import DISTRACTORS
 from videotcav.records import Kind

@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 import av
 import numpy as np
 
-from campaign import damage
-from campaign.damage import Rng
+from validation.campaign import damage
+from validation.campaign.damage import Rng
 from videotcav.errors import VideoError
 from videotcav.records import ClipSpec
 from videotcav.video.clips import read_clip
@@ -63,6 +63,7 @@ def encoded(
                 file.mux(packet)
             return path
         stream = file.add_stream(codec, rate=25)
+        assert isinstance(stream, av.VideoStream)
         quality = {"crf": "20", "preset": "ultrafast"} if codec == "libx264" else {"b": "1M"}
         stream.options = {"threads": "1", **quality}
         stream.height, stream.width = frames.shape[1:3]

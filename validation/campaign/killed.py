@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from campaign.videos import encoded, pictures
+from validation.campaign.videos import encoded, pictures
 from videotcav import shards  # compare: all that the command imports when it is given
 from videotcav.cli.main import main as command_line
 from videotcav.engine.store import Store
@@ -97,7 +97,7 @@ def main() -> None:
 def _given(folder: Path, *, kill_at: int, alone: bool) -> dict[str, Any]:
     """The command once more; where it came to its end, all that is there then, which is put aside."""
     out = folder / "out"
-    found = {"was_complete": (out / RUN).is_dir(), "held": _held(out / ROWS)}
+    found: dict[str, Any] = {"was_complete": (out / RUN).is_dir(), "held": _held(out / ROWS)}
     found |= _forked(kill_at=kill_at, alone=alone)
     found["held_after"] = _held(out / ROWS)
     found.pop("modules", None)

@@ -1,8 +1,8 @@
 """The whole proof in one command: trains what is not there, evaluates, writes the results, page and figures.
 
-python -m benchmarks.validity            everything
-python -m benchmarks.validity --cached   only the networks that are trained already
-python -m benchmarks.validity --page     the page from the results that are there
+python -m validation.proof            everything
+python -m validation.proof --cached   only the networks that are trained already
+python -m validation.proof --page     the page from the results that are there
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import os
 from pathlib import Path
 
 import torch
-from benchmarks.harness import machine
-from benchmarks.validity.evaluate import evaluated
-from benchmarks.validity.page import RESULT, read, write_page
-from benchmarks.validity.shares import IRRELEVANT, RELEVANT
-from benchmarks.validity.summary import summarise
-from benchmarks.validity.training import NETWORKS, jobs
-from benchmarks.validity.world import RULES
 from threadpoolctl import threadpool_limits
+
+from benchmarks.harness import machine
+from validation.proof.evaluate import evaluated
+from validation.proof.page import RESULT, read, write_page
+from validation.proof.shares import IRRELEVANT, RELEVANT
+from validation.proof.summary import summarise
+from validation.proof.training import NETWORKS, jobs
+from validation.proof.world import RULES
 
 CACHE = Path(os.environ.get("VIDEOTCAV_VALIDITY_CACHE", Path.home() / ".cache" / "videotcav" / "validity"))
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from campaign import damage, videos
-from campaign.damage import Rng
+from validation.campaign import damage, videos
+from validation.campaign.damage import Rng
 from videotcav.video.clips import read_clip
 from videotcav.video.read import VideoFile
 
@@ -89,7 +89,8 @@ def _renamed(folder: Path, rng: Rng) -> str:
 
 def _any_damage(data: bytes, rng: Rng) -> bytes:
     changes = [*damage.BYTES.values(), *videos.OF_BYTES.values()]
-    return changes[int(rng.integers(len(changes)))](data, rng)
+    change: Callable[[bytes, Rng], bytes] = changes[int(rng.integers(len(changes)))]
+    return change(data, rng)
 
 
 MUTATIONS: dict[str, Callable[[Path, Rng], str]] = {

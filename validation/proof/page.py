@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from benchmarks.validity.details import LAYERS, details, interval, map_value, number, percent
+
+from validation.proof.details import LAYERS, details, interval, map_value, number, percent
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -47,7 +48,7 @@ def _head(found: Facts) -> str:
 
 Networks are trained on rules that we choose, on scenes whose every factor is known. What a concept does to a class is
 then no matter of opinion: swap the factor in a film, look at the logit. This page sets what the statistics say beside
-that. It is written by `python -m benchmarks.validity` from `benchmarks/results/validity.json`.
+that. It is written by `python -m validation.proof` from `benchmarks/results/validity.json`.
 
 **{len(models)} networks** ({_from_to(seeds.values())} seeds for each of {len(rules)} rules);
 **{len(learned)} learned their rule**{left_out}. The criterion was fixed before any result was seen: accuracy on
@@ -165,8 +166,8 @@ def _table(found: Facts) -> str:
             (),
         ),
     ]
-    for what, target, measured, right, beside in rows:
-        told = " | ".join(beside or ("", "", ""))
+    for what, target, measured, right, others in rows:
+        told = " | ".join(others or ("", "", ""))
         lines.append(f"| {what} | {target} | {measured} | {_mark(right)} | {told} |")
     return "\n".join(
         [
@@ -193,8 +194,8 @@ def _again(found: Facts) -> str:
     machine = found["machine"]
     return f"""## Do it again
 
-    python -m benchmarks.validity            # trains what is not in the cache, evaluates, writes this page
-    python -m benchmarks.validity --cached   # only what is trained already
+    python -m validation.proof            # trains what is not in the cache, evaluates, writes this page
+    python -m validation.proof --cached   # only what is trained already
 
 Everything goes by the hash of the settings and of the code that renders and trains, in `~/.cache/videotcav/validity`
 (or `VIDEOTCAV_VALIDITY_CACHE`); it can be interrupted at any point. An undisturbed core trains a network in about a

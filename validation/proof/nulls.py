@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from benchmarks.validity.concepts import CLIPS
-from benchmarks.validity.passes import CLASS_CLIPS, POOL, Inventory, clips
-from benchmarks.validity.study import captum_recipe
 
+from validation.proof.concepts import CLIPS
+from validation.proof.passes import CLASS_CLIPS, POOL, Inventory, clips
+from validation.proof.study import captum_recipe
 from videotcav.explain.accuracy import Accuracy
 from videotcav.explain.correct import correct
 from videotcav.explain.design import ConceptRows, Design, null_shape
@@ -70,7 +70,7 @@ def false_positives(inventory: Inventory, *, seed: int) -> Counts:
                         add(
                             "families_rejected",
                             f"{correction}|{statistic}|{name}",
-                            (correct(p, correction=correction) <= ALPHA).any(),
+                            bool((correct(p, correction=correction) <= ALPHA).any()),
                         )
                 runs = per_draw[0, :, :, column]
                 random = null[0, : runs.shape[1], 0, column]

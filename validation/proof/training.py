@@ -19,12 +19,13 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from benchmarks.validity import world
-from benchmarks.validity.world import CLIP_SPEC, RULES, Film, normalised, render_films, sample
+from einops import rearrange
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from validation.proof import world
+from validation.proof.world import CLIP_SPEC, RULES, Film, normalised, render_films, sample
 from videotcav.models.model import VideoModel
 from videotcav.planted import factors, scenes, shapes
 from videotcav.planted import model as planted_model
@@ -86,12 +87,8 @@ def build(classes: int, *, architecture: Literal["cnn", "swin"] = "cnn", width: 
 def _swin(classes: int) -> nn.Module:
     """The bundled Video Swin, a fresh linear layer in the place of its last one."""
     module = planted_model.build(classes=classes)
-    module.load_state_dict(
-        {
-            **load_file(planted_model.WEIGHTS),
-            **{f"head.{name}": value for name, value in module.head.state_dict().items()},
-        }
-    )  # type: ignore[union-attr, operator]
+    head = {name: value for name, value in module.state_dict().items() if name.startswith("head.")}
+    module.load_state_dict(load_file(planted_model.WEIGHTS) | head)
     return module
 
 
@@ -162,7 +159,7 @@ def train(job: Job) -> tuple[nn.Module, dict[str, Any]]:
         for seed in rng.integers(2**63, size=job.rendered // count)
         for name in rule.classes
     ]
-    pixels = _rendered(films).unflatten(0, (-1, count))
+    pixels = rearrange(_rendered(films), "(film name) ... -> film name ...", name=count)
     module = build(count, architecture=job.architecture)
     mean = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(0.99), use_buffers=True)  # type: ignore[no-untyped-call]
     optimiser = torch.optim.AdamW(module.parameters(), lr=job.peak_rate, weight_decay=0.05)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from benchmarks.validity.concepts import CLIPS, CONCEPTS, Concept, pixels, planted, tied
-from benchmarks.validity.world import RULES, Film, sample
 
+from validation.proof.concepts import CLIPS, CONCEPTS, Concept, pixels, planted, tied
+from validation.proof.world import RULES, Film, sample
 from videotcav.explain.design import ConceptRows
 from videotcav.explain.draws import Clips
 from videotcav.explain.gram import Gram, gram

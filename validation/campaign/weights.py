@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import save as safetensors_bytes
 from torch import nn
 
-from campaign import damage
-from campaign.damage import Rng
+from validation.campaign import damage
+from validation.campaign.damage import Rng
 from videotcav.concepts.detect import Frames
 from videotcav.concepts.detectors.yolo import load as load_yolo
 from videotcav.models.load import load_model

@@ -6,9 +6,10 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from benchmarks.validity.shares import ALPHA, IRRELEVANT, RELEVANT, Facts, rate, share_of
-from benchmarks.validity.shortcut import power
 from scipy.stats import rankdata
+
+from validation.proof.shares import ALPHA, IRRELEVANT, RELEVANT, Facts, rate, share_of
+from validation.proof.shortcut import power
 
 FOREGROUND = ("motion", "shape", "shape × motion", "reversed pairs")
 MOVING = ("motion", "shape × motion", "reversed pairs")

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from campaign import real, runs, texts, videos, weights
-from campaign.damage import UNTOUCHED
+from validation.campaign import real, runs, texts, videos, weights
+from validation.campaign.damage import UNTOUCHED
 from videotcav.errors import VideotcavError
 
 SLOWEST_CASE_SECONDS = 60

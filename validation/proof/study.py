@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from benchmarks.validity.concepts import CLIPS, Concept, logits, planted, tied
-from benchmarks.validity.passes import CLASS_CLIPS, POOL, Inventory, clips
 from scipy import stats
 
+from validation.proof.concepts import CLIPS, Concept, logits, planted, tied
+from validation.proof.passes import CLASS_CLIPS, POOL, Inventory, clips
 from videotcav.explain.design import ConceptRows, Design, null_shape
 from videotcav.explain.draws import draw_negatives, generator
 from videotcav.explain.gram import Gram

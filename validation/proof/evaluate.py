@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.validity import concepts, maps, nulls, passes, study
-from benchmarks.validity.concepts import logits, planted, tied
-from benchmarks.validity.passes import take_inventory
-from benchmarks.validity.training import NETWORKS, Job, held_out, trained
-from benchmarks.validity.world import RULES
 
+from validation.proof import concepts, maps, nulls, passes, study
+from validation.proof.concepts import logits, planted, tied
+from validation.proof.passes import take_inventory
+from validation.proof.training import NETWORKS, Job, held_out, trained
+from validation.proof.world import RULES
 from videotcav.models.model import VideoModel
 
 HELD_OUT = 400

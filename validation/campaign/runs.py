@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +16,9 @@ import pyarrow.parquet as pq
 import torch
 from torch import nn
 
-from campaign import damage
-from campaign.damage import Rng
-from campaign.videos import encoded, pictures
+from validation.campaign import damage
+from validation.campaign.damage import Rng
+from validation.campaign.videos import encoded, pictures
 from videotcav.audit import audit
 from videotcav.compare import compare
 from videotcav.engine.run_store import scratch
@@ -118,8 +119,8 @@ def _folder(change: Callable[[Path, Rng], None]) -> Callable[[Path, Rng], str]:
     return attempt
 
 
-def _numbers(reading: object) -> object:
-    _, results, *_, standings, _, _ = reading  # type: ignore[misc]
+def _numbers(reading: Any) -> object:
+    _, results, *_, standings, _, _ = reading
     return results, standings
 
 
@@ -170,7 +171,8 @@ def _another_fact(folder: Path, rng: Rng) -> None:
         if not (isinstance(place[key], dict | list) and place[key] and rng.random() < 0.7):
             break
         place = place[key]
-    values = (None, [], {}, -1, 1e308, float("nan"), "", "../../etc/passwd", "<script>", "x" * 3000, [[1]], "\ud800")
+    texts = ("", "../../etc/passwd", "<script>", "x" * 3000, "\ud800")
+    values: tuple[Any, ...] = (None, [], {}, -1, 1e308, float("nan"), [[1]], *texts)
     place[key] = values[int(rng.integers(len(values)))]
     path.write_text(json.dumps(facts))
 

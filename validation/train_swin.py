@@ -1,7 +1,11 @@
-"""Trains the bundled model again, on scenes that are drawn as they are needed, and measures it on video files."""
+"""Trains the bundled model again, on scenes that are drawn as they are needed, and measures it on video files.
+
+python -m validation.train_swin -o swin.safetensors
+"""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import math
@@ -217,3 +221,20 @@ def _rate(step: int, steps: int) -> float:
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def main() -> None:
+    """Trains as the command line says, and says how good the result is."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", type=Path, required=True, help="where to write the weights (safetensors)")
+    parser.add_argument("--seed", type=int, default=0, help="of weights and scenes")
+    parser.add_argument("--start", type=Path, help="weights of an earlier run to go on from")
+    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--peak-rate", type=float, default=1.5e-3, help="highest learning rate")
+    parser.add_argument("--replace", action="store_true", help="replace an earlier run's files")
+    log = train(**vars(parser.parse_args()))
+    print(f"held-out accuracy {log['accuracy']:.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.validity.concepts import pixels
-from benchmarks.validity.training import Job, held_out
-from benchmarks.validity.world import FRAMES, RULES, SIDE, Film
 
+from validation.proof.concepts import pixels
+from validation.proof.training import Job, held_out
+from validation.proof.world import FRAMES, RULES, SIDE, Film
 from videotcav.explain.cam import METHODS, upsample
 from videotcav.explain.faithfulness import energy_ratio, pointing_in_space, pointing_in_time
 from videotcav.models.model import VideoModel
@@ -59,8 +59,8 @@ def pointing(model: VideoModel, job: Job) -> list[dict[str, Any]]:
         "pointing in space": float(inside.float().mean()),
         "pointing in time": float(during.float().mean()),
     }
-    for (layer, method_name, measure), values in found.items():
-        kept = np.array(values)[~np.isnan(values)]
+    for (layer, method_name, measure), judged in found.items():
+        kept = np.array(judged)[~np.isnan(judged)]
         rows.append(
             {
                 "layer": layer,
@@ -68,7 +68,7 @@ def pointing(model: VideoModel, job: Job) -> list[dict[str, Any]]:
                 "measure": measure,
                 "sum": float(kept.sum()),
                 "clips": len(kept),
-                "undefined": len(values) - len(kept),
+                "undefined": len(judged) - len(kept),
                 "chance": chance[measure],
             }
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from benchmarks.validity.shares import ALPHA, Facts, rate, share_of
-from benchmarks.validity.world import MOTIONS, TIED
 from scipy.stats import spearmanr
+
+from validation.proof.shares import ALPHA, Facts, rate, share_of
+from validation.proof.world import MOTIONS, TIED
 
 
 def power(verdicts: Sequence[Facts], tests: Sequence[Facts]) -> Facts:

@@ -7,12 +7,13 @@ import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from campaign import damage
-from campaign.damage import Rng
-from campaign.videos import encoded, pictures
+from validation.campaign import damage
+from validation.campaign.damage import Rng
+from validation.campaign.videos import encoded, pictures
 from videotcav.concepts.decisions import Candidate
 from videotcav.concepts.detect import Frames
 from videotcav.concepts.detectors.read_boxes import read_boxes
@@ -208,7 +209,7 @@ def _database(change: Callable[[bytes, Rng], bytes]) -> Callable[[Path, Rng], No
 
 def _another_field(data: bytes, rng: Rng) -> bytes:
     paths = ("../../../etc/passwd", "/etc/passwd", "x" * 300, "a\0b", "\ud800", "")
-    values = (-1, 1e308, float("nan"), [], {}, None, [[1, 2]], *paths)
+    values: tuple[Any, ...] = (-1, 1e308, float("nan"), [], {}, None, [[1, 2]], *paths)
     lines = data.decode().splitlines()
     place = int(rng.integers(len(lines)))
     record = json.loads(lines[place])

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from campaign.corpus import ROOMS, Case, attempt, cases, lacking
+from validation.campaign.corpus import ROOMS, Case, attempt, cases, lacking
 
 SLICE = [0]
 SLOW = ["large picture"]

@@ -1,0 +1,1 @@
+"""Hostile inputs by number, each with its oracle: numbers that are right, or one sentence."""
