@@ -43,8 +43,8 @@ def test_the_class_follows_its_own_factor_and_no_other(rule, deciding, free):
 
 
 def test_shape_and_motion_both_decide():
-    scene = sample_scene(np.random.default_rng(1), rule=RULES["shape × motion"], class_name="racket swing")
-    assert RULES["shape × motion"].label(swap(scene, shape="bottle")) == "bottle swing"
+    scene = sample_scene(np.random.default_rng(1), rule=RULES["shape × motion"], class_name="racket jump")
+    assert RULES["shape × motion"].label(swap(scene, shape="bottle")) == "bottle jump"
     assert RULES["shape × motion"].label(swap(scene, motion="slide")) == "racket slide"
     assert RULES["shape × motion"].label(swap(scene, motion="rest")) is None
 
