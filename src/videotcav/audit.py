@@ -6,7 +6,6 @@ and run folders of our own. Nothing is computed again from clips; what the numbe
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from videotcav.explain.correct import Correction
 from videotcav.explain.settings import AnalysisSettings
 from videotcav.records import Record
 from videotcav.report.run import read_run
-from videotcav.texts import first_problem, read_text
+from videotcav.texts import first_problem, parse_json, read_text
 
 _TIE = 1e-6
 _SATURATED = (0.0, 1.0)
@@ -93,12 +92,9 @@ def audit(path: Path) -> list[Finding]:
 
 def _read(path: Path) -> PublishedResults:
     try:
-        raw = json.loads(read_text(path), parse_float=str)
+        raw = parse_json(read_text(path), path, parse_float=str)
     except UnreadableText as error:
         raise AuditError(str(error)) from None
-    except (ValueError, RecursionError) as error:
-        said = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise AuditError(f"{path}: is not JSON: {said}") from error
     if isinstance(raw, dict) and "results" not in raw:
         return _of_captum(raw, path)
     try:

@@ -30,6 +30,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import partial
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class VideotcavError(Exception):
@@ -171,9 +174,14 @@ def masked(text: str) -> str:
     return re.sub(r"(\w[\w+.-]*://[^\s?#]*)[?#][^\s'\")]*", r"\1?***", text)
 
 
+def repeated(values: Iterable[T]) -> list[T]:
+    """The values that are there more than once, each once."""
+    return [value for value, count in Counter(values).items() if count > 1]
+
+
 def require_distinct(what: str, names: Iterable[object]) -> None:
     """Nothing where all are different. Raises VideotcavError with the one that is named twice."""
-    if twice := [name for name, count in Counter(names).items() if count > 1]:
+    if twice := repeated(names):
         raise VideotcavError(f"{what} {twice[0]!r} is named twice; name it once")
 
 

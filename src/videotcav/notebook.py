@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from videotcav.captum_form import CaptumConcept, captum_scores, clips_of
 from videotcav.concepts.review import reviewed_sets
-from videotcav.errors import ConceptError, HypothesisError, VideotcavError, VideotcavWarning, require_distinct
+from videotcav.errors import ConceptError, HypothesisError, VideotcavError, VideotcavWarning, repeated, require_distinct
 from videotcav.explain import draws
 from videotcav.explain.analyse import answers, refuse_untestable
 from videotcav.explain.design import ConceptRows, Design
@@ -144,7 +144,10 @@ def tcav(
     if isinstance(concepts, Mapping):
         named, numbers = dict(concepts), list(range(len(concepts)))
     else:
-        _refuse_one_number_twice([*concepts, *([random] if isinstance(random, CaptumConcept) else [])])
+        own = [*concepts, *([random] if isinstance(random, CaptumConcept) else [])]
+        for what, marks in (("id", [each.id for each in own]), ("name", [each.name for each in own])):
+            if twice := repeated(marks):
+                raise ConceptError(f"two of the concepts have the {what} {twice[0]!r}; give each one of its own")
         named, numbers = {each.name: clips_of(each) for each in concepts}, [each.id for each in concepts]
     numbered = {"/".join(_concept_and_kind(name)): number for name, number in zip(named, numbers, strict=True)}
     numbered["random"] = random.id if isinstance(random, CaptumConcept) else len(named)
@@ -152,8 +155,9 @@ def tcav(
     names = [model.layer_name(layer) for layer in layers or model.card.default_layers]
     require_distinct("layer", names)
     _refuse_other_shapes({target: clips, **named, "random": pool})
-    _refuse_overlap(named, pool)
-    if both := _shared(clips, pool):
+    pooled = frozenset(map(_digest, pool.pixels))
+    _refuse_overlap(named, pooled)
+    if both := _shared(clips, pooled):
         message = f"the random pool holds {both} of the {len(clips)} clips of the class “{target}”: take them out of it"
         warnings.warn(message, VideotcavWarning, stacklevel=2)
     rows, first = [], 0
@@ -244,16 +248,6 @@ def _declared(
     return tuple(read)
 
 
-def _refuse_one_number_twice(concepts: Sequence[CaptumConcept]) -> None:
-    facts: list[tuple[str, list[object]]] = [
-        ("id", [each.id for each in concepts]),
-        ("name", [each.name for each in concepts]),
-    ]
-    for what, given in facts:
-        if twice := [one for one in given if given.count(one) > 1]:
-            raise ConceptError(f"two of the concepts have the {what} {twice[0]!r}; give each one of its own")
-
-
 def _refuse_other_shapes(groups: Mapping[str, Clips]) -> None:
     """Raises ConceptError where clips are of several shapes, so that their activations cannot be compared."""
     shapes = {name: tuple(clips.pixels.shape[1:]) for name, clips in groups.items()}
@@ -266,17 +260,16 @@ def _refuse_other_shapes(groups: Mapping[str, Clips]) -> None:
             )
 
 
-def _refuse_overlap(concepts: Mapping[str, Clips], pool: Clips) -> None:
+def _refuse_overlap(concepts: Mapping[str, Clips], pool: frozenset[bytes]) -> None:
     """Raises ConceptError where the pool holds clips of a concept, so that the concept would be told from itself."""
     for name, clips in concepts.items():
         if both := _shared(clips, pool):
             raise ConceptError(f"the random pool holds {both} of the {len(clips)} clips of '{name}'; take them out")
 
 
-def _shared(clips: Clips, pool: Clips) -> int:
-    """How many of the clips are in the pool, to the bit."""
-    held = {_digest(pixels) for pixels in pool.pixels}
-    return sum(_digest(pixels) in held for pixels in clips.pixels)
+def _shared(clips: Clips, pool: frozenset[bytes]) -> int:
+    """How many of the clips are in the pool, to the bit, by the digests of its clips."""
+    return sum(_digest(pixels) in pool for pixels in clips.pixels)
 
 
 def _digest(pixels: Tensor) -> bytes:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
+
+from videotcav.errors import repeated
 
 T = TypeVar("T")
 
@@ -58,7 +59,7 @@ class Record(BaseModel):
 
 
 def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
-    if twice := [value for value, count in Counter(values).items() if count > 1]:
+    if twice := repeated(values):
         raise ValueError(f"'{twice[0]}' is named twice; name it once")
     return values
 
@@ -283,7 +284,7 @@ class ModelCard(Record):
 
     @model_validator(mode="after")
     def _has_an_input_and_classes(self) -> Self:
-        if twice := [name for name, count in Counter(self.classes).items() if count > 1]:
+        if twice := repeated(self.classes):
             raise ValueError(f"each class needs a name of its own, got '{twice[0]}' twice")
         if sorted(self.pixels.split()) != ["b", "c", "h", "t", "w"]:
             raise ValueError(f"pixels names the axes b, c, t, h and w in the module's order, got '{self.pixels}'")
@@ -414,10 +415,10 @@ class Standing(Record):
 class Medium(Record):
     """A file in a run's `media/` folder and what it shows; the report finds its pictures by this list.
 
-    `role` is `exemplar` (a concept clip), `cam` (Grad-CAM overlay; `value` its class's probability) or `class`.
+    `role` is `exemplar` (a concept clip) or `cam` (Grad-CAM overlay; `value` its class's probability).
     """
 
-    role: Literal["exemplar", "cam", "class"]
+    role: Literal["exemplar", "cam"]
     path: Annotated[str, Field(pattern=r"^[^\x00]+$")]
     caption: str
     concept: str = ""

@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +68,10 @@ def read_json(path: Path | str, *, most_bytes: int = MOST_BYTES) -> Any:
     return parse_json(read_bytes(path, most_bytes=most_bytes), path)
 
 
-def parse_json(content: bytes | str, path: object) -> Any:
+def parse_json(content: bytes | str, path: object, *, parse_float: Callable[[str], Any] = float) -> Any:
     """What a JSON text says; `path` is where it came from. Raises UnreadableText."""
     try:
-        return json.loads(content)
+        return json.loads(content, parse_float=parse_float)
     except (ValueError, RecursionError) as error:
         raise UnreadableText(path, f"is not JSON: {_said(error)}") from None
 

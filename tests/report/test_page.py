@@ -132,7 +132,7 @@ def test_a_missing_clip_costs_one_sentence(run_folder: Path) -> None:
 @pytest.mark.parametrize("path", ["../../secret.mp4", "/etc/hostname.mp4"])
 def test_a_medium_outside_the_run_folder_is_not_shown(run_folder: Path, write_run, path: str) -> None:
     (run_folder.parent / "secret.mp4").write_bytes(b"secret")
-    write_run(run_folder, media=[{"role": "class", "path": path, "caption": "a clip"}])
+    write_run(run_folder, media=[{"role": "cam", "path": path, "caption": "a clip"}])
     page = page_of(run_folder)
     assert "lies outside the run folder" in page
     assert "<video" not in page

@@ -181,7 +181,6 @@ def faithfulness(  # noqa: PLR0917 - typer's parameters are options
         events=read_events(events) if events else {},
     )
     loaded = load_model(model, weights=weights, device=device, precision=precision)  # type: ignore[arg-type] # there
-    settings = FaithfulnessSettings(rise_masks=rise_masks, seed=seed)
     results = measure_faithfulness(
         videos,
         output,
@@ -190,7 +189,7 @@ def faithfulness(  # noqa: PLR0917 - typer's parameters are options
         layer=layer,
         methods=method or DEFAULT_METHODS,
         truths=truths,
-        settings=settings,
+        settings=FaithfulnessSettings(rise_masks=rise_masks, seed=seed),
         skip_bad=skip_bad,
         command=command_line(),
         progress=context.obj.progress,

@@ -8,12 +8,10 @@ density of clip i's activation: once these are known, a thousand null directions
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from torch import Tensor, einsum
 
 from videotcav.errors import NotEnoughData
 from videotcav.explain.cav import Classifier
@@ -23,16 +21,6 @@ from videotcav.explain.gram import Floats
 Volume = NDArray[np.float64]
 TOUCHING = ndimage.generate_binary_structure(3, 1)
 """Positions touch that share a face, in time as in space."""
-
-
-def sensitivity_density(gradient: Tensor, cav: Tensor) -> Tensor:
-    """The sensitivity to a concept at each position, `clip time height width`; its sum over them is S = g·v.
-
-    Args:
-        gradient: of the class score, clip channel time height width.
-        cav: the direction v in the layer's shape, channel time height width.
-    """
-    return einsum("bcthw,cthw->bthw", gradient, cav)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,20 +134,6 @@ def cluster_test(observed: Volume, null: Volume, *, threshold: float = 2.0) -> C
         for where, mass, sign in _clusters(z[0], threshold)
     ]
     return ClusterTest(z=z[0], clusters=tuple(sorted(clusters, key=lambda cluster: -cluster.mass)))
-
-
-def sign_flips(maps: Volume, *, draws: int, rng: np.random.Generator) -> Volume:
-    """Mean maps `draw time height width` with the sign of each clip's map flipped at random: for comparison only.
-
-    See `cluster_test` for what this null asks.
-    """
-    clips = len(maps)
-    if 2**clips <= draws:
-        signs = np.array(list(product((1.0, -1.0), repeat=clips)))
-    else:
-        signs = rng.choice((1.0, -1.0), size=(draws, clips))
-    means: Volume = np.einsum("db,bthw->dthw", signs, maps) / clips
-    return means
 
 
 def _clusters(z: Volume, threshold: float) -> list[tuple[NDArray[np.bool_], float, int]]:

@@ -60,8 +60,9 @@ class Layer:
         self.classifier = CLASSIFIERS[self.settings.classifier]
         # In units of the random clips' spread: all CAVs of a layer are trained alike, whatever else is studied.
         kernel = gram.of_clips(self.pool.rows).kernel
-        self.penalty = self.settings.penalty * spread(kernel)
-        if not spread(kernel) > _NO_SPREAD * float(np.trace(kernel)) / len(kernel):
+        variance = spread(kernel)
+        self.penalty = self.settings.penalty * variance
+        if not variance > _NO_SPREAD * float(np.trace(kernel)) / len(kernel):
             raise NumericalError(
                 f"all random clips have the same activation at layer '{name}', so no concept can be told from them: "
                 "name another layer, or check that the random clips differ"

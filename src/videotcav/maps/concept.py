@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from videotcav.concepts.review import counted_videos
-from videotcav.engine.rows import Rows
+from videotcav.engine.run_store import held
 from videotcav.errors import OutputError
 from videotcav.explain.cam import upsample
 from videotcav.explain.cav import ridge, spread
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MEMORY_BYTES = 2**30
-BLOCK_COLUMNS = 2**18
 
 
 class ConceptMapSettings(Record):
@@ -135,13 +134,16 @@ def concept_maps(
         ]
     )
     densities = []
-    with Rows(memory_bytes=MEMORY_BYTES) as rows:
+    with held(MEMORY_BYTES) as store:
+        keys: list[str] = []
         for part in (concept, random):
             for pixels in _batches(part, settings.batch_size):
                 activation = volumes(model, pixels, [layer], ()).activations[layer].cpu()
-                rows.append(activation.flatten(1).numpy())
+                new = [str(len(keys) + number) for number in range(len(activation))]
+                store.put({}, new, list(activation.flatten(1).numpy()))
+                keys += new
                 densities.append(torch.einsum("bcthw,ncthw->bnthw", gradients, activation).double())
-        kernel = gram((block, block[:1]) for block in rows.column_blocks(BLOCK_COLUMNS)).kernel
+        kernel = gram((block, block[:1]) for block in store.shelf({}).rows(keys).column_blocks()).kernel
     of_clip = torch.cat(densities, dim=1).numpy()
     first, pool = _clip_rows(concept, 0), _clip_rows(random, len(concept))
     directions = concept_directions(

@@ -78,7 +78,6 @@ def render(run: RunResults) -> str:
         tests=run.manifest.tests.model_dump(exclude_none=True),
         thumbs=_first_of_each_kind(pictures),
         exemplars=_exemplars(pictures),
-        class_pictures=[picture for picture in pictures if picture.medium.role == "class"],
         cams=[picture for picture in pictures if picture.medium.role == "cam"],
         missing=[picture.missing for picture in pictures if picture.missing],
         style=style,
