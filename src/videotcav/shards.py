@@ -164,15 +164,25 @@ class Passer:
         stopped = False
         loaded = load_ahead(((shard, clip) for shard in shards for clip in shard.clips), self._try)
         for shard, group in groupby(loaded, key=lambda each: each[0][0]):
-            rows = _Waiting(self.passing, shard, self.store)
-            for (_, clip), pixels in group:
-                if isinstance(pixels, VideoError):
-                    stopped = stopped or not self.skip_bad
-                    yield Tried(clip, pixels.reason)
-                elif not stopped:
-                    rows.add(clip, pixels)
-                    yield Tried(clip)
-            rows.flush()
+            clips: list[Clip] = []
+            rows: dict[str, list[Float32Array]] = {row: [] for row in shard.rows}
+            for some in batched(group, self.passing.clips_a_pass):
+                read: dict[Clip, Tensor] = {}
+                for (_, clip), pixels in some:
+                    if isinstance(pixels, VideoError):
+                        stopped = stopped or not self.skip_bad
+                        yield Tried(clip, pixels.reason)
+                    elif not stopped:
+                        read[clip] = pixels
+                if not read:
+                    continue
+                for row, found in self.passing.compute(shard, list(read.values()), list(read)).items():
+                    rows[row].extend(found)
+                clips += read
+                if sum(each.nbytes for row in rows.values() for each in row) >= SHARD_BYTES:
+                    self._keep(shard, clips, rows)
+                yield from map(Tried, read)
+            self._keep(shard, clips, rows)
 
     def _try(self, item: tuple[Shard, Clip]) -> Tensor | VideoError:
         shard, clip = item
@@ -181,48 +191,16 @@ class Passer:
         except VideoError as error:
             return error
 
-
-class _Waiting:
-    """Clips of a shard that wait for their pass, and rows that wait in memory until they make `SHARD_BYTES`."""
-
-    def __init__(self, passing: Passing, shard: Shard, store: Store) -> None:
-        self._passing, self._shard, self._store = passing, shard, store
-        self._loaded: list[tuple[Clip, Tensor]] = []
-        self._keys: list[str] = []
-        self._rows: dict[str, list[Float32Array]] = {row: [] for row in shard.rows}
-        self._bytes = 0
-
-    def add(self, clip: Clip, pixels: Tensor) -> None:
-        self._loaded.append((clip, pixels))
-        if len(self._loaded) == self._passing.clips_a_pass:
-            self._pass()
-
-    def flush(self) -> None:
-        """Passes what waits and stores all rows; wide ones in several files."""
-        self._pass()
-        for row, some in self._rows.items():
-            if not some:
-                continue
-            step = max(1, SHARD_BYTES // (4 * len(some[0])))
-            recipe = self._passing.recipe(row, self._shard.class_name)
+    def _keep(self, shard: Shard, clips: list[Clip], rows: dict[str, list[Float32Array]]) -> None:
+        """Moves rows into the store, wide ones in several files."""
+        keys = [clip.key for clip in clips]
+        for row, some in rows.items():
+            step = max(1, SHARD_BYTES // some[0].nbytes) if some else 1
             for start in range(0, len(some), step):
-                self._store.put(recipe, self._keys[start : start + step], some[start : start + step])
+                recipe = self.passing.recipe(row, shard.class_name)
+                self.store.put(recipe, keys[start : start + step], some[start : start + step])
             some.clear()
-        self._keys.clear()
-        self._bytes = 0
-
-    def _pass(self) -> None:
-        if not self._loaded:
-            return
-        clips = [clip for clip, _ in self._loaded]
-        found = self._passing.compute(self._shard, [pixels for _, pixels in self._loaded], clips)
-        self._loaded.clear()
-        self._keys += [clip.key for clip in clips]
-        for row, some in found.items():
-            self._rows[row].extend(some)
-            self._bytes += some.nbytes
-        if self._bytes >= SHARD_BYTES:
-            self.flush()
+        clips.clear()
 
 
 def missing(clips: Iterable[Clip], class_name: str | None, shelves: Mapping[str, Shelf]) -> list[Shard]:
