@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from videotcav.explain.design import ConceptRows, Design
-from videotcav.explain.draws import Clips
-from videotcav.explain.gram import gram
-from videotcav.explain.layer import Layer
-from videotcav.explain.settings import AnalysisSettings
+from videotcav.explain.cavs.gram import gram
+from videotcav.explain.design.design import ConceptRows, Design
+from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.settings import AnalysisSettings
+from videotcav.explain.questions.scorer import Layer
 
 
 @dataclass(frozen=True)

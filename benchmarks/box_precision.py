@@ -20,10 +20,10 @@ from scipy.stats import binomtest
 
 from harness import RESULTS, Book, need, options
 from videotcav.concepts.detectors.yolo import Yolo
-from videotcav.concepts.propose import propose
-from videotcav.concepts.random_sets import draw_evenly
-from videotcav.concepts.recipe import Recipe
-from videotcav.concepts.sets import ClipRecord, read_records
+from videotcav.concepts.folder import ClipRecord, read_records
+from videotcav.concepts.propose.recipe import Recipe
+from videotcav.concepts.propose.videos import propose
+from videotcav.concepts.review.random_sets import draw_evenly
 from videotcav.video.read import VideoFile
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"

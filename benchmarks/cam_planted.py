@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from harness import Book, options
-from videotcav.concepts.detect import load_detector
-from videotcav.explain.cam import METHODS, PIXEL_METHODS
-from videotcav.faithfulness import Truths, measure_faithfulness
-from videotcav.maps.faithfulness import FaithfulnessSettings
+from videotcav.concepts.detectors.detect import load_detector
+from videotcav.explain.saliency.cam import METHODS, PIXEL_METHODS
+from videotcav.maps.evaluation import Truths, measure_faithfulness
+from videotcav.maps.judged import FaithfulnessSettings
 from videotcav.models.load import load_model
 from videotcav.planted.factors import MOTIONS, Scene, sample_scene
 from videotcav.planted.model import FRAMES_PER_SECOND, FRAMES_PER_VIDEO

@@ -26,8 +26,8 @@ from einops import rearrange
 from torch import Tensor
 
 from harness import Book, options
-from videotcav.explain.cam import METHODS, upsample
-from videotcav.explain.faithfulness import (
+from videotcav.explain.saliency.cam import METHODS, upsample
+from videotcav.explain.saliency.faithfulness import (
     blurred,
     energy_ratio,
     losses_by_frame,
@@ -37,7 +37,7 @@ from videotcav.explain.faithfulness import (
     pointing_in_time,
 )
 from videotcav.maps.compute import layer_maps
-from videotcav.maps.faithfulness import randomised
+from videotcav.maps.judged import randomised
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel, borrowed
 from videotcav.models.passes import logits, volumes

@@ -18,10 +18,10 @@ from harness import Book, options
 from videotcav.engine.local import Engine, here
 from videotcav.engine.on_ray import OnRay
 from videotcav.engine.store import Store
-from videotcav.measure import ClipFile, ClipReader, measure
+from videotcav.features.extract import CLIPS_A_SHARD
+from videotcav.features.measure import ClipFile, ClipReader, measure
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
-from videotcav.shards import CLIPS_A_SHARD
 
 FEW, MANY = 2 * CLIPS_A_SHARD, 6 * CLIPS_A_SHARD  # as many shards for each of two workers
 LAYERS = ("layer1",)

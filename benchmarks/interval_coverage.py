@@ -9,7 +9,7 @@ import numpy as np
 
 from _gaussian import World
 from harness import Book, options
-from videotcav.explain.settings import AnalysisSettings
+from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.records import STATISTICS
 
 WORLDS = {

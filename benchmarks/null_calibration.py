@@ -11,9 +11,9 @@ from scipy.stats import beta
 
 from _gaussian import World
 from harness import Book, options
-from videotcav.explain.design import null_shape
-from videotcav.explain.settings import AnalysisSettings
-from videotcav.explain.tests import classic_one_sample, classic_two_sample, set_null
+from videotcav.explain.design.design import null_shape
+from videotcav.explain.design.settings import AnalysisSettings
+from videotcav.explain.inference.permutation import classic_one_sample, classic_two_sample, set_null
 
 CONCEPTS = 5
 ALPHA = 0.05

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from harness import MEBIBYTE, Book, need, options
-from videotcav.concepts.detect import Detector, Frames, load_detector
+from videotcav.concepts.detectors.detect import Detector, Frames, load_detector
 from videotcav.concepts.detectors.yolo import Yolo
-from videotcav.concepts.propose import list_videos, propose
-from videotcav.concepts.recipe import Recipe
+from videotcav.concepts.propose.recipe import Recipe
+from videotcav.concepts.propose.videos import list_videos, propose
 from videotcav.video.read import VideoFile, read_all
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from _gaussian import World
 from harness import Book, options
-from videotcav.explain.design import null_shape
-from videotcav.explain.settings import AnalysisSettings
+from videotcav.explain.design.design import null_shape
+from videotcav.explain.design.settings import AnalysisSettings
 
 
 class Null:

@@ -27,9 +27,9 @@ from harness import Book, need, options
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from validation.campaign.served import Served
-from videotcav.concepts.ledger import Ledger
-from videotcav.concepts.sets import ClipRecord, write_records
-from videotcav.concepts.show import summarise
+from videotcav.concepts.folder import ClipRecord, write_records
+from videotcav.concepts.propose.show import summarise
+from videotcav.concepts.review.ledger import Ledger
 from videotcav.video.write import write_video
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from harness import Book, options
-from videotcav.costs import costs, rates
 from videotcav.engine.store import Store
-from videotcav.measure import ClipFile, ClipReader, measure, reading_rate
+from videotcav.features.extract import clips_a_pass
+from videotcav.features.measure import ClipFile, ClipReader, measure, reading_rate
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec, ModelCard
-from videotcav.shards import clips_a_pass
+from videotcav.study.cost_model import costs, rates
 
 SIZES = (48, 96, 192)
 REPEATS_OF_SIZES = 5

@@ -8,8 +8,8 @@ from statistics import median
 from typing import Any
 
 from harness import RESULTS
-from videotcav.costs import Costs, Rates, costs
-from videotcav.explain.design import PART_BYTES
+from videotcav.explain.design.design import PART_BYTES
+from videotcav.study.cost_model import Costs, Rates, costs
 
 PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
 MEMORY_BYTES = 2 * 2**30
@@ -48,7 +48,7 @@ is damaged all the same is told in a sentence, removed, and its clips are passed
 
 **Without `--store`** rows lie beside the run folder, as `.NAME-rows`, until the run is complete. So a run that is
 killed at any moment goes on where it was when the same command is given again: no finished shard is computed again,
-and the results are the same to the last bit. `tests/test_resume.py` kills forty runs at random moments.
+and the results are the same to the last bit. `tests/study/test_resume.py` kills forty runs at random moments.
 
 **To the last bit** whatever came from the store: every pass has the same number of clips (the last is filled up), since
 libraries choose other kernels, which round otherwise, for other sizes; and inner products are summed over grains of
@@ -73,7 +73,8 @@ network keeps for its backward pass (taken alone in the last column).
 
 ## The cost model
 
-`videotcav.costs.costs` with n set clips, m class clips of which m_k are of class k, and Σd activations over all layers:
+`videotcav.study.cost_model.costs` with n set clips, m class clips of which m_k are of class k, and Σd activations
+over all layers:
 
 | stage | cost |
 | --- | --- |
@@ -86,7 +87,7 @@ network keeps for its backward pass (taken alone in the last column).
 | statistics | 8 · max(m², resamples · m · classes) bytes in memory, of the classes scored together: what {part} hold |
 
 `videotcav plan` prints these for a study, before any pass. Bytes, reading and operations are held against counts and
-hand calculations in `tests/test_costs.py`; seconds are estimates from rates (`videotcav.costs.rates`).
+hand calculations in `tests/study/test_cost_model.py`; seconds are estimates from `videotcav.study.cost_model.rates`.
 
 Against measured runs of the bundled Video Swin at three layers, each with rates taken just before it, from one pass, 64
 MiB of rows and 20 clips ({machine}). Clips are drawn, not decoded. Medians of {repeats} runs:

@@ -35,12 +35,12 @@ from torch import Tensor
 
 from _clips import as_clips
 from harness import Book, counted, options
+from videotcav.api import tcav
+from videotcav.features.extract import clips_a_pass
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
-from videotcav.notebook import tcav
 from videotcav.records import ClipSpec
-from videotcav.shards import clips_a_pass
-from videotcav.study import Study
+from videotcav.study.run import Study
 from videotcav.video.write import write_video
 
 MODELS = {

@@ -44,16 +44,16 @@ from torch.utils.data import DataLoader
 
 from _clips import as_clips
 from harness import Book, counted, options
+from videotcav.api import tcav
 from videotcav.engine.store import Store
 from videotcav.errors import NotEnoughData
-from videotcav.explain.cav import ridge
-from videotcav.explain.gram import Gram
-from videotcav.explain.score import run_statistics
-from videotcav.explain.settings import AnalysisSettings
-from videotcav.measure import Batch, Measured, measure
+from videotcav.explain.cavs.cav import ridge
+from videotcav.explain.cavs.gram import Gram
+from videotcav.explain.cavs.score import run_statistics
+from videotcav.explain.design.settings import AnalysisSettings
+from videotcav.features.measure import Batch, Measured, measure
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
-from videotcav.notebook import tcav
 
 CLASS = 7
 CONCEPT, FIRST_RANDOM = 0, 100  # captum's ids

@@ -13,14 +13,14 @@ import pytest
 
 from videotcav.engine.run_store import scratch
 from videotcav.engine.store import Store
-from videotcav.runfolder import new_run_folder, write_manifest
+from videotcav.results.folder import new_run_folder, write_manifest
 
 RUN = """
 import os, resource, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite that a shell started with & has it ignored
 from pathlib import Path
 from videotcav.cli.main import app, main
-from videotcav.runfolder import new_run_folder, write_manifest
+from videotcav.results.folder import new_run_folder, write_manifest
 
 @app.command()
 def fill(folder: Path) -> None:

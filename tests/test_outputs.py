@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 
 from videotcav.cli.main import main
-from videotcav.concepts.propose import propose_from_boxes
-from videotcav.concepts.recipe import Recipe
-from videotcav.concepts.review import export_decisions
-from videotcav.concepts.sets import write_records
-from videotcav.concepts.show import contact_sheet
+from videotcav.concepts.folder import write_records
+from videotcav.concepts.propose.recipe import Recipe
+from videotcav.concepts.propose.show import contact_sheet
+from videotcav.concepts.propose.videos import propose_from_boxes
+from videotcav.concepts.review.review import export_decisions
 from videotcav.errors import OutputError, StoreError, VideoError, masked
 from videotcav.maps.files import writer_for
 from videotcav.maps.view import ClipMaps
 from videotcav.outputs import is_ours, refuse_overwriting, short_name, whole_file, write_text
 from videotcav.planted.render import render_demo
 from videotcav.records import Clip, VideoInfo
-from videotcav.runfolder import new_run_folder
+from videotcav.results.folder import new_run_folder
 from videotcav.video.write import write_video
 
 NOISE = np.random.default_rng(0).integers(0, 255, (8, 16, 16, 3), dtype=np.uint8)

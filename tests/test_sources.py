@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 import videotcav as vt
-from videotcav.concepts.decisions import Candidate
-from videotcav.concepts.ledger import Ledger
-from videotcav.concepts.random_sets import write_random_set
-from videotcav.concepts.review import counted_videos, reviewed_sets
-from videotcav.concepts.sets import ClipRecord, write_records
+from videotcav.concepts.folder import ClipRecord, write_records
+from videotcav.concepts.review.decisions import Candidate
+from videotcav.concepts.review.ledger import Ledger
+from videotcav.concepts.review.random_sets import write_random_set
+from videotcav.concepts.review.review import counted_videos, reviewed_sets
 from videotcav.errors import ConceptError, StudyFileError, VideosError, VideotcavError, VideotcavWarning
-from videotcav.gather import Inputs, gather, overlaps
-from videotcav.measure import ClipReader
+from videotcav.features.measure import ClipReader
 from videotcav.records import ClipSpec
-from videotcav.studyfile import read_study_file
+from videotcav.study.file import read_study_file
+from videotcav.study.inputs import Inputs, gather, overlaps
 from videotcav.video.find import VIDEO_SUFFIXES, find_videos
 from videotcav.video.sources import Sources, counted_pieces
 from videotcav.video.write import write_video

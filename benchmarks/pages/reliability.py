@@ -55,12 +55,12 @@ Each is a test: afterwards results are complete and equal, or absent with one se
 | a video changes or vanishes while it is read | named | `tests/video/test_apart.py` |
 | disk full, folder that may not be written | one sentence, nothing left | `tests/test_faults.py` |
 | SIGTERM, Ctrl-C | the half-written folder is removed; exit codes 143, 130 | `tests/test_faults.py` |
-| no memory for a pass | batches halve and go on; else one sentence | `tests/test_measure.py`, `tests/test_faults.py` |
-| two runs into one folder | the first to end is kept, the other is told | `tests/test_runfolder.py` |
-| a run's process is killed (SIGKILL), at any point | see below | `tests/test_resume.py` |
+| no memory for a pass | batches halve, or one sentence | `tests/features/test_measure.py`, `tests/test_faults.py` |
+| two runs into one folder | the first to end is kept, the other is told | `tests/results/test_folder.py` |
+| a run's process is killed (SIGKILL), at any point | see below | `tests/study/test_resume.py` |
 | a shard that does not fit on the disk | one sentence; shards stored before stay of use | `tests/test_faults.py` |
 | a machine of the cluster is lost at work | the others do its share, the same bits | `tests/engine/test_on_ray.py` |
-| the clock goes backwards in a review | decisions keep their order | `tests/concepts/test_review.py` |
+| the clock goes backwards in a review | decisions keep their order | `tests/concepts/review/test_review.py` |
 | the clock goes backwards in a run | it ends as ever | `tests/test_faults.py` |
 | the review's server is killed among decisions | none lost, none doubled | `tests/review_app/test_serve.py` |
 
@@ -93,23 +93,23 @@ NUMBERS = """## Numbers
 
 | claim | test |
 | --- | --- |
-| sign counts are captum's, the classifier frozen, over random studies | `tests/test_beside_captum.py` |
-| CAVs and scores are scikit-learn's, over random studies | `tests/explain/test_gram_route.py` |
-| t-tests and intervals are scipy's | `tests/explain/test_properties.py`, `tests/explain/test_nulls.py` |
+| sign counts are captum's, the classifier frozen, over random studies | `tests/compat/test_beside_captum.py` |
+| CAVs and scores are scikit-learn's, over random studies | `tests/explain/cavs/test_gram_route.py` |
+| t-tests, intervals: scipy's | `tests/explain/test_properties.py`, `tests/explain/inference/test_permutation.py` |
 | float32, blocks and threads change rounding alone | `tests/explain/test_properties.py` |
-| batch size changes nothing | `tests/test_measure.py`, `tests/test_shards.py` |
+| batch size changes nothing | `tests/features/test_measure.py`, `tests/features/test_extract.py` |
 | a cluster gives this process's bits | `tests/engine/test_on_ray.py` |
-| the order of clips, concepts, classes and layers changes no row | `tests/explain/test_analyse.py` |
-| NaN or infinity in a weight, an activation, a logit or a gradient is named | `tests/test_measure.py` |
+| the order of clips, concepts, classes and layers changes no row | `tests/explain/questions/test_all.py` |
+| NaN or infinity in a weight, an activation, a logit or a gradient is named | `tests/features/test_measure.py` |
 | NaN or infinity in a clip is named | `tests/models/test_passes.py` |
-| NaN or infinity in a box or a score is named | `tests/concepts/test_boxes.py`, `tests/concepts/test_yolo.py` |
-| other numbers in a run's table than it wrote are told | `tests/test_study.py` |
+| NaN or infinity in a box or a score is named | `tests/concepts/detectors` |
+| other numbers in a run's table than it wrote are told | `tests/study/test_run.py` |
 
 """
 CAPTUM = """## Beside captum
 
-`tests/test_beside_captum.py` computes the same sign counts by captum 0.9.0 and by us over random studies, and shows
-where the two part; each row is a test in it:
+`tests/compat/test_beside_captum.py` computes the same sign counts by captum 0.9.0 and by us over random studies, and
+shows where the two part; each row is a test in it:
 
 | | captum 0.9.0 | here |
 | --- | --- | --- |
@@ -190,7 +190,7 @@ def _attacks() -> Iterator[str]:
 def _killed(cells: Cells) -> Iterator[str]:
     found = cells["kills"]["findings"]
     held = found["clips_held"]
-    yield "`benchmarks/killed_runs.py`; a few kills run in the suite (`tests/test_resume.py`)."
+    yield "`benchmarks/killed_runs.py`; a few kills run in the suite (`tests/study/test_resume.py`)."
     yield ""
     yield f"{found['kills']} whole processes of `videotcav run` ({found['clips']} clips, two layers) were killed by"
     yield "SIGKILL at random moments of their own progress, half of them while rows came in;"

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from videotcav.concepts.detect import Detector, load_detector
-from videotcav.concepts.propose import propose
-from videotcav.concepts.recipe import Recipe
-from videotcav.concepts.sets import accept
+from videotcav.concepts.detectors.detect import Detector, load_detector
+from videotcav.concepts.folder import accept
+from videotcav.concepts.propose.recipe import Recipe
+from videotcav.concepts.propose.videos import propose
 
 HERE = Path(__file__).parent
 CLASS = "backhand"

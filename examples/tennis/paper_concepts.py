@@ -16,10 +16,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from videotcav.concepts.detect import load_detector
-from videotcav.concepts.propose import propose
-from videotcav.concepts.recipe import Recipe
-from videotcav.concepts.sets import ClipRecord, accept, read_records, write_records
+from videotcav.concepts.detectors.detect import load_detector
+from videotcav.concepts.folder import ClipRecord, accept, read_records, write_records
+from videotcav.concepts.propose.recipe import Recipe
+from videotcav.concepts.propose.videos import propose
 
 HERE = Path(__file__).parent
 LABELS = ("person", "tennis racket", "sports ball")

@@ -22,9 +22,9 @@ from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own abbreviation
 
+from videotcav.compat.torchvision import import_torchvision
 from videotcav.models.checkpoint import save
 from videotcav.records import ClipSpec
-from videotcav.torchvision_cpu import import_torchvision
 from videotcav.video.clips import read_clips, sample_times
 from videotcav.video.read import probe, read_frames
 

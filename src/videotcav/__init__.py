@@ -17,28 +17,28 @@ from typing import TYPE_CHECKING, Any
 __version__ = version("videotcav")
 
 if TYPE_CHECKING:
+    from videotcav.api import grad_cam, read_concepts, tcav
     from videotcav.errors import VideotcavError
-    from videotcav.explain.settings import AnalysisSettings
+    from videotcav.explain.design.settings import AnalysisSettings
     from videotcav.models.load import load_model
-    from videotcav.notebook import grad_cam, read_concepts, tcav
     from videotcav.records import ClipSpec, ModelCard, Result
-    from videotcav.report.run import read_run
-    from videotcav.study import Study
+    from videotcav.results.read import read_run
+    from videotcav.study.run import Study
     from videotcav.video.clips import read_clips
 
 _HOMES = {
-    "AnalysisSettings": "explain.settings",
+    "AnalysisSettings": "explain.design.settings",
     "ClipSpec": "records",
     "ModelCard": "records",
     "Result": "records",
-    "Study": "study",
+    "Study": "study.run",
     "VideotcavError": "errors",
-    "grad_cam": "notebook",
+    "grad_cam": "api",
     "load_model": "models.load",
     "read_clips": "video.clips",
-    "read_concepts": "notebook",
-    "read_run": "report.run",
-    "tcav": "notebook",
+    "read_concepts": "api",
+    "read_run": "results.read",
+    "tcav": "api",
 }
 
 __all__ = [

@@ -210,8 +210,8 @@ def test_events_of_videos_that_are_not_there_are_told(
 def test_the_number_of_passes_that_is_told_is_the_number_that_is_made(folder: Path) -> None:
     from mynet_of_the_cam_tests import build  # noqa: PLC0415 - written by the fixture
 
-    from videotcav.faithfulness import measure_faithfulness  # noqa: PLC0415 - as above
-    from videotcav.maps.faithfulness import FaithfulnessSettings, passes_a_clip  # noqa: PLC0415 - as above
+    from videotcav.maps.evaluation import measure_faithfulness  # noqa: PLC0415 - as above
+    from videotcav.maps.judged import FaithfulnessSettings, passes_a_clip  # noqa: PLC0415 - as above
     from videotcav.models.load import load_model  # noqa: PLC0415 - as above
 
     model, passed = load_model(*build()[:1], card=build()[1]), []

@@ -16,19 +16,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from videotcav import shards
-from videotcav.concepts.detect import load_detector
-from videotcav.concepts.propose import propose
-from videotcav.concepts.recipe import Recipe
+from videotcav.compat.torchvision import import_torchvision
+from videotcav.concepts.detectors.detect import load_detector
+from videotcav.concepts.propose.recipe import Recipe
+from videotcav.concepts.propose.videos import propose
 from videotcav.engine.local import here
 from videotcav.engine.on_ray import OnRay
 from videotcav.engine.store import Store
 from videotcav.errors import EngineError, StoreError, VideotcavWarning
-from videotcav.measure import measure
+from videotcav.features import extract as shards
+from videotcav.features.extract import Clip
+from videotcav.features.measure import measure
 from videotcav.models.load import load_model
 from videotcav.records import ClipSpec, ModelCard, Progress, silent
-from videotcav.shards import Clip
-from videotcav.torchvision_cpu import import_torchvision
 from videotcav.video.write import write_video
 
 pytest.importorskip("ray", reason="needs the extra 'ray'")

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from videotcav.explain.design import ConceptRows
-from videotcav.explain.draws import Clips
-from videotcav.explain.gram import Gram, gram
+from videotcav.explain.cavs.gram import Gram, gram
+from videotcav.explain.design.design import ConceptRows
+from videotcav.explain.design.draws import Clips
 from videotcav.records import Kind
 
 

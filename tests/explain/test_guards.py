@@ -9,18 +9,18 @@ import pytest
 from scipy import stats
 
 from videotcav.errors import NotEnoughData, NumericalError
-from videotcav.explain.accuracy import held_out_accuracy
-from videotcav.explain.analyse import answers, refuse_untestable
-from videotcav.explain.bootstrap import Influences, concept_influence, joint_influence, wilson
-from videotcav.explain.cav import ridge
-from videotcav.explain.correct import benjamini_hochberg, bonferroni, correct, holm
-from videotcav.explain.design import ConceptRows, Design, Group, draws_bytes
-from videotcav.explain.draws import Clips, draw_sets
-from videotcav.explain.gram import gram
-from videotcav.explain.hypothesis import parse
-from videotcav.explain.layer import Layer
-from videotcav.explain.settings import AnalysisSettings
-from videotcav.explain.tests import classic_one_sample, classic_two_sample, set_null
+from videotcav.explain.cavs.cav import ridge
+from videotcav.explain.cavs.gram import gram
+from videotcav.explain.design.design import ConceptRows, Design, Group, draws_bytes
+from videotcav.explain.design.draws import Clips, draw_sets
+from videotcav.explain.design.hypotheses import parse
+from videotcav.explain.design.settings import AnalysisSettings
+from videotcav.explain.inference.accuracy import held_out_accuracy
+from videotcav.explain.inference.intervals import Influences, concept_influence, joint_influence, wilson
+from videotcav.explain.inference.multiplicity import benjamini_hochberg, bonferroni, correct, holm
+from videotcav.explain.inference.permutation import classic_one_sample, classic_two_sample, set_null
+from videotcav.explain.questions.all import answers, refuse_untestable
+from videotcav.explain.questions.scorer import Layer
 
 SETTINGS = AnalysisSettings(random_draws=5, pseudo_concepts=99, bootstrap_resamples=200)
 

@@ -10,12 +10,12 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from videotcav.errors import VideotcavError
-from videotcav.explain.analyse import analyse
-from videotcav.explain.cav import CLASSIFIERS, spread
-from videotcav.explain.gram import gram
-from videotcav.explain.score import run_statistics
-from videotcav.explain.settings import AnalysisSettings
-from videotcav.explain.tests import classic_two_sample
+from videotcav.explain.cavs.cav import CLASSIFIERS, spread
+from videotcav.explain.cavs.gram import gram
+from videotcav.explain.cavs.score import run_statistics
+from videotcav.explain.design.settings import AnalysisSettings
+from videotcav.explain.inference.permutation import classic_two_sample
+from videotcav.explain.questions.all import analyse
 
 NAMES = sorted(CLASSIFIERS)
 SEEDS = st.integers(0, 2**32 - 1)

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from videotcav.compat.torchvision import import_torchvision
 from videotcav.models.from_torchvision import card_for
 from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec, ModelCard
-from videotcav.torchvision_cpu import import_torchvision
 from videotcav.video.clips import Clips, read_clips
 from videotcav.video.write import write_video
 

@@ -14,8 +14,8 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
 from videotcav.errors import LayerNotFound, LayoutError, ModelError, VideotcavError
-from videotcav.explain.cam import METHODS, PIXEL_METHODS, grad_cam, upsample
-from videotcav.explain.faithfulness import FILLS
+from videotcav.explain.saliency.cam import METHODS, PIXEL_METHODS, grad_cam, upsample
+from videotcav.explain.saliency.faithfulness import FILLS
 from videotcav.maps import class_maps, last_spatial_layer, layer_maps, stream_maps
 from videotcav.maps.compute import METHOD_NAMES, PixelSettings, check_layers
 from videotcav.models.model import VideoModel

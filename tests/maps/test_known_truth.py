@@ -11,8 +11,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from videotcav.explain.cam import METHODS, PIXEL_METHODS
-from videotcav.explain.faithfulness import energy_ratio, losses_by_frame, moments, pointing_in_space, pointing_in_time
+from videotcav.explain.saliency.cam import METHODS, PIXEL_METHODS
+from videotcav.explain.saliency.faithfulness import (
+    energy_ratio,
+    losses_by_frame,
+    moments,
+    pointing_in_space,
+    pointing_in_time,
+)
 from videotcav.maps import layer_maps
 from videotcav.maps.compute import PixelSettings
 from videotcav.models.model import VideoModel

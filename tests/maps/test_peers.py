@@ -14,7 +14,7 @@ from captum.attr import LayerAttribution, LayerGradCam
 from einops import einsum, reduce
 from torch import Tensor
 
-from videotcav.explain.cam import upsample
+from videotcav.explain.saliency.cam import upsample
 from videotcav.maps import layer_maps
 from videotcav.models.model import VideoModel
 

@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from videotcav.compat.torchvision import import_torchvision
 from videotcav.models.from_torchvision import card_for
 from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec, ModelCard
-from videotcav.torchvision_cpu import import_torchvision
 
 CLASSES = ("swing", "slide", "bounce", "spin", "rest")
 _FRAMES, _SIDE, _PATCH = 4, 32, 8

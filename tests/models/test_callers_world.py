@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from models.own import CLIPS, SPEC, Head, card
+from support.own import CLIPS, SPEC, Head, card
 from videotcav.errors import ModelError
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from videotcav.compat.torchvision import import_torchvision
 from videotcav.errors import ModelError, VideotcavWarning
 from videotcav.models import checkpoint, from_torchvision
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec
-from videotcav.torchvision_cpu import import_torchvision
 
 ARCHITECTURE = {
     "patch_size": [2, 4, 4],

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from videotcav.compat.torchvision import import_torchvision
 from videotcav.errors import LayoutError, MissingExtra, ModelError, VideotcavWarning
 from videotcav.maps.compute import layer_maps
 from videotcav.models import from_transformers, transformers_families
@@ -22,7 +23,6 @@ from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import features, gradients
 from videotcav.models.tap import tap
-from videotcav.torchvision_cpu import import_torchvision
 from videotcav.video.clips import _crop, preprocess
 
 FAMILIES = ("videomae", "videomae-first", "timesformer", "timesformer-joint", "vivit", "vjepa2")

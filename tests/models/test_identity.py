@@ -18,7 +18,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.own import CLIPS, SPEC, Head, card
+from support.own import CLIPS, SPEC, Head, card
 from videotcav.errors import ClassNotFound, ModelError
 from videotcav.maps import class_maps
 from videotcav.models.checkpoint import fingerprint
@@ -175,7 +175,7 @@ def test_an_identity_is_the_same_in_every_process(tmp_path: Path) -> None:
     """Or a store would never give anything back: nothing in it hangs on where an object lies or how text is hashed."""
     program = (
         "import sys, json; sys.path[:0] = json.loads(sys.argv[1])\n"
-        "from models.own import Head, card\n"
+        "from support.own import Head, card\n"
         "from videotcav.models.identity import identity\n"
         "from videotcav.models.model import VideoModel\n"
         "def outer(k):\n    def inner(x):\n        return [y * k for y in x] + list(map(len, {'a', 'b', 'c'}))\n"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from videotcav.compat.torchvision import import_torchvision
 from videotcav.errors import ClassNotFound, LayerNotFound
 from videotcav.models.from_torchvision import card_for
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import gradients
 from videotcav.records import ClipSpec
-from videotcav.torchvision_cpu import import_torchvision
 
 DEGENERATE = 0.999  # METHOD 4.6
 

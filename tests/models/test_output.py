@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.own import CLIPS, Head, card, quietly
+from support.own import CLIPS, Head, card, quietly
 from videotcav.errors import ModelError, VideotcavWarning
 from videotcav.models.checkpoint import fingerprint
 from videotcav.models.load import load_model

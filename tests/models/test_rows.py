@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.own import CLIPS, Head, card
+from support.own import CLIPS, Head, card
 from videotcav.errors import LayoutError
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel

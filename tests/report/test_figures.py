@@ -9,8 +9,8 @@ import matplotlib as mpl
 import pytest
 from matplotlib.colors import to_hex
 
-from videotcav.report import read_run
 from videotcav.report.figures import Axis, colour_stops, figure
+from videotcav.results.read import read_run
 
 LAYERS = ("features.0", "features.2", "features.4", "avgpool")
 

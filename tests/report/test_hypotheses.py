@@ -9,7 +9,7 @@ import pytest
 
 from videotcav.records import Outcome, Result, Verdict
 from videotcav.report.hypotheses import HypothesisAnswer, statement
-from videotcav.report.run import ConceptFacts, read_run
+from videotcav.results.read import ConceptFacts, read_run
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from report.elements import EVIL, Elements
+from support.elements import EVIL, Elements
 from videotcav.errors import RunFolderError
 from videotcav.records import Faithfulness, Standing
 from videotcav.report.comparison import write_comparison_page

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from report.elements import EVIL, Elements
+from support.elements import EVIL, Elements
 from videotcav.errors import OutputError, RunFolderError
 from videotcav.records import Result
-from videotcav.report import read_run, write_report
-from videotcav.report.words import score
+from videotcav.report.page import write_report
+from videotcav.results.read import read_run
+from videotcav.results.words import score
 
 
 def page_of(folder: Path) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from videotcav.report import write_report
+from videotcav.report.page import write_report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 

@@ -9,9 +9,11 @@ from typing import get_args
 import pytest
 
 from videotcav.records import Result, Verdict
-from videotcav.report import answers, cautions, read_run
+from videotcav.report.cautions import cautions
+from videotcav.report.sentences import answers
 from videotcav.report.verdicts import detail_of, lead_of
-from videotcav.report.words import count, listing, number, p_value, percent, score
+from videotcav.results.read import read_run
+from videotcav.results.words import count, listing, number, p_value, percent, score
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from videotcav.concepts.sets import ClipRecord, write_records
+from videotcav.concepts.folder import ClipRecord, write_records
 from videotcav.video.write import write_video
 
 FRAMES, FPS, SIDE = 12, 12.0, 48

@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from videotcav.concepts.review import reviewed_sets
+from videotcav.concepts.review.review import reviewed_sets
 from videotcav.errors import ConceptError
 from videotcav.review_app import guard
 from videotcav.review_app.app import create_app

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from videotcav.concepts.decisions import Candidate, standings
-from videotcav.concepts.ledger import Ledger
-from videotcav.concepts.review import recorded, reviewed_sets
-from videotcav.concepts.sets import read_records, write_records
+from videotcav.concepts.folder import read_records, write_records
+from videotcav.concepts.review.decisions import Candidate, standings
+from videotcav.concepts.review.ledger import Ledger
+from videotcav.concepts.review.review import recorded, reviewed_sets
 from videotcav.review_app.app import create_app
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from videotcav.concepts.decisions import Candidate
+from videotcav.concepts.review.decisions import Candidate
 from videotcav.review_app.app import create_app
 from videotcav.review_app.catalogue import key_of
 

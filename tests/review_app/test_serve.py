@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from validation.campaign.served import Served
-from videotcav.concepts.review import recorded
+from videotcav.concepts.review.review import recorded
 from videotcav.errors import MissingExtra, VideotcavError
 from videotcav.review_app import launch
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from videotcav.compat.torchvision import import_torchvision
 from videotcav.errors import VideoError, VideosError
 from videotcav.records import Clip, ClipSpec, VideoInfo
-from videotcav.torchvision_cpu import import_torchvision
 from videotcav.video.clips import find_videos, preprocess, read_clip, read_clips, sample_times, to_source
 
 MEAN, STD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)

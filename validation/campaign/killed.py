@@ -27,10 +27,10 @@ import numpy as np
 import torch
 
 from validation.campaign.videos import encoded, pictures
-from videotcav import shards  # compare: all that the command imports when it is given
 from videotcav.cli.main import main as command_line
+from videotcav.compat.torchvision import import_torchvision
 from videotcav.engine.store import Store
-from videotcav.torchvision_cpu import import_torchvision
+from videotcav.features import extract as shards  # compare: all that the command imports when it is given
 
 NET = """
 import torch

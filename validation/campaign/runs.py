@@ -19,20 +19,20 @@ from torch import nn
 from validation.campaign import damage
 from validation.campaign.damage import Rng
 from validation.campaign.videos import encoded, pictures
-from videotcav.audit import audit
-from videotcav.compare import compare
 from videotcav.engine.run_store import scratch
 from videotcav.engine.store import Store
 from videotcav.errors import VideotcavWarning
-from videotcav.measure import Batch, Measured, measure
+from videotcav.features.measure import Batch, Measured, measure
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec, ModelCard
 from videotcav.report.comparison import comparison_sentences, read_comparison, write_comparison_page
 from videotcav.report.page import write_report
-from videotcav.report.run import read_run
-from videotcav.study import Study
-from videotcav.studyfile import read_study_file
+from videotcav.results.read import read_run
+from videotcav.study.audit import audit
+from videotcav.study.comparison import compare
+from videotcav.study.file import read_study_file
+from videotcav.study.run import Study
 
 STUDY = """question = "Does the racket matter?"
 layers = ["0", "2"]

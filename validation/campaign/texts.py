@@ -14,16 +14,16 @@ import numpy as np
 from validation.campaign import damage
 from validation.campaign.damage import Rng
 from validation.campaign.videos import encoded, pictures
-from videotcav.concepts.decisions import Candidate
-from videotcav.concepts.detect import Frames
+from videotcav.concepts.detectors.detect import Frames
 from videotcav.concepts.detectors.read_boxes import read_boxes
-from videotcav.concepts.ledger import DATABASE, Ledger
-from videotcav.concepts.review import reviewed_sets
-from videotcav.concepts.sets import METADATA, ClipRecord, read_candidates, write_records
-from videotcav.concepts.show import summarise
-from videotcav.gather import gather
+from videotcav.concepts.folder import METADATA, ClipRecord, read_candidates, write_records
+from videotcav.concepts.propose.show import summarise
+from videotcav.concepts.review.decisions import Candidate
+from videotcav.concepts.review.ledger import DATABASE, Ledger
+from videotcav.concepts.review.review import reviewed_sets
 from videotcav.records import VideoInfo
-from videotcav.studyfile import read_study_file
+from videotcav.study.file import read_study_file
+from videotcav.study.inputs import gather
 
 STUDY = """question = "Does the racket matter?"
 seed = 1

@@ -18,7 +18,7 @@ from torch import nn
 
 from validation.campaign import damage
 from validation.campaign.damage import Rng
-from videotcav.concepts.detect import Frames
+from videotcav.concepts.detectors.detect import Frames
 from videotcav.concepts.detectors.yolo import load as load_yolo
 from videotcav.models.load import load_model
 from videotcav.models.passes import features

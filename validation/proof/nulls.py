@@ -13,12 +13,12 @@ import numpy as np
 from validation.proof.concepts import CLIPS
 from validation.proof.passes import CLASS_CLIPS, POOL, Inventory, clips
 from validation.proof.study import captum_recipe
-from videotcav.explain.accuracy import Accuracy
-from videotcav.explain.correct import correct
-from videotcav.explain.design import ConceptRows, Design, null_shape
-from videotcav.explain.layer import Layer
-from videotcav.explain.settings import AnalysisSettings
-from videotcav.explain.tests import classic_one_sample, classic_two_sample, set_null
+from videotcav.explain.design.design import ConceptRows, Design, null_shape
+from videotcav.explain.design.settings import AnalysisSettings
+from videotcav.explain.inference.accuracy import Accuracy
+from videotcav.explain.inference.multiplicity import correct
+from videotcav.explain.inference.permutation import classic_one_sample, classic_two_sample, set_null
+from videotcav.explain.questions.scorer import Layer
 from videotcav.records import STATISTICS
 
 SETS = 8

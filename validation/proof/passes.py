@@ -10,9 +10,9 @@ import torch
 
 from validation.proof.concepts import CLIPS, CONCEPTS, Concept, pixels, planted, tied
 from validation.proof.world import RULES, Film, sample
-from videotcav.explain.design import ConceptRows
-from videotcav.explain.draws import Clips
-from videotcav.explain.gram import Gram, gram
+from videotcav.explain.cavs.gram import Gram, gram
+from videotcav.explain.design.design import ConceptRows
+from videotcav.explain.design.draws import Clips
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import features, gradients
 

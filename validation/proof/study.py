@@ -10,13 +10,13 @@ from scipy import stats
 
 from validation.proof.concepts import CLIPS, Concept, logits, planted, tied
 from validation.proof.passes import CLASS_CLIPS, POOL, Inventory, clips
-from videotcav.explain.design import ConceptRows, Design, null_shape
-from videotcav.explain.draws import draw_negatives, generator
-from videotcav.explain.gram import Gram
-from videotcav.explain.judge import Estimate, judge
-from videotcav.explain.layer import Layer
-from videotcav.explain.settings import AnalysisSettings
-from videotcav.explain.tests import classic_one_sample, classic_two_sample, flip_null, set_null
+from videotcav.explain.cavs.gram import Gram
+from videotcav.explain.design.design import ConceptRows, Design, null_shape
+from videotcav.explain.design.draws import draw_negatives, generator
+from videotcav.explain.design.settings import AnalysisSettings
+from videotcav.explain.inference.judge import Estimate, judge
+from videotcav.explain.inference.permutation import classic_one_sample, classic_two_sample, flip_null, set_null
+from videotcav.explain.questions.scorer import Layer
 from videotcav.models.model import VideoModel
 from videotcav.records import STATISTICS
 

@@ -19,7 +19,7 @@ def audit(
 
     Exit codes: 0 nothing found, 3 something found, 1 not a file of results.
     """
-    from videotcav.audit import audit as findings_in  # noqa: PLC0415 - scipy is slow to import
+    from videotcav.study.audit import audit as findings_in  # noqa: PLC0415 - scipy is slow to import
 
     found = findings_in(results)
     lines = [f"{finding.flag}: {finding.sentence}." for finding in found] or ["nothing found"]

@@ -120,7 +120,7 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
 
 def _event(events: Path | None, video: Path, *, start: float | None) -> tuple[float, float] | None:
     """The seconds of the video's event."""
-    from videotcav.faithfulness import read_events  # noqa: PLC0415 - torch is slow to import
+    from videotcav.maps.evaluation import read_events  # noqa: PLC0415 - torch is slow to import
 
     if events is None:
         return None
@@ -169,9 +169,9 @@ def faithfulness(  # noqa: PLR0917 - typer's parameters are options
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and record it.")] = False,
 ) -> None:
     """Measure whether maps are true, and compare methods side by side on a page."""
-    from videotcav.concepts.detect import load_detector  # noqa: PLC0415 - torch is slow to import
-    from videotcav.faithfulness import DEFAULT_METHODS, Truths, measure_faithfulness, read_events  # noqa: PLC0415 - as above
-    from videotcav.maps.faithfulness import FaithfulnessSettings  # noqa: PLC0415 - as above
+    from videotcav.concepts.detectors.detect import load_detector  # noqa: PLC0415 - torch is slow to import
+    from videotcav.maps.evaluation import DEFAULT_METHODS, Truths, measure_faithfulness, read_events  # noqa: PLC0415 - as above
+    from videotcav.maps.judged import FaithfulnessSettings  # noqa: PLC0415 - as above
     from videotcav.models.load import load_model  # noqa: PLC0415 - as above
     from videotcav.report.faithfulness import headlines  # noqa: PLC0415 - as above
 

@@ -53,8 +53,8 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
     gpus_per_worker: GpusPerWorker = 0.0,
 ) -> None:
     """Cut candidate clips of things out of videos, with their frozen, shuffled and reversed twins."""
-    from videotcav.concepts.detect import load_detector  # noqa: PLC0415 - slow to import
-    from videotcav.concepts.propose import propose  # noqa: PLC0415 - as above
+    from videotcav.concepts.detectors.detect import load_detector  # noqa: PLC0415 - slow to import
+    from videotcav.concepts.propose.videos import propose  # noqa: PLC0415 - as above
 
     where = engine_of(engine, address=address, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker)
     loaded = load_detector(detector, form=form, class_names=_lines(names))
@@ -96,7 +96,7 @@ def show_command(
     replace: Replace = False,
 ) -> None:
     """Say what a concept folder holds: counts, sizes, sources; and draw a contact sheet."""
-    from videotcav.concepts.show import contact_sheet, summarise  # noqa: PLC0415 - slow to import
+    from videotcav.concepts.propose.show import contact_sheet, summarise  # noqa: PLC0415 - slow to import
 
     found = summarise(folder)
     text = []
@@ -138,7 +138,7 @@ def accept_command(
     everything: Annotated[bool, typer.Option("--all", help="All concepts.")] = False,
 ) -> None:
     """Take candidates unseen; the folder records that nobody looked at them."""
-    from videotcav.concepts.sets import accept  # noqa: PLC0415 - slow to import
+    from videotcav.concepts.folder import accept  # noqa: PLC0415 - slow to import
 
     if everything == bool(include):
         raise typer.BadParameter("say --all, or name concepts with --concept", param_hint="--all / --concept")
@@ -157,7 +157,7 @@ def random_command(  # noqa: PLR0917 - as above
     seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
 ) -> None:
     """Draw a random set: clips of other things, evenly over sources that the concept does not share."""
-    from videotcav.concepts.random_sets import write_random_set  # noqa: PLC0415 - slow to import
+    from videotcav.concepts.review.random_sets import write_random_set  # noqa: PLC0415 - slow to import
 
     drawn = write_random_set(folder, output, concept=concept, size=size, rng=seed, pools=pool or [])
     context.obj.result(f"{drawn.sentence}: {output}", drawn.model_dump(mode="json"))
@@ -169,7 +169,7 @@ def _concepts(labels: list[str]) -> dict[str, str]:
 
 
 def _recipe(*, mode: str, fill: str | None, frames: int, rules: list[str]) -> Any:
-    from videotcav.concepts.recipe import Recipe  # noqa: PLC0415 - slow to import
+    from videotcav.concepts.propose.recipe import Recipe  # noqa: PLC0415 - slow to import
 
     given: dict[str, Any] = {"mode": mode, "frames_per_clip": frames or None}
     if fill is not None:

@@ -26,7 +26,7 @@ from videotcav.cli.plan import plan
 from videotcav.errors import VideotcavError
 
 if TYPE_CHECKING:
-    from videotcav.report.run import RunResults
+    from videotcav.results.read import RunResults
 
 INTERRUPTED, TERMINATED = 130, 143
 EVERYWHERE = ("--quiet", "-q", "--json", "--debug")
@@ -111,7 +111,7 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the scenes and the run.")] = Path("demo"),
 ) -> None:
     """Run the whole study on the bundled scenes and say where its report lies."""
-    from videotcav.demo import run_demo  # noqa: PLC0415 - torch is slow to import
+    from videotcav.study.demo import run_demo  # noqa: PLC0415 - torch is slow to import
 
     voice: Voice = context.obj
     _conclude(voice, run_demo(output, command=command_line(), progress=voice.progress))
@@ -151,8 +151,8 @@ def run(
 
     A run that was killed goes on where it was when the same command is given again.
     """
-    from videotcav.compare import compare, load_studies  # noqa: PLC0415 - torch is slow to import
     from videotcav.report.comparison import comparison_sentences, read_comparison  # noqa: PLC0415 - as above
+    from videotcav.study.comparison import compare, load_studies  # noqa: PLC0415 - torch is slow to import
 
     voice: Voice = context.obj
     memory_bytes = parsed_bytes(memory)

@@ -11,7 +11,7 @@ from pydantic import ByteSize
 from videotcav.cli.console import parsed_bytes
 
 if TYPE_CHECKING:
-    from videotcav.plan import Plan
+    from videotcav.study.plan import Plan
 
 _SECONDS_PER_MINUTE, _SECONDS_PER_HOUR = 60, 3600
 _UNITS_FROM = 2  # of a larger unit
@@ -33,13 +33,13 @@ def plan(
 
     Exit codes: 0 it can be run, 1 something is missing or does not fit.
     """
-    from videotcav.costs import rates, widths  # noqa: PLC0415 - torch is slow to import
-    from videotcav.gather import gather  # noqa: PLC0415 - as above
-    from videotcav.measure import reading_rate  # noqa: PLC0415 - as above
-    from videotcav.plan import Spreads  # noqa: PLC0415 - as above
-    from videotcav.plan import plan as plan_of  # noqa: PLC0415 - as above
-    from videotcav.report.run import read_run  # noqa: PLC0415 - as above
-    from videotcav.study import Study  # noqa: PLC0415 - as above
+    from videotcav.features.measure import reading_rate  # noqa: PLC0415 - as above
+    from videotcav.results.read import read_run  # noqa: PLC0415 - as above
+    from videotcav.study.cost_model import rates, widths  # noqa: PLC0415 - torch is slow to import
+    from videotcav.study.inputs import gather  # noqa: PLC0415 - as above
+    from videotcav.study.plan import Spreads  # noqa: PLC0415 - as above
+    from videotcav.study.plan import plan as plan_of  # noqa: PLC0415 - as above
+    from videotcav.study.run import Study  # noqa: PLC0415 - as above
 
     asked = Study.from_file(study)
     pooling = asked.file.study.pooling

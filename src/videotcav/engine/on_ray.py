@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from videotcav.compat.torchvision import import_torchvision
 from videotcav.errors import EngineError, MissingExtra, VideotcavWarning
-from videotcav.torchvision_cpu import import_torchvision
 
 if TYPE_CHECKING:
     from types import ModuleType

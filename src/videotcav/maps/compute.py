@@ -11,10 +11,10 @@ from einops import rearrange
 from torch import Tensor
 
 from videotcav.errors import LayoutError, VideotcavError, require_distinct
-from videotcav.explain.cam import METHODS, PIXEL_METHODS, Over, method_of, upsample
-from videotcav.explain.faithfulness import FILLS, blurred
-from videotcav.explain.integrated import integrated_gradients
-from videotcav.explain.rise import rise
+from videotcav.explain.saliency.cam import METHODS, PIXEL_METHODS, Over, method_of, upsample
+from videotcav.explain.saliency.faithfulness import FILLS, blurred
+from videotcav.explain.saliency.integrated import integrated_gradients
+from videotcav.explain.saliency.rise import rise
 from videotcav.maps.view import ClipMaps
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits, pixel_gradients, volumes

@@ -13,14 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from videotcav.concepts.review import counted_videos
+from videotcav.concepts.review.review import counted_videos
 from videotcav.engine.run_store import held
 from videotcav.errors import OutputError
-from videotcav.explain.cam import upsample
-from videotcav.explain.cav import ridge, spread
-from videotcav.explain.concept_map import ClusterTest, Directions, cluster_test, concept_directions
-from videotcav.explain.draws import Clips as ClipRows
-from videotcav.explain.gram import gram
+from videotcav.explain.cavs.cav import ridge, spread
+from videotcav.explain.cavs.gram import gram
+from videotcav.explain.design.draws import Clips as ClipRows
+from videotcav.explain.saliency.cam import upsample
+from videotcav.explain.saliency.concept_map import ClusterTest, Directions, cluster_test, concept_directions
 from videotcav.maps.compute import last_spatial_layer
 from videotcav.maps.sheet import Strip, contact_sheet
 from videotcav.models.model import VideoModel

@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from videotcav.errors import MissingExtra, OutputError, require_distinct
-from videotcav.explain.cam import Over, temporal_profile
+from videotcav.explain.saliency.cam import Over, temporal_profile
 from videotcav.maps.compute import PixelSettings, check_layers, require_space, stream_maps
 from videotcav.maps.sheet import Strip, contact_sheet
 from videotcav.maps.view import ClipMaps

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from videotcav.explain.cam import Over, normalise, temporal_profile
+from videotcav.explain.saliency.cam import Over, normalise, temporal_profile
 from videotcav.records import Clip
 from videotcav.video.clips import to_source
 from videotcav.video.overlay import overlay_heatmap

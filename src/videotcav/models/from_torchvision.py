@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from videotcav.compat.torchvision import import_torchvision
 from videotcav.errors import ModelError, closest
 from videotcav.models import checkpoint, from_mmaction
 from videotcav.models.checkpoint import Checkpoint, State
 from videotcav.models.families import FAMILIES
 from videotcav.models.seeded import seeded
 from videotcav.records import ClipSpec, KnownModel, ModelCard
-from videotcav.torchvision_cpu import import_torchvision
 
 OWN_SIZE = "swin3d"
 """The name of a Video Swin whose size the checkpoint itself states, as `metadata["architecture"]`."""

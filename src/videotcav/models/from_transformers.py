@@ -16,12 +16,12 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from videotcav.compat.torchvision import import_torchvision
 from videotcav.errors import MissingExtra, ModelError
 from videotcav.models import checkpoint
 from videotcav.models.seeded import seeded
 from videotcav.models.transformers_families import FAMILIES, Family
 from videotcav.records import ClipSpec, KnownModel, ModelCard
-from videotcav.torchvision_cpu import import_torchvision
 
 RANDOM = "random"
 """The name of weights that are drawn anew, the same at each call."""

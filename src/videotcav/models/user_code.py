@@ -11,10 +11,10 @@ from pathlib import Path
 from pydantic import ValidationError
 from torch import nn
 
+from videotcav.compat.torchvision import import_torchvision
 from videotcav.errors import ModelError, closest
 from videotcav.records import ModelCard
 from videotcav.texts import first_problem
-from videotcav.torchvision_cpu import import_torchvision
 
 _NOT_THEIRS = (str(Path(__file__).parents[1]), "site-packages", sysconfig.get_paths()["stdlib"], "<frozen ")
 _SHOWN = 240

@@ -9,10 +9,10 @@ import safetensors
 from safetensors.torch import load_file
 from torch import nn
 
+from videotcav.compat.torchvision import import_torchvision
 from videotcav.errors import ModelError
 from videotcav.planted.factors import MOTIONS
 from videotcav.records import ClipSpec, KnownModel, ModelCard
-from videotcav.torchvision_cpu import import_torchvision
 
 WEIGHTS = Path(__file__).parent / "weights" / "swin.safetensors"
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from videotcav.records import Verdict
-from videotcav.report.run import Manifest, RunResults
 from videotcav.report.sentences import layer_order, told_rows, unique
-from videotcav.report.words import KIND_WORDS, STATISTIC_WORDS, count, listing, percent
+from videotcav.results.read import Manifest, RunResults
+from videotcav.results.words import KIND_WORDS, STATISTIC_WORDS, count, listing, percent
 
 RECOGNISES_MOST = 0.8
 RECOGNISES_HALF = 0.5

@@ -10,9 +10,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from videotcav.outputs import write_text
 from videotcav.records import Standing, Statistic
-from videotcav.report.run import Facts, read_facts, read_rows
 from videotcav.report.sentences import unique
-from videotcav.report.words import p_value
+from videotcav.results.read import Facts, read_facts, read_rows
+from videotcav.results.words import p_value
 
 PAGE = "report.html"
 _HERE = Path(__file__).parent

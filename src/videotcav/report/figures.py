@@ -15,7 +15,7 @@ from matplotlib.colors import to_hex
 
 from videotcav.records import TWINS, Result, Statistic
 from videotcav.report.sentences import question_order, unique
-from videotcav.report.words import score
+from videotcav.results.words import score
 
 _NICE = (1.0, 2.0, 5.0, 10.0)
 

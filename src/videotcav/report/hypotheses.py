@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from videotcav.records import TWINS, Outcome, Result, Verdict
-from videotcav.report.run import HypothesisFacts, Manifest, RunResults
 from videotcav.report.verdicts import lead_of
-from videotcav.report.words import (
+from videotcav.results.read import HypothesisFacts, Manifest, RunResults
+from videotcav.results.words import (
     OUTCOME_MARKS,
     OUTCOME_WAYS,
     STATISTIC_WORDS,

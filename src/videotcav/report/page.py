@@ -12,10 +12,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from videotcav.outputs import write_text
 from videotcav.records import STATISTICS, Kind, Medium, Result, Statistic
-from videotcav.report import figures, sentences, words
+from videotcav.report import figures, sentences
 from videotcav.report.cautions import cautions
 from videotcav.report.hypotheses import hypothesis_answers
-from videotcav.report.run import RunResults, read_run
+from videotcav.results import words
+from videotcav.results.read import RunResults, read_run
 
 PAGE = "report.html"
 _HERE = Path(__file__).parent

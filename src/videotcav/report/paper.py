@@ -14,9 +14,10 @@ from pydantic import ValidationError
 from videotcav.errors import RunFolderError
 from videotcav.outputs import write_text
 from videotcav.records import Result
-from videotcav.report import paper_bars, paper_frames, words
-from videotcav.report.paper_facts import DYNAMIC, STATIC, PaperFacts
-from videotcav.report.run import RunResults, read_run
+from videotcav.report import paper_bars, paper_frames
+from videotcav.results import words
+from videotcav.results.paper_facts import DYNAMIC, STATIC, PaperFacts
+from videotcav.results.read import RunResults, read_run
 
 PAGE = "paper.html"
 FIGURES = "figures"

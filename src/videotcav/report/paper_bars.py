@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from videotcav.records import Result
-from videotcav.report.paper_facts import PaperFacts
-from videotcav.report.words import p_value
+from videotcav.results.paper_facts import PaperFacts
+from videotcav.results.words import p_value
 
 INK, SOFT, BAND, LINE = "#1c1d21", "#5d6068", "#d5d3cd", "#dedcd6"
 STILL, MOVES = "#0072b2", "#d55e00"

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from videotcav.report.paper_facts import Mark, Still, Strip
+from videotcav.results.paper_facts import Mark, Still, Strip
 
 WIDTH_INCHES = 7.0
 INK, SOFT = "#1c1d21", "#5d6068"

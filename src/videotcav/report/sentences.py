@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from videotcav.records import TWINS, Result, Statistic, Verdict
-from videotcav.report.run import Manifest, RunResults
 from videotcav.report.verdicts import detail_of, lead_of
+from videotcav.results.read import Manifest, RunResults
 
 _QUESTIONS: tuple[tuple[str, str], ...] = (
     ("spatiotemporal", "random"),

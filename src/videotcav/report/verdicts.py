@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from videotcav.records import Kind, Result, Verdict
-from videotcav.report.run import Manifest
-from videotcav.report.words import (
+from videotcav.results.read import Manifest
+from videotcav.results.words import (
     STATISTIC_WORDS,
     correction,
     number,

@@ -20,8 +20,8 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.security import HTTPBearer
 from pydantic import Field, model_validator
 
-from videotcav.concepts.agreement import Agreement, agreement, ratings
-from videotcav.concepts.decisions import (
+from videotcav.concepts.review.agreement import Agreement, agreement, ratings
+from videotcav.concepts.review.decisions import (
     Candidate,
     Gesture,
     Judgement,
@@ -32,9 +32,9 @@ from videotcav.concepts.decisions import (
     standings,
     to_lines,
 )
-from videotcav.concepts.ledger import GestureTaken, Ledger, LedgerUnusable
-from videotcav.concepts.review import SetReview, summarise
-from videotcav.concepts.source_frame import source_picture
+from videotcav.concepts.review.ledger import GestureTaken, Ledger, LedgerUnusable
+from videotcav.concepts.review.review import SetReview, summarise
+from videotcav.concepts.review.source_frame import source_picture
 from videotcav.errors import ConceptError
 from videotcav.records import Kind, Record
 from videotcav.review_app.catalogue import CandidateTable, Catalogue, Entry, key_of

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from videotcav.concepts.decisions import Candidate, Standing
-from videotcav.concepts.review import ReviewedClip, reviewed_clips
-from videotcav.concepts.sets import METADATA, ClipRecord, uncollected
+from videotcav.concepts.folder import METADATA, ClipRecord, uncollected
+from videotcav.concepts.review.decisions import Candidate, Standing
+from videotcav.concepts.review.review import ReviewedClip, reviewed_clips
 from videotcav.errors import ConceptError
 from videotcav.records import ConceptClip, Kind, Record
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from videotcav.concepts.detect import Detections, Frames
+from videotcav.concepts.detectors.detect import Detections, Frames
 from videotcav.errors import ConceptError, closest
 from videotcav.records import VideoInfo
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from videotcav.concepts.detect import Detections, Frames
+from videotcav.compat.torchvision import import_torchvision
+from videotcav.concepts.detectors.detect import Detections, Frames
 from videotcav.errors import ConceptError
-from videotcav.torchvision_cpu import import_torchvision
 
 
 class TransformersDetector:

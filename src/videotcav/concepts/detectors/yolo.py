@@ -15,8 +15,8 @@ import onnxruntime
 from einops import rearrange
 from numpy.typing import NDArray
 
-from videotcav.concepts.detect import Detections, Frames
 from videotcav.concepts.detectors.coco_names import COCO_NAMES
+from videotcav.concepts.detectors.detect import Detections, Frames
 from videotcav.concepts.detectors.letterbox import Letterbox, letterbox
 from videotcav.concepts.detectors.yolo_forms import FORMS, Form, Output, class_count, decode, recognise
 from videotcav.errors import ConceptError, closest

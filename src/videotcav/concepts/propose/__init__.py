@@ -1,0 +1,1 @@
+"""Videos in, candidate clips and their twins out."""

@@ -1,0 +1,112 @@
+"""One video's tracks → its clips on disk, and the outcome that says what became of each candidate."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from videotcav.concepts.folder import ClipRecord
+from videotcav.concepts.propose.candidates import Candidate, nearest
+from videotcav.concepts.propose.cutting import Coded, id_of, make, worthy
+from videotcav.concepts.propose.recipe import Recipe
+from videotcav.concepts.propose.watch import Job, Seen
+from videotcav.concepts.propose.workshop import Outcome, Workshop
+from videotcav.outputs import refuse_overwriting
+from videotcav.records import Kind, Track
+
+
+def make_clips(
+    seen: Seen,
+    concept: str,
+    tracks: Sequence[Track],
+    *,
+    labels: tuple[str, ...],
+    recipe: Recipe,
+    workshop: Workshop,
+) -> Outcome:
+    """The outcome of one video for one concept, with its clips in place. `tracks` are those of the concept's labels."""
+    workshop.begin()
+    job = seen.job
+    good, rejected = worthy(tracks, recipe)
+    earlier = list(workshop.of(concept))
+    room = len(good)
+    if recipe.max_clips_per_source:
+        room = recipe.max_clips_per_source - sum(one.kept for one in earlier if one.source == job.source)
+    hashes = {name: int(text, 16) for outcome in earlier for name, text in outcome.hashes.items()}
+    kept: dict[str, str] = {}
+    records: list[ClipRecord] = []
+    to_make = [candidate for candidate in good[: max(room, 0)] if id_of(job, candidate) not in seen.made]
+    seen = seen.holding(frame for candidate in to_make for frame in candidate.frames)
+    for candidate in good:
+        if len(kept) >= room:
+            rejected[f"more than {recipe.max_clips_per_source} from one source"] += 1
+            continue
+        clip_id = id_of(job, candidate)
+        made = seen.made.get(clip_id) or make(seen, candidate, recipe)
+        if made.fingerprint is None:
+            rejected["blurred"] += 1
+            continue
+        if nearest(made.fingerprint, hashes.items())[1] < recipe.min_hash_distance:
+            rejected["nearly the same as another"] += 1
+            continue
+        kept[clip_id] = f"{made.fingerprint:048x}"
+        hashes[clip_id] = made.fingerprint
+        coded = made.code(workshop.temporary).coded
+        records.extend(_put(coded, candidate, clip_id=clip_id, concept=concept, job=job, workshop=workshop))
+    outcome = Outcome(
+        video=job.name,
+        source=job.source,
+        sha256=job.info.sha256,
+        concept=concept,
+        labels=labels,
+        tracks=len(tracks),
+        rejected=dict(sorted(rejected.items())),
+        hashes=kept,
+        clips=tuple(records),
+    )
+    workshop.finish(outcome)
+    return outcome
+
+
+def _put(
+    coded: Mapping[Kind, Coded],
+    candidate: Candidate,
+    *,
+    clip_id: str,
+    concept: str,
+    job: Job,
+    workshop: Workshop,
+) -> Iterator[ClipRecord]:
+    for kind, clip in coded.items():
+        name = f"{concept}/{kind}/{clip_id}.mp4"
+        unfinished, target = workshop.temporary / f"{clip_id}.mp4", workshop.folder / name
+        refuse_overwriting([target])
+        unfinished.write_bytes(clip.content)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.replace(target)
+        yield ClipRecord(
+            file_name=name,
+            id=clip_id,
+            concept=concept,
+            kind=kind,
+            label=candidate.track.label,
+            source=job.source,
+            source_sha256=job.info.sha256,
+            source_video=Path(os.path.relpath(job.info.path, workshop.folder)).as_posix(),
+            track=candidate.track.id,
+            frames=tuple(candidate.frames[i] for i in clip.order),
+            boxes=tuple(_edges(candidate, i) for i in clip.order),
+            scores=tuple(round(candidate.scores[i], 4) for i in clip.order),
+            frames_per_second=job.info.frames_per_second,
+            width=clip.width,
+            height=clip.height,
+            detector=workshop.detector.name,
+            detector_sha256=workshop.detector.sha256,
+            recipe=workshop.rules,
+        )
+
+
+def _edges(candidate: Candidate, index: int) -> tuple[float, float, float, float]:
+    box = candidate.boxes[index]
+    return (round(box.left, 2), round(box.top, 2), round(box.right, 2), round(box.bottom, 2))

@@ -1,0 +1,179 @@
+"""One candidate → the clips it would become, in every kind. Depends on its video alone, so any machine may do it."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from videotcav.concepts.propose import crop
+from videotcav.concepts.propose.candidates import Candidate, cut, in_order_of_worth, nearest, perceptual_hash, too_poor
+from videotcav.concepts.propose.crop import UInt8Array
+from videotcav.concepts.propose.recipe import Recipe
+from videotcav.concepts.propose.track import tracks_of
+from videotcav.concepts.propose.watch import Job, Seen, Watcher
+from videotcav.records import Kind, Track
+from videotcav.video.write import write_video
+
+_QUANTISER = 16  # finer than what the source itself was coded with
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The pixels of one kind of clip, and which of the candidate's frames they show when."""
+
+    pixels: UInt8Array
+    order: tuple[int, ...]
+
+
+class Coded(NamedTuple):
+    """One kind of clip as the bytes of its file."""
+
+    content: bytes
+    order: tuple[int, ...]
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a candidate would become, as pixels or coded; `fingerprint` is None where all its frames are blurred."""
+
+    fingerprint: int | None
+    frames_per_second: float
+    shown: Mapping[Kind, Shown] = field(default_factory=dict)
+    coded: Mapping[Kind, Coded] = field(default_factory=dict)
+
+    def code(self, folder: Path) -> Made:
+        """The same, coded; files are written in the folder on the way."""
+        path, coded = folder / "clip.mp4", dict(self.coded)
+        for kind, shown in self.shown.items():
+            write_video(
+                path,
+                shown.pixels,
+                frames_per_second=self.frames_per_second,
+                crf=_QUANTISER,
+                each_alone=True,  # so that twins hold the same pixels after coding too
+            )
+            height, width = shown.pixels.shape[1:3]
+            coded[kind] = Coded(path.read_bytes(), shown.order, width, height)
+            path.unlink()
+        return Made(self.fingerprint, self.frames_per_second, coded=coded)
+
+
+def versions(
+    frames: UInt8Array, candidate: Candidate, recipe: Recipe, *, still_frame: int, rng: np.random.Generator
+) -> dict[Kind, Shown]:
+    """The candidate as each kind of clip, from its source frames (uint8 `time height width 3`).
+
+    `still_frame` is the one that the spatial clip and the frozen twin hold.
+    """
+    fill, count = recipe.fill_colour, len(frames)
+    dynamic = crop.moving(
+        frames,
+        candidate.boxes,
+        mode=recipe.mode,
+        fill=fill,
+        context=recipe.context,
+        smoothing_frames=recipe.smoothing_frames,
+    )
+    picture = crop.still(
+        frames[still_frame], candidate.boxes[still_frame], mode=recipe.mode, fill=fill, context=recipe.context
+    )
+    shown: dict[Kind, Shown] = {"spatial": Shown(crop.hold(picture, count), (still_frame,) * count)}
+    for kind, order in crop.twin_orders(count, still_frame=still_frame, rng=rng).items():
+        shown[kind] = Shown(dynamic[list(order)], order)
+    return shown
+
+
+def make(seen: Seen, candidate: Candidate, recipe: Recipe) -> Made:
+    """The candidate of a video as clips of the recipe's kinds."""
+    frames = seen.frames(candidate.frames)
+    sharpness = [
+        crop.sharpness(frame, box) if score > 0 else -1.0  # where nothing was seen there may be nothing
+        for frame, box, score in zip(frames, candidate.boxes, candidate.scores, strict=True)
+    ]
+    rate = seen.job.info.frames_per_second
+    if max(sharpness) < recipe.min_sharpness:
+        return Made(None, rate)
+    still = sharpness.index(max(sharpness))
+    if recipe.still_frame is not None:
+        still = min(recipe.still_frame, len(frames) - 1)
+    rng = _rng(recipe.seed, id_of(seen.job, candidate))
+    shown = versions(frames, candidate, recipe, still_frame=still, rng=rng)
+    fingerprint = perceptual_hash(shown["spatiotemporal"].pixels)
+    return Made(fingerprint, rate, {kind: shown[kind] for kind in recipe.kinds})
+
+
+def worthy(tracks: Iterable[Track], recipe: Recipe) -> tuple[list[Candidate], Counter[str]]:
+    """The candidates that pass before their pixels are looked at, best first; how many do not, by reason."""
+    rejected: Counter[str] = Counter()
+    good: list[Candidate] = []
+    for candidate in (candidate for track in tracks for candidate in cut(track, recipe)):
+        reason = too_poor(candidate, recipe)
+        if reason:
+            rejected[reason] += 1
+        else:
+            good.append(candidate)
+    return in_order_of_worth(good), rejected
+
+
+@dataclass
+class Cutter:
+    """A worker that looks at videos and makes the clips that will most likely be wanted of them where it is.
+
+    `labels` are those of each concept. What else is wanted, because of clips of other videos, is made by whoever
+    asks for it.
+    """
+
+    watcher: Watcher
+    labels: Mapping[str, tuple[str, ...]]
+    recipe: Recipe
+
+    def __call__(self, jobs: Iterable[Job]) -> Iterator[Seen]:
+        """Each job with the detections of all its frames, and with clips in `made`."""
+        with tempfile.TemporaryDirectory(prefix="videotcav-") as folder:
+            for seen in self.watcher(jobs):
+                yield seen if seen.damage is not None else seen._replace(made=self._made(seen, Path(folder)))
+
+    def _made(self, seen: Seen, folder: Path) -> dict[str, Made]:
+        made: dict[str, Made] = {}
+        wanted = {label: concept for concept, labels in self.labels.items() for label in labels}
+        tracks = tracks_of(seen.found, recipe=self.recipe, labels=wanted, cuts=seen.cuts)
+        for concept in seen.job.concepts:
+            good, _ = worthy([track for track in tracks if track.label in self.labels[concept]], self.recipe)
+            made |= self._best(seen, good, folder)
+        return made
+
+    def _best(self, seen: Seen, good: Sequence[Candidate], folder: Path) -> dict[str, Made]:
+        room = self.recipe.max_clips_per_source or len(good)
+        seen = seen.holding(frame for candidate in good[:room] for frame in candidate.frames)
+        made: dict[str, Made] = {}
+        fingerprints: dict[str, int] = {}
+        for candidate in good:
+            if len(fingerprints) >= room:
+                break
+            name, one = id_of(seen.job, candidate), make(seen, candidate, self.recipe)
+            if one.fingerprint is None:
+                made[name] = one
+            elif nearest(one.fingerprint, fingerprints.items())[1] >= self.recipe.min_hash_distance:
+                made[name] = one.code(folder)
+                fingerprints[name] = one.fingerprint
+        return made
+
+
+def id_of(job: Job, candidate: Candidate) -> str:
+    """The name of a candidate's clips."""
+    label = candidate.track.label.replace(" ", "_").replace("/", "_")
+    return f"{job.name}-{label}-{candidate.track.id}-{candidate.frames[0]:05d}"
+
+
+def _rng(seed: int, clip_id: str) -> np.random.Generator:
+    """Randomness that depends on the clip alone, not on what was made before it."""
+    return np.random.default_rng([seed, *hashlib.sha256(clip_id.encode()).digest()])

@@ -1,0 +1,55 @@
+"""Every threshold that decides which clips are made, and how."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+
+from videotcav.concepts.propose.crop import Colour, Mode
+from videotcav.records import KINDS, Kind, Record
+
+Byte = Annotated[int, Field(ge=0, le=255)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Recipe(Record):
+    """How detections become concept clips. It goes whole into the provenance of each clip.
+
+    Cutting: `mode` is explained in `crop.py`; `fill` None means black in `paper` mode, as published, and else the
+    mean of ImageNet, which most video models subtract. `frames_per_clip` None takes each track whole. The spatial clip
+    and the frozen twin hold frame `still_frame` of the clip (of shorter clips the last); None means the sharpest one
+    in which the object was detected.
+    Tracking: a detection of `min_score` starts a track; weaker ones continue it. The next one is looked for up to
+    `search_margin` box sizes beyond the box's edge (a swung racket leaves its own box within a frame), and missed
+    for up to `max_gap_frames`. Where the longer side of the box changes by more than `max_growth` from one detection
+    to the next, the track ends: it is most likely another thing.
+    Gates: what a clip must be to reach a person's eyes; 0 switches a gate off.
+    """
+
+    mode: Mode = "paper"
+    fill: tuple[Byte, Byte, Byte] | None = None
+    kinds: tuple[Kind, ...] = KINDS
+    frames_per_clip: Annotated[int, Field(ge=2)] | None = 16
+    context: NonNegativeFloat = 0.25
+    smoothing_frames: NonNegativeFloat = 2.0
+    still_frame: NonNegativeInt | None = None
+    seed: NonNegativeInt = 0
+
+    min_score: Share = 0.25
+    search_margin: NonNegativeFloat = 0.5
+    max_gap_frames: NonNegativeInt = 8
+    max_growth: Annotated[float, Field(gt=1)] = 2.0
+    min_frames: PositiveInt = 8
+    min_side_pixels: NonNegativeFloat = 12.0
+    min_observed: Share = 0.5
+    min_sharpness: NonNegativeFloat = 20.0
+    min_hash_distance: NonNegativeInt = 12
+    max_clips_per_source: NonNegativeInt = 4
+
+    @property
+    def fill_colour(self) -> Colour:
+        """The colour of padding, RGB."""
+        if self.fill is not None:
+            return self.fill
+        return (0, 0, 0) if self.mode == "paper" else (124, 116, 104)

@@ -1,0 +1,210 @@
+"""From videos to a folder of candidate clips: START HERE to follow the route of this room.
+
+decode (a thread ahead) ─→ detect ─→ track, choose, cut, write (a thread behind)
+
+On an engine its workers cut as well: what is left here is to say what is a duplicate, and to write.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from videotcav.concepts.detectors.detect import Detector
+from videotcav.concepts.detectors.read_boxes import read_boxes
+from videotcav.concepts.propose.clips import make_clips
+from videotcav.concepts.propose.cutting import Cutter
+from videotcav.concepts.propose.overlay import write_overlay
+from videotcav.concepts.propose.recipe import Recipe
+from videotcav.concepts.propose.track import tracks_of
+from videotcav.concepts.propose.watch import Job, Seen, Watcher, in_order
+from videotcav.concepts.propose.workshop import Outcome, Workshop
+from videotcav.errors import ConceptError, VideoError, VideosError, VideotcavWarning, closest
+from videotcav.outputs import refuse_overwriting
+from videotcav.records import Progress, Record, VideoInfo, silent
+from videotcav.video.find import find_videos
+from videotcav.video.read import VideoFile
+
+
+class Proposal(Record):
+    """What a run of `propose` did: the outcomes of its videos, and what it had to leave out."""
+
+    folder: Path
+    outcomes: tuple[Outcome, ...]
+    done_before: int
+    skipped: dict[str, str]
+
+    @property
+    def added(self) -> int:
+        """How many candidates became clips, not counting their twins."""
+        return sum(outcome.kept for outcome in self.outcomes)
+
+    @property
+    def without_tracks(self) -> tuple[str, ...]:
+        """The videos in which none of the labels was found."""
+        return tuple(sorted({o.video for o in self.outcomes} - {o.video for o in self.outcomes if o.tracks}))
+
+    def rejected(self, concept: str) -> dict[str, int]:
+        """How many candidates of a concept were turned away, by reason, the most common first."""
+        counts: Counter[str] = Counter()
+        for outcome in self.outcomes:
+            if outcome.concept == concept:
+                counts.update(outcome.rejected)
+        return dict(counts.most_common())
+
+
+def propose(
+    videos: Path | str | Sequence[Path | str],
+    detector: Detector,
+    out: Path | str,
+    *,
+    labels: Sequence[str] | Mapping[str, str],
+    recipe: Recipe | None = None,
+    sources: Mapping[str, str] | None = None,
+    overlay: Path | str | None = None,
+    skip_bad: bool = False,
+    replace: bool = False,
+    progress: Progress = silent,
+    engine: Callable[[Cutter, Sequence[Job]], Iterable[Seen]] | None = None,
+) -> Proposal:
+    """What was added to the concept folder `out`: clips of every label, as the recipe says.
+
+    `videos` are files, folders or patterns. `labels` are names of the detector, or map them to names of concepts;
+    `"*"` stands for all other labels. `sources` maps file names (without ending) to what they were cut from, where
+    several files come from one recording; by default each file is its own source. `overlay` is a folder for videos
+    that show the tracks, each held in memory whole while it is drawn; a file there that the tool did not write is
+    replaced only with `replace`, and a video that is read never. `engine` is where videos are decoded, detected in and
+    cut, in this process by default; clips are chosen here and in the order of the videos, as what is a duplicate
+    depends on what came before. The folder has the same bytes either way.
+
+    Videos that the folder has already are not read again. Raises ConceptError, or VideosError that lists all
+    unreadable videos (with `skip_bad` they are left out).
+    """
+    recipe = recipe or Recipe()
+    wanted = _concepts(labels, detector)
+    workshop = Workshop(Path(out), recipe, detector)
+    infos, bad = _probe(_found(videos))
+    if bad and (not skip_bad or not infos):
+        raise VideosError(bad)
+    _tell_rows_of_others(sources or {}, infos)
+    jobs = _jobs(infos, workshop, _labels_of(wanted), sources or {})
+    drawn = {job.name: Path(overlay) / f"{job.name}.mp4" for job in jobs} if overlay is not None else {}
+    refuse_overwriting(drawn.values(), inputs=[info.path for info in infos], replace=replace)
+    watcher = Watcher(detector)
+    watched = watcher(jobs) if engine is None else engine(Cutter(watcher, _labels_of(wanted), recipe), jobs)
+    outcomes: list[Outcome] = []
+
+    def finish(seen: Seen) -> None:
+        tracks = tracks_of(seen.found, recipe=recipe, labels=wanted, cuts=seen.cuts)
+        for concept in seen.job.concepts:
+            mine = _labels_of(wanted)[concept]
+            chosen = [track for track in tracks if track.label in mine]
+            outcomes.append(make_clips(seen, concept, chosen, labels=mine, recipe=recipe, workshop=workshop))
+        if seen.job.name in drawn:
+            write_overlay(seen.job.info, tracks, drawn[seen.job.name])
+
+    with workshop, ThreadPoolExecutor(1, thread_name_prefix="finish") as behind:
+        under_way: Future[None] | None = None
+        for seen in progress(in_order(watched, jobs), "proposing", total=len(jobs)):
+            if seen.damage is not None:
+                if not skip_bad:
+                    raise seen.damage
+                bad[str(seen.job.info.path)] = seen.damage.reason
+                continue
+            if under_way is not None:
+                under_way.result()  # one at a time and in order: what is a duplicate depends on what came before
+            under_way = behind.submit(finish, seen)
+        if under_way is not None:
+            under_way.result()
+    return Proposal(folder=Path(out), outcomes=tuple(outcomes), done_before=len(infos) - len(jobs), skipped=bad)
+
+
+def propose_from_boxes(
+    videos: Path | str | Sequence[Path | str],
+    boxes: Path | str,
+    out: Path | str,
+    *,
+    labels: Sequence[str] | Mapping[str, str],
+    recipe: Recipe | None = None,
+    sources: Mapping[str, str] | None = None,
+    progress: Progress = silent,
+) -> Proposal:
+    """As `propose`, with boxes from a file instead of a network."""
+    return propose(videos, read_boxes(boxes), out, labels=labels, recipe=recipe, sources=sources, progress=progress)
+
+
+def _found(videos: Path | str | Sequence[Path | str]) -> list[Path]:
+    """The video files that are meant, by name. Raises ConceptError where one is not there."""
+    found = sorted(find_videos(videos, below=True))
+    for path in found:
+        if not path.exists():
+            raise ConceptError(f"{path}: there is no such video, and no folder or pattern that holds one")
+    return found
+
+
+def _concepts(labels: Sequence[str] | Mapping[str, str], detector: Detector) -> dict[str, str]:
+    """The concept of each of the detector's labels that is wanted."""
+    wanted = dict(labels) if isinstance(labels, Mapping) else {label: label.replace(" ", "_") for label in labels}
+    if not wanted:
+        raise ConceptError("no label was asked for; give at least one of the detector's")
+    rest = wanted.pop("*", None)
+    for label in wanted:
+        if label not in detector.labels:
+            near = closest(label, detector.labels)
+            hint = f"closest: {near}" if near else f"it knows: {', '.join(detector.labels)}"
+            raise ConceptError(f"{detector.name} has no label '{label}'; {hint}")
+    if rest is not None:
+        wanted = {**dict.fromkeys(detector.labels, rest), **wanted}
+    for concept in wanted.values():
+        if not concept or concept.startswith(".") or "/" in concept or "\\" in concept or not concept.isprintable():
+            raise ConceptError(
+                f"'{concept}' cannot name a folder; choose a concept name without slashes or a leading dot"
+            )
+    return wanted
+
+
+def _labels_of(wanted: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The labels that make up each concept."""
+    concepts = sorted(set(wanted.values()))
+    return {concept: tuple(sorted(label for label in wanted if wanted[label] == concept)) for concept in concepts}
+
+
+def _probe(paths: Iterable[Path]) -> tuple[list[VideoInfo], dict[str, str]]:
+    infos, bad = [], {}
+    for path in paths:
+        try:
+            infos.append(VideoFile(path).info())
+        except VideoError as error:
+            bad[str(path)] = error.reason
+    return infos, bad
+
+
+def _tell_rows_of_others(sources: Mapping[str, str], infos: Iterable[VideoInfo]) -> None:
+    if elsewhere := sorted(sources.keys() - {info.path.stem for info in infos}):
+        message = (
+            f"{len(elsewhere)} rows of sources are about videos that are not among these, such as '{elsewhere[0]}'"
+        )
+        warnings.warn(message, VideotcavWarning, stacklevel=3)
+
+
+def _jobs(
+    infos: Iterable[VideoInfo], workshop: Workshop, labels: Mapping[str, tuple[str, ...]], sources: Mapping[str, str]
+) -> list[Job]:
+    """What is still to do, in order; a video that is there twice is done once."""
+    jobs: list[Job] = []
+    seen: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for info in infos:
+        if info.sha256 in seen:
+            continue
+        name = workshop.name_of(info.path, info.sha256)
+        if name in names:
+            name = f"{name}-{info.sha256[:8]}"
+        names[name] = seen[info.sha256] = info.sha256
+        missing = tuple(concept for concept in labels if not workshop.knows(info.sha256, concept, labels[concept]))
+        if missing:
+            jobs.append(Job(name, sources.get(info.path.stem, name), info, missing))
+    return jobs

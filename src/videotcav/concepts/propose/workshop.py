@@ -1,0 +1,148 @@
+"""What makes a concept folder safe to add to: which videos are done, by which recipe, and with what outcome.
+
+    <folder>/.propose/recipe.json                 recipe and detector; the same for all clips of a folder
+    <folder>/.propose/done/<video>/<concept>.json the outcome of one video for one concept, written after its clips
+    <folder>/.propose/tmp/                        clips under way
+
+A clip is moved to its place when it is complete, an outcome is written when all its clips are in place, and the table
+is made from the outcomes. What a killed run leaves behind is finished, with the same bytes, by the next.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+from videotcav.concepts.detectors.detect import Detector
+from videotcav.concepts.folder import ClipRecord, as_json, read_as, read_records, write_records
+from videotcav.concepts.propose.recipe import Recipe
+from videotcav.errors import ConceptError, UnreadableText
+from videotcav.outputs import write_text
+from videotcav.records import Record
+from videotcav.texts import read_json
+
+_STATE = ".propose"  # a leading dot keeps it out of sight of Hugging Face datasets
+
+
+class Outcome(Record):
+    """What became of one video for one concept. `rejected` counts candidates by reason."""
+
+    video: str
+    source: str
+    sha256: str
+    concept: str
+    labels: tuple[str, ...]
+    tracks: int
+    rejected: dict[str, int]
+    hashes: dict[str, str]
+    clips: tuple[ClipRecord, ...]
+
+    @property
+    def kept(self) -> int:
+        """How many candidates became clips (with their twins)."""
+        return len({clip.id for clip in self.clips})
+
+
+class Workshop:
+    """The state of a concept folder while clips are added to it."""
+
+    def __init__(self, folder: Path, recipe: Recipe, detector: Detector) -> None:
+        self.folder = folder
+        self.detector = detector
+        self._state = folder / _STATE
+        self._rules = {
+            **recipe.model_dump(mode="json"),
+            **{f"detector_{key}": value for key, value in detector.settings.items()},
+            "detector": detector.name,
+        }
+        self._begun = False
+        self._require_same_rules()
+        self.outcomes = {(outcome.video, outcome.concept): outcome for outcome in outcomes_of(folder)}
+
+    @property
+    def rules(self) -> str:
+        """Recipe and detector as JSON: the provenance that all clips of the folder share."""
+        return as_json(self._rules)
+
+    @property
+    def temporary(self) -> Path:
+        """Where clips lie until they are complete."""
+        return self._state / "tmp"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write the table from all outcomes; what was decided about a clip, and foreign clips, stay in it."""
+        shutil.rmtree(self.temporary, ignore_errors=True)
+        made = {record.file_name: record for outcome in self.outcomes.values() for record in outcome.clips}
+        for old in read_records(self.folder):
+            kept = {"decision": old.decision, "who": old.who, "when": old.when}
+            new = made.get(old.file_name)
+            made[old.file_name] = new.model_copy(update=kept) if new else old
+        if made:
+            write_records(self.folder, made.values())
+
+    def begin(self) -> None:
+        """Make the folder, once, with the rules written down and nothing half-made in it."""
+        if self._begun:
+            return
+        self._begun = True
+        shutil.rmtree(self.temporary, ignore_errors=True)
+        self.temporary.mkdir(parents=True)
+        write_text(self._state / "recipe.json", json.dumps(self._rules, indent=1) + "\n")
+
+    def name_of(self, path: Path, sha256: str) -> str:
+        """The name of a video in this folder: its stem, with a piece of its hash where another video has it already."""
+        for outcome in self.outcomes.values():
+            if outcome.video == path.stem and outcome.sha256 != sha256:
+                return f"{path.stem}-{sha256[:8]}"
+        return path.stem
+
+    def knows(self, sha256: str, concept: str, labels: tuple[str, ...]) -> bool:
+        """Whether a video with these bytes, whatever its name, is done for this concept.
+
+        Raises ConceptError where the concept was made of other labels.
+        """
+        for outcome in self.of(concept):
+            if outcome.labels != labels:
+                raise ConceptError(
+                    f"{self.folder}: its '{concept}' is made of {', '.join(outcome.labels)}, not of "
+                    f"{', '.join(labels)}; give the concept another name (LABEL=NAME) or use another folder"
+                )
+        return any(outcome.sha256 == sha256 for outcome in self.of(concept))
+
+    def finish(self, outcome: Outcome) -> None:
+        """Write down that all clips of this outcome are in place."""
+        target = self._state / "done" / outcome.video / f"{outcome.concept}.json"
+        write_text(target, outcome.model_dump_json(indent=1) + "\n")
+        self.outcomes[outcome.video, outcome.concept] = outcome
+
+    def of(self, concept: str) -> Iterator[Outcome]:
+        """All outcomes of one concept."""
+        return (outcome for outcome in self.outcomes.values() if outcome.concept == concept)
+
+    def _require_same_rules(self) -> None:
+        path = self._state / "recipe.json"
+        if not path.exists():
+            return
+        try:
+            before = dict(read_json(path))
+        except (ValueError, TypeError, UnreadableText):
+            raise ConceptError(f"{path}: cannot be read as the rules of its clips; use another folder") from None
+        now = json.loads(self.rules)
+        changed = [key for key in now if before.get(key) != now[key]]
+        if changed:
+            listed = "; ".join(f"{key} was {before.get(key)}, now {now[key]}" for key in changed)
+            raise ConceptError(
+                f"{self.folder}: its clips were made by other rules ({listed}); use the same rules or another folder"
+            )
+
+
+def outcomes_of(folder: Path) -> Iterator[Outcome]:
+    """What became of every video that was proposed into this folder; nothing where it was made otherwise."""
+    for path in sorted((folder / _STATE / "done").glob("*/*.json")):
+        yield read_as(Outcome, path.read_bytes(), where=str(path))

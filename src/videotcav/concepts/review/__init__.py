@@ -1,0 +1,1 @@
+"""What people decided about candidates, and the sets that follow."""

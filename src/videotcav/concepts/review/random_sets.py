@@ -1,0 +1,125 @@
+"""Random sets: clips of other things, drawn evenly over their sources, from other videos than the concept's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from videotcav.concepts.folder import UNREVIEWED, ClipRecord, write_records
+from videotcav.concepts.review.review import reviewed_clips
+from videotcav.errors import ConceptError, NotEnoughData, closest
+from videotcav.outputs import short_name
+from videotcav.records import Kind, Record
+
+
+class RandomDraw(Record):
+    """What was drawn for a concept; `shared_sources` are those that could not be kept apart from the concept's."""
+
+    concept: str
+    clips: int
+    sources: int
+    shared_sources: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """The draw in one sentence, for a person."""
+        drawn = f"{self.clips} random clips from {self.sources} sources for '{self.concept}'"
+        if not self.shared_sources:
+            return f"{drawn}, none of them a source of the concept"
+        return (
+            f"{drawn}; {len(self.shared_sources)} of the sources are the concept's own, because other videos were too "
+            "few: a classifier can tell such clips by their scene. Add other videos to the pool"
+        )
+
+
+def draw_evenly(
+    pool: Iterable[tuple[str, str]], *, avoid: Collection[str], size: int, rng: np.random.Generator
+) -> list[tuple[str, str]]:
+    """`size` of the (source, clip) pairs: one of each source in turn, and so on.
+
+    Sources to `avoid` come in only when the others are spent.
+    Raises NotEnoughData when the pool is smaller than `size`.
+    """
+    by_source: dict[str, list[str]] = defaultdict(list)
+    for source, clip in sorted(pool):
+        by_source[source].append(clip)
+    total = sum(len(clips) for clips in by_source.values())
+    if total < size:
+        raise NotEnoughData(f"{size} random clips were asked for, and the pool has {total}; give a larger pool")
+    drawn: list[tuple[str, str]] = []
+    for group in (sorted(set(by_source) - set(avoid)), sorted(set(by_source) & set(avoid))):
+        queues = [(source, list(rng.permutation(by_source[source]))) for source in rng.permutation(group)]
+        while queues and len(drawn) < size:
+            drawn += [(str(source), str(clips.pop())) for source, clips in queues][: size - len(drawn)]
+            queues = [(source, clips) for source, clips in queues if clips]
+    return drawn
+
+
+def write_random_set(
+    folder: Path | str,
+    out: Path | str,
+    *,
+    concept: str,
+    size: int,
+    rng: np.random.Generator | int,
+    pools: Sequence[Path | str] = (),
+    kinds: Collection[Kind] = ("spatial", "spatiotemporal"),
+) -> RandomDraw:
+    """What was drawn for `concept` of `folder` and copied to the new folder `out`, as the concept `random`.
+
+    The pool are the other concepts of `folder`, and all of the folders in `pools` but clips of the same label. A
+    track counts once; its clips of all `kinds` are copied. `rng` may be a seed.
+    """
+    folder, out = Path(folder), Path(out)
+    if out.exists():
+        raise ConceptError(f"{out}: is there already; name a new folder for the random set")
+    # A clip is what reviewers call it; what they turned away is in no set.
+    records = {
+        Path(place): [
+            one.record.model_copy(update={"concept": one.concept})
+            for one in reviewed_clips(place)
+            if one.record is not None and (one.counts or not one.judged)
+        ]
+        for place in (folder, *pools)
+    }
+    own = [record for record in records[folder] if record.concept == concept]
+    if not own:
+        names = {record.concept for record in records[folder]}
+        near = closest(concept, names) or ", ".join(sorted(names)) or "none"
+        raise ConceptError(f"{folder}: no concept '{concept}'; closest: {near}")
+    # The detector's word for what reviewers moved here stands for other things as well.
+    labels = {one.record.label for one in reviewed_clips(folder) if one.record and one.clip.concept == concept}
+    others: dict[str, list[tuple[Path, ClipRecord]]] = defaultdict(list)
+    for place, lines in records.items():
+        for record in lines:
+            if record.concept != concept and record.label not in labels and record.kind in kinds:
+                others[record.id].append((place, record))
+    drawn = draw_evenly(
+        ((versions[0][1].source, clip) for clip, versions in others.items()),
+        avoid={record.source for record in own},
+        size=size,
+        rng=np.random.default_rng(rng),
+    )
+    unfinished = out.with_name(f".{short_name(out.name)}.part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    write_records(
+        unfinished, [_copy(record, place, unfinished, out) for _, clip in drawn for place, record in others[clip]]
+    )
+    unfinished.replace(out)
+    sources = {source for source, _ in drawn}
+    shared = tuple(sorted(sources & {record.source for record in own}))
+    return RandomDraw(concept=concept, clips=len(drawn), sources=len(sources), shared_sources=shared)
+
+
+def _copy(record: ClipRecord, place: Path, unfinished: Path, out: Path) -> ClipRecord:
+    name = f"random/{record.kind}/{record.id}.mp4"
+    (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(place / record.file_name, unfinished / name)
+    video = Path(os.path.relpath(place / record.source_video, out)).as_posix()
+    taken = {"decision": "accepted", "who": record.who or UNREVIEWED}  # what was drawn counts, whoever saw it
+    return record.model_copy(update={"file_name": name, "concept": "random", "source_video": video, **taken})

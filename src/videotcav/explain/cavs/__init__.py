@@ -1,0 +1,1 @@
+"""Inner products, the directions trained from them, and their scores."""

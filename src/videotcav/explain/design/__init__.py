@@ -1,0 +1,1 @@
+"""What is asked of which clips: draws, settings, hypotheses."""

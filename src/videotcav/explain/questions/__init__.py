@@ -1,0 +1,1 @@
+"""One file a question: what is held against what."""

@@ -1,0 +1,118 @@
+"""From Gram blocks to rows of results: every concept, layer, class and statistic, tested and judged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from videotcav.explain.cavs.gram import Gram, Rows
+from videotcav.explain.design.design import ConceptRows, Design, Group
+from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.hypotheses import Hypothesis
+from videotcav.explain.design.settings import AnalysisSettings
+from videotcav.explain.inference.judge import Estimate, judge
+from videotcav.explain.questions.scorer import Layer
+from videotcav.records import STATISTICS, Result, Statistic
+
+
+def analyse(
+    grams: Mapping[str, Gram],
+    *,
+    concepts: Sequence[ConceptRows],
+    random: Clips,
+    classes: Mapping[str, Clips],
+    settings: AnalysisSettings | None = None,
+    groups: Sequence[Group] = (),
+    hypotheses: Sequence[Hypothesis] = (),
+    primary: Statistic = "cosine",
+) -> list[Result]:
+    """One result for every concept set × layer × class × statistic against random clips, and for every dynamic
+    concept against each of its twins; set by set, in the order they were given. Then one `relative` result for every
+    member of every group × layer × class.
+
+    `grams` maps layers to their inner products; `concepts` and `random` say which kernel rows are theirs,
+    `classes` which rows of `cross` are each class's clips. Every random choice follows from the seed and the
+    concept's name, so neither order nor company changes a draw.
+
+    The family of a correction is what `hypotheses` ask of the statistic `primary`; all else is then exploratory.
+    Without hypotheses it is all rows of one statistic: the three are views of the same questions, not more questions;
+    relative scores ask their own.
+
+    Raises:
+        NotEnoughData: a set, the random pool or the null draws are too few; the message says what is needed.
+    """
+    design = Design(
+        tuple(concepts),
+        random,
+        classes,
+        layers=len(grams),
+        settings=settings or AnalysisSettings(),
+        groups=tuple(groups),
+        hypotheses=tuple(hypotheses),
+    )
+    return answers(grams, design, primary=primary)
+
+
+def refuse_untestable(design: Design) -> None:
+    """Nothing where every test that is asked for can be decided. It needs no pass, so that none is made in vain.
+
+    Raises NotEnoughData with the number that is needed.
+    """
+    design.refuse_too_little()
+
+
+def answers(
+    grams: Mapping[str, Gram],
+    design: Design,
+    *,
+    primary: Statistic = "cosine",
+) -> list[Result]:
+    """As `analyse`, for a design that is there already."""
+    refuse_untestable(design)
+    settings = design.settings
+    # Many tiny solves: a thread a layer serves them, several threads a solve only get into each other's way.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
+        layers = [
+            threads.submit(_estimates, name, gram, design, classes)
+            for name, gram in grams.items()
+            for classes in design.class_parts
+        ]
+        estimates = [each for layer in layers for each in layer.result()]
+    place = {concept.name: index for index, concept in enumerate(design.concepts)}
+    estimates.sort(key=lambda each: (each.against == "group", place[each.of.name], each.against != "random"))
+    results: dict[int, Result] = {}
+    for statistic in (*STATISTICS, *(["relative"] if design.groups else [])):
+        members = [index for index, each in enumerate(estimates) if each.statistic == statistic]
+        family = [estimates[index] for index in members]
+        declared = _declared(family if statistic == primary else [], design)
+        judged = judge(family, settings=settings, declared=declared if design.hypotheses else None)
+        results.update(zip(members, judged, strict=True))
+    return [results[index] for index in sorted(results)]
+
+
+def _estimates(name: str, gram: Gram, design: Design, classes: Mapping[str, Clips]) -> list[Estimate]:
+    """All estimates of a layer for some of the classes, from the inner products of their clips alone."""
+    if len(classes) < len(design.classes):
+        rows: Rows = np.concatenate([clips.rows for clips in classes.values()])
+        gram = gram.of_class_clips(rows)
+        ends = np.cumsum([len(clips) for clips in classes.values()]).tolist()
+        classes = {
+            name: Clips(np.arange(end - len(clips), end), clips.sources)
+            for end, (name, clips) in zip(ends, classes.items(), strict=True)
+        }
+    return Layer(name, gram, design, classes).estimates()
+
+
+def _declared(estimates: Sequence[Estimate], design: Design) -> dict[int, Hypothesis]:
+    """Which hypothesis asks for an estimate, by its place; those that none asks for are left out."""
+    kinds = design.kinds
+    return {
+        place: hypothesis
+        for place, each in enumerate(estimates)
+        for hypothesis in design.hypotheses
+        if hypothesis.asks(each.of.name, each.against, each.other, each.layer, each.class_name, sets=kinds)
+    }

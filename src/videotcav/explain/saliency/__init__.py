@@ -1,0 +1,1 @@
+"""Maps of where and when, and whether they are true."""

@@ -1,0 +1,1 @@
+"""Clips in; rows, inner products and logits out."""

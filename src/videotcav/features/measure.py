@@ -1,0 +1,349 @@
+"""Clips in, Gram blocks out: every clip passes the model once, and only if the store lacks its rows."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from videotcav.engine.local import Engine, here, load_ahead
+from videotcav.engine.run_store import held
+from videotcav.engine.store import RowsLost, Store
+from videotcav.engine.tiles import Matrix, Multiplier, grains, pairs_of_panels
+from videotcav.errors import NotEnoughData, StoreError, VideosError, require_distinct
+from videotcav.explain.cavs.gram import Gram
+from videotcav.features.extract import LOGITS, Clip, Passer, Passing, missing
+from videotcav.models.model import VideoModel
+from videotcav.models.passes import Score, out_of_memory
+from videotcav.records import Pooling, Progress, Record, silent
+
+DEFAULT_MEMORY_BYTES = 2 * 2**30
+ATTEMPTS = 3
+
+
+class ClipFile(Record):
+    """A video that is one clip of a study, or one view of several; `source` is what it was cut from."""
+
+    path: Path
+    source: str
+    view: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return str(self.path)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clips in memory: names for messages, pixels `clip channel time height width`.
+
+    `class_name` is the class whose score is explained on them; None for concept and random clips.
+    """
+
+    names: tuple[str, ...]
+    pixels: Tensor
+    class_name: str | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the statistics need of the passes.
+
+    `grams[layer]` has the set clips as its rows and the clips of all classes, one class after the other, as its
+    gradients; `probabilities[class]` is `clip × class`, those of that class's clips.
+    `clips_passed` went through the model for it; the rows of all others were in the store.
+    """
+
+    grams: Mapping[str, Gram]
+    probabilities: Mapping[str, npt.NDArray[np.float64]]
+    clips_passed: int = 0
+
+
+class ClipSource(Protocol):
+    """Where clips come from: known by their content first, and loaded only where that is needed.
+
+    `left_out` maps the names of clips that could not be read to the reason.
+    """
+
+    skip_bad: bool
+    progress: Progress
+    left_out: dict[str, str]
+
+    def clips(self) -> Mapping[str | None, Sequence[Clip]]:
+        """The clips of each class, None standing for concept and random clips, without those left out."""
+        ...
+
+    def loader(self) -> Callable[[Clip, str | None], Tensor]:
+        """What reads a clip of that class, here or in another process. Raises VideoError."""
+        ...
+
+
+class HeldClips:
+    """Clips whose pixels are in memory."""
+
+    def __init__(self, batches: Iterable[Batch]) -> None:
+        self.skip_bad = False
+        self.progress: Progress = silent
+        self.left_out: dict[str, str] = {}
+        self._clips: dict[str | None, list[Clip]] = {None: []}
+        self._pixels: dict[str, Tensor] = {}
+        for batch in batches:
+            for name, pixels in zip(batch.names, batch.pixels, strict=True):
+                content = pixels.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+                key = hashlib.sha256(content.data).hexdigest()
+                self._clips.setdefault(batch.class_name, []).append(Clip(key, name))
+                self._pixels[key] = pixels
+
+    def clips(self) -> Mapping[str | None, Sequence[Clip]]:
+        """All of them."""
+        return self._clips
+
+    def loader(self) -> Callable[[Clip, str | None], Tensor]:
+        """As `ClipSource`."""
+        return lambda clip, _: self._pixels[clip.key]
+
+
+@dataclass
+class ClipReader:
+    """Clips in files; keeps book of those that cannot be read.
+
+    `files` and `read` are by class name, None standing for concept and random clips; `read` is given a `view` too
+    where a file has one. Without `skip_bad` one
+    unreadable file refuses all, and all unreadable ones are told.
+    """
+
+    files: Mapping[str | None, Sequence[ClipFile]]
+    read: Callable[..., Tensor]
+    skip_bad: bool = False
+    progress: Progress = silent
+    left_out: dict[str, str] = field(default_factory=dict)
+    digests: dict[Path, str] = field(default_factory=dict)
+
+    def clips(self) -> Mapping[str | None, Sequence[Clip]]:
+        """As `ClipSource`: a clip is the bytes of its file, and whether it may be stretched to the model's length."""
+        if not self.digests:
+            paths = list(dict.fromkeys(file.path for files in self.files.values() for file in files))
+            self.digests.update(self.progress(load_ahead(paths, _digest), "checksums", total=len(paths)))
+        return {
+            group: [self._clip(file, group) for file in files if file.name not in self.left_out]
+            for group, files in self.files.items()
+        }
+
+    def loader(self) -> Callable[[Clip, str | None], Tensor]:
+        """As `ClipSource`."""
+        return partial(_load, self.read)
+
+    def _clip(self, file: ClipFile, group: str | None) -> Clip:
+        sampling = "time or stretch" if group is None else "time"
+        view = "" if file.view is None else f" view {file.view}"
+        return Clip(f"{self.digests[file.path]} {sampling}{view}", file.name, file.view)
+
+
+def reading_rate(reader: ClipReader) -> float:
+    """Clips a second, hashed and loaded one after the other, after one that warms up. Raises VideoError."""
+    load = reader.loader()
+    known = [(clip, name) for name, some in reader.clips().items() for clip in some]
+    load(*known[0])
+    reader.digests.clear()
+    started = time.perf_counter()
+    reader.clips()
+    for clip, name in known:
+        load(clip, name)
+    return len(known) / (time.perf_counter() - started)
+
+
+def measure(
+    model: VideoModel,
+    clips: ClipSource | Iterable[Batch],
+    *,
+    classes: Sequence[str],
+    layers: Sequence[str],
+    pooling: Pooling,
+    score: Score = "logit",
+    store: Store | None = None,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    batch_size: int | None = None,
+    engine: Engine = here,
+) -> Measured:
+    """The Gram blocks of all layers.
+
+    One forward pass a set clip serves all layers; one forward and one backward pass a class clip serves all layers
+    (METHOD 2). Only clips of which the store lacks rows are passed. The same clips give the same numbers to the bit,
+    whatever came from the store, whatever memory there was and wherever the work was done.
+    Where memory does not hold a pass, passes have half as many clips from then on.
+
+    Args:
+        model: whose activations and gradients are read; handed back unchanged.
+        clips: concept and random clips, and the clips of each class.
+        classes: on whose clips their own score is explained.
+        layers: names of the layers.
+        pooling: which axes of an activation are averaged.
+        score: what is differentiated, the class's logit or its softmax.
+        store: where rows are kept; without one, half of `memory_bytes` or a temporary folder.
+        memory_bytes: what Gram blocks and the rows for them may take beside the model and its passes; what is more
+            lies in files.
+        batch_size: clips of a pass; 4 on a CPU and 16 on a GPU by default, fewer where clips are large. Rows of
+            another batch size are other rows to the store, as they round otherwise.
+        engine: where passes run and rows are multiplied.
+
+    Raises:
+        NumericalError: an activation, a gradient or a logit is not finite.
+        VideosError: clips that are read from files could not be read.
+        NotEnoughData: a class, or the concepts and the random pool, have no clip.
+        StoreError: the store cannot be used.
+    """
+    require_distinct("layer", layers)
+    require_distinct("class", classes)
+    source = HeldClips(clips) if isinstance(clips, Iterable) else clips
+    passing = Passing(model, pooling, score, batch_size)
+    with ExitStack() as stack:
+        if store is None:
+            # What other processes are to read must lie in a file.
+            store = stack.enter_context(held(memory_bytes // 2 if engine is here else 0))
+        passed = 0
+        attempts = ATTEMPTS
+        while attempts:
+            try:
+                passed += _pass(passing, source, store, classes=classes, layers=layers, engine=engine)
+            except RuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+                # Begun again, not gone on with: all rows come from passes of one size, so that they round alike.
+                passing = passing.with_less_memory()
+                continue
+            keys = {name: [clip.key for clip in some] for name, some in source.clips().items()}
+            without = [f"class '{name}'" for name in classes if not keys.get(name)]
+            if without or not keys[None]:
+                raise NotEnoughData(
+                    f"{', '.join(without) or 'the concepts and the random pool'}: no clip could be read"
+                )
+            try:
+                return Measured(
+                    grams=_grams(passing, keys, store, classes, layers, memory_bytes=memory_bytes, engine=engine),
+                    probabilities={
+                        name: _probabilities(model, store.shelf(passing.recipe(LOGITS, name)).rows(keys[name]).whole())
+                        for name in classes
+                    },
+                    clips_passed=passed,
+                )
+            except RowsLost:
+                attempts -= 1
+        raise StoreError(
+            f"the store {store.place} does not give back what it is given; check its disk, or name another place, "
+            "which for several machines must be one that all of them reach"
+        )
+
+
+def _pass(
+    passing: Passing,
+    source: ClipSource,
+    store: Store,
+    *,
+    classes: Sequence[str],
+    layers: Sequence[str],
+    engine: Engine,
+) -> int:
+    """Puts the rows that the store lacks into it; how many clips were passed for that."""
+    clips = source.clips()
+    shards = [
+        shard
+        for name in (None, *classes)
+        for shard in missing(
+            clips.get(name, ()), name, passing.shelves(store, layers if name is None else (*layers, LOGITS), name)
+        )
+    ]
+    work = engine(Passer(passing, store, source.loader(), source.skip_bad), shards)
+    passed = 0
+    for tried in source.progress(work, "clips", total=sum(len(shard.clips) for shard in shards)) if shards else ():
+        if tried.reason:
+            source.left_out[tried.clip.name] = tried.reason
+        else:
+            passed += 1
+    if source.left_out and not source.skip_bad:
+        raise VideosError(source.left_out)
+    return passed
+
+
+def _grams(
+    passing: Passing,
+    keys: Mapping[str | None, Sequence[str]],
+    store: Store,
+    classes: Sequence[str],
+    layers: Sequence[str],
+    *,
+    memory_bytes: int,
+    engine: Engine,
+) -> dict[str, Gram]:
+    """The Gram blocks of rows that are in the store. Raises RowsLost where they turn out not to be."""
+    memory_bytes -= store.bytes_in_memory
+    n, m = len(keys[None]), sum(len(keys[name]) for name in classes)
+    in_memory = len(layers) * 8 * (n + m) ** 2 <= memory_bytes // 2
+    scratch = None if in_memory else Path(store.root) if store.is_local else Path(tempfile.gettempdir())
+    blocks = {layer: _Blocks(n, m, scratch) for layer in layers}
+    work = []
+    for layer in layers:
+        rows = grains(passing.recipe(layer, None), keys[None])
+        for name in classes:
+            rows += grains(passing.recipe(layer, name), keys[name], name)
+        work += pairs_of_panels(rows, memory_bytes=memory_bytes // 2, of=layer)
+    for pair, products in engine(Multiplier(store), work):
+        blocks[pair.of].put(products, pair.first_start, pair.second_start)
+    return {layer: some.gram() for layer, some in blocks.items()}
+
+
+class _Blocks:
+    """The Gram blocks of a layer while they are filled: n rows of set clips and then m of class clips."""
+
+    def __init__(self, n: int, m: int, scratch: Path | None) -> None:
+        self._n = n
+        self._kernel, self._cross, self._gradients = (
+            Matrix(*shape, scratch=scratch) for shape in ((n, n), (m, n), (m, m))
+        )
+
+    def put(self, products: npt.NDArray[np.float64], top: int, left: int) -> None:
+        """Fills in the products of all rows from `top` with all rows from `left`."""
+        n = self._n
+        upper, before = max(0, n - top), max(0, n - left)  # how many of them are set clips
+        _put_symmetric(self._kernel, products[:upper, :before], top, left)
+        self._cross.put(max(0, left - n), top, products[:upper, before:].T)
+        _put_symmetric(self._gradients, products[upper:, before:], max(0, top - n), max(0, left - n))
+
+    def gram(self) -> Gram:
+        return Gram(self._kernel.array, self._cross.array, self._gradients.array)
+
+
+def _put_symmetric(matrix: Matrix, block: npt.NDArray[np.float64], top: int, left: int) -> None:
+    matrix.put(top, left, block)
+    matrix.put(left, top, block.T)
+
+
+def _load(read: Callable[..., Tensor], clip: Clip, class_name: str | None) -> Tensor:
+    view = {} if clip.view is None else {"view": clip.view}
+    return read(Path(clip.name), class_name, **view)
+
+
+def _probabilities(model: VideoModel, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    shares: npt.NDArray[np.float64] = model.probabilities(torch.from_numpy(logits).double()).numpy()
+    return shares
+
+
+def _digest(path: Path) -> str:
+    """The sha256 of a file; for one that cannot be read something that no clip ever had or will have."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return f"unread {uuid.uuid4()}"

@@ -1,0 +1,1 @@
+"""A run on disk: written whole, read typed, put into words."""

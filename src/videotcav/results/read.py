@@ -1,0 +1,219 @@
+"""A run folder, read and checked: `read_run`. What the page and the notebook show comes from here and nowhere else."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from videotcav.errors import RunFolderError
+from videotcav.records import Declaration, Medium, Outcome, Record, Result, Statistic
+from videotcav.results.table import results_html, results_table_text
+from videotcav.texts import first_problem
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+class Facts(BaseModel):
+    """Base of what a manifest states: frozen; a fact that this version does not know is kept, not refused."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+AnyFacts = TypeVar("AnyFacts", bound=Facts)
+
+
+class ModelFacts(Facts):
+    """Which network was asked."""
+
+    name: str
+    weights: str = ""
+    weights_sha256: str = ""
+    classes: tuple[str, ...] = ()
+    clip_spec: dict[str, Any] = Field(default_factory=dict)
+
+
+class ClassFacts(Facts):
+    """The clips of one class; `accuracy` is the fraction of them that the model predicts as that class."""
+
+    clips: int
+    sources: int
+    accuracy: float | None = None
+    mean_probability: float | None = None
+
+
+class TestFacts(Facts):
+    """How the study decided."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    alpha: float = 0.05
+    correction: str = "holm"
+    random_draws: int | None = None
+    pseudo_concepts: int | None = None
+    classifier: str = ""
+    primary: Statistic = "sign_count"
+
+
+class ConceptFacts(Facts):
+    """The clips of one concept: number of clips of each kind, and whether a person looked at them."""
+
+    kinds: dict[str, int] = Field(default_factory=dict)
+    sources: int = 0
+    review: str = "unreviewed"
+
+
+class RandomFacts(Facts):
+    """The pool that random and pseudo-concept sets are drawn from."""
+
+    clips: int = 0
+    sources: int = 0
+
+
+class HypothesisFacts(Facts):
+    """What became of one declared hypothesis."""
+
+    text: str
+    claim: str = ""
+    outcome: Outcome
+
+
+class CamFacts(Facts):
+    """How to read the overlays: their colours, by matplotlib's name, and in one sentence what the ends mean."""
+
+    colour_map: str
+    scale: str = ""
+
+
+class Manifest(Facts):
+    """Everything about a run that is not a number in its results."""
+
+    videotcav: str
+    created: str
+    question: str
+    model: ModelFacts
+    command: str = ""
+    seed: int = 0
+    versions: dict[str, str] = Field(default_factory=dict)
+    classes: dict[str, ClassFacts] = Field(default_factory=dict)
+    study: str = ""
+    study_sha256: str = ""
+    layers: tuple[str, ...] = ()
+    pooling: str = "none"
+    tests: TestFacts = TestFacts()
+    concepts: dict[str, ConceptFacts] = Field(default_factory=dict)
+    random: RandomFacts = RandomFacts()
+    cam: CamFacts | None = None
+    hypotheses: tuple[HypothesisFacts, ...] = ()
+    declared: str = ""
+    declaration_sha256: str = ""
+    results_sha256: str = ""
+    left_out: dict[str, str] = Field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    media: tuple[Medium, ...] = ()
+
+
+@dataclass(frozen=True, repr=False)
+class RunResults:
+    """A run as it lies on disk: its manifest, its rows in their order, its media.
+
+    Shows itself as a table of its rows, in a terminal and in Jupyter.
+    """
+
+    folder: Path
+    manifest: Manifest
+    results: tuple[Result, ...]
+    declaration: Declaration | None = None
+
+    def __repr__(self) -> str:
+        return f"{self.manifest.question}\n{results_table_text(self.results)}"
+
+    def _repr_html_(self) -> str:
+        return results_html(self.results, caption=self.manifest.question)
+
+    @property
+    def media(self) -> tuple[Medium, ...]:
+        """The pictures of the run, in the manifest's order."""
+        return self.manifest.media
+
+    def medium_path(self, medium: Medium) -> Path:
+        """Where a medium lies; its name may be given from the run folder or from the `media` folder in it."""
+        name = medium.path.removeprefix("media/")
+        return self.folder / "media" / name
+
+
+def read_run(run: Path | str) -> RunResults:
+    """The run in the folder `run`.
+
+    Raises RunFolderError when it is not a run folder, when its manifest or its results are damaged, or when they do not
+    fit what was declared before the run.
+    """
+    folder = Path(run)
+    if not folder.is_dir():
+        raise RunFolderError(f"{folder} is not a folder: give the folder that `videotcav run` wrote")
+    missing = [name for name in ("manifest.json", "results.parquet") if not (folder / name).is_file()]
+    if missing:
+        raise RunFolderError(
+            f"{folder} is not a run folder: it has no {' and no '.join(missing)}; `videotcav run` writes both"
+        )
+    manifest = read_facts(folder / "manifest.json", Manifest)
+    results = read_rows(folder / "results.parquet", Result, sha256=manifest.results_sha256)
+    return RunResults(folder, manifest, results, _read_declaration(folder / "declaration.json", manifest, results))
+
+
+def read_facts(path: Path, kind: type[AnyFacts]) -> AnyFacts:
+    """What a manifest states. Raises RunFolderError."""
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except (ValidationError, OSError) as error:
+        raise RunFolderError(f"{path} is damaged: {_first_problem(error)}; run the study again") from error
+
+
+def read_rows(path: Path, kind: type[AnyRecord], *, sha256: str = "") -> tuple[AnyRecord, ...]:
+    """The rows of a table of results, checked against the hash in the manifest. Raises RunFolderError."""
+    try:
+        content = path.read_bytes()
+        rows = pq.read_table(pa.BufferReader(content), use_threads=False).to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise RunFolderError(f"{path} is damaged: it cannot be read as Parquet; run the study again") from error
+    if sha256 and sha256 != hashlib.sha256(content).hexdigest():
+        raise RunFolderError(f"{path} is not what the run wrote: its checksum is another one; run the study again")
+    try:
+        found = tuple(kind.model_validate(row) for row in rows)
+    except ValidationError as error:
+        raise RunFolderError(f"{path} is damaged: {_first_problem(error)}; run the study again") from error
+    if not found:
+        raise RunFolderError(f"{path} holds no results: run the study again")
+    return found
+
+
+def _read_declaration(path: Path, manifest: Manifest, results: tuple[Result, ...]) -> Declaration | None:
+    """What was declared; None where nothing was. A run whose hypotheses were changed afterwards is refused."""
+    if not (path.is_file() or manifest.declaration_sha256 or any(row.hypothesis for row in results)):
+        return None
+    try:
+        declaration = Declaration.model_validate_json(path.read_bytes())
+    except (ValidationError, OSError) as error:
+        raise RunFolderError(f"{path} is missing or damaged; run the study again") from error
+    told = [each.text for each in manifest.hypotheses]
+    tested = {row.hypothesis for row in results if row.hypothesis}
+    if (
+        declaration.sha256 != manifest.declaration_sha256
+        or declaration.study_sha256 != manifest.study_sha256
+        or told != list(declaration.hypotheses)
+        or not tested <= set(told)
+    ):
+        raise RunFolderError(
+            f"{path.parent}: its hypotheses are not those that were declared before the run ({path.name} does not fit "
+            "the manifest or the results); run the study again"
+        )
+    return declaration
+
+
+def _first_problem(error: ValidationError | OSError) -> str:
+    return f"it cannot be read ({error.strerror})" if isinstance(error, OSError) else first_problem(error)

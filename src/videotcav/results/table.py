@@ -1,0 +1,63 @@
+"""Results as a notebook or a terminal shows them: a short table, one line a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from markupsafe import Markup
+
+from videotcav.records import Result, Verdict
+from videotcav.results.words import KIND_WORDS, p_value, score, span
+
+_HEADINGS = ("concept", "kind", "against", "layer", "class", "statistic", "value", "95 % interval", "p", "verdict")
+_RIGHT = {6, 7, 8}
+_MARKS: dict[Verdict, str] = {
+    "positive": "▲",
+    "negative": "▼",
+    "negligible": "≈",
+    "no evidence": "○",
+    "not learned": "∅",
+    "degenerate": "≡",
+    "underpowered": "…",
+}
+
+
+def results_table_text(results: Iterable[Result]) -> str:
+    """The results as a plain table, a line each; p is the corrected one."""
+    lines = [_HEADINGS, *map(_cells, results)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADINGS))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if column in _RIGHT else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def results_html(results: Iterable[Result], *, caption: str = "") -> str:
+    """The results as an HTML table; every name in it is escaped, and so is its caption."""
+    head = Markup("").join(Markup("<th>{}</th>").format(heading) for heading in _HEADINGS)
+    body = Markup("\n").join(
+        Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(cell) for cell in _cells(row)))
+        for row in results
+    )
+    above = Markup("<caption>{}</caption>\n").format(caption) if caption else ""
+    return str(
+        Markup("<table>\n{}<thead><tr>{}</tr></thead>\n<tbody>\n{}\n</tbody>\n</table>").format(above, head, body)
+    )
+
+
+def _cells(row: Result) -> tuple[str, ...]:
+    return (
+        row.concept,
+        KIND_WORDS[row.kind],
+        row.other or row.against,
+        row.layer,
+        row.class_name,
+        row.statistic,
+        score(row.value, row.statistic),
+        span(row.low, row.high, row.statistic),
+        p_value(row.p_corrected),
+        f"{_MARKS[row.verdict]} {row.verdict}" + (" (exploratory)" if row.exploratory else ""),
+    )

@@ -1,0 +1,101 @@
+"""One question, several models: a study that names `[[models]]`, each answered by itself and then held together."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from videotcav.engine.local import Engine, here
+from videotcav.errors import ModelError, StudyFileError
+from videotcav.explain.inference.standing import standings
+from videotcav.features.measure import DEFAULT_MEMORY_BYTES
+from videotcav.records import Precision, Progress, Standing, silent
+from videotcav.report.comparison import write_comparison_page
+from videotcav.results.folder import MEDIA, RESULTS, free_run_folder, new_run_folder, write_manifest
+from videotcav.study.file import model_keys
+from videotcav.study.run import Study
+
+RUNS = "models"
+
+
+def load_studies(path: Path, *, device: str | None = None, precision: Precision = "fp32") -> tuple[Study, ...]:
+    """The study with each of its models. Raises StudyFileError with the mistakes of all of them."""
+    found: list[Study] = []
+    problems: list[str] = []
+    for number, key in enumerate(model_keys(path)):
+        try:
+            found.append(Study.from_file(path, device=device, precision=precision, model=number))
+        except StudyFileError as error:
+            problems += [re.sub(r"^model(?=[.:])", key, problem) for problem in error.problems]
+    if problems:
+        raise StudyFileError(path, dict.fromkeys(problems))
+    return tuple(found)
+
+
+def compare(
+    studies: Sequence[Study],
+    output: Path | None = None,
+    *,
+    skip_bad: bool = False,
+    store: Path | str | None = None,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    batch_size: int | None = None,
+    engine: Engine = here,
+    command: str = "",
+    progress: Progress = silent,
+) -> tuple[Path, tuple[Standing, ...]]:
+    """The folder of the comparison and where each model stands, see `Standing`.
+
+    The folder holds a whole run for each model below `models/`, `results.parquet` with the standings, and a page.
+    Arguments and errors as those of `Study.run`.
+    """
+    first = studies[0].file
+    labels = [study.file.study.model.label or _plain(study.model.card.name) for study in studies]
+    if len(set(labels)) < len(labels):
+        labels = [f"{number}. {label}" for number, label in enumerate(labels, start=1)]
+    target = output or free_run_folder(Path("runs"), first.path.stem)
+    rows: list[Standing] = []
+    runs = {}
+    with new_run_folder(target) as folder:
+        (folder / MEDIA).rmdir()
+        for label, study in zip(labels, studies, strict=True):
+            place = Path(RUNS) / re.sub(r"[^A-Za-z0-9.]+", "-", label).strip("-")
+            run = study.run(
+                folder / place,
+                skip_bad=skip_bad,
+                store=store,
+                memory_bytes=memory_bytes,
+                batch_size=batch_size,
+                engine=engine,
+                command=command,
+                progress=progress,
+            )
+            rows += standings(label, run.results, statistic=first.study.primary)
+            card = study.model.card
+            runs[label] = {"run": str(place), "layers": study.layers, "name": card.name, "weights": card.weights}
+        if not rows:
+            raise ModelError(f"{first.path}: no model has a moving concept (spatiotemporal) with a null to compare by")
+        pq.write_table(pa.Table.from_pylist([row.model_dump() for row in rows]), folder / RESULTS)
+        facts = {
+            "kind": "comparison",
+            "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            "command": command,
+            "question": first.study.question,
+            "statistic": first.study.primary,
+            "study": first.text,
+            "study_sha256": first.sha256,
+            "models": runs,
+        }
+        write_manifest(folder, facts)
+        write_comparison_page(folder)
+    return target, tuple(rows)
+
+
+def _plain(name: str) -> str:
+    """A model's name without the place it came from."""
+    return name.rpartition(":")[2].rpartition("/")[2]

@@ -1,0 +1,191 @@
+"""What a study costs before it is run: bytes, operations, seconds, and what would break first.
+
+With n set clips, m class clips, and d activations at a layer (docs/scale.md holds the model against measurements):
+
+    clips           n + m hashed, decoded and brought to the model's input
+    passes          n + m forward, m of them also backward
+    store           4 (n + m) Σd bytes, written once
+    products        2 d (n (n + 1) / 2 + n m + Σ over classes m_k (m_k + 1) / 2) operations a layer
+    reading         every pair of panels reads its rows: 4 d bytes a row, once where all rows fit one panel
+    Gram blocks     8 (n² + n m + m²) bytes a layer, in files beyond the memory
+    statistics      8 · max(m², resamples · m · classes) bytes, in memory, of the classes that are scored together
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+
+from videotcav.engine.store import BLOCK_COLUMNS, Store
+from videotcav.engine.tiles import GRAIN_ROWS, Multiplier, grains, pairs_of_panels
+from videotcav.explain.design.design import class_parts, part_bytes
+from videotcav.features.extract import LOGITS, Clip, Passing, Shard
+from videotcav.models.model import VideoModel
+from videotcav.models.passes import features
+from videotcav.records import Pooling, Record
+
+LARGEST_BLOCK_ROWS = 2 * GRAIN_ROWS
+BACKWARD_IN_FORWARDS = 2.0
+"""What a backward pass takes, in forward passes: a gradient for the activations and one for what lies before them."""
+
+
+class Rates(Record):
+    """What a machine does in a second: clips forward, clips forward and backward, bytes, float64 operations; and clips
+    read, where there were some to try.
+    """
+
+    forward: float
+    forward_and_backward: float
+    written_bytes: float
+    read_bytes: float
+    operations: float
+    clips_read: float | None = None
+
+
+class Costs(Record):
+    """What a study takes. `seconds` is by stage, of one worker; empty where no rates are known."""
+
+    clips_forward: int
+    clips_backward: int
+    store_bytes: int
+    read_bytes: int
+    operations: int
+    gram_bytes: int
+    statistics_bytes: int
+    seconds: dict[str, float]
+
+
+def costs(
+    *,
+    set_clips: int,
+    class_clips: Sequence[int],
+    widths: Mapping[str, int],
+    memory_bytes: int,
+    bootstrap_resamples: int = 1000,
+    draws_bytes: int = 0,
+    rates: Rates | None = None,
+) -> Costs:
+    """The costs of a study over so many clips.
+
+    Args:
+        set_clips: concept and random clips.
+        class_clips: clips of each class.
+        widths: activations of a clip at each layer, after pooling.
+        memory_bytes: as `videotcav run --memory`.
+        bootstrap_resamples: as in the study's tests.
+        draws_bytes: what the draws of a null take, see `explain.design.draws_bytes`.
+        rates: of the machine; without them there are no seconds.
+    """
+    n, m, width = set_clips, sum(class_clips), sum(widths.values())
+    products = n * (n + 1) // 2 + n * m + sum(count * (count + 1) // 2 for count in class_clips)
+    store_bytes, operations = 4 * (n + m) * width, 2 * products * width
+    read_bytes = 4 * width * _rows_read(n, class_clips, memory_bytes // 2)
+    seconds = {}
+    if rates is not None:
+        seconds = {
+            **({"clips": (n + m) / rates.clips_read} if rates.clips_read else {}),
+            "passes": n / rates.forward + m / rates.forward_and_backward,
+            "store": store_bytes / rates.written_bytes,
+            "reading": read_bytes / rates.read_bytes,
+            "products": operations / rates.operations,
+        }
+    return Costs(
+        clips_forward=n + m,
+        clips_backward=m,
+        store_bytes=store_bytes,
+        read_bytes=read_bytes,
+        operations=operations,
+        gram_bytes=8 * len(widths) * (n * n + n * m + m * m),
+        statistics_bytes=draws_bytes
+        + max(
+            (
+                part_bytes(class_clips[part], resamples=bootstrap_resamples)
+                for part in class_parts(class_clips, resamples=bootstrap_resamples)
+            ),
+            default=0,
+        ),
+        seconds=seconds,
+    )
+
+
+def widths(model: VideoModel, layers: Sequence[str], *, pooling: Pooling) -> dict[str, int]:
+    """Activations of a clip at each layer, after pooling: from one pass of an empty clip."""
+    spec = model.card.clip_spec
+    clip = torch.zeros(1, spec.channels, spec.frames, spec.height, spec.width)
+    return {layer: rows.shape[1] for layer, rows in features(model, clip, layers, pooling=pooling).items()}
+
+
+def rates(
+    model: VideoModel,
+    layers: Sequence[str],
+    *,
+    pooling: Pooling,
+    folder: Path | None = None,
+    clips_per_second: float | None = None,
+    clips_read: float | None = None,
+) -> Rates:
+    """What this machine does in a second, from one pass of each kind after another that warms up, and 64 MiB of rows.
+
+    `folder` is where rows would be kept, `clips_read` the rate of reading clips (`measure.reading_rate`). With
+    `clips_per_second`, the stated rate of forward passes, nothing is passed.
+    """
+    if clips_per_second:
+        forward, both = clips_per_second, clips_per_second / (1 + BACKWARD_IN_FORWARDS)
+    else:
+        forward, both = _rates_of_passes(model, layers, pooling)
+    rows = np.random.default_rng(0).normal(size=(LARGEST_BLOCK_ROWS, 4 * BLOCK_COLUMNS)).astype(np.float32)
+    keys = [str(number) for number in range(len(rows))]
+    with TemporaryDirectory(dir=folder) as scratch:
+        store = Store(scratch)
+        written = _seconds(lambda: store.put({}, keys, list(rows)))
+        stored = store.shelf({}).rows(keys)
+        read = _seconds(lambda: [block.shape for block in stored.column_blocks()])
+        pairs = pairs_of_panels(grains({}, keys), memory_bytes=2**30)
+        multiplied = _seconds(lambda: list(Multiplier(store)(pairs)))
+    return Rates(
+        forward=forward,
+        forward_and_backward=both,
+        written_bytes=rows.nbytes / written,
+        read_bytes=rows.nbytes / read,
+        operations=len(rows) * (len(rows) + 1) * rows.shape[1] / max(multiplied - read, 1e-9),
+        clips_read=clips_read,
+    )
+
+
+def _rates_of_passes(model: VideoModel, layers: Sequence[str], pooling: Pooling) -> tuple[float, float]:
+    """Clips a second forward, and forward and backward."""
+    passing, spec = Passing(model, pooling), model.card.clip_spec
+    generator = torch.Generator().manual_seed(0)
+    clips = [Clip(str(number), str(number)) for number in range(passing.clips_a_pass)]
+    pixels = [torch.randn(spec.channels, spec.frames, spec.height, spec.width, generator=generator) for _ in clips]
+    taken = []
+    for class_name in (None, model.card.classes[0]):
+        shard = Shard(tuple(clips), class_name, (*layers, *((LOGITS,) if class_name else ())))
+        passing.compute(shard, pixels, clips)
+        taken.append(_seconds(partial(passing.compute, shard, pixels, clips)))
+    return len(clips) / taken[0], len(clips) / taken[1]
+
+
+def _rows_read(set_clips: int, class_clips: Sequence[int], memory_bytes: int) -> int:
+    """Rows that all pairs of panels read together."""
+    rows = grains({}, ["x"] * set_clips)
+    for number, count in enumerate(class_clips):
+        rows += grains({}, ["x"] * count, str(number))
+    read = 0
+    for pair in pairs_of_panels(rows, memory_bytes=memory_bytes):
+        read += sum(len(grain.clips) for grain in pair.first)
+        if not pair.on_diagonal:
+            read += sum(len(grain.clips) for grain in pair.second)
+    return read
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started

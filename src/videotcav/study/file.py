@@ -1,0 +1,253 @@
+"""The study file: what is asked of which model, with which videos, concepts and tests.
+
+A file is read whole before it is refused: every mistake comes in one message, each with its key and a suggestion.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field, FiniteFloat, ValidationError
+
+from videotcav.errors import StudyFileError, UnreadableText, VideoError, closest
+from videotcav.explain.design.settings import MOST_SEED, AnalysisSettings
+from videotcav.records import MOST_PIXELS, MOST_VIEWS, Distinct, Kind, Pooling, Positive, Record
+from videotcav.texts import read_toml
+from videotcav.video.find import find_videos
+
+Length = Annotated[int, Field(ge=1, le=MOST_PIXELS)]
+
+
+class ClipChanges(Record):
+    """What of the model's own clip specification is to be otherwise; see `ClipSpec`."""
+
+    frames: Length | None = None
+    seconds_between_frames: Positive | None = None
+    height: Length | None = None
+    width: Length | None = None
+    resize: Length | tuple[Length, Length] | None = None
+    mean: tuple[FiniteFloat, FiniteFloat, FiniteFloat] | None = None
+    std: tuple[Positive, Positive, Positive] | None = None
+    resampling: Literal["bilinear", "bicubic"] | None = None
+    antialias: bool | None = None
+    clips_per_video: Annotated[int, Field(ge=1, le=MOST_VIEWS)] | None = None
+    crops_per_clip: Literal[1, 3] | None = None
+
+
+class ModelSection(Record):
+    """Which model, with which weights; `clip` changes the clip specification that the model brings.
+
+    `label` is what a comparison of several models calls it, and `layers` are its own, in the place of the study's.
+    """
+
+    name: str
+    weights: str | None = None
+    label: str = ""
+    layers: Distinct[str] = ()
+    clip: ClipChanges | None = None
+
+
+class ClassSection(Record):
+    """The clips on which one class of the model is explained: paths or globs relative to the study file."""
+
+    videos: tuple[str, ...] = Field(min_length=1)
+
+
+class SourcesSection(Record):
+    """A CSV table that says which clips share a source video or scene; its paths are relative to itself."""
+
+    table: Path
+    file: str = "file"
+    source: str = "source"
+
+
+class ConceptsSection(Record):
+    """The folder of concept sets, or several, and which of their concepts and kinds to use (all when empty)."""
+
+    folder: Path | Distinct[Path]
+    include: Distinct[str] = ()
+    kinds: Distinct[Kind] = ()
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders, one or more."""
+        return self.folder if isinstance(self.folder, tuple) else (self.folder,)
+
+
+class RandomSection(Record):
+    """The pool of random clips: a concept folder or a plain folder of videos."""
+
+    folder: Path
+
+
+class CamSection(Record):
+    """Grad-CAM overlays of the first `clips` clips of each class, beside the map of the class `against`."""
+
+    layer: str | None = None
+    clips: Annotated[int, Field(ge=1, le=1000)] = 3
+    against: str | None = None
+
+
+GroupMembers = Annotated[tuple[str, ...], Field(min_length=2)]
+"""Names of concepts, as "racket", or of sets, as "racket/frozen"."""
+
+
+class StudyFile(Record):
+    """A whole study, as validated from its file. Paths are relative to the folder of the file.
+
+    `primary` is the statistic in which the report tells the verdicts; all three are computed, tested and shown. A
+    sign count saturates where a class's gradients agree, and then nothing can be told from random vectors by it;
+    the cosine does not, and has the same unit at every layer. `groups` names concepts that are also to be told from
+    each other (`relative` scores): concepts kind by kind, or sets.
+
+    `hypotheses` are sentences (see `explain.hypothesis`): the family that verdicts are corrected for. Without any the
+    family is every test of the study. `smallest_effect` is the smallest effect of interest, in units of `primary`.
+    """
+
+    question: str
+    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
+    layers: Distinct[str] = ()
+    pooling: Pooling = "none"
+    primary: Literal["sign_count", "sensitivity", "cosine"] = "cosine"
+    hypotheses: Distinct[str] = ()
+    smallest_effect: Positive | None = None
+    model: ModelSection
+    classes: dict[str, ClassSection] = Field(min_length=1)
+    sources: SourcesSection | None = None
+    concepts: ConceptsSection
+    random: RandomSection
+    groups: dict[str, GroupMembers] = Field(default_factory=dict)
+    tests: AnalysisSettings = Field(default_factory=AnalysisSettings)
+    cam: CamSection | None = None
+
+
+class StudyText(Record):
+    """A study file as it was read: its place, its text, and what it says."""
+
+    path: Path
+    text: str
+    study: StudyFile
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the paths of the study are relative to."""
+        return self.path.parent
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the text, as recorded in the manifest."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def read_study_file(
+    path: Path, *, check: Callable[[Mapping[str, Any]], Iterable[str]] = lambda _: (), model: int = 0
+) -> StudyText:
+    """The study in `path`.
+
+    Args:
+        path: the file (TOML).
+        model: which of the study's models, where it names several.
+        check: finds further mistakes in the raw tables, such as only a model can tell; they join the others.
+
+    Raises:
+        StudyFileError: the file is missing, is not TOML, or has mistakes; all of them are listed.
+    """
+    try:
+        text, tables = read_toml(path)
+    except UnreadableText as error:
+        raise StudyFileError(path, [error.reason]) from error
+    raw = _with_one_model(tables, model)
+    problems: list[str] = []
+    study: StudyFile | None = None
+    try:
+        # As JSON, where an array is a tuple and a text a path, and nothing else is taken for what it is not.
+        study = StudyFile.model_validate_json(json.dumps(raw, default=str), strict=True)
+    except ValidationError as error:
+        problems += [_sentence(detail) for detail in error.errors()]
+    problems += [*path_problems(raw, path.parent), *check(raw)]
+    if problems or study is None:
+        raise StudyFileError(path, problems)
+    return StudyText(path=path, text=text, study=study)
+
+
+def model_keys(path: Path) -> tuple[str, ...]:
+    """The tables of the models that a study asks one question of: of each of `[[models]]`, or of the one `[model]`."""
+    try:
+        models = read_toml(path)[1].get("models")
+    except UnreadableText:
+        return ("model",)  # told when the file is read
+    several = models if isinstance(models, list) else ()
+    return tuple(f"models[{number}]" for number in range(len(several))) or ("model",)
+
+
+def _with_one_model(raw: dict[str, Any], number: int) -> dict[str, Any]:
+    """The tables of the study as if it had only that one of its models."""
+    models = raw.get("models")
+    if "model" in raw or not isinstance(models, list) or number >= len(models):
+        return raw  # with both, `models` is told as an unknown key
+    return {**{key: value for key, value in raw.items() if key != "models"}, "model": models[number]}
+
+
+def class_videos(study: StudyFile, folder: Path) -> dict[str, tuple[Path, ...]]:
+    """The video files of each class, sorted; `folder` is the study file's."""
+    return {
+        name: tuple(sorted({video for pattern in section.videos for video in _matches(folder, pattern)}))
+        for name, section in study.classes.items()
+    }
+
+
+def path_problems(raw: Mapping[str, Any], folder: Path) -> Iterator[str]:
+    """A sentence for each path in the raw study that leads nowhere, also where other keys are wrong."""
+    for key, name in (("concepts", "folder"), ("random", "folder"), ("sources", "table")):
+        section = raw.get(key)
+        value = section.get(name) if isinstance(section, Mapping) else None
+        for path in value if isinstance(value, list) else [value]:
+            if isinstance(path, str) and not (folder / path).exists():
+                yield f"{key}.{name}: '{path}' does not exist below {folder.resolve()}"
+    tests = raw.get("tests")
+    if isinstance(tests, Mapping) and "seed" in tests:
+        yield "tests.seed: a study has one seed; write it at the top, as seed = 0"
+    classes = raw.get("classes")
+    for class_name, section in classes.items() if isinstance(classes, Mapping) else ():
+        videos = section.get("videos", ()) if isinstance(section, Mapping) else ()
+        for pattern in videos if isinstance(videos, list) else ():
+            if isinstance(pattern, str) and not _matches(folder, pattern):
+                yield f"classes.{class_name}.videos: '{pattern}' matches no file below {folder.resolve()}"
+
+
+def _matches(folder: Path, pattern: str) -> tuple[Path, ...]:
+    try:
+        return tuple(path for path in find_videos(folder / pattern) if os.path.lexists(path))
+    except VideoError:
+        return ()
+
+
+def _sentence(detail: Mapping[str, Any]) -> str:
+    key = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        parent, name = detail["loc"][:-1], str(detail["loc"][-1])
+        near = closest(name, _known_keys(parent))
+        return f"{key}: unknown key" + (f"; closest: {near}" if near else f"; known: {', '.join(_known_keys(parent))}")
+    if detail["type"] == "missing":
+        return f"{key}: is missing"
+    shown = detail["input"]
+    return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}" + (
+        "" if isinstance(shown, dict) else f", got {shown!r}"
+    )
+
+
+def _known_keys(section: tuple[int | str, ...]) -> list[str]:
+    model: Any = StudyFile
+    for part in section:
+        if not (isinstance(model, type) and issubclass(model, Record)):
+            return []
+        field = model.model_fields.get(str(part))
+        annotation = field.annotation if field else ClassSection
+        options = [option for option in (annotation, *get_args(annotation)) if isinstance(option, type)]
+        model = next((option for option in options if issubclass(option, Record)), None)
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, Record) else []

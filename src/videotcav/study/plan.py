@@ -1,0 +1,170 @@
+"""Before any pass: what the declared family needs, what it could see, and what it will cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from videotcav.explain.design.design import draws_bytes
+from videotcav.explain.design.hypotheses import family_size
+from videotcav.explain.design.settings import AnalysisSettings
+from videotcav.explain.inference.power import videos_for_flips, visible_effect
+from videotcav.features.measure import DEFAULT_MEMORY_BYTES
+from videotcav.records import TWINS, ConceptSet, Record, Result
+from videotcav.study.cost_model import Costs, Rates, costs
+from videotcav.study.file import StudyFile
+from videotcav.study.inputs import Inputs
+from videotcav.study.preregistration import hypotheses
+
+_95_PERCENT = 2 * 1.959964
+_POOL_IN_SETS = 3
+
+
+class Need(Record):
+    """Something that the study needs, and how much of it there is."""
+
+    what: str
+    has: int
+    needs: int
+
+    @property
+    def is_met(self) -> bool:
+        """Whether there is enough."""
+        return self.has >= self.needs
+
+    @property
+    def sentence(self) -> str:
+        """In words."""
+        return f"{self.what}: {self.has}" + ("" if self.is_met else f", but {self.needs} are needed")
+
+
+class Visible(Record):
+    """The smallest effect on one question that would be significant with a power of 80 %."""
+
+    question: str
+    effect: float
+
+
+class Plan(Record):
+    """What a study needs, could see and will cost. `tests` is the declared family; `remarks` are of its files."""
+
+    tests: int
+    null_draws: int
+    needs: tuple[Need, ...]
+    cost: Costs
+    visible: tuple[Visible, ...]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether every need is met."""
+        return all(need.is_met for need in self.needs)
+
+
+class Spreads(NamedTuple):
+    """Standard deviations that are stated instead of a pilot's: of the null, and of the estimate."""
+
+    null: float
+    estimate: float
+
+
+def plan(
+    study: StudyFile,
+    inputs: Inputs,
+    *,
+    widths: Mapping[str, int],
+    rates: Rates | None = None,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    pilot: tuple[Result, ...] = (),
+    spreads: Spreads | None = None,
+) -> Plan:
+    """The plan of a study with these inputs.
+
+    Args:
+        study: what is asked.
+        inputs: the clips that there are.
+        widths: activations of a clip at each layer, after pooling.
+        rates: of the machine; without them the costs have no seconds.
+        memory_bytes: as `videotcav run --memory`.
+        pilot: the results of an earlier run, whose spreads are carried over to the sizes of this one.
+        spreads: stated in their stead, in units of the primary statistic.
+    """
+    asked, layers, classes = hypotheses(study), len(widths), len(inputs.classes)
+    pairs = sum(kind in TWINS for kinds in inputs.kinds.values() if "spatiotemporal" in kinds for kind in kinds)
+    compared = len({(each.concept, each.other) for each in asked if each.other})
+    everything = (len(inputs.concepts) + pairs + compared) * layers * classes
+    tests = family_size(asked, inputs.kinds, layers=layers, classes=classes) if asked else everything
+    settings = study.tests
+    draws = settings.null_draws(max(tests, everything))
+    seen = tuple(_visible(study, inputs, pilot, tests)) if pilot else ()
+    if spreads is not None:
+        effect = visible_effect(spreads.null, spreads.estimate, tests=tests, settings=settings)
+        seen = (Visible(question="any test of such a spread", effect=effect),)
+    return Plan(
+        tests=tests,
+        null_draws=draws,
+        needs=(
+            Need(what="pseudo-concepts", has=draws, needs=settings.null_draws_needed(tests)),
+            *(need for each in inputs.concepts for need in _of_set(each, tests, settings)),
+            *_of_pool(inputs),
+        ),
+        cost=costs(
+            set_clips=len(inputs.set_files),
+            class_clips=[len(files) for files in inputs.classes.values()],
+            widths=widths,
+            memory_bytes=memory_bytes,
+            bootstrap_resamples=settings.bootstrap_resamples,
+            draws_bytes=draws_bytes(
+                max((len(each.clips) for each in inputs.concepts), default=0),
+                random_draws=settings.random_draws,
+                null_draws=draws,
+                classes=classes,
+            ),
+            rates=rates,
+        ),
+        visible=seen,
+        remarks=inputs.remarks,
+    )
+
+
+def _of_set(concept: ConceptSet, tests: int, settings: AnalysisSettings) -> Iterator[Need]:
+    videos = len({clip.source for clip in concept.clips})
+    yield Need(what=f"clips of {concept.name}", has=len(concept.clips), needs=settings.minimum_clips)
+    fewest = settings.minimum_sources
+    if concept.kind in TWINS:
+        fewest = max(fewest, videos_for_flips(tests, settings))
+    yield Need(what=f"source videos of {concept.name}", has=videos, needs=fewest)
+
+
+def _of_pool(inputs: Inputs) -> Iterator[Need]:
+    """A pseudo-concept as large as the largest set, and half as many random clips of other videos beside it."""
+    clips = max((len(each.clips) for each in inputs.concepts), default=0)
+    videos = max((len({clip.source for clip in each.clips}) for each in inputs.concepts), default=0)
+    beside = math.ceil(clips / 2)
+    better = f"(better {_POOL_IN_SETS * clips})"
+    yield Need(what=f"random clips {better}", has=len(inputs.random), needs=clips + beside)
+    yield Need(what="random source videos", has=len({file.source for file in inputs.random}), needs=videos + 1)
+
+
+def _visible(study: StudyFile, inputs: Inputs, pilot: tuple[Result, ...], tests: int) -> Iterator[Visible]:
+    """Of every row of the pilot that is not exploratory, in the primary statistic.
+
+    Its spreads shrink with the square root of the set's size.
+    """
+    sizes = {each.name: len(each.clips) for each in inputs.concepts}
+    for row in pilot:
+        clips = sizes.get(f"{row.concept}/{row.kind}")
+        if row.statistic != study.primary or row.exploratory or clips is None:
+            continue
+        shrink = math.sqrt(row.concept_clips / clips)
+        against = row.other or row.against
+        yield Visible(
+            question=f"{row.concept}/{row.kind} against {against} at {row.layer} for {row.class_name}",
+            effect=visible_effect(
+                shrink * (row.null_high - row.null_low) / _95_PERCENT,
+                shrink * (row.high - row.low) / _95_PERCENT,
+                tests=tests,
+                settings=study.tests,
+            ),
+        )

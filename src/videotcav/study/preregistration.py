@@ -1,0 +1,93 @@
+"""What a study declares before it looks: its hypotheses, read and checked against its concepts, classes and layers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from videotcav.concepts.review.review import reviewed_sets
+from videotcav.errors import ConceptError, closest
+from videotcav.explain.design.hypotheses import Hypothesis, outcome, parse, problems
+from videotcav.records import Declaration, Kind, Result
+from videotcav.study.file import StudyFile, StudyText
+
+
+def hypotheses(study: StudyFile) -> tuple[Hypothesis, ...]:
+    """The hypotheses of a study, in its order."""
+    return tuple(parse(text, smallest_effect=study.smallest_effect) for text in study.hypotheses)
+
+
+def declaration(file: StudyText, *, tests: int) -> Declaration:
+    """What is written down before the first pass; `tests` is the number of tests in the declared family."""
+    study = file.study
+    return Declaration(
+        declared=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        study_sha256=file.sha256,
+        hypotheses=study.hypotheses,
+        smallest_effect=study.smallest_effect,
+        primary=study.primary,
+        alpha=study.tests.alpha,
+        correction=study.tests.correction,
+        tests=tests,
+    )
+
+
+def outcomes(study: StudyFile, results: Sequence[Result]) -> list[dict[str, Any]]:
+    """What became of each hypothesis, as facts for the manifest."""
+    verdicts = {text: [row.verdict for row in results if row.hypothesis == text] for text in study.hypotheses}
+    return [
+        {"text": each.text, "claim": each.claim, "outcome": outcome(each, verdicts[each.text])}
+        for each in hypotheses(study)
+    ]
+
+
+def hypothesis_problems(raw: Mapping[str, Any], folder: Path, *, layers: Collection[str] | None) -> Iterator[str]:
+    """A sentence for each mistake in the hypotheses of a raw study, also where other keys are wrong.
+
+    `layers` are those of the study; None where they cannot be known.
+    """
+    texts = raw.get("hypotheses")
+    read: list[tuple[int, Hypothesis]] = []
+    for place, text in enumerate(texts if isinstance(texts, list) else ()):
+        try:
+            if isinstance(text, str):
+                read.append((place, parse(text)))
+        except ValueError as error:
+            yield f"hypotheses[{place}]: {error}"
+    yield from _nothing_without_a_size(raw, read)
+    for place, each in read:
+        if layers is not None and each.layer is not None and each.layer not in layers:
+            near = closest(each.layer, layers) or ", ".join(layers)
+            yield f"hypotheses[{place}]: '{each.text}': the study has no layer '{each.layer}'; closest: {near}"
+    sets, classes = _sets(raw.get("concepts"), folder), raw.get("classes")
+    if read and sets and isinstance(classes, dict):
+        for index, sentence in problems([each for _, each in read], sets, classes=classes):
+            yield f"hypotheses[{read[index][0]}]: {sentence}"
+
+
+def _nothing_without_a_size(raw: Mapping[str, Any], read: Sequence[tuple[int, Hypothesis]]) -> Iterator[str]:
+    nothing = next(((place, each) for place, each in read if each.claim == "negligible"), None)
+    if nothing is None:
+        return
+    place, hypothesis = nothing
+    if "smallest_effect" not in raw:
+        yield (
+            f"hypotheses[{place}]: '{hypothesis.text}' needs smallest_effect at the top of the file: the smallest "
+            "effect that would be of interest, in units of the primary statistic"
+        )
+
+
+def _sets(section: object, folder: Path) -> dict[str, list[Kind]]:
+    """The kinds of clips of each concept that the raw study uses; empty where its folders cannot be read."""
+    section = section if isinstance(section, dict) else {}
+    folders, include = section.get("folder"), section.get("include")
+    sets: dict[str, list[Kind]] = {}
+    try:
+        for path in folders if isinstance(folders, list) else [folders]:
+            for found in reviewed_sets(folder / path).sets if isinstance(path, str) else ():
+                sets.setdefault(found.concept, []).append(found.kind)
+    except ConceptError:
+        return {}  # told where the clips are gathered
+    return {name: kinds for name, kinds in sets.items() if not include or name in include}

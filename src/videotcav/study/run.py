@@ -1,0 +1,394 @@
+"""START HERE: a study file in, a run folder out, top to bottom.
+
+videos ─→ clips ─→ activations and gradients ─→ Gram blocks ─→ CAVs, scores, tests ─→ results ─→ report
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import platform
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from pydantic import ValidationError
+from torch import Tensor
+
+from videotcav.engine.local import Engine, here
+from videotcav.engine.run_store import scratch
+from videotcav.engine.store import Store
+from videotcav.errors import ClassNotFound, LayerNotFound, ModelError
+from videotcav.explain.design.design import ConceptRows, Design, Group
+from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.hypotheses import family_size
+from videotcav.explain.questions.all import answers, refuse_untestable
+from videotcav.features.measure import DEFAULT_MEMORY_BYTES, ClipFile, ClipReader, Measured, measure
+from videotcav.maps import CAM_SCALE, last_spatial_layer, write_cam_video
+from videotcav.models.load import load_model
+from videotcav.models.model import VideoModel
+from videotcav.records import ClipSpec, Medium, Precision, Progress, silent
+from videotcav.report.page import write_report
+from videotcav.results.folder import (
+    MEDIA,
+    free_run_folder,
+    new_run_folder,
+    write_declaration,
+    write_manifest,
+    write_results,
+)
+from videotcav.results.read import RunResults, read_run
+from videotcav.study.file import StudyText, read_study_file
+from videotcav.study.inputs import Inputs, gather, overlaps
+from videotcav.study.overlap import near_overlaps
+from videotcav.study.preregistration import declaration, hypotheses, hypothesis_problems, outcomes
+from videotcav.video.clips import read_clip
+from videotcav.video.overlay import COLOURS
+from videotcav.video.read import probe
+
+EXEMPLARS = 4
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that can be run: its file, and its model, loaded and checked against the file."""
+
+    file: StudyText
+    model: VideoModel
+
+    @classmethod
+    def from_file(
+        cls, path: Path | str, *, device: str | None = None, precision: Precision = "fp32", model: int = 0
+    ) -> Self:
+        """The study in a file, its model loaded onto `device`, its passes in `precision`.
+
+        `model` says which one, where the file names several.
+
+        Raises:
+            StudyFileError: the file has mistakes, also such that only the model can tell (layers, classes).
+        """
+        loaded: list[VideoModel] = []
+        load = partial(load_model, device=device, precision=precision)
+        check = partial(_model_problems, folder=Path(path).parent, load=load, loaded=loaded)
+        file = read_study_file(Path(path), check=check, model=model)
+        return cls(_by_name(file, loaded[0]), loaded[0])
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that the file names, or the model's default ones."""
+        study = self.file.study
+        return study.model.layers or study.layers or self.model.card.default_layers
+
+    def run(
+        self,
+        output: Path | str | None = None,
+        *,
+        skip_bad: bool = False,
+        replace: bool = False,
+        store: Path | str | None = None,
+        memory_bytes: int = DEFAULT_MEMORY_BYTES,
+        batch_size: int | None = None,
+        engine: Engine = here,
+        command: str = "",
+        progress: Progress = silent,
+    ) -> RunResults:
+        """The results, which also lie in a run folder with a report.
+
+        Args:
+            output: the run folder, which must not exist; `runs/NAME` by default.
+            skip_bad: leave unreadable videos out and record it, instead of refusing the study.
+            replace: an earlier run folder at `output` is replaced when the new one is complete.
+            store: a folder or URL where what the passes produce is kept for other studies. Without one it lies
+                beside the run folder until that is complete, so that a killed run goes on where it was.
+            memory_bytes: what inner products may take beside the model; the rest lies in files.
+            batch_size: clips of a pass; see `videotcav.features.measure.measure`.
+            engine: where passes run and rows are multiplied.
+            command: what the manifest says the run was asked for with.
+            progress: shows how far the passes are.
+
+        Raises:
+            NotEnoughData: fewer clips, sources or draws than the tests can stand on; says the number needed.
+            VideosError: videos cannot be read; all of them are listed.
+            NumericalError: NaN or infinity in the model; names clip and layer.
+            StoreError: the store cannot be used.
+        """
+        target = Path(output) if output else free_run_folder(Path("runs"), self.file.path.stem)
+        unfinished = target.with_name(f".{target.name if output else self.file.path.stem}-rows")
+        with (
+            scratch(unfinished, result=None if replace else target)
+            if store is None
+            else nullcontext(Store(store)) as rows,
+            new_run_folder(target, replace=replace) as folder,
+        ):
+            inputs = gather(self.file).with_views(self.model.card.clip_spec.views)
+            refuse_untestable(self._design(inputs))
+            declared = self._declare(inputs, folder)
+            inputs = self.told(inputs, progress=progress)
+            refuse_untestable(self._design(inputs))
+            reader = self.reader(inputs, skip_bad=skip_bad, progress=progress)
+            measured = measure(
+                self.model,
+                reader,
+                classes=tuple(inputs.classes),
+                layers=self.layers,
+                pooling=self.file.study.pooling,
+                store=rows,
+                memory_bytes=memory_bytes,
+                batch_size=batch_size,
+                engine=engine,
+            )
+            inputs = inputs.without(reader.left_out)
+            results = answers(measured.grams, self._design(inputs), primary=self.file.study.primary)
+            media = [*_exemplars(inputs, folder / MEDIA), *self._overlays(inputs, folder / MEDIA, progress=progress)]
+            write_results(folder, results)
+            facts = declared | {"hypotheses": outcomes(self.file.study, results)} if declared else {}
+            write_manifest(
+                folder,
+                self._manifest(inputs, measured, media, reader)
+                | {"command": command, "remarks": (*self.model.remarks, *inputs.remarks)}
+                | facts,
+            )
+            write_report(folder)
+        return read_run(target)
+
+    def _declare(self, inputs: Inputs, folder: Path) -> dict[str, str]:
+        """Writes down what the study declares, before any clip is read; what the manifest says of it."""
+        if not self.file.study.hypotheses:
+            return {}
+        asked = hypotheses(self.file.study)
+        tests = family_size(asked, inputs.kinds, layers=len(self.layers), classes=len(inputs.classes))
+        declared = declaration(self.file, tests=tests)
+        write_declaration(folder, declared)
+        return {"declared": declared.declared, "declaration_sha256": declared.sha256}
+
+    def told(self, inputs: Inputs, *, progress: Progress = silent) -> Inputs:
+        """The same with remarks on clips that are in it several times or look alike; the same content counts once.
+
+        Raises ConceptError where the random pool holds clips that it is to be compared with.
+        """
+        reader = self.reader(inputs, progress=progress)
+        reader.clips()
+        found = overlaps(inputs, reader.digests)
+        inputs = inputs.once(reader.digests)
+        alike = near_overlaps(inputs.concepts, inputs.random, inputs.classes, progress=progress)
+        return replace(inputs, remarks=(*inputs.remarks, *found, *alike))
+
+    def reader(self, inputs: Inputs, *, skip_bad: bool = False, progress: Progress = silent) -> ClipReader:
+        """What brings the clips to the passes, and knows afterwards which could not be read."""
+        files: dict[str | None, tuple[ClipFile, ...]] = {None: inputs.set_files}
+        files.update(inputs.classes.items())
+        return ClipReader(files, partial(_read, spec=self.model.card.clip_spec), skip_bad=skip_bad, progress=progress)
+
+    def _design(self, inputs: Inputs) -> Design:
+        """What is asked of which clips, the rows of one kind of clips standing one after the other."""
+        concepts, first_row = [], 0
+        for concept in inputs.concepts:
+            concepts.append(ConceptRows.of(concept, first_row=first_row))
+            first_row += len(concept.clips)
+        classes, first_class_row = {}, 0
+        for name, files in inputs.classes.items():
+            classes[name] = _rows(files, first_class_row)
+            first_class_row += len(files)
+        by_name = {concept.name: concept for concept in concepts}
+        return Design(
+            tuple(concepts),
+            _rows(inputs.random, first_row),
+            classes,
+            layers=len(self.layers),
+            settings=self.file.study.tests.model_copy(update={"seed": self.file.study.seed}),
+            groups=tuple(Group(name, tuple(by_name[each] for each in members)) for name, members in inputs.groups),
+            hypotheses=hypotheses(self.file.study),
+        )
+
+    def _overlays(self, inputs: Inputs, media: Path, *, progress: Progress) -> Iterator[Medium]:
+        """Grad-CAM videos of the first clips of each class, beside the map of the class it is held against."""
+        cam = self.file.study.cam
+        if cam is None:
+            return
+        layer = cam.layer or last_spatial_layer(self.model)
+        first_views = {name: [file for file in files if not file.view] for name, files in inputs.classes.items()}
+        clips = [(name, file) for name, files in first_views.items() for file in files[: cam.clips]]
+        for number, (name, file) in enumerate(progress(clips, "overlays", total=len(clips)), start=1):
+            shown = (name, cam.against) if cam.against and cam.against != name else (name,)
+            path = f"cam-{number}-{_slug(name)}.mp4"
+            probabilities = write_cam_video(media / path, self.model, file.path, layer=layer, classes=shown)
+            yield Medium(
+                role="cam",
+                path=path,
+                caption=f"{file.path.name}: where the model looks for " + " and for ".join(f"“{n}”" for n in shown),
+                class_name=name,
+                layer=layer,
+                source=file.source,
+                value=probabilities[name],
+            )
+
+    def _manifest(self, inputs: Inputs, measured: Measured, media: list[Medium], reader: ClipReader) -> dict[str, Any]:
+        study, card = self.file.study, self.model.card
+        return {
+            "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            "question": study.question,
+            "seed": study.seed,
+            "versions": {
+                "python": platform.python_version(),
+                **{package: version(package) for package in ("torch", "torchvision", "numpy", "scipy", "av")},
+            },
+            "model": {
+                **card.model_dump(include={"name", "weights", "weights_sha256", "classes", "clip_spec", "precision"}),
+                "device": self.model.device.type,
+            },
+            "study": self.file.text,
+            "study_sha256": self.file.sha256,
+            "layers": self.layers,
+            "pooling": study.pooling,
+            "tests": {**study.tests.model_dump(), "primary": study.primary},
+            "classes": {
+                name: {
+                    "clips": len(files),
+                    "sources": len({file.source for file in files}),
+                    "accuracy": float((shares.argmax(axis=1) == self.model.class_index(name)).mean()),
+                    "mean_probability": float(shares[:, self.model.class_index(name)].mean()),
+                }
+                for (name, files), shares in zip(inputs.classes.items(), measured.probabilities.values(), strict=True)
+            },
+            "concepts": _concept_facts(inputs),
+            "groups": inputs.declared,
+            "random": {"clips": len(inputs.random), "sources": len({file.source for file in inputs.random})},
+            "clips_sha256": _digest(
+                reader.digests[file.path] for files in (inputs.set_files, *inputs.classes.values()) for file in files
+            ),
+            "clips_passed": measured.clips_passed,
+            "cam": {"colour_map": COLOURS, "scale": CAM_SCALE},
+            "left_out": dict(reader.left_out),
+            "media": [medium.model_dump() for medium in media],
+        }
+
+
+def _model_problems(
+    raw: Mapping[str, Any], *, folder: Path, load: Callable[..., VideoModel], loaded: list[VideoModel]
+) -> Iterator[str]:
+    """What the model has to say about a raw study: that it cannot be loaded, or lacks a layer or a class."""
+    section = raw.get("model")
+    if not isinstance(section, dict) or not isinstance(section.get("name"), str):
+        yield from hypothesis_problems(raw, folder, layers=None)
+        return
+    try:
+        model = load(section["name"], weights=_weights(section.get("weights"), folder))
+        if isinstance(section.get("clip"), dict):
+            spec = ClipSpec.model_validate({**model.card.clip_spec.model_dump(), **section["clip"]})
+            model = replace(model, card=model.card.model_copy(update={"clip_spec": spec}))
+    except ValidationError:
+        return  # told by the file's own validation
+    except ModelError as error:
+        yield f"model: {error}"
+        yield from hypothesis_problems(raw, folder, layers=None)
+        return
+    loaded.append(model)
+    layers = _strings(section.get("layers")) or _strings(raw.get("layers"))
+    yield from hypothesis_problems(raw, folder, layers=layers or model.card.default_layers)
+    cam = raw.get("cam")
+    cam = cam if isinstance(cam, dict) else {}
+    asked: list[tuple[str, object, Callable[[str], object]]] = [
+        *((f"layers[{index}]", name, model.layer) for index, name in enumerate(layers)),
+        *((f"classes.{name}", name, model.class_index) for name in _strings(raw.get("classes"))),
+        ("cam.layer", cam.get("layer"), model.layer),
+        ("cam.against", cam.get("against"), model.class_index),
+    ]
+    numbers: dict[int, str] = {}
+    for key in _strings(raw.get("classes")):
+        with suppress(ClassNotFound):
+            number = model.class_index(key)
+            if number in numbers:
+                yield f"classes.{key}: is the class that classes.{numbers[number]} is; name it once"
+            numbers[number] = key
+    for key, name, look_up in asked:
+        try:
+            if isinstance(name, str):
+                look_up(name)
+        except (LayerNotFound, ClassNotFound) as error:
+            yield f"{key}: {error}"
+
+
+def _by_name(file: StudyText, model: VideoModel) -> StudyText:
+    """The same with every class under its name, as all that follows calls it; a study may give its number."""
+    study = file.study
+    names = {key: model.card.classes[model.class_index(key)] for key in study.classes}
+    cam = study.cam
+    if cam is not None and cam.against is not None:
+        cam = cam.model_copy(update={"against": model.card.classes[model.class_index(cam.against)]})
+    changes = {
+        "classes": {names[key]: section for key, section in study.classes.items()},
+        "cam": cam,
+        "hypotheses": tuple(_naming(text, names) for text in study.hypotheses),
+    }
+    return file.model_copy(update={"study": study.model_copy(update=changes)})
+
+
+def _naming(hypothesis: str, names: Mapping[str, str]) -> str:
+    said, _, key = hypothesis.rpartition(" for ")
+    return f"{said} for {names[key]}" if said and key in names else hypothesis
+
+
+def _strings(value: object) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list | dict) else []
+
+
+def _weights(value: object, folder: Path) -> str | None:
+    """The weights as the loader takes them: a file relative to the study, or else a name."""
+    if not isinstance(value, str):
+        return None
+    return str(folder / value) if Path(value).suffix else value
+
+
+def _read(path: Path, class_name: str | None, *, spec: ClipSpec, view: int | None = None) -> Tensor:
+    """A clip at its own speed; a concept or random clip too short for that is stretched to the model's length."""
+    video = probe(path)
+    stretched = class_name is None and video.duration_seconds <= spec.seconds
+    return read_clip(video, spec, fit="stretch" if stretched else "time", view=view)[1]
+
+
+def _rows(files: tuple[ClipFile, ...], first: int) -> Clips:
+    """Clips that stand one after the other from row `first`."""
+    return Clips(rows=np.arange(first, first + len(files)), sources=tuple(file.source for file in files))
+
+
+def _exemplars(inputs: Inputs, media: Path) -> Iterator[Medium]:
+    """The first clips of each concept set, copied beside the results; those of twins show the same tracks."""
+    for concept in inputs.concepts:
+        for number, clip in enumerate(concept.clips[:EXEMPLARS], start=1):
+            path = f"{_slug(concept.concept)}-{concept.kind}-{number}{clip.path.suffix}"
+            shutil.copyfile(clip.path, media / path)
+            yield Medium(
+                role="exemplar",
+                path=path,
+                caption=f"{concept.concept}, {concept.kind}, from {clip.source}",
+                concept=concept.concept,
+                kind=concept.kind,
+                source=clip.source,
+            )
+
+
+def _concept_facts(inputs: Inputs) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    for concept in inputs.concepts:
+        review = inputs.reviews.get(concept.concept, "unreviewed")
+        entry = facts.setdefault(concept.concept, {"kinds": {}, "sources": 0, "review": review})
+        entry["kinds"][concept.kind] = len(concept.clips)
+        entry["sources"] = max(entry["sources"], len({clip.source for clip in concept.clips}))
+    return facts
+
+
+def _digest(digests: Iterable[str]) -> str:
+    """One hash over the bytes of all clips, in their order."""
+    return hashlib.sha256(b"".join(bytes.fromhex(digest) for digest in digests)).hexdigest()
+
+
+def _slug(name: str) -> str:
+    """A name as a part of a file name."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower() or "concept"

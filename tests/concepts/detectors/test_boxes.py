@@ -1,0 +1,191 @@
+"""Boxes from files: every format says the same boxes, and what does not fit is said in one sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from videotcav.concepts.detectors import detect
+from videotcav.concepts.detectors.detect import Detections, Frames, load_detector
+from videotcav.concepts.detectors.read_boxes import read_boxes
+from videotcav.errors import ConceptError
+from videotcav.records import VideoInfo
+
+
+def frames(*, width: int = 200, height: int = 100, count: int = 4, name: str = "clip.mp4") -> Frames:
+    video = VideoInfo(
+        path=Path("some/where") / name,
+        sha256="0",
+        width=width,
+        height=height,
+        duration_seconds=count / 10,
+        frames_per_second=10,
+    )
+    return Frames(np.zeros((count, height, width, 3), dtype=np.uint8), video, 0)
+
+
+def coco(**changes: object) -> dict[str, object]:
+    return {
+        "videos": [{"id": 7, "file_name": "clip.mp4", "width": 200, "height": 100}],
+        "images": [{"id": 70, "video_id": 7, "frame_index": 2, "file_name": "clip/2.jpg"}],
+        "annotations": [{"id": 1, "image_id": 70, "category_id": 3, "track_id": 9, "bbox": [20, 10, 40, 30]}],
+        "categories": [{"id": 3, "name": "racket"}],
+        **changes,
+    }
+
+
+def write(path: Path, value: object) -> Path:
+    path.write_text(value if isinstance(value, str) else json.dumps(value))
+    return path
+
+
+def test_coco_mot_and_yolo_say_the_same(tmp_path: Path):
+    write(tmp_path / "boxes.json", coco())
+    (tmp_path / "mot").mkdir()
+    write(tmp_path / "mot" / "clip.txt", "3,9,20,10,40,30,1,1,1\n")
+    (tmp_path / "yolo").mkdir()
+    write(tmp_path / "yolo" / "clip_3.txt", "0 0.2 0.25 0.2 0.3 1 9\n")
+    for place in ("boxes.json", "mot", "yolo", "mot/clip.txt"):
+        boxes = read_boxes(tmp_path / place, class_names=("racket",))
+        found = boxes(frames())
+        assert [len(one) for one in found] == [0, 0, 1, 0], place
+        assert found[2].boxes[0].tolist() == pytest.approx([20, 10, 60, 40]), place
+        assert (found[2].labels, found[2].track_ids) == (("racket",), ("9",)), place
+        assert boxes.knows_instances
+
+
+def test_boxes_without_instances_are_left_to_the_tracker(tmp_path: Path):
+    write(tmp_path / "clip.txt", "1,-1,20,10,40,30,0.5,-1,-1,-1\n")
+    boxes = load_detector(tmp_path / "clip.txt")
+    assert not boxes.knows_instances
+    assert boxes(frames())[0].track_ids is None
+
+
+def test_a_region_is_in_every_frame_of_every_video(tmp_path: Path):
+    path = write(tmp_path / "marks.json", {"regions": {"mark": [0.75, 0.5, 1.0, 1.0], "score": [10, 5, 30, 20]}})
+    found = load_detector(path)(frames(count=3))
+    assert [one.labels for one in found] == [("mark", "score")] * 3
+    assert found[1].boxes.tolist() == [[150, 50, 200, 100], [10, 5, 30, 20]]
+
+
+def test_boxes_that_reach_over_the_edge_are_clipped_to_it(tmp_path: Path):
+    annotations = [{"id": 1, "image_id": 70, "category_id": 3, "track_id": 9, "bbox": [-20, 80, 50, 50]}]
+    path = write(tmp_path / "b.json", coco(annotations=annotations))
+    assert read_boxes(path)(frames())[2].boxes[0].tolist() == [0, 80, 30, 100]
+
+
+def test_a_nested_video_is_found_by_the_end_of_its_path(tmp_path: Path):
+    videos = [{"id": 7, "file_name": "where/clip.mp4"}, {"id": 8, "file_name": "else/clip.mp4"}]
+    path = write(tmp_path / "b.json", coco(videos=videos))
+    assert len(read_boxes(path)(frames())[2]) == 1
+
+
+ANNOTATION = {"id": 1, "image_id": 70, "category_id": 3, "track_id": 9, "bbox": [20, 10, 40, 30]}
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("no json", "is not JSON"),
+        ({"images": []}, "is not COCO JSON with videos: videos: Field required"),
+        ({"regions": {"mark": [1, 2, 3]}}, r"is not a file of regions: regions.mark.3: Field required"),
+        ({"regions": {"mark": [150, 5, 250, 20]}}, r"'mark' .* does not lie within the 200×100 frame"),
+        (
+            coco(annotations=[{**ANNOTATION, "image_id": 5}]),
+            r"annotations\[0\] points to image 5, which is in no video",
+        ),
+        (coco(annotations=[{**ANNOTATION, "category_id": 5}]), r"has category 5, which 'categories' does not list"),
+        (coco(annotations=[{**ANNOTATION, "bbox": [300, 10, 5, 5]}]), r"\(300, 10, 305, 15\) of 'racket' in frame 2"),
+        (coco(annotations=[{**ANNOTATION, "bbox": [20, 10, 0, 5]}]), r"lies outside the 200×100 frame or is empty"),
+        (coco(images=[{"id": 70, "video_id": 7}]), "image 70 needs a frame_index"),
+        (coco(images=[{"id": 70, "video_id": 7, "frame_index": 40}]), "frame 40 of clip.mp4, whose last frame is 3"),
+        (coco(videos=[{"id": 7, "file_name": "clap.mp4"}]), "no boxes for the video clip.mp4; closest: 'clap'"),
+        (coco(videos=[{"id": 7, "file_name": "clip.mp4", "width": 2, "height": 1}]), "says clip.mp4 is 2×1, but it is"),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence(tmp_path: Path, content: object, sentence: str):
+    path = write(tmp_path / "boxes.json", content)
+    with pytest.raises(ConceptError, match=sentence):
+        read_boxes(path)(frames())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("mot/clip.txt", "0,1,2,3,4,5\n", "line 1: frame 0; MOT counts whole frames from 1"),
+        ("mot/clip.txt", "1,1,2,3\n", "line 1: has 4 columns, and needs 6"),
+        ("mot/clip.txt", "1,1,2,3,4,five\n", "line 1: is not a row of numbers"),
+        ("yolo/clip_1.txt", "99 .1 .1 .1 .1\n", "line 1: class 99, but only 80 names"),
+        ("yolo/clip_1.txt", "1 .1 .1 .1 .1 12\n", "line 1: the sixth column is a score from 0 to 1, got 12"),
+        ("yolo/clip_0.txt", "1 .1 .1 .1 .1\n", "frames counted from 1"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, name: str, content: str, sentence: str):
+    path = tmp_path / name
+    path.parent.mkdir()
+    path.write_text(content)
+    with pytest.raises(ConceptError, match=sentence):
+        read_boxes(path.parent)
+
+
+def test_a_package_brings_a_detector_of_its_own_through_the_same_door(monkeypatch: pytest.MonkeyPatch):
+    class Point:
+        name = "theirs"
+
+        def load(self):
+            return lambda name, *, form, class_names: (name, form, class_names)
+
+    monkeypatch.setattr(detect, "entry_points", lambda group: [Point()] if group == "videotcav.detectors" else [])
+    assert load_detector("theirs:some:thing", form="x") == ("some:thing", "x", None)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_box_or_a_score_that_is_no_number_is_named_whatever_detector_gave_it(bad: float):
+    row = [1.0, 2.0, 3.0, 4.0, 0.5]
+    for place in (0, 3, 4):
+        given = [*row[:place], bad, *row[place + 1 :], "racket"]
+        with pytest.raises(ConceptError, match="a box or a score that is NaN or infinite"):
+            Detections.of([tuple(given)])
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        {**ANNOTATION, "bbox": [20, 10, float("inf"), 30]},
+        {**ANNOTATION, "bbox": [20, 10, float("nan"), 30]},
+        {**ANNOTATION, "bbox": [True, 10, 40, 30]},
+        {**ANNOTATION, "bbox": ["20", 10, 40, 30]},
+        {**ANNOTATION, "score": -1},
+        {**ANNOTATION, "score": 2},
+        {**ANNOTATION, "score": True},
+        {**ANNOTATION, "category_id": False},
+        {**ANNOTATION, "image_id": 70.5},
+    ],
+)
+def test_boxes_that_are_no_boxes_are_refused(tmp_path: Path, annotation: dict[str, object]):
+    path = write(tmp_path / "b.json", coco(annotations=[annotation]))
+    with pytest.raises(ConceptError, match=r"b\.json: is not (COCO JSON with videos: annotations\.0\.|JSON)"):
+        read_boxes(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("1,-1,20,inf,40,30,1", "is not a row of finite numbers"),
+        ("1,-1,20,10,nan,30,1", "is not a row of finite numbers"),
+        ("1,-1,20,10,40,30,2", "a score from 0 to 1, got 2"),
+        ("1,-1,20,10,40,30,-0.5", "a score from 0 to 1, got -0.5"),
+    ],
+)
+def test_rows_that_are_no_boxes_are_refused(tmp_path: Path, line: str, says: str):
+    write(tmp_path / "clip.txt", line + "\n")
+    with pytest.raises(ConceptError, match=says):
+        load_detector(tmp_path / "clip.txt")
+
+
+def test_a_box_that_is_there_twice_is_one_box(tmp_path: Path):
+    path = write(tmp_path / "b.json", coco(annotations=[ANNOTATION, {**ANNOTATION, "id": 2}]))
+    assert len(read_boxes(path)(frames())[2]) == 1

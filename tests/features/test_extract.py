@@ -1,0 +1,243 @@
+"""What is in the store is not passed again, and nobody can tell from the numbers what came from where."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from videotcav.engine.store import Store
+from videotcav.errors import StoreError, VideotcavWarning
+from videotcav.features import extract as shards
+from videotcav.features.measure import ClipFile, ClipReader, Measured, measure
+from videotcav.models.identity import identity
+from videotcav.models.load import VideoModel, load_model
+from videotcav.records import ClipSpec, ModelCard
+
+SPEC = ClipSpec(frames=4, seconds_between_frames=0.1, height=8, width=8, resize=8)
+LAYERS = ("first", "second")
+
+
+class Net(nn.Module):
+    """Convolution, attention over positions and a head: kernels that choose by the number of clips."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv3d(3, 16, 3, padding=1)
+        self.second = nn.Linear(16, 16)
+        self.head = nn.Linear(16, 5)
+        self.passes: list[int] = []
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        self.passes.append(len(pixels))
+        tokens = self.second(torch.tanh(self.first(pixels)).flatten(2).transpose(1, 2))
+        return self.head(nn.functional.scaled_dot_product_attention(tokens, tokens, tokens).mean(dim=1))
+
+
+def net(seed: int = 0) -> VideoModel:
+    torch.manual_seed(seed)
+    layouts = {"first": "b c t h w", "second": "b (t h w) c"}
+    model = load_model(
+        Net(), card=ModelCard(name="net", clip_spec=SPEC, classes=("a", "b", "c", "d", "e"), layouts=layouts)
+    )
+    model.module.passes.clear()  # those that held it against its card
+    return model
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "clips").mkdir()
+    return tmp_path / "clips"
+
+
+def files(folder: Path, *names: str) -> list[ClipFile]:
+    """Clips whose pixels are drawn from a seed that is their file's content: their name, where it is new."""
+    for name in names:
+        if not (folder / name).exists():
+            (folder / name).write_text(name)
+    return [ClipFile(path=folder / name, source=name) for name in names]
+
+
+def pixels(path: Path, class_name: str | None) -> Tensor:
+    seed = int.from_bytes(hashlib.sha256(path.read_bytes()).digest()[:4], "little")
+    return torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+def some(prefix: str, count: int) -> list[str]:
+    return [f"{prefix}{number}" for number in range(count)]
+
+
+def run(
+    folder: Path,
+    store: Path | str,
+    *,
+    sets: list[str],
+    classes: dict[str, list[str]],
+    layers: tuple[str, ...] = LAYERS,
+    model: VideoModel | None = None,
+    memory_bytes: int = 2**30,
+) -> Measured:
+    groups = {None: files(folder, *sets), **{name: files(folder, *clips) for name, clips in classes.items()}}
+    return measure(
+        model or net(),
+        ClipReader(groups, pixels),
+        classes=tuple(classes),
+        layers=layers,
+        pooling="none",
+        store=Store(store),
+        memory_bytes=memory_bytes,
+    )
+
+
+def assert_same(one: Measured, two: Measured) -> None:
+    """Equal to the last bit."""
+    assert one.grams.keys() == two.grams.keys()
+    for layer, gram in one.grams.items():
+        for name in ("kernel", "cross", "gradients"):
+            np.testing.assert_array_equal(getattr(gram, name), getattr(two.grams[layer], name))
+    for name, shares in one.probabilities.items():
+        np.testing.assert_array_equal(shares, two.probabilities[name])
+
+
+def test_a_second_run_passes_no_clip_and_writes_no_byte(folder: Path, tmp_path: Path) -> None:
+    asked = {"sets": some("s", 9), "classes": {"a": some("k", 6)}}
+    first = run(folder, tmp_path / "store", **asked)
+    store = Store(tmp_path / "store")
+    groups = {None: files(folder, *asked["sets"]), "a": files(folder, *some("k", 6))}
+    model = net()
+    second = measure(model, ClipReader(groups, pixels), classes=("a",), layers=LAYERS, pooling="none", store=store)
+    assert (first.clips_passed, second.clips_passed, store.bytes_written) == (15, 0, 0)
+    assert model.module.passes == []
+    assert_same(first, second)
+
+
+@pytest.mark.parametrize(
+    ("before", "passed"),
+    [
+        pytest.param({"sets": some("s", 9)}, 5, id="a concept"),
+        pytest.param({"classes": {"a": some("k", 6)}}, 3, id="a class"),
+        pytest.param({"layers": ("second",)}, 14 + 9, id="a layer: all clips pass, for that layer alone"),
+        pytest.param({"layers": ("first", "second"), "sets": some("s", 14)[::-1]}, 0, id="another order"),
+        pytest.param({"sets": some("s", 3), "classes": {"a": some("k", 5), "b": some("m", 1)}}, 14, id="of each"),
+    ],
+)
+def test_a_study_passes_only_what_is_new_and_gets_what_it_would_have_got_alone(
+    folder: Path, tmp_path: Path, before: dict[str, object], passed: int
+) -> None:
+    asked = {"sets": some("s", 14), "classes": {"a": some("k", 6), "b": some("m", 3)}, "layers": LAYERS}
+    run(folder, tmp_path / "store", **{**asked, **before})
+    grown = run(folder, tmp_path / "store", **asked)
+    alone = run(folder, tmp_path / "another", **asked)
+    assert (grown.clips_passed, alone.clips_passed) == (passed, 14 + 9)
+    assert_same(grown, alone)
+
+
+def test_a_layer_that_is_stored_costs_no_pass(folder: Path, tmp_path: Path) -> None:
+    asked = {"sets": some("s", 5), "classes": {"a": some("k", 2)}}
+    run(folder, tmp_path / "store", **asked)
+    model = net()
+    one = run(folder, tmp_path / "store", **asked, layers=("second",), model=model)
+    assert one.clips_passed == 0
+    assert model.module.passes == []
+
+
+def test_every_pass_has_the_same_number_of_clips(folder: Path, tmp_path: Path) -> None:
+    model = net()
+    run(folder, tmp_path, sets=some("s", 7), classes={"a": some("k", 5), "b": some("m", 1)}, model=model)
+    assert model.module.passes == [4] * (2 + 2 + 1)
+
+
+def test_what_a_row_depends_on_is_content_and_never_a_name(folder: Path, tmp_path: Path) -> None:
+    asked = {"sets": some("s", 5), "classes": {"a": some("k", 2)}}
+    first = run(folder, tmp_path / "store", **asked)
+    (folder / "s0").rename(folder / "renamed")
+    renamed = run(folder, tmp_path / "store", **{**asked, "sets": ["renamed", *some("s", 5)[1:]]})
+    assert renamed.clips_passed == 0
+    assert_same(first, renamed)
+    (folder / "s1").write_text("other pixels under an old name")
+    assert run(folder, tmp_path / "store", **{**asked, "sets": ["renamed", *some("s", 5)[1:]]}).clips_passed == 1
+    retrained = run(folder, tmp_path / "store", **{**asked, "sets": some("s", 1)}, model=net(seed=1))
+    assert retrained.clips_passed == 1 + 2
+
+
+def test_models_differ_by_weights_structure_and_code() -> None:
+    model = net()
+    same, structure = net(), net()
+    structure.module.second = nn.Sequential(structure.module.second)
+    assert identity(model) == identity(same)
+    assert identity(model)["modules_sha256"] != identity(structure)["modules_sha256"]
+    other_code = nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 8 * 8, 5))
+    assert identity(model)["source_sha256"] != identity(load_model(other_code, card=model.card))["source_sha256"]
+
+
+def test_damage_is_told_and_computed_again(folder: Path, tmp_path: Path) -> None:
+    asked = {"sets": some("s", 40), "classes": {"a": some("k", 2)}}
+    first = run(folder, tmp_path / "store", **asked)
+    shard = max((tmp_path / "store").rglob("*.safetensors"), key=lambda path: path.stat().st_size)
+    content = bytearray(shard.read_bytes())
+    content[-1] ^= 1
+    shard.write_bytes(content)
+    with pytest.warns(VideotcavWarning, match=f"{shard.name} is left out .* does not match its checksum"):
+        second = run(folder, tmp_path / "store", **asked)
+    assert second.clips_passed == 32  # those of one shard
+    assert_same(first, second)
+
+
+def test_a_store_that_keeps_damaging_rows_is_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Store.write
+
+    def damaging(store: Store, path: str, content: bytes) -> None:
+        whole(store, path, content[:-1] + bytes([content[-1] ^ 1]))
+
+    monkeypatch.setattr(Store, "write", damaging)
+    with (
+        pytest.warns(VideotcavWarning, match="checksum"),
+        pytest.raises(StoreError, match="does not give back what it is given"),
+    ):
+        run(folder, tmp_path, sets=["s"], classes={"a": ["k"]})
+
+
+def test_wide_rows_do_not_wait_in_memory(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard of work is written in as many files as its rows fill."""
+    monkeypatch.setattr(shards, "SHARD_BYTES", 4 * 16 * 4 * 8 * 8 * 4)  # one pass of the first layer
+    run(folder, tmp_path, sets=some("s", 12), classes={"a": ["k"]}, layers=("first",))
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 3 + 2
+
+
+def test_without_memory_the_same_bits_lie_in_files(folder: Path, tmp_path: Path) -> None:
+    asked = {"sets": some("s", 9), "classes": {"a": some("k", 6), "b": some("m", 3)}}
+    plenty = run(folder, tmp_path / "store", **asked)
+    assert_same(plenty, run(folder, tmp_path / "store", **asked, memory_bytes=0))
+
+
+def test_one_forward_pass_a_clip_and_one_backward_pass_a_class_clip_serve_all_layers(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backward: list[int] = []
+    grad = torch.autograd.grad
+
+    def counted(outputs: Tensor, *arguments: object, **options: object) -> tuple[Tensor, ...]:
+        backward.append(1)
+        return grad(outputs, *arguments, **options)
+
+    monkeypatch.setattr(torch.autograd, "grad", counted)
+    model = net()
+    run(folder, tmp_path, sets=some("s", 8), classes={"a": some("k", 8), "b": some("m", 4)}, model=model)
+    assert len(model.module.passes) == 2 + 2 + 1
+    assert len(backward) == 2 + 1
+
+
+def test_what_is_written_is_the_rows_once(folder: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    groups = {None: files(folder, *some("s", 9)), "a": files(folder, *some("k", 6))}
+    measure(net(), ClipReader(groups, pixels), classes=("a",), layers=LAYERS, pooling="none", store=store)
+    width = 16 * 4 * 8 * 8
+    rows = 4 * (15 * 2 * width + 6 * 5)  # two layers, and five logits of each class clip
+    assert rows < store.bytes_written < rows + 15_000
+    assert store.bytes_written == sum(path.stat().st_size for path in (tmp_path / "store").rglob("*.*"))

@@ -1,0 +1,96 @@
+"""A plan counts before anything is passed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from videotcav.explain.design.settings import AnalysisSettings
+from videotcav.explain.inference.power import videos_for_flips, visible_effect
+from videotcav.features.measure import ClipFile
+from videotcav.records import ConceptClip, ConceptSet, Kind
+from videotcav.study.cost_model import Rates
+from videotcav.study.file import StudyFile
+from videotcav.study.inputs import Inputs
+from videotcav.study.plan import Spreads, plan
+
+THREE = {"one": 1, "two": 1, "three": 1}
+RATES = Rates(forward=2, forward_and_backward=0.5, written_bytes=1, read_bytes=1, operations=1)
+
+
+def concept_set(kind: Kind, clips: int) -> ConceptSet:
+    made = (
+        ConceptClip(id=str(n), concept="racket", kind=kind, path=Path(f"{n}.mp4"), source=f"v{n}") for n in range(clips)
+    )
+    return ConceptSet(concept="racket", kind=kind, clips=tuple(made))
+
+
+def inputs(clips: int = 12, pool: int = 40) -> Inputs:
+    files = tuple(ClipFile(path=Path(f"r{n}.mp4"), source=f"r{n}") for n in range(pool))
+    return Inputs(
+        concepts=(concept_set("spatiotemporal", clips), concept_set("frozen", clips)),
+        random=files,
+        classes={"swing": files[:10]},
+        reviews={},
+        declared={},
+    )
+
+
+def study(*hypotheses: str) -> StudyFile:
+    return StudyFile.model_validate(
+        {
+            "question": "?",
+            "hypotheses": hypotheses,
+            "model": {"name": "planted:swin"},
+            "classes": {"swing": {"videos": ["*.mp4"]}},
+            "concepts": {"folder": "concepts"},
+            "random": {"folder": "random"},
+        }
+    )
+
+
+def test_the_declared_family_says_how_many_draws_are_needed() -> None:
+    """Two hypotheses at three layers: 6 tests, M ≥ 6 / 0.05 − 1 = 119; undeclared, 3 questions at 3 layers: 179."""
+    declared = plan(study("racket matters", "racket: dynamic > frozen"), inputs(), widths=THREE)
+    assert (declared.tests, declared.needs[0].needs) == (6, 119)
+    everything = plan(study(), inputs(), widths=THREE)
+    assert (everything.tests, everything.needs[0].needs) == (9, 179)
+    assert declared.is_enough
+
+
+def test_what_is_missing_is_named_with_its_number() -> None:
+    told = [need.sentence for need in plan(study(), inputs(clips=7, pool=9), widths=THREE).needs if not need.is_met]
+    assert "clips of racket/spatiotemporal: 7, but 10 are needed" in told
+    assert "source videos of racket/frozen: 7, but 9 are needed" in told  # 2^8 flips reach 0.05 / 9, 2^7 do not
+    assert "random clips (better 21): 9, but 11 are needed" in told
+
+
+@pytest.mark.parametrize("tests", [1, 9, 100])
+def test_so_many_videos_can_be_significant_and_one_less_cannot(tests: int) -> None:
+    settings = AnalysisSettings()
+    videos = videos_for_flips(tests, settings)
+    assert 1 / 2 ** (videos - 1) <= 0.05 / tests < 1 / 2 ** (videos - 2)
+
+
+def test_the_cost_is_that_of_the_cost_model() -> None:
+    """12 dynamic, 12 frozen and 40 random clips; 10 of the class, each also backward; 4 bytes a float32."""
+    found = plan(study(), inputs(), widths={"one": 10, "two": 5}, rates=RATES).cost
+    assert (found.clips_forward, found.clips_backward) == (2 * 12 + 40 + 10, 10)
+    assert found.store_bytes == 4 * 74 * 15
+    assert found.seconds["passes"] == 64 / 2 + 10 / 0.5
+    assert plan(study(), inputs(), widths=THREE).cost.seconds == {}
+
+
+def test_the_visible_effect_has_its_power_by_simulation() -> None:
+    settings = AnalysisSettings()
+    effect = visible_effect(0.1, 0.08, tests=5, settings=settings)
+    estimates = effect + 0.08 * np.random.default_rng(0).normal(size=200_000)
+    critical = 0.1 * norm.isf(0.05 / 5 / 2)
+    assert (estimates > critical).mean() == pytest.approx(0.8, abs=0.005)
+    stated = plan(
+        study("racket matters"), inputs(), widths={str(layer): 1 for layer in range(5)}, spreads=Spreads(0.1, 0.08)
+    )
+    assert stated.visible[0].effect == pytest.approx(effect)

@@ -1,0 +1,436 @@
+"""The whole route on files, with a model whose answer is known: it adds up the change between frames."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from scipy.stats import norm
+
+from videotcav.errors import ConceptError, NotEnoughData, OutputError, RunFolderError, StudyFileError, VideosError
+from videotcav.features.measure import measure
+from videotcav.records import Declaration
+from videotcav.report.comparison import write_comparison_page
+from videotcav.results.read import read_run
+from videotcav.study.comparison import compare, load_studies
+from videotcav.study.inputs import gather
+from videotcav.study.plan import plan
+from videotcav.study.run import Study
+from videotcav.video.read import read_all
+from videotcav.video.write import write_video
+
+MODULE = "net_of_the_study_tests"
+NET = '''
+import torch
+from torch import nn
+from videotcav.records import ClipSpec, ModelCard
+
+class Square(nn.Module):
+    def forward(self, values):
+        return values**2
+
+class Change(nn.Module):
+    """Logit "moving": how much brightness changes from frame to frame; logit "bright": how bright it is."""
+    def __init__(self):
+        super().__init__()
+        self.diff = nn.Conv3d(3, 2, (2, 1, 1), bias=False)
+        with torch.no_grad():
+            self.diff.weight.zero_()
+            self.diff.weight[0, :, 0], self.diff.weight[0, :, 1] = -1, 1
+            self.diff.weight[1, :, 1] = 1
+        self.square = Square()
+
+    def forward(self, pixels):
+        return torch.tanh(self.square(self.diff(pixels))).mean((2, 3, 4)) * 10
+
+def build():
+    spec = ClipSpec(frames=4, seconds_between_frames=0.1, height=16, width=16, resize=16)
+    layouts = {"diff": "b c t h w", "square": "b c t h w"}
+    return Change(), ModelCard(name="change", clip_spec=spec, classes=("moving", "bright"), layouts=layouts,
+                               default_layers=("square",))
+
+def build_still():
+    """The same, but its logit "moving" looks at one frame of two: it cannot see change."""
+    module, card = build()
+    with torch.no_grad():
+        module.diff.weight[0, :, 0] = 0
+    return module, card.model_copy(update={"name": "still"})
+'''
+STUDY = f"""
+question = "Does it see the change?"
+seed = 1
+[model]
+name = "{MODULE}:build"
+[classes.moving]
+videos = ["moving"]
+[concepts]
+folder = "concepts"
+[random]
+folder = "random"
+[tests]
+random_draws = 5
+pseudo_concepts = 199
+bootstrap_resamples = 100
+[cam]
+clips = 1
+against = "bright"
+"""
+
+
+def noise(rng: np.random.Generator, *, moving: bool, frames: int = 5) -> np.ndarray:
+    """Blocks of random brightness, new in every frame or the same in all."""
+    blocks = rng.integers(60, 200, (frames if moving else 1, 8, 8, 1)).repeat(3, axis=3)
+    return np.broadcast_to(blocks, (frames, 8, 8, 3)).repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Videos of a study: clips of the class, a concept that flickers with its frozen twin, and a random pool."""
+    folder = tmp_path_factory.mktemp("material")
+    rng = np.random.default_rng(0)
+    (folder / f"{MODULE}.py").write_text(NET)
+    (folder / "study.toml").write_text(STUDY)
+    for name in ("moving", "random", "concepts/flicker/spatiotemporal", "concepts/flicker/frozen"):
+        (folder / name).mkdir(parents=True)
+    for number in range(12):
+        write_video(folder / "moving" / f"{number:02}.mp4", noise(rng, moving=True), frames_per_second=10)
+        clip = noise(rng, moving=True)
+        frozen = np.broadcast_to(clip[:1], clip.shape)
+        write_video(folder / f"concepts/flicker/spatiotemporal/{number:02}.mp4", clip, frames_per_second=10)
+        write_video(folder / f"concepts/flicker/frozen/{number:02}.mp4", frozen, frames_per_second=10)
+    for number in range(40):
+        moving = bool(number % 2)
+        write_video(folder / "random" / f"{number:02}.mp4", noise(rng, moving=moving), frames_per_second=10)
+    return folder
+
+
+@pytest.fixture
+def study_folder(material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(material, tmp_path / "study")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(material)])
+    return tmp_path / "study"
+
+
+def test_the_run_folder_holds_what_the_route_promises(study_folder: Path, tmp_path: Path) -> None:
+    run = Study.from_file(study_folder / "study.toml").run(tmp_path / "run")
+    assert sorted(path.name for path in run.folder.iterdir()) == [
+        "manifest.json",
+        "media",
+        "report.html",
+        "results.parquet",
+    ]
+    rows = pq.read_table(run.folder / "results.parquet").to_pylist()
+    assert len(rows) == 3 * 3  # two kinds and one contrast, in three statistics, at one layer for one class
+    manifest = json.loads((run.folder / "manifest.json").read_text())
+    assert manifest["seed"] == 1
+    assert manifest["classes"]["moving"]["clips"] == 12
+    assert manifest["concepts"]["flicker"]["kinds"] == {"spatiotemporal": 12, "frozen": 12}
+    for medium in manifest["media"]:
+        assert (run.folder / "media" / medium["path"]).is_file()
+    assert {medium["role"] for medium in manifest["media"]} == {"exemplar", "cam"}
+
+
+def test_flicker_is_found_to_move_the_class_that_is_flicker_and_its_frozen_twin_is_not(
+    study_folder: Path, tmp_path: Path
+) -> None:
+    run = Study.from_file(study_folder / "study.toml").run(tmp_path / "run")
+    verdicts = {(row.kind, row.against): row.verdict for row in run.results if row.statistic == "sensitivity"}
+    assert verdicts["spatiotemporal", "random"] == "positive"
+    assert verdicts["spatiotemporal", "frozen"] == "positive"
+    assert verdicts["frozen", "random"] != "positive"
+
+
+def test_several_clips_of_a_video_in_several_crops_are_views_of_one_source(study_folder: Path, tmp_path: Path) -> None:
+    study = study_folder / "study.toml"
+    views = "[model.clip]\nclips_per_video = 2\ncrops_per_clip = 3\n"
+    study.write_text(study.read_text().replace("[classes.moving]", views + "[classes.moving]"))
+    run = Study.from_file(study).run(tmp_path / "run")
+    manifest = json.loads((run.folder / "manifest.json").read_text())
+    assert (manifest["classes"]["moving"]["clips"], manifest["classes"]["moving"]["sources"]) == (72, 12)
+    spec = manifest["model"]["clip_spec"]
+    assert (spec["clips_per_video"], spec["crops_per_clip"], spec["frames"]) == (2, 3, 4)  # the rest is the model's own
+    assert {(row.class_clips, row.class_sources) for row in run.results} == {(72, 12)}
+    assert manifest["model"]["precision"] == "fp32"
+    assert len([medium for medium in manifest["media"] if medium["role"] == "cam"]) == 1
+
+
+def test_groups_of_sets_are_told_from_each_other(study_folder: Path, tmp_path: Path) -> None:
+    study = study_folder / "study.toml"
+    text = study.read_text()
+    study.write_text(text + '[groups]\nmotion = ["flicker/spatiotemporal", "flicker/frozen"]\n')
+    run = Study.from_file(study).run(tmp_path / "run")
+    rows = {row.kind: row for row in run.results if row.statistic == "relative"}
+    assert {(row.against, row.group) for row in rows.values()} == {("group", "motion")}
+    assert rows["spatiotemporal"].value + rows["frozen"].value == pytest.approx(1.0)
+    assert rows["spatiotemporal"].value == 1.0
+    page = (run.folder / "report.html").read_text()
+    assert "Told from each other" in page
+    for wrong, sentence in (
+        ('["flicker/spatiotemporal", "flicker/reversed"]', "groups.motion: 'flicker/reversed' is not one of its sets"),
+        ('["flicker", "flickr"]', "groups.motion: 'flickr' is not one of its concepts; closest: 'flicker'"),
+        ('["flicker", "flicker"]', "groups.motion: 'flicker' is named twice"),
+    ):
+        study.write_text(text + f"[groups]\nmotion = {wrong}\n")
+        with pytest.raises(ConceptError, match=sentence):
+            Study.from_file(study).run(tmp_path / "other")
+    study.write_text(text + '[groups]\nmotion = ["flicker"]\n')
+    with pytest.raises(StudyFileError, match=r"groups\.motion"):
+        Study.from_file(study)
+
+
+def test_a_class_given_by_its_number_has_its_name_everywhere(study_folder: Path, tmp_path: Path) -> None:
+    study = study_folder / "study.toml"
+    text = study.read_text()
+    by_name = Study.from_file(study)
+    number = by_name.model.class_index("moving")
+    against = by_name.model.class_index("bright")
+    declared = text.replace("seed = 1", 'seed = 1\nhypotheses = ["flicker matters for {}"]')
+    numbers = declared.replace("[classes.moving]", f"[classes.{number}]").replace('"bright"', f'"{against}"')
+    study.write_text(numbers.replace("for {}", f"for {number}"))
+    run = Study.from_file(study).run(tmp_path / "run")
+    assert {row.class_name for row in run.results} == {"moving"}
+    manifest = json.loads((run.folder / "manifest.json").read_text())
+    assert list(manifest["classes"]) == ["moving"]
+    assert {medium["class_name"] for medium in manifest["media"] if medium["role"] == "cam"} == {"moving"}
+    study.write_text(declared.replace("for {}", "for moving"))
+    named = Study.from_file(study).run(tmp_path / "named")
+    assert [row.model_dump() for row in run.results] == [row.model_dump() for row in named.results]
+    study.write_text(text + f'[classes.{number}]\nvideos = ["moving"]\n')
+    with pytest.raises(StudyFileError, match=f"classes.{number}: is the class that classes.moving is; name it once"):
+        Study.from_file(study)
+
+
+def test_the_same_study_twice_gives_the_same_bytes(study_folder: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        Study.from_file(study_folder / "study.toml").run(tmp_path / name)
+    one, two = ((tmp_path / name / "results.parquet").read_bytes() for name in ("one", "two"))
+    assert one == two
+    media = sorted(path.name for path in (tmp_path / "one" / "media").iterdir())
+    for name in media:
+        assert (tmp_path / "one" / "media" / name).read_bytes() == (tmp_path / "two" / "media" / name).read_bytes()
+
+
+def test_with_a_store_a_second_study_passes_nothing_and_gives_the_same_bytes(
+    study_folder: Path, tmp_path: Path
+) -> None:
+    study = Study.from_file(study_folder / "study.toml")
+    runs = [study.run(tmp_path / name, store=tmp_path / "store") for name in ("one", "two")]
+    without = study.run(tmp_path / "without")
+    passed = [json.loads((run.folder / "manifest.json").read_text())["clips_passed"] for run in (*runs, without)]
+    assert passed == [12 + 12 + 12 + 40, 0, 12 + 12 + 12 + 40]
+    assert len({(run.folder / "results.parquet").read_bytes() for run in (*runs, without)}) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "store", "study", "two", "without"]
+
+
+def test_clips_that_look_alike_are_told_by_plan_and_report(study_folder: Path, tmp_path: Path) -> None:
+    """A clip of the class, coded again, is in the random pool under another name: other bytes, the same pictures."""
+    frames, _ = read_all(study_folder / "moving" / "03.mp4")
+    write_video(study_folder / "random" / "unrelated.mp4", frames[:, ::2, ::2], frames_per_second=10)
+    study = Study.from_file(study_folder / "study.toml")
+    inputs = study.told(gather(study.file))
+    assert any("unrelated.mp4" in remark for remark in inputs.remarks)
+    made = plan(study.file.study, inputs, widths={"square": 1})
+    assert made.remarks == inputs.remarks
+    run = study.run(tmp_path / "run")
+    assert run.manifest.remarks == inputs.remarks
+    assert "unrelated.mp4" in (run.folder / "report.html").read_text()
+
+
+def test_a_random_clip_of_a_concept_is_refused_before_any_pass(study_folder: Path, tmp_path: Path) -> None:
+    shutil.copy(study_folder / "concepts/flicker/frozen/03.mp4", study_folder / "random" / "unrelated.mp4")
+    study = Study.from_file(study_folder / "study.toml")
+    for ask in (lambda: study.run(tmp_path / "run"), lambda: study.told(gather(study.file))):
+        with pytest.raises(ConceptError, match=r"flicker.*03.mp4.*unrelated.mp4"):
+            ask()
+    assert not (tmp_path / "run").exists()
+
+
+def test_bad_videos_are_all_listed_and_leave_no_run_folder(study_folder: Path, tmp_path: Path) -> None:
+    (study_folder / "moving" / "03.mp4").write_bytes(b"")
+    (study_folder / "random" / "07.mp4").write_bytes(b"not a video")
+    with pytest.raises(VideosError) as caught:
+        Study.from_file(study_folder / "study.toml").run(tmp_path / "run")
+    assert {Path(path).name for path in caught.value.reasons} == {"03.mp4", "07.mp4"}
+    assert not (tmp_path / "run").exists()
+
+
+def test_bad_videos_may_be_left_out_and_are_recorded(study_folder: Path, tmp_path: Path) -> None:
+    (study_folder / "moving" / "03.mp4").write_bytes(b"")
+    (study_folder / "concepts" / "flicker" / "frozen" / "05.mp4").write_bytes(b"not a video")
+    run = Study.from_file(study_folder / "study.toml").run(tmp_path / "run", skip_bad=True)
+    assert {Path(path).name for path in run.manifest.left_out} == {"03.mp4", "05.mp4"}
+    assert {row.class_clips for row in run.results} == {11}
+    contrast = next(row for row in run.results if row.against == "frozen")
+    assert contrast.concept_clips == 11  # a pair needs both
+
+
+def test_too_few_concept_clips_are_refused_before_the_first_pass_with_the_number_needed(
+    study_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("videotcav.study.run.measure", lambda *_, **__: pytest.fail("passed in vain"))
+    for number in range(5, 12):
+        (study_folder / f"concepts/flicker/frozen/{number:02}.mp4").unlink()
+    with pytest.raises(NotEnoughData, match=r"flicker/frozen.*5 clips.*at least 10"):
+        Study.from_file(study_folder / "study.toml").run(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_only_the_model_can_tell_joins_the_list_of_mistakes(study_folder: Path) -> None:
+    path = study_folder / "study.toml"
+    text = (
+        path.read_text()
+        .replace("seed = 1", 'seed = 1\nlayers = ["squares"]')
+        .replace("[classes.moving]", "[classes.mving]")
+    )
+    path.write_text(text.replace('folder = "random"', 'folder = "randm"'))
+    with pytest.raises(StudyFileError) as caught:
+        Study.from_file(path)
+    told = "\n".join(caught.value.problems)
+    assert len(caught.value.problems) == 3
+    assert "layers[0]: no layer 'squares'" in told
+    assert "closest: 'square'" in told
+    assert "classes.mving: no class 'mving'" in told
+    assert "random.folder: 'randm' does not exist" in told
+
+
+def test_an_unknown_concept_is_suggested(study_folder: Path, tmp_path: Path) -> None:
+    path = study_folder / "study.toml"
+    path.write_text(path.read_text().replace('folder = "concepts"', 'folder = "concepts"\ninclude = ["flickr"]'))
+    with pytest.raises(ConceptError, match="no concept 'flickr'; closest: 'flicker'"):
+        Study.from_file(path).run(tmp_path / "run")
+
+
+# --- hypotheses --------------------------------------------------------------------------------------------------
+
+DECLARED = """
+hypotheses = ["flicker: dynamic > frozen", "nothing about flicker matters"]
+smallest_effect = 0.1
+[model]"""
+
+
+def declare(study_folder: Path, text: str = DECLARED) -> Path:
+    path = study_folder / "study.toml"
+    path.write_text(path.read_text().replace("[model]", text.lstrip(), 1))
+    return path
+
+
+def test_what_is_declared_is_written_down_before_any_clip_is_read(
+    study_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the passes begin the declaration lies in the folder, and its hash there is that of the manifest later."""
+    seen = []
+
+    def spy(*arguments: object, **options: object) -> object:
+        [found] = tmp_path.glob(".run-partial-*/declaration.json")
+        seen.append(Declaration.model_validate_json(found.read_bytes()))
+        return measure(*arguments, **options)
+
+    monkeypatch.setattr("videotcav.study.run.measure", spy)
+    run = Study.from_file(declare(study_folder)).run(tmp_path / "run")
+    [declared] = seen
+    assert declared.hypotheses == ("flicker: dynamic > frozen", "nothing about flicker matters")
+    assert declared.tests == 2
+    assert run.manifest.declaration_sha256 == declared.sha256
+    assert run.declaration == declared
+    assert run.manifest.declared <= run.manifest.created
+    outcomes = {each.text: each.outcome for each in run.manifest.hypotheses}
+    assert outcomes == {"flicker: dynamic > frozen": "supported", "nothing about flicker matters": "contradicted"}
+
+
+def test_hypotheses_that_were_changed_after_the_run_are_refused(study_folder: Path, tmp_path: Path) -> None:
+    run = Study.from_file(declare(study_folder)).run(tmp_path / "run")
+    for name in ("declaration.json", "manifest.json"):
+        copy = Path(shutil.copytree(run.folder, tmp_path / f"changed {name}"))
+        text = (copy / name).read_text()
+        (copy / name).write_text(text.replace("dynamic > frozen", "frozen > dynamic"))
+        with pytest.raises(RunFolderError, match="not those that were declared before the run"):
+            read_run(copy)
+    (run.folder / "declaration.json").unlink()
+    with pytest.raises(RunFolderError, match="missing or damaged"):
+        read_run(run.folder)
+
+
+def test_mistakes_in_hypotheses_join_the_list_of_mistakes(study_folder: Path) -> None:
+    texts = ["flickr matters", "flicker: dynamic > frosen", "flicker matters at sqare", "nothing about flicker matters"]
+    path = declare(study_folder, f"hypotheses = {json.dumps(texts)}\n[model]")
+    text = path.read_text().replace("seed = 1", "sed = 1")
+    path.write_text(text)
+    with pytest.raises(StudyFileError) as caught:
+        Study.from_file(path)
+    told = "\n".join(caught.value.problems)
+    assert "sed: unknown key; closest: 'seed'" in told
+    assert "hypotheses[0]: 'flickr matters': no concept 'flickr'; closest: 'flicker'" in told
+    assert "hypotheses[1]: unknown kind 'frosen'; closest: 'frozen'" in told
+    assert "hypotheses[2]: 'flicker matters at sqare': the study has no layer 'sqare'; closest: 'square'" in told
+    assert "hypotheses[3]: 'nothing about flicker matters' needs smallest_effect" in told
+
+
+def test_several_models_are_asked_one_question_and_held_together(study_folder: Path, tmp_path: Path) -> None:
+    study = study_folder / "study.toml"
+    one = f'[model]\nname = "{MODULE}:build"\n'
+    labels = {"sees change": "build", "sees frames": "build_still"}
+    tables = "".join(f'[[models]]\nname = "{MODULE}:{build}"\nlabel = "{label}"\n' for label, build in labels.items())
+    study.write_text(study.read_text().replace(one, tables))
+    folder, standings = compare(load_studies(study), tmp_path / "compared")
+    index = {row.model: row for row in standings if row.against == "frozen"}
+    assert index["sees change"].verdict == "positive"
+    assert index["sees change"].low > 1.96 > index["sees frames"].value
+    whole = json.loads((folder / "manifest.json").read_text())
+    assert list(whole["models"]) == list(labels)
+    for label, facts in whole["models"].items():
+        results = pq.read_table(folder / facts["run"] / "results.parquet").to_pylist()
+        (row,) = (row for row in results if row["against"] == "frozen" and row["statistic"] == "cosine")
+        spread = (row["null_high"] - row["null_low"]) / (2 * norm.ppf(0.975))
+        assert index[label].value == pytest.approx((row["value"] - row["null_centre"]) / spread)
+    page = (folder / "report.html").read_text()
+    assert "sees change: relies on the motion of “flicker” for “moving”" in page
+    (folder / "report.html").unlink()
+    write_comparison_page(folder)
+    assert (folder / "report.html").read_text() == page
+    (folder / "report.html").unlink()
+    (folder / "report.html").mkdir()
+    with pytest.raises(OutputError, match=r"report.html: cannot be written"):
+        write_comparison_page(folder)
+
+
+def test_numbers_that_changed_since_the_run_are_refused(study_folder: Path, tmp_path: Path) -> None:
+    """A table that is whole and says something else: only the hash in the manifest can tell."""
+    run = Study.from_file(study_folder / "study.toml").run(tmp_path / "run")
+    table = pq.read_table(run.folder / "results.parquet")
+    values = table.column_names.index("value")
+    pq.write_table(table.set_column(values, "value", [[0.5] * len(table)]), run.folder / "results.parquet")
+    with pytest.raises(RunFolderError, match=r"results.parquet is not what the run wrote: its checksum"):
+        read_run(run.folder)
+
+
+@pytest.mark.parametrize("facts", ["{}", "[]", '{"models": {"a": {}}}', "{", ""])
+def test_a_comparison_with_damaged_facts_is_one_sentence(tmp_path: Path, facts: str) -> None:
+    (tmp_path / "manifest.json").write_text(facts)
+    with pytest.raises(RunFolderError, match=r"manifest.json is damaged: .*; run the study again"):
+        write_comparison_page(tmp_path)
+
+
+def test_a_mistake_of_the_one_model_bears_the_files_own_key(study_folder: Path) -> None:
+    study = study_folder / "study.toml"
+    study.write_text(study.read_text().replace(f"{MODULE}:build", f"{MODULE}:nothing"))
+    with pytest.raises(StudyFileError) as told:
+        load_studies(study)
+    assert [problem.split(":")[0] for problem in told.value.problems] == ["model"]
+
+
+def test_mistakes_of_all_models_are_told_at_once(study_folder: Path) -> None:
+    study = study_folder / "study.toml"
+    one = f'[model]\nname = "{MODULE}:build"\n'
+    two = f'[[models]]\nname = "{MODULE}:nothing"\n[[models]]\nname = "{MODULE}:build"\nlayers = ["sqare"]\n'
+    study.write_text(study.read_text().replace(one, two))
+    with pytest.raises(StudyFileError) as told:
+        load_studies(study)
+    assert [problem.split(":")[0] for problem in told.value.problems] == ["models[0]", "layers[0]"]
+    study.write_text(study.read_text() + one)
+    with pytest.raises(StudyFileError, match="models: unknown key; closest: 'model'"):
+        load_studies(study)

@@ -1,0 +1,85 @@
+"""A notebook's `tcav` with hypotheses: the same sentences, families and outcomes as in a study file."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from videotcav.api import TcavResults, tcav
+from videotcav.compat.captum import clips_from_pixels
+from videotcav.errors import HypothesisError, NotEnoughData
+from videotcav.explain.design.settings import AnalysisSettings
+from videotcav.models.load import load_model
+from videotcav.models.model import VideoModel
+from videotcav.records import ClipSpec, ModelCard
+
+SPEC = ClipSpec(frames=4, seconds_between_frames=0.1, height=6, width=6, resize=6)
+
+
+class Brightness(nn.Module):
+    """Its logit of class a grows with the mean of the clip; its layer is the pixels."""
+
+    clips = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.eye = nn.Identity()
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        Brightness.clips += len(pixels)
+        mean = torch.tanh(self.eye(pixels).flatten(1).mean(dim=1))
+        return torch.stack([mean, -mean], dim=1)
+
+
+def pixels(count: int, seed: int, shift: float = 0.0) -> Tensor:
+    return torch.randn(count, 3, 4, 6, 6, generator=torch.Generator().manual_seed(seed)) + shift
+
+
+@pytest.fixture
+def model() -> VideoModel:
+    return load_model(Brightness(), card=ModelCard(name="net", clip_spec=SPEC, classes=("a", "b")))
+
+
+def ask(model: VideoModel, *hypotheses: str, smallest_effect: float | None = None, clips: int = 12) -> TcavResults:
+    concepts = {
+        "bright/spatiotemporal": clips_from_pixels(pixels(clips, 1, shift=1.0), "bright"),
+        "bright/frozen": clips_from_pixels(pixels(clips, 2), "frozen"),
+        "noise": clips_from_pixels(pixels(clips, 3), "noise"),
+    }
+    return tcav(
+        model,
+        target="a",
+        clips=clips_from_pixels(pixels(12, 4), "a"),
+        concepts=concepts,
+        random=clips_from_pixels(pixels(60, 5), "random"),
+        layers=["eye"],
+        settings=AnalysisSettings(random_draws=5, bootstrap_resamples=200, degenerate_cosine=0.99999),
+        hypotheses=hypotheses,
+        smallest_effect=smallest_effect,
+        primary="sensitivity",
+    )
+
+
+def test_what_was_not_declared_is_exploratory_and_each_hypothesis_has_an_outcome(model: VideoModel) -> None:
+    found = ask(model, "bright matters", "bright: dynamic > frozen", "noise > bright")
+    assert found.outcomes["bright: dynamic > frozen"] != "contradicted"
+    assert set(found.outcomes) == {"bright matters", "bright: dynamic > frozen", "noise > bright"}
+    declared = {(row.concept, row.kind, row.against) for row in found if row.hypothesis}
+    assert ("bright", "spatiotemporal", "random") in declared
+    assert ("bright", "spatiotemporal", "frozen") in declared
+    assert {row.exploratory for row in found if row.concept == "noise" and row.against == "random"} == {True}
+    assert not any(row.exploratory for row in ask(model))
+
+
+def test_all_mistakes_are_told_before_the_first_pass(model: VideoModel) -> None:
+    before = Brightness.clips
+    with pytest.raises(HypothesisError) as told:
+        ask(
+            model, "brite matters", "bright: dynamic > spinning", "noise matters at head", "nothing about noise matters"
+        )
+    for part in ("no concept 'brite'", "unknown kind 'spinning'", "'noise matters at head'", "needs smallest_effect"):
+        assert part in str(told.value)
+    with pytest.raises(NotEnoughData, match="at least 10"):
+        ask(model, clips=4)
+    assert Brightness.clips == before
