@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from videotcav.maps.concept import ConceptMapSettings, concept_maps
+from videotcav.maps.concept import ConceptMaps, ConceptMapSettings, concept_maps
 from videotcav.models.model import VideoModel
 from videotcav.records import Clip, ModelCard, VideoInfo
 from videotcav.video.clips import Clips
@@ -106,3 +106,18 @@ def test_the_density_is_that_of_the_direction_itself(model: VideoModel) -> None:
     token = model.module.tokens(clips.pixels).detach()[0, :, T, H, W]
     assert abs(found.densities[0, T, H, W]) <= float(2 * token.norm())  # |v| ≤ 1
     assert found.densities[0].sum() == found.densities[0, T, H, W]
+
+
+def test_the_map_is_the_same_where_memory_holds_no_activation(
+    model: VideoModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found() -> ConceptMaps:
+        clips, concept, random = made(2, seed=4), made(6, seed=5), made(20, seed=6)
+        settings = ConceptMapSettings(pseudo_concepts=19, random_sets=1, batch_size=4)
+        return concept_maps(
+            model, clips, target="there", concept=concept, random=random, layer="tokens", settings=settings
+        )
+
+    in_memory = found()
+    monkeypatch.setattr("videotcav.maps.concept.MEMORY_BYTES", 0)
+    assert (found().densities == in_memory.densities).all()
