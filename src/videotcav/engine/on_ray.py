@@ -73,7 +73,7 @@ class OnRay:
         )
         try:
             for row in work.iter_rows():
-                losses.tell_now_and_then()
+                losses.tell(seconds_between_looks=_SECONDS_BETWEEN_LOOKS)
                 done, raised, warned = row["made"].content
                 for each in warned:
                     warnings.warn(each, VideotcavWarning, stacklevel=2)
@@ -161,21 +161,18 @@ class _Actor:
         """
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", VideotcavWarning)
-            made = self._worker([row["item"].content])
-            while True:
-                done = raised = None
-                try:
-                    done = next(made)
-                except StopIteration:
-                    return
-                except Exception as error:  # noqa: BLE001 - whatever it is, it is raised at home
-                    error.add_note(traceback.format_exc())
-                    raised = error
+
+            def sent(done: Any = None, raised: Exception | None = None) -> dict[str, Any]:
                 warned = [str(each.message) for each in caught if issubclass(each.category, VideotcavWarning)]
                 caught.clear()
-                yield {"made": _Parcel((done, raised, warned))}
-                if raised is not None:
-                    return
+                return {"made": _Parcel((done, raised, warned))}
+
+            try:
+                for done in self._worker([row["item"].content]):
+                    yield sent(done)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is raised at home
+                error.add_note(traceback.format_exc())
+                yield sent(raised=error)
 
 
 class _Losses:
@@ -186,14 +183,11 @@ class _Losses:
         self._there = self._alive()
         self._looked = time.monotonic()
 
-    def tell_now_and_then(self) -> None:
-        """As `tell`, but asks the cluster once a second at most."""
-        if time.monotonic() - self._looked >= _SECONDS_BETWEEN_LOOKS:
-            self.tell()
-            self._looked = time.monotonic()
-
-    def tell(self) -> None:
-        """Warns of machines that were there and are not any more."""
+    def tell(self, *, seconds_between_looks: float = 0.0) -> None:
+        """Warns of machines that were there and are not any more; says nothing where it has just looked."""
+        if time.monotonic() - self._looked < seconds_between_looks:
+            return
+        self._looked = time.monotonic()
         now = self._alive()
         for node in sorted(self._there.keys() - now.keys()):
             warnings.warn(

@@ -92,11 +92,7 @@ class Store:
         columns = len(rows[0])
         starts = range(0, columns, BLOCK_COLUMNS)
         blocks = [np.stack([row[start : start + BLOCK_COLUMNS] for row in rows], dtype=np.float32) for start in starts]
-        facts = {
-            "clips": list(clips),
-            "columns": columns,
-            "sums": [_checksum(block.data) for block in blocks],
-        }
+        facts = {"clips": list(clips), "columns": columns, "sums": [_checksum(block.data) for block in blocks]}
         header = _header(facts, blocks)
         self.write(
             f"{self.root}/{folder}/{_name(header)}.safetensors", b"".join([header, *(block.data for block in blocks)])
@@ -166,9 +162,12 @@ class Shelf:
         new = sorted(path for path in sizes if path not in self._shards)
         for path, header in zip(new, self._headers(new, sizes), strict=True):
             try:
-                self._enter(_parsed(path, header, sizes[path]))
+                shard = self._shards[path] = _parsed(path, header, sizes[path])
             except (ValueError, KeyError, TypeError) as error:
                 self._discard(path, f"its header is damaged ({error})")
+                continue
+            for row, clip in enumerate(shard.clips):
+                self._where.setdefault(clip, (shard, row))
 
     def rows(self, clips: Sequence[str]) -> StoredRows:
         """The rows of these clips, in this order. Raises RowsLost where one is not on the shelf."""
@@ -210,11 +209,6 @@ class Shelf:
                 whole = files.cat_file(path, 0, end) if len(start) < end <= sizes[path] else start
                 headers.append(bytes(whole[:end]))
         return headers
-
-    def _enter(self, shard: _Shard) -> None:
-        self._shards[shard.path] = shard
-        for row, clip in enumerate(shard.clips):
-            self._where.setdefault(clip, (shard, row))
 
     def _lose(self, shard: _Shard, why: str) -> None:
         del self._shards[shard.path]

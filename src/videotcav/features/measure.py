@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -72,27 +71,8 @@ class Measured:
     clips_passed: int = 0
 
 
-class ClipSource(Protocol):
-    """Where clips come from: known by their content first, and loaded only where that is needed.
-
-    `left_out` maps the names of clips that could not be read to the reason.
-    """
-
-    skip_bad: bool
-    progress: Progress
-    left_out: dict[str, str]
-
-    def clips(self) -> Mapping[str | None, Sequence[Clip]]:
-        """The clips of each class, None standing for concept and random clips, without those left out."""
-        ...
-
-    def loader(self) -> Callable[[Clip, str | None], Tensor]:
-        """What reads a clip of that class, here or in another process. Raises VideoError."""
-        ...
-
-
 class HeldClips:
-    """Clips whose pixels are in memory."""
+    """Clips whose pixels are in memory; speaks as `ClipReader` does."""
 
     def __init__(self, batches: Iterable[Batch]) -> None:
         self.skip_bad = False
@@ -108,21 +88,21 @@ class HeldClips:
                 self._pixels[key] = pixels
 
     def clips(self) -> Mapping[str | None, Sequence[Clip]]:
-        """All of them."""
+        """The clips of each class, None standing for concept and random clips."""
         return self._clips
 
     def loader(self) -> Callable[[Clip, str | None], Tensor]:
-        """As `ClipSource`."""
+        """What gives a clip's pixels, in this process."""
         return lambda clip, _: self._pixels[clip.key]
 
 
 @dataclass
 class ClipReader:
-    """Clips in files; keeps book of those that cannot be read.
+    """Clips in files, known by their content first, and loaded only where that is needed.
 
     `files` and `read` are by class name, None standing for concept and random clips; `read` is given a `view` too
-    where a file has one. Without `skip_bad` one
-    unreadable file refuses all, and all unreadable ones are told.
+    where a file has one. `left_out` maps the names of clips that could not be read to the reason. Without `skip_bad`
+    one of them refuses all, and all are told.
     """
 
     files: Mapping[str | None, Sequence[ClipFile]]
@@ -133,7 +113,9 @@ class ClipReader:
     digests: dict[Path, str] = field(default_factory=dict)
 
     def clips(self) -> Mapping[str | None, Sequence[Clip]]:
-        """As `ClipSource`: a clip is the bytes of its file, and whether it may be stretched to the model's length."""
+        """The clips of each class, without those left out: a clip is the bytes of its file, and whether it may be
+        stretched to the model's length.
+        """
         if not self.digests:
             paths = list(dict.fromkeys(file.path for files in self.files.values() for file in files))
             self.digests.update(self.progress(load_ahead(paths, _digest), "checksums", total=len(paths)))
@@ -143,7 +125,7 @@ class ClipReader:
         }
 
     def loader(self) -> Callable[[Clip, str | None], Tensor]:
-        """As `ClipSource`."""
+        """What reads a clip of that class, here or in another process. Raises VideoError."""
         return partial(_load, self.read)
 
     def _clip(self, file: ClipFile, group: str | None) -> Clip:
@@ -167,7 +149,7 @@ def reading_rate(reader: ClipReader) -> float:
 
 def measure(
     model: VideoModel,
-    clips: ClipSource | Iterable[Batch],
+    clips: ClipReader | Iterable[Batch],
     *,
     classes: Sequence[str],
     layers: Sequence[str],
@@ -249,7 +231,7 @@ def measure(
 
 def _pass(
     passing: Passing,
-    source: ClipSource,
+    source: ClipReader | HeldClips,
     store: Store,
     *,
     classes: Sequence[str],
