@@ -72,11 +72,11 @@ def test_rows_of_another_recipe_are_not_found(place: str) -> None:
         other.rows(["clip 0"])
 
 
-def test_a_shelf_sees_what_another_run_added(place: str) -> None:
-    mine = Store(place).shelf(RECIPE)
+def test_a_new_shelf_sees_what_another_run_added(place: str) -> None:
+    store = Store(place)
+    assert "clip 0" not in store.shelf(RECIPE)
     Store(place).put(RECIPE, ["clip 0"], matrix(1))
-    assert "clip 0" not in mine
-    mine.refresh()
+    mine = store.shelf(RECIPE)
     np.testing.assert_array_equal(mine.rows(["clip 0"]).whole(), matrix(1))
 
 
@@ -114,8 +114,8 @@ def test_held_rows_touch_no_disk_until_they_are_too_many_and_read_alike_before_a
         assert store.bytes_in_memory == 0
         assert files_below(store) == 3  # two shards and their recipe
         np.testing.assert_array_equal(np.concatenate(list(before.column_blocks()), axis=1), rows[:3])
-        early.refresh()
-        np.testing.assert_array_equal(np.concatenate(list(early.rows(names(0, 6)).column_blocks()), axis=1), rows)
+        later = store.shelf(RECIPE).rows(names(0, 6))
+        np.testing.assert_array_equal(np.concatenate(list(later.column_blocks()), axis=1), rows)
 
 
 def test_held_rows_of_no_size_are_files_for_every_process() -> None:

@@ -133,25 +133,16 @@ class Store:
 
 
 class Shelf:
-    """The rows of one recipe in a store, found by the key of their clip."""
+    """The rows of one recipe that were in a store when it was asked, found by the key of their clip."""
 
     def __init__(self, store: Store, recipe: Recipe) -> None:
         self._store = store
-        self._folder = f"{store.root}/{_described(recipe)[1]}"
-        self._shards: dict[str, _Shard] = {}
         self._where: dict[str, tuple[_Shard, int]] = {}
-        self.refresh()
-
-    def __contains__(self, clip: str) -> bool:
-        return clip in self._where
-
-    def refresh(self) -> None:
-        """Sees what has been added since, by whomever."""
-        files = self._store.files
-        with self._store.speaking():
-            files.invalidate_cache(self._folder)
+        folder = f"{store.root}/{_described(recipe)[1]}"
+        with store.speaking():
+            store.files.invalidate_cache(folder)
             try:
-                listed = files.ls(self._folder, detail=True)
+                listed = store.files.ls(folder, detail=True)
             except FileNotFoundError:
                 listed = []
         sizes = {
@@ -159,15 +150,18 @@ class Shelf:
             for entry in listed
             if entry["type"] == "file" and entry["name"].endswith(".safetensors")
         }
-        new = sorted(path for path in sizes if path not in self._shards)
-        for path, header in zip(new, self._headers(new, sizes), strict=True):
+        paths = sorted(sizes)
+        for path, header in zip(paths, self._headers(paths, sizes), strict=True):
             try:
-                shard = self._shards[path] = _parsed(path, header, sizes[path])
+                shard = _parsed(path, header, sizes[path])
             except (ValueError, KeyError, TypeError) as error:
                 self._discard(path, f"its header is damaged ({error})")
                 continue
             for row, clip in enumerate(shard.clips):
                 self._where.setdefault(clip, (shard, row))
+
+    def __contains__(self, clip: str) -> bool:
+        return clip in self._where
 
     def rows(self, clips: Sequence[str]) -> StoredRows:
         """The rows of these clips, in this order. Raises RowsLost where one is not on the shelf."""
@@ -211,7 +205,6 @@ class Shelf:
         return headers
 
     def _lose(self, shard: _Shard, why: str) -> None:
-        del self._shards[shard.path]
         self._where = {clip: place for clip, place in self._where.items() if place[0] is not shard}
         self._discard(shard.path, why)
         raise RowsLost(shard.path)
