@@ -44,11 +44,6 @@ class Held(Store):
             memory.rm_file(path)
         self.bytes_in_memory = 0
 
-    def clear(self) -> None:
-        """Forgets what is in memory."""
-        if not self.is_local and self.bytes_in_memory:
-            self.files.rm(self.root, recursive=True)
-
 
 @contextmanager
 def held(at_most: int) -> Iterator[Store]:
@@ -58,7 +53,8 @@ def held(at_most: int) -> Iterator[Store]:
         try:
             yield store
         finally:
-            store.clear()
+            if store.bytes_in_memory:
+                store.files.rm(store.root, recursive=True)
 
 
 @contextmanager

@@ -54,6 +54,10 @@ class _Shard:
     edges: tuple[int, ...]
 
 
+_Place = tuple[_Shard, list[int], list[int]]
+"""A shard, which of the wanted rows it holds, and which of its own rows they are."""
+
+
 class Store:
     """Shelves of rows below a local path or a URL that fsspec knows, as `s3://bucket/study`."""
 
@@ -165,14 +169,15 @@ class Shelf:
 
     def rows(self, clips: Sequence[str]) -> StoredRows:
         """The rows of these clips, in this order. Raises RowsLost where one is not on the shelf."""
-        return StoredRows(self, clips)
-
-    def lookup(self, clip: str) -> tuple[_Shard, int]:
-        """The shard that holds a clip's row, and which of its rows it is."""
-        try:
-            return self._where[clip]
-        except KeyError:
-            raise RowsLost(clip) from None
+        places: dict[str, _Place] = {}
+        for position, clip in enumerate(clips):
+            if clip not in self._where:
+                raise RowsLost(clip)
+            shard, row = self._where[clip]
+            _, positions, rows = places.setdefault(shard.path, (shard, [], []))
+            positions.append(position)
+            rows.append(row)
+        return StoredRows(self, len(clips), list(places.values()))
 
     def read(self, shards: Sequence[_Shard], block: int) -> Iterator[Float32Array]:
         """A block of columns of each shard, checked. Raises RowsLost."""
@@ -218,17 +223,9 @@ class Shelf:
 class StoredRows:
     """`rows × columns` that lie on a shelf, read in blocks of columns."""
 
-    def __init__(self, shelf: Shelf, clips: Sequence[str]) -> None:
-        self._shelf = shelf
-        self._count = len(clips)
-        places: dict[str, tuple[_Shard, list[int], list[int]]] = {}
-        for position, clip in enumerate(clips):
-            shard, row = shelf.lookup(clip)
-            _, positions, rows = places.setdefault(shard.path, (shard, [], []))
-            positions.append(position)
-            rows.append(row)
-        self._places = list(places.values())
-        self.columns = self._places[0][0].columns if self._places else 0
+    def __init__(self, shelf: Shelf, count: int, places: Sequence[_Place]) -> None:
+        self._shelf, self._count, self._places = shelf, count, places
+        self.columns = places[0][0].columns if places else 0
 
     def __len__(self) -> int:
         return self._count

@@ -177,12 +177,11 @@ def _rows_read(set_clips: int, class_clips: Sequence[int], memory_bytes: int) ->
     rows = grains({}, ["x"] * set_clips)
     for number, count in enumerate(class_clips):
         rows += grains({}, ["x"] * count, str(number))
-    read = 0
-    for pair in pairs_of_panels(rows, memory_bytes=memory_bytes):
-        read += sum(len(grain.clips) for grain in pair.first)
-        if not pair.on_diagonal:
-            read += sum(len(grain.clips) for grain in pair.second)
-    return read
+    return sum(
+        len(grain.clips)
+        for pair in pairs_of_panels(rows, memory_bytes=memory_bytes)
+        for grain in (pair.first if pair.on_diagonal else pair.first + pair.second)
+    )
 
 
 def _seconds(work: Callable[[], object]) -> float:
