@@ -37,6 +37,9 @@ Outcome = Literal["supported", "contradicted", "mixed", "not supported", "cannot
 Pooling = Literal["none", "space", "time", "all"]
 """Which axes of a layer's activation are averaged before the CAV sees it."""
 
+Correction = Literal["none", "bonferroni", "holm", "bh"]
+"""How p-values are corrected for the tests of a family."""
+
 Precision = Literal["fp32", "bf16", "fp16"]
 """What a model's passes compute in; whatever is done with their results is done in fp32."""
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from support.analysed import analyse
 from videotcav.engine.store import Store
 from videotcav.explain.cavs.gram import Gram
 from videotcav.explain.design.design import ConceptRows
 from videotcav.explain.design.draws import Clips
 from videotcav.explain.design.settings import AnalysisSettings
-from videotcav.explain.questions.all import analyse
 from videotcav.features.measure import Batch, Measured, measure
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel

@@ -19,8 +19,8 @@ from videotcav.explain.inference.accuracy import held_out_accuracy
 from videotcav.explain.inference.intervals import Influences, concept_influence, joint_influence, wilson
 from videotcav.explain.inference.multiplicity import benjamini_hochberg, bonferroni, correct, holm
 from videotcav.explain.inference.permutation import classic_one_sample, classic_two_sample, set_null
-from videotcav.explain.questions.all import answers, refuse_untestable
-from videotcav.explain.questions.scorer import Layer
+from videotcav.explain.questions.all import answers, estimates, refuse_untestable
+from videotcav.explain.questions.scorer import Scorer
 
 SETTINGS = AnalysisSettings(random_draws=5, pseudo_concepts=99, bootstrap_resamples=200)
 
@@ -47,10 +47,10 @@ def test_a_comparisons_null_is_as_wide_as_that_of_a_difference_of_two(gaussian_s
     settings = SETTINGS.model_copy(update={"pseudo_concepts": 999})
     hypothesis = parse("a > b", smallest_effect=None)
     design = Design(tuple(study.concepts), study.random, study.classes, 1, settings, hypotheses=(hypothesis,))
-    estimates = Layer("l", study.gram, design).estimates()
+    found = estimates(Scorer("l", study.gram, design))
     for statistic in ("sign_count", "sensitivity", "cosine"):
         alone, difference = (
-            next(each for each in estimates if each.against == against and each.statistic == statistic).null.draws
+            next(each for each in found if each.against == against and each.statistic == statistic).null.draws
             for against in ("random", "concept")
         )
         assert difference.std() == pytest.approx(np.sqrt(2) * alone.std(), rel=0.1)
@@ -129,7 +129,7 @@ def test_a_relative_count_that_all_clips_agree_on_has_an_interval(gaussian_study
         study.add(name, "spatial", study.base(12) + along * study.w)
     groups = (Group("pair", tuple(study.concepts)),)
     design = Design(tuple(study.concepts), study.random, study.classes, 1, SETTINGS, groups=groups)
-    found = {each.of.concept: each for each in Layer("l", study.gram, design).estimates() if each.against == "group"}
+    found = {each.of.concept: each for each in estimates(Scorer("l", study.gram, design)) if each.against == "group"}
     assert (found["for"].value, found["against"].value) == (1.0, 0.0)
     assert (found["for"].low, found["for"].high) == (wilson(1.0, sources=20)[0], 1.0)
     assert (found["against"].low, found["against"].high) == (0.0, wilson(0.0, sources=20)[1])
@@ -160,7 +160,7 @@ def test_random_clips_that_are_all_alike_are_one_sentence(seed: int) -> None:
     pool = Clips(np.arange(40), tuple(f"r{number}" for number in range(40)))
     classes = {"a": Clips(np.arange(10), tuple(f"a{number}" for number in range(10)))}
     with pytest.raises(NumericalError, match="all random clips have the same activation at layer 'l'"):
-        Layer("l", gram([(X, G)]), Design((concept,), pool, classes, 1, SETTINGS))
+        Scorer("l", gram([(X, G)]), Design((concept,), pool, classes, 1, SETTINGS))
 
 
 @pytest.mark.parametrize("adjust", [bonferroni, holm, benjamini_hochberg, lambda p: correct(p, correction="none")])

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
+from support.analysed import analyse
 from videotcav.errors import VideotcavError
 from videotcav.explain.cavs.cav import CLASSIFIERS, spread
 from videotcav.explain.cavs.gram import gram
 from videotcav.explain.cavs.score import run_statistics
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.permutation import classic_two_sample
-from videotcav.explain.questions.all import analyse
 
 NAMES = sorted(CLASSIFIERS)
 SEEDS = st.integers(0, 2**32 - 1)

@@ -18,7 +18,8 @@ from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.accuracy import Accuracy
 from videotcav.explain.inference.multiplicity import correct
 from videotcav.explain.inference.permutation import classic_one_sample, classic_two_sample, set_null
-from videotcav.explain.questions.scorer import Layer
+from videotcav.explain.questions.pool import pool_estimates
+from videotcav.explain.questions.scorer import Scorer
 from videotcav.records import STATISTICS
 
 SETS = 8
@@ -50,7 +51,7 @@ def false_positives(inventory: Inventory, *, seed: int) -> Counts:
         counts["tests"] += SETS * len(classes)
         counts["families"] += len(classes)
         for name, gram in inventory.grams.items():
-            layer = Layer(name, gram, design)
+            layer = Scorer(name, gram, design)
             null = layer.pseudo_concepts(null_shape(sets[0], layer.pool))
             per_draw = np.stack(
                 [
@@ -111,9 +112,11 @@ def coverage(inventory: Inventory, *, seed: int) -> Counts:
     for kind in ("planted", "a draw from the pool"):
         for name, gram in inventory.grams.items():
             studies = [draw(kind, study) for study in range(TRUTH_STUDIES)]
-            truth = np.mean([Layer(name, gram, design).value(concept)[:, 0] for design, concept in studies], axis=0)
+            truth = np.mean([Scorer(name, gram, design).value(concept)[:, 0] for design, concept in studies], axis=0)
             for design, concept in studies[:COVERAGE_STUDIES]:
-                for estimate, true in zip(Layer(name, gram, design).against_random(concept, dummy), truth, strict=True):
+                for estimate, true in zip(
+                    pool_estimates(Scorer(name, gram, design), concept, dummy), truth, strict=True
+                ):
                     cell = held.setdefault(f"{kind}|{estimate.statistic}|{name}", [0, 0])
                     cell[0] += bool(estimate.low <= true <= estimate.high)
                     cell[1] += 1

@@ -16,7 +16,9 @@ from videotcav.explain.design.draws import draw_negatives, generator
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.judge import Estimate, judge
 from videotcav.explain.inference.permutation import classic_one_sample, classic_two_sample, flip_null, set_null
-from videotcav.explain.questions.scorer import Layer
+from videotcav.explain.questions.pool import pool_estimates
+from videotcav.explain.questions.scorer import Scorer
+from videotcav.explain.questions.twin import flipped, twin_estimates
 from videotcav.models.model import VideoModel
 from videotcav.records import STATISTICS
 
@@ -66,7 +68,7 @@ def tested(inventory: Inventory, *, seed: int) -> list[Row]:
     sets = tuple(inventory.sets.values())
     for name, gram in inventory.grams.items():
         design = design_of(inventory, sets, settings)
-        layer = Layer(name, gram, design)
+        layer = Scorer(name, gram, design)
         values = dict(zip(inventory.sets, np.moveaxis(concept_values(gram, design, sets), 1, 0), strict=True))
         twin_values = np.moveaxis(concept_values(gram, design, list(inventory.twins.values())), 1, 0)
         contrasts = {each: values[each] - twin for each, twin in zip(inventory.twins, twin_values, strict=True)}
@@ -75,9 +77,9 @@ def tested(inventory: Inventory, *, seed: int) -> list[Row]:
         chosen = [each for each in inventory.twins if inventory.concepts[each].group in PAIR_GROUPS]
         both = tuple(each for own in chosen for each in (inventory.sets[own], inventory.twins[own]))
         pair_design = design_of(inventory, both, settings.model_copy(update={"pseudo_concepts": FLIPS}))
-        paired = Layer(name, gram, pair_design)
+        paired = Scorer(name, gram, pair_design)
         for dynamic, twin in pair_design.pairs:
-            observed, complete = paired.flipped(dynamic, twin)
+            observed, complete = flipped(paired, dynamic, twin)
             library = _library(inventory, contrasts, dynamic.concept)
             for index, statistic in enumerate(STATISTICS):
                 for column, class_name in enumerate(design.classes):
@@ -98,7 +100,7 @@ def tested(inventory: Inventory, *, seed: int) -> list[Row]:
     return rows
 
 
-def _against_random(inventory: Inventory, layer: Layer, concept: ConceptRows, library: np.ndarray) -> list[Row]:
+def _against_random(inventory: Inventory, layer: Scorer, concept: ConceptRows, library: np.ndarray) -> list[Row]:
     """The rows of one set against the pool, with the p of every other recipe beside it."""
     per_draw = layer.statistics(concept.clips.rows[None], layer.negatives(concept), layer.class_shares)[:, 0]
     null_runs = layer.pseudo_concepts(null_shape(concept, layer.pool))
@@ -121,7 +123,7 @@ def _against_random(inventory: Inventory, layer: Layer, concept: ConceptRows, li
 
 def concept_values(gram: Gram, design: Design, concepts: Sequence[ConceptRows]) -> np.ndarray:
     """The statistics of concept sets against random clips, (3, concept, class), without intervals or tests."""
-    layer = Layer("", gram, design)
+    layer = Scorer("", gram, design)
     return np.stack([layer.value(concept) for concept in concepts], axis=1)
 
 
@@ -146,7 +148,7 @@ def _library(inventory: Inventory, values: Mapping[str, np.ndarray], name: str) 
     return np.stack(kept)
 
 
-def captum_recipe(layer: Layer, concept: ConceptRows) -> np.ndarray:
+def captum_recipe(layer: Scorer, concept: ConceptRows) -> np.ndarray:
     """P of the recipe in captum's tutorial, (class,): sign counts of concept against random sets, and of one fixed
     random set against the same ones, with Student's t-test.
     """
@@ -181,12 +183,12 @@ def verdicts(model: VideoModel, rule: str, inventory: Inventory, *, seed: int) -
     design = design_of(inventory, sets, settings)
     estimates: list[Estimate] = []
     for name, gram in inventory.grams.items():
-        layer = Layer(name, gram, design)
+        layer = Scorer(name, gram, design)
         accuracies = {each: layer.accuracy(inventory.sets[each]) for each in names}
         for each in names:
-            estimates += layer.against_random(inventory.sets[each], accuracies[each])
+            estimates += pool_estimates(layer, inventory.sets[each], accuracies[each])
         for dynamic, twin in design.pairs:
-            estimates += layer.against_twin(dynamic, twin, accuracies[dynamic.concept])
+            estimates += twin_estimates(layer, dynamic, twin, accuracies[dynamic.concept])
     rows = []
     for concept_name, class_name in asked.items():
         kept = (concept_name, *COMPANY)

@@ -16,8 +16,7 @@ from pydantic import Field, PositiveInt, ValidationError
 
 from videotcav.errors import AuditError, UnreadableText
 from videotcav.explain.design.settings import AnalysisSettings
-from videotcav.explain.inference.multiplicity import Correction
-from videotcav.records import Record
+from videotcav.records import Correction, Record
 from videotcav.results.read import read_run
 from videotcav.texts import first_problem, parse_json, read_text
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from support.analysed import analyse
 from videotcav.explain.cavs.gram import Gram
 from videotcav.explain.design import design
 from videotcav.explain.design.design import Group, class_parts, part_bytes
 from videotcav.explain.design.draws import Clips
 from videotcav.explain.design.settings import AnalysisSettings
-from videotcav.explain.questions.all import analyse
 from videotcav.records import Result
 
 SETTINGS = AnalysisSettings(alpha=0.4, correction="none", random_draws=5, pseudo_concepts=99, bootstrap_resamples=400)

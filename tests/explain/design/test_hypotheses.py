@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from support.analysed import analyse
 from videotcav.errors import NotEnoughData
 from videotcav.explain.design.design import Design, null_shape
 from videotcav.explain.design.hypotheses import Hypothesis, family_size, named, outcome, parse, problems
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.multiplicity import holm
 from videotcav.explain.inference.permutation import difference_null, equivalence_p
-from videotcav.explain.questions.all import analyse
-from videotcav.explain.questions.scorer import Layer
+from videotcav.explain.questions.scorer import Scorer
 from videotcav.records import Kind, Result, Verdict
 
 FAST = AnalysisSettings(random_draws=4, pseudo_concepts=399, bootstrap_resamples=400)
@@ -311,7 +311,7 @@ def test_two_concepts_without_effect_are_told_apart_no_more_often_than_claimed(g
         for concept in range(CONCEPTS):
             study.add(f"c{concept}", "spatial", study.rng.normal(size=(10, study.dimensions)))
         settings = LEVEL.model_copy(update={"seed": seed})
-        layer = Layer("l", study.gram, Design(tuple(study.concepts), study.random, study.classes, 1, settings))
+        layer = Scorer("l", study.gram, Design(tuple(study.concepts), study.random, study.classes, 1, settings))
         runs = layer.pseudo_concepts(null_shape(study.concepts[0], study.random)).mean(axis=2)[..., 0]
         values = [layer.value(concept)[:, 0] for concept in study.concepts]
         for first, second in zip(values[::2], values[1::2], strict=True):
@@ -339,7 +339,7 @@ def test_an_effect_as_large_as_the_margin_is_called_small_no_more_often_than_cla
         study = gaussian_study(rng, pool=40, dimensions=30, class_clips=20)
         study.add("c", "spatial", rng.normal(size=(15, study.dimensions)) + 1.0 * study.w)
         settings = LEVEL.model_copy(update={"seed": seed, "bootstrap_resamples": 400})
-        layer = Layer("l", study.gram, Design(tuple(study.concepts), study.random, study.classes, 1, settings))
+        layer = Scorer("l", study.gram, Design(tuple(study.concepts), study.random, study.classes, 1, settings))
         [concept] = study.concepts
         scored = layer.scored(concept, layer.negatives(concept))
         null = layer.pseudo_concepts(null_shape(concept, study.random)).mean(axis=(1, 2))

@@ -11,7 +11,8 @@ from scipy.stats import beta
 from videotcav.explain.design.design import Design, null_shape
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.permutation import classic_two_sample, flip_null, set_null
-from videotcav.explain.questions.scorer import Layer
+from videotcav.explain.questions.scorer import Scorer
+from videotcav.explain.questions.twin import flipped
 
 STUDIES, CONCEPTS = 200, 6
 SETTINGS = AnalysisSettings(random_draws=6, pseudo_concepts=99, bootstrap_resamples=100)
@@ -33,7 +34,7 @@ def p_values(gaussian_study: Any) -> dict[str, np.ndarray]:
             for kind in ("spatiotemporal", "frozen") if concept == 0 else ("spatial",):
                 study.add(f"c{concept}", kind, base + 0.5 * study.rng.normal(size=base.shape))
         settings = SETTINGS.model_copy(update={"seed": seed})
-        layer = Layer("l", study.gram, Design(tuple(study.concepts), study.random, study.classes, 1, settings))
+        layer = Scorer("l", study.gram, Design(tuple(study.concepts), study.random, study.classes, 1, settings))
         runs = layer.pseudo_concepts(null_shape(study.concepts[0], study.random))[..., 0]
         nulls = [set_null(each) for each in runs.mean(axis=2)]
         for concept in study.concepts:
@@ -43,7 +44,7 @@ def p_values(gaussian_study: Any) -> dict[str, np.ndarray]:
                 by_set.append([null.p(each.mean()) for null, each in zip(nulls, observed, strict=True)])
                 random = runs[:, : SETTINGS.random_draws, 0]
                 classic.append([classic_two_sample(*each).p for each in zip(observed, random, strict=True)])
-        contrasts, complete = layer.flipped(*layer.design.pairs[0])
+        contrasts, complete = flipped(layer, *layer.design.pairs[0])
         paired.append([flip_null(each[1:], complete=complete).p(each[0]) for each in contrasts[..., 0]])
     return {"set": np.array(by_set), "classic": np.array(classic), "paired": np.array(paired)}
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from support.analysed import analyse
 from videotcav.errors import NotEnoughData, NumericalError
 from videotcav.explain.cavs.cav import spread
 from videotcav.explain.cavs.gram import Gram
 from videotcav.explain.design.design import ConceptRows, concept_negatives, null_shape, pseudo_runs
 from videotcav.explain.design.draws import Clips
 from videotcav.explain.design.settings import AnalysisSettings
-from videotcav.explain.questions.all import analyse
 from videotcav.records import STATISTICS, ConceptClip, ConceptSet, Result
 
 FAST = AnalysisSettings(random_draws=4, pseudo_concepts=399, bootstrap_resamples=200)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from support.analysed import analyse
 from videotcav.explain.cavs.cav import spread
 from videotcav.explain.design.design import ConceptRows, Group
 from videotcav.explain.design.draws import Clips
 from videotcav.explain.design.settings import AnalysisSettings
-from videotcav.explain.questions.all import analyse
 from videotcav.records import Result
 
 SETTINGS = AnalysisSettings(random_draws=3, pseudo_concepts=199, bootstrap_resamples=100)

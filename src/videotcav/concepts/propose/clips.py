@@ -8,7 +8,8 @@ from pathlib import Path
 
 from videotcav.concepts.folder import ClipRecord
 from videotcav.concepts.propose.candidates import Candidate, nearest
-from videotcav.concepts.propose.cutting import Coded, id_of, make, worthy
+from videotcav.concepts.propose.cutting import id_of, make, worthy
+from videotcav.concepts.propose.made import Coded
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.watch import Job, Seen
 from videotcav.concepts.propose.workshop import Outcome, Workshop

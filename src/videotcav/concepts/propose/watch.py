@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from videotcav.concepts.detectors.detect import Detections, Detector, Frames, UInt8Frames
 from videotcav.concepts.propose.ahead import ahead
+from videotcav.concepts.propose.made import Made
 from videotcav.concepts.propose.track import ShotCuts
 from videotcav.errors import VideoError
 from videotcav.records import VideoInfo
 from videotcav.video.read import VideoFile
-
-if TYPE_CHECKING:
-    from videotcav.concepts.propose.cutting import Made
 
 _FRAMES_PER_BATCH = 16
 _BATCHES_AHEAD = 2

@@ -8,8 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from videotcav.explain.cavs.cav import ClassifierName
-from videotcav.explain.inference.multiplicity import Correction
-from videotcav.records import Positive, Record
+from videotcav.records import Correction, Positive, Record
 
 MOST_SEED = 2**63 - 1
 

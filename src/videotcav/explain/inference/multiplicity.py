@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
 from videotcav.explain.cavs.gram import Floats
-
-Correction = Literal["none", "bonferroni", "holm", "bh"]
+from videotcav.records import Correction
 
 
 def _probabilities(p: Floats) -> Floats:

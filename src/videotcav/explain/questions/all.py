@@ -10,51 +10,16 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from videotcav.explain.cavs.gram import Gram, Rows
-from videotcav.explain.design.design import ConceptRows, Design, Group
+from videotcav.explain.design.design import Design
 from videotcav.explain.design.draws import Clips
 from videotcav.explain.design.hypotheses import Hypothesis
-from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.judge import Estimate, judge
-from videotcav.explain.questions.scorer import Layer
+from videotcav.explain.questions.comparison import comparison_estimates
+from videotcav.explain.questions.groups import relative_estimates
+from videotcav.explain.questions.pool import pool_estimates
+from videotcav.explain.questions.scorer import Scorer
+from videotcav.explain.questions.twin import twin_estimates
 from videotcav.records import STATISTICS, Result, Statistic
-
-
-def analyse(
-    grams: Mapping[str, Gram],
-    *,
-    concepts: Sequence[ConceptRows],
-    random: Clips,
-    classes: Mapping[str, Clips],
-    settings: AnalysisSettings | None = None,
-    groups: Sequence[Group] = (),
-    hypotheses: Sequence[Hypothesis] = (),
-    primary: Statistic = "cosine",
-) -> list[Result]:
-    """One result for every concept set × layer × class × statistic against random clips, and for every dynamic
-    concept against each of its twins; set by set, in the order they were given. Then one `relative` result for every
-    member of every group × layer × class.
-
-    `grams` maps layers to their inner products; `concepts` and `random` say which kernel rows are theirs,
-    `classes` which rows of `cross` are each class's clips. Every random choice follows from the seed and the
-    concept's name, so neither order nor company changes a draw.
-
-    The family of a correction is what `hypotheses` ask of the statistic `primary`; all else is then exploratory.
-    Without hypotheses it is all rows of one statistic: the three are views of the same questions, not more questions;
-    relative scores ask their own.
-
-    Raises:
-        NotEnoughData: a set, the random pool or the null draws are too few; the message says what is needed.
-    """
-    design = Design(
-        tuple(concepts),
-        random,
-        classes,
-        layers=len(grams),
-        settings=settings or AnalysisSettings(),
-        groups=tuple(groups),
-        hypotheses=tuple(hypotheses),
-    )
-    return answers(grams, design, primary=primary)
 
 
 def refuse_untestable(design: Design) -> None:
@@ -71,7 +36,21 @@ def answers(
     *,
     primary: Statistic = "cosine",
 ) -> list[Result]:
-    """As `analyse`, for a design that is there already."""
+    """One result for every concept set × layer × class × statistic against random clips, and for every dynamic
+    concept against each of its twins; set by set, in the order of the design. Then one `relative` result for every
+    member of every group × layer × class.
+
+    `grams` maps layers to their inner products; the design says which kernel rows are each set's, and which rows of
+    `cross` are each class's clips. Every random choice follows from the seed and the concept's name, so neither order
+    nor company changes a draw.
+
+    The family of a correction is what the design's hypotheses ask of the statistic `primary`; all else is then
+    exploratory. Without hypotheses it is all rows of one statistic: the three are views of the same questions, not
+    more questions; relative scores ask their own.
+
+    Raises:
+        NotEnoughData: a set, the random pool or the null draws are too few; the message says what is needed.
+    """
     refuse_untestable(design)
     settings = design.settings
     # Many tiny solves: a thread a layer serves them, several threads a solve only get into each other's way.
@@ -81,17 +60,35 @@ def answers(
             for name, gram in grams.items()
             for classes in design.class_parts
         ]
-        estimates = [each for layer in layers for each in layer.result()]
+        found = [each for layer in layers for each in layer.result()]
     place = {concept.name: index for index, concept in enumerate(design.concepts)}
-    estimates.sort(key=lambda each: (each.against == "group", place[each.of.name], each.against != "random"))
+    found.sort(key=lambda each: (each.against == "group", place[each.of.name], each.against != "random"))
     results: dict[int, Result] = {}
     for statistic in (*STATISTICS, *(["relative"] if design.groups else [])):
-        members = [index for index, each in enumerate(estimates) if each.statistic == statistic]
-        family = [estimates[index] for index in members]
+        members = [index for index, each in enumerate(found) if each.statistic == statistic]
+        family = [found[index] for index in members]
         declared = _declared(family if statistic == primary else [], design)
         judged = judge(family, settings=settings, declared=declared if design.hypotheses else None)
         results.update(zip(members, judged, strict=True))
     return [results[index] for index in sorted(results)]
+
+
+def estimates(scorer: Scorer) -> list[Estimate]:
+    """At one layer: all concepts against random clips, all dynamic concepts against their twins, all comparisons of two
+    concepts, all groups within themselves.
+    """
+    accuracies = {each.name: scorer.accuracy(each) for each in scorer.design.concepts}
+    found = []
+    for each in scorer.design.concepts:
+        found += pool_estimates(scorer, each, accuracies[each.name])
+    for dynamic, twin in scorer.design.pairs:
+        found += twin_estimates(scorer, dynamic, twin, accuracies[dynamic.name])
+    for first, second in scorer.design.comparisons:
+        worse = min(accuracies[first.name], accuracies[second.name], key=lambda accuracy: accuracy.low)
+        found += comparison_estimates(scorer, first, second, worse)
+    for group in scorer.design.groups:
+        found += relative_estimates(scorer, group)
+    return found
 
 
 def _estimates(name: str, gram: Gram, design: Design, classes: Mapping[str, Clips]) -> list[Estimate]:
@@ -104,7 +101,7 @@ def _estimates(name: str, gram: Gram, design: Design, classes: Mapping[str, Clip
             name: Clips(np.arange(end - len(clips), end), clips.sources)
             for end, (name, clips) in zip(ends, classes.items(), strict=True)
         }
-    return Layer(name, gram, design, classes).estimates()
+    return estimates(Scorer(name, gram, design, classes))
 
 
 def _declared(estimates: Sequence[Estimate], design: Design) -> dict[int, Hypothesis]:

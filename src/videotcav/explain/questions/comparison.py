@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from videotcav.explain.cavs.gram import Rows
@@ -12,31 +10,29 @@ from videotcav.explain.design.draws import generator
 from videotcav.explain.inference.accuracy import Accuracy
 from videotcav.explain.inference.judge import Estimate
 from videotcav.explain.inference.permutation import difference_null
+from videotcav.explain.questions.scorer import Scorer
 from videotcav.records import STATISTICS
 
-if TYPE_CHECKING:
-    from videotcav.explain.questions.scorer import Layer
 
-
-def comparison_estimates(layer: Layer, first: ConceptRows, second: ConceptRows, accuracy: Accuracy) -> list[Estimate]:
+def comparison_estimates(scorer: Scorer, first: ConceptRows, second: ConceptRows, accuracy: Accuracy) -> list[Estimate]:
     """Set-level randomisation of a difference: do the two concepts differ more than two draws from the pool do?
 
     `accuracy` is that of the concept which the layer recognises worse.
     """
-    scored = [layer.scored(each, layer.negatives(each)) for each in (first, second)]
-    shapes = [null_shape(each, layer.pool) for each in (first, second)]
-    order = generator(layer.settings.seed, "joint", first.name, second.name).permutation(layer.design.null_draws)
+    scored = [scorer.scored(each, scorer.negatives(each)) for each in (first, second)]
+    shapes = [null_shape(each, scorer.pool) for each in (first, second)]
+    order = generator(scorer.settings.seed, "joint", first.name, second.name).permutation(scorer.design.null_draws)
     # Neighbours in one random order: two concepts of one shape are never given the same pseudo-concept.
     one, other = (
-        layer.pseudo_concepts(shape).mean(axis=2)[:, places]
+        scorer.pseudo_concepts(shape).mean(axis=2)[:, places]
         for shape, places in zip(shapes, (order, np.roll(order, 1)), strict=True)
     )
     value = scored[0].per_draw.mean(axis=1) - scored[1].per_draw.mean(axis=1)
-    places = _common_places(layer, first, second)
+    places = _common_places(scorer, first, second)
     influences = scored[0].influences.among(*places[0]) - scored[1].influences.among(*places[1])
-    resampled = layer.resampled(first, influences)
+    resampled = scorer.resampled(first, influences)
     return [
-        layer.estimate(
+        scorer.estimate(
             first,
             "concept",
             other=second.name,
@@ -48,22 +44,22 @@ def comparison_estimates(layer: Layer, first: ConceptRows, second: ConceptRows, 
             accuracy=accuracy,
             random_clips=shapes[0].negatives,
         )
-        for column, class_name in enumerate(layer.classes)
+        for column, class_name in enumerate(scorer.classes)
         for index, statistic in enumerate(STATISTICS)
     ]
 
 
-def _common_places(layer: Layer, *concepts: ConceptRows) -> list[tuple[Rows, int, Rows, int]]:
+def _common_places(scorer: Scorer, *concepts: ConceptRows) -> list[tuple[Rows, int, Rows, int]]:
     """Where the sources of each set, and of the random clips it may have, stand among those of all sets and of the
     whole pool: a video that is in two sets is one video, and moves both.
     """
     together = list(dict.fromkeys(source for each in concepts for source in each.clips.sources))
-    pool_sources = int(layer.pool.source_index.max()) + 1
+    pool_sources = int(scorer.pool.source_index.max()) + 1
     return [
         (
             np.array([together.index(source) for source in dict.fromkeys(each.clips.sources)]),
             len(together),
-            layer.eligible(each),
+            scorer.eligible(each),
             pool_sources,
         )
         for each in concepts

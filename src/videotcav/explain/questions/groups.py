@@ -6,8 +6,6 @@ chance is the concept set again: pseudo-concepts from the random pool take its p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from videotcav.explain.cavs.gram import Floats, Rows
@@ -18,54 +16,52 @@ from videotcav.explain.inference.accuracy import held_out_accuracy
 from videotcav.explain.inference.intervals import Influences, joint_influence, wilson
 from videotcav.explain.inference.judge import Estimate
 from videotcav.explain.inference.permutation import set_null
-
-if TYPE_CHECKING:
-    from videotcav.explain.questions.scorer import Layer
+from videotcav.explain.questions.scorer import Scorer
 
 _ACCURACY_RESAMPLES = 1000
 
 
-def relative_estimates(layer: Layer, group: Group) -> list[Estimate]:
-    """The relative sign count of every concept of the group and every class at one layer."""
-    return [estimate for concept in group.members for estimate in _estimates(layer, group, concept)]
+def relative_estimates(scorer: Scorer, group: Group) -> list[Estimate]:
+    """The relative sign count of every concept of the group and every class at one scorer."""
+    return [estimate for concept in group.members for estimate in _estimates(scorer, group, concept)]
 
 
-def _estimates(layer: Layer, group: Group, concept: ConceptRows) -> list[Estimate]:
-    settings, rest = layer.settings, group.rest(concept)
+def _estimates(scorer: Scorer, group: Group, concept: ConceptRows) -> list[Estimate]:
+    settings, rest = scorer.settings, group.rest(concept)
     rows = concept.clips.rows
-    per_clip = _sign_counts(layer, rows[None], rest, np.eye(len(layer.gram.cross)))
+    per_clip = _sign_counts(scorer, rows[None], rest, np.eye(len(scorer.gram.cross)))
     influences = Influences(
         concept=joint_influence(
-            concept.clips, rest, score_runs=lambda runs, positives: layer.runs(runs[:, None], positives)[:1, :, 0]
+            concept.clips, rest, score_runs=lambda runs, positives: scorer.runs(runs[:, None], positives)[:1, :, 0]
         ),
-        random=np.zeros((1, 1, len(layer.classes))),
+        random=np.zeros((1, 1, len(scorer.classes))),
         clips=per_clip,
     )
     deviations = influences.resampled_deviations(
-        layer.class_shares,
-        layer.resampled_shares,
+        scorer.class_shares,
+        scorer.resampled_shares,
         rng=generator(settings.seed, "bootstrap", "group", group.name, concept.name),
     )
     chosen = draw_sets(
-        layer.pool,
+        scorer.pool,
         concept.clips.counts,
-        sets=layer.design.relative_draws,
+        sets=scorer.design.relative_draws,
         rng=generator(settings.seed, "pseudo-concepts", "group", group.name, concept.name),
     )
-    null = _sign_counts(layer, layer.pool.rows[chosen], rest, layer.class_shares)
+    null = _sign_counts(scorer, scorer.pool.rows[chosen], rest, scorer.class_shares)
     accuracy = held_out_accuracy(
-        layer.gram.kernel,
+        scorer.gram.kernel,
         concept.clips,
         rest,
         np.arange(len(rest))[None],
-        classifier=layer.classifier,
-        penalty=layer.penalty,
+        classifier=scorer.classifier,
+        penalty=scorer.penalty,
         folds=min(settings.accuracy_folds, len(concept.clips.counts)),
         resamples=_ACCURACY_RESAMPLES,
         rng=generator(settings.seed, "accuracy", "group", group.name, concept.name),
     )
     estimates = []
-    for column, (class_name, clips) in enumerate(layer.classes.items()):
+    for column, (class_name, clips) in enumerate(scorer.classes.items()):
         value = float(per_clip[0][clips.rows].mean())  # not a sum of shares: one is one
         low, high = np.clip(value + np.quantile(deviations[0, :, column], [0.025, 0.975]), 0.0, 1.0)
         floor, ceiling = wilson(value, sources=len(clips.counts))
@@ -75,7 +71,7 @@ def _estimates(layer: Layer, group: Group, concept: ConceptRows) -> list[Estimat
                 of=concept,
                 against="group",
                 group=group.name,
-                layer=layer.name,
+                layer=scorer.name,
                 class_name=class_name,
                 class_clips=clips,
                 statistic="relative",
@@ -87,16 +83,16 @@ def _estimates(layer: Layer, group: Group, concept: ConceptRows) -> list[Estimat
                 largest_effect=max(1.0 - about.centre, about.centre),
                 p_classic=None,
                 accuracy=accuracy,
-                gradient_cosine=layer.gram.gradient_cosine(clips.rows),
+                gradient_cosine=scorer.gram.gradient_cosine(clips.rows),
                 random_clips=len(rest),
             )
         )
     return estimates
 
 
-def _sign_counts(layer: Layer, positives: Rows, rest: Clips, shares: Floats) -> Floats:
+def _sign_counts(scorer: Scorer, positives: Rows, rest: Clips, shares: Floats) -> Floats:
     """Sign counts (set, column of `shares`) of the sets of kernel rows `positives` (set, n) against the rest."""
     scores = statistics_with_shared_negatives(
-        layer.gram, positives, rest.rows[None], shares, classifier=layer.classifier, penalty=layer.penalty
+        scorer.gram, positives, rest.rows[None], shares, classifier=scorer.classifier, penalty=scorer.penalty
     )
     return scores[0, :, 0]

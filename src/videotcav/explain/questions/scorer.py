@@ -1,4 +1,4 @@
-"""One layer of a study: train its CAVs, score them, and set each score beside its null."""
+"""One layer of a study: trains its CAVs and scores them, the same way for every question."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from videotcav.explain.design.design import (
     Design,
     NullShape,
     concept_negatives,
-    flips_within_pairs,
     null_shape,
     shares_source,
 )
@@ -25,10 +24,8 @@ from videotcav.explain.design.draws import Clips, generator, source_shares
 from videotcav.explain.inference.accuracy import Accuracy, held_out_accuracy
 from videotcav.explain.inference.intervals import Influences, concept_influence, random_influence, wilson
 from videotcav.explain.inference.judge import Estimate
-from videotcav.explain.inference.permutation import Null, classic_two_sample, flip_null, set_null
-from videotcav.explain.questions.comparison import comparison_estimates
-from videotcav.explain.questions.groups import relative_estimates
-from videotcav.records import STATISTICS, Against, Statistic
+from videotcav.explain.inference.permutation import Null, classic_two_sample
+from videotcav.records import Against, Statistic
 
 _ACCURACY_RESAMPLES = 1000
 
@@ -44,8 +41,10 @@ class Scored:
     influences: Influences
 
 
-class Layer:
-    """The estimates of one layer. Arrays of statistics are (3, set or draw …, class), as `records.STATISTICS`.
+class Scorer:
+    """The scores of sets of clips at one layer.
+
+    Arrays of statistics are (3, set or draw …, class), as `records.STATISTICS`.
 
     `classes` are those that the rows of `gram.cross` are of: the design's, or some of them.
     """
@@ -70,87 +69,9 @@ class Layer:
         self._nulls: dict[NullShape, Floats] = {}
         self._scored: dict[bytes, Scored] = {}
 
-    def estimates(self) -> list[Estimate]:
-        """All concepts against random clips, all dynamic concepts against their twins, all comparisons of two concepts,
-        all groups within themselves.
-        """
-        accuracies = {each.name: self.accuracy(each) for each in self.design.concepts}
-        estimates = []
-        for each in self.design.concepts:
-            estimates += self.against_random(each, accuracies[each.name])
-        for dynamic, twin in self.design.pairs:
-            estimates += self.against_twin(dynamic, twin, accuracies[dynamic.name])
-        for first, second in self.design.comparisons:
-            worse = min(accuracies[first.name], accuracies[second.name], key=lambda accuracy: accuracy.low)
-            estimates += comparison_estimates(self, first, second, worse)
-        for group in self.design.groups:
-            estimates += relative_estimates(self, group)
-        return estimates
-
-    def against_random(self, concept: ConceptRows, accuracy: Accuracy) -> list[Estimate]:
-        """Set-level randomisation: is the concept more than a draw from the random pool?"""
-        negatives = self.negatives(concept)
-        observed = self.scored(concept, negatives)
-        null_runs = self.pseudo_concepts(null_shape(concept, self.pool))
-        null = null_runs.mean(axis=2)
-        random_against_random = null_runs[:, : self.settings.random_draws, 0]
-        resampled = self.resampled(concept, observed.influences)
-        return [
-            self.estimate(
-                concept,
-                "random",
-                class_name=class_name,
-                statistic=statistic,
-                value=float(observed.per_draw[index, :, column].mean()),
-                deviations=resampled[index, :, column],
-                null=set_null(null[index, :, column]),
-                runs=observed.per_draw[index, :, column],
-                random_runs=random_against_random[index, :, column],
-                accuracy=accuracy,
-                random_clips=negatives.shape[1],
-            )
-            for column, class_name in enumerate(self.classes)
-            for index, statistic in enumerate(STATISTICS)
-        ]
-
-    def against_twin(self, dynamic: ConceptRows, twin: ConceptRows, accuracy: Accuracy) -> list[Estimate]:
-        """The paired test: does it matter that the very same tracks move?"""
-        negatives = self.negatives(dynamic)
-        contrast, complete = self.flipped(dynamic, twin)
-        influences = self.scored(dynamic, negatives).influences - self.scored(twin, negatives).influences
-        resampled = self.resampled(dynamic, influences)
-        return [
-            self.estimate(
-                dynamic,
-                _against(twin),
-                class_name=class_name,
-                statistic=statistic,
-                value=float(contrast[index, 0, column]),
-                deviations=resampled[index, :, column],
-                null=flip_null(contrast[index, 1:, column], complete=complete),
-                accuracy=accuracy,
-                random_clips=negatives.shape[1],
-            )
-            for column, class_name in enumerate(self.classes)
-            for index, statistic in enumerate(STATISTICS)
-        ]
-
     def eligible(self, concept: ConceptRows) -> Rows:
         """The sources of the pool, by number, that the concept's random clips come from."""
         return np.unique(self.pool.source_index[~shares_source(self.pool, concept.clips)])
-
-    def flipped(self, dynamic: ConceptRows, twin: ConceptRows) -> tuple[Floats, bool]:
-        """Differences between the two sets, (3, 1 + flip, class): as observed, then after each flip of labels within
-        pairs; and whether these are all flips there are.
-        """
-        flips, complete = flips_within_pairs(dynamic, draws=self.design.null_draws, settings=self.settings)
-        flips = np.concatenate([np.zeros_like(flips[:1]), flips])
-        negatives = self.negatives(dynamic)
-        first, second = (
-            self.statistics(np.where(chosen, twin.clips.rows, dynamic.clips.rows), negatives, self.class_shares)
-            for chosen in (flips, ~flips)
-        )
-        return (first - second).mean(axis=2), complete
 
     def accuracy(self, concept: ConceptRows) -> Accuracy:
         """Held-out accuracy of the concept's CAVs."""
@@ -300,9 +221,3 @@ class Layer:
             gradient_cosine=self.gram.gradient_cosine(clips.rows),
             random_clips=random_clips,
         )
-
-
-def _against(twin: ConceptRows) -> Against:
-    if twin.kind in ("frozen", "shuffled", "reversed"):
-        return twin.kind
-    raise ValueError(f"'{twin.name}' is no twin")

@@ -1,0 +1,56 @@
+"""A concept in motion held against its own twin: does it matter that the very same tracks move?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from videotcav.explain.cavs.gram import Floats
+from videotcav.explain.design.design import ConceptRows, flips_within_pairs
+from videotcav.explain.inference.accuracy import Accuracy
+from videotcav.explain.inference.judge import Estimate
+from videotcav.explain.inference.permutation import flip_null
+from videotcav.explain.questions.scorer import Scorer
+from videotcav.records import STATISTICS, Against
+
+
+def twin_estimates(scorer: Scorer, dynamic: ConceptRows, twin: ConceptRows, accuracy: Accuracy) -> list[Estimate]:
+    """The paired test: does it matter that the very same tracks move?"""
+    negatives = scorer.negatives(dynamic)
+    contrast, complete = flipped(scorer, dynamic, twin)
+    influences = scorer.scored(dynamic, negatives).influences - scorer.scored(twin, negatives).influences
+    resampled = scorer.resampled(dynamic, influences)
+    return [
+        scorer.estimate(
+            dynamic,
+            _against(twin),
+            class_name=class_name,
+            statistic=statistic,
+            value=float(contrast[index, 0, column]),
+            deviations=resampled[index, :, column],
+            null=flip_null(contrast[index, 1:, column], complete=complete),
+            accuracy=accuracy,
+            random_clips=negatives.shape[1],
+        )
+        for column, class_name in enumerate(scorer.classes)
+        for index, statistic in enumerate(STATISTICS)
+    ]
+
+
+def flipped(scorer: Scorer, dynamic: ConceptRows, twin: ConceptRows) -> tuple[Floats, bool]:
+    """Differences between the two sets, (3, 1 + flip, class): as observed, then after each flip of labels within
+    pairs; and whether these are all flips there are.
+    """
+    flips, complete = flips_within_pairs(dynamic, draws=scorer.design.null_draws, settings=scorer.settings)
+    flips = np.concatenate([np.zeros_like(flips[:1]), flips])
+    negatives = scorer.negatives(dynamic)
+    first, second = (
+        scorer.statistics(np.where(chosen, twin.clips.rows, dynamic.clips.rows), negatives, scorer.class_shares)
+        for chosen in (flips, ~flips)
+    )
+    return (first - second).mean(axis=2), complete
+
+
+def _against(twin: ConceptRows) -> Against:
+    if twin.kind in ("frozen", "shuffled", "reversed"):
+        return twin.kind
+    raise ValueError(f"'{twin.name}' is no twin")
