@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -88,11 +89,11 @@ def test_a_crash_is_one_files_sentence_and_the_next_file_is_read(encode, dying, 
     ],
 )
 def test_whatever_goes_wrong_there_is_an_answer(monkeypatch, error, says):
-    def fail(question):
+    def fail(path):
         raise error
 
-    monkeypatch.setitem(worker._TASKS, "open", fail)
-    ((facts, array),) = worker._answered({"task": "open"})
+    monkeypatch.setattr(worker, "Decoder", fail)
+    ((facts, array),) = worker._answered({"task": "open", "path": "x.mp4", "state": None})
     assert says in facts["reason"]
     assert array is None
 
@@ -110,8 +111,8 @@ def test_a_file_that_keeps_ffmpeg_busy_for_ever_is_given_up(encode, dying, monke
 
 def test_a_worker_that_somebody_killed_is_replaced_and_the_file_is_not_blamed(encode, pool, indices):
     video = VideoFile(encode("x.mp4", 5))
-    for process_id in pool.process_ids():
-        os.kill(process_id, signal.SIGKILL)
+    for waiting in pool.waiting:
+        os.kill(waiting.process.pid, signal.SIGKILL)
     assert indices(video.frames([0, 4])) == [0, 4]
 
 
@@ -147,16 +148,34 @@ import os
 from videotcav.video.read import read_all
 from videotcav.video.apart import _POOL
 read_all({str(path)!r})
-before = _POOL.process_ids()
+before = list(_POOL.waiting)
 child = os.fork()
 if not child:
-    alone = _POOL.process_ids() == [] and len(read_all({str(path)!r})[0]) == 5
+    alone = _POOL.waiting == [] and len(read_all({str(path)!r})[0]) == 5
     _POOL.close()
     os._exit(0 if alone else 1)
 assert os.waitpid(child, 0)[1] == 0
-assert _POOL.process_ids() == before and len(read_all({str(path)!r})[0]) == 5
+assert _POOL.waiting == before and len(read_all({str(path)!r})[0]) == 5
 """
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).stderr == b""
+
+
+def test_a_script_needs_no_guard_and_is_run_once(encode, tmp_path):
+    """A script that is not written for `multiprocessing`, as the first one of most users."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"from videotcav.video.read import read_all\nprint(len(read_all({str(encode('x.mp4', 3))!r})[0]))\n"
+    )
+    assert subprocess.run([sys.executable, script], check=True, capture_output=True).stdout.split() == [b"3"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="this system does not fork")
+def test_a_daemonic_process_reads_videos(encode):
+    """Such as the workers of a data loader; they may not start processes of `multiprocessing`."""
+    path = encode("x.mp4", 3)
+    with multiprocessing.get_context("fork").Pool(1) as loader:
+        frames, _ = loader.apply_async(read_all, (path,)).get(timeout=60)
+    np.testing.assert_array_equal(frames, read_all(path)[0])
 
 
 def test_a_worker_ends_with_whoever_asks(encode):

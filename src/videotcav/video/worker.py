@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import struct
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,25 +21,33 @@ from numpy.typing import NDArray
 from videotcav.errors import VideoError
 from videotcav.video.decode import Decoder
 
-LENGTH = struct.Struct(">I")
 Answer = tuple[dict[str, Any], NDArray[Any] | None]
 
 
 def main() -> None:
     """Answers until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not look like an answer
     _bound_memory()
     for line in sys.stdin.buffer:
         for facts, array in _answered(json.loads(line)):
-            _write(answers, facts, array)
+            if array is not None:
+                facts |= {"shape": array.shape, "dtype": array.dtype.str}
+            answers.write(json.dumps(facts).encode() + b"\n")
+            if array is not None and array.size:
+                answers.write(np.ascontiguousarray(array).data.cast("B"))
+            answers.flush()
 
 
 def _answered(question: dict[str, Any]) -> Iterator[Answer]:
     """The answers to one question, the last one without `more`; what goes wrong is an answer too."""
     try:
-        yield from _TASKS[question["task"]](question)
+        decoder, state = _decoder(question)
+        before = decoder.decoded
+        for facts, array in _TASKS[question["task"]](decoder, question):
+            yield {**facts, "state": state, "decoded": decoder.decoded - before}, array
+            before = decoder.decoded
     except VideoError as error:
         yield {"reason": error.reason}, None
     except MemoryError:
@@ -50,77 +58,40 @@ def _answered(question: dict[str, Any]) -> Iterator[Answer]:
         yield {"reason": f"cannot be decoded ({type(error).__name__}: {error}); convert it, or leave it out"}, None
 
 
-def _open(question: dict[str, Any]) -> Iterator[Answer]:
-    path = Path(question["path"])
-    state = _state(path)
-    decoder = Decoder(path) if state is None else _decoder(path, state)
-    told = {name: getattr(decoder, name) for name in ("duration_seconds", "tick_seconds", "remarks")}
-    yield {**told, "state": state}, decoder.times
+def _decoder(question: dict[str, Any]) -> tuple[Decoder, tuple[int, ...] | None]:
+    """The decoder of a file that is still the one that was opened, and what changes with the file."""
+    path, state = Path(question["path"]), None
+    with suppress(OSError):  # where there is no file, the decoder puts it into words
+        status = path.stat()
+        state = (status.st_ino, status.st_mtime_ns, status.st_size)
+    if state and question["state"] and state != tuple(question["state"]):
+        raise VideoError(path, "has changed while it was read; start again when nothing writes to it")
+    return _remembered(path, state), state
 
 
-def _info(question: dict[str, Any]) -> Iterator[Answer]:
-    decoder = _known(question)
-    before = decoder.decoded
-    info = decoder.info().model_dump(mode="json", exclude={"path"})
-    yield {"info": info, "decoded": decoder.decoded - before}, None
+@lru_cache(maxsize=16)
+def _remembered(path: Path, state: tuple[int, ...] | None) -> Decoder:  # noqa: ARG001 - a changed file is another one
+    return Decoder(path)
 
 
-def _frames(question: dict[str, Any]) -> Iterator[Answer]:
-    decoder = _known(question)
-    before = decoder.decoded
-    frames = decoder.frames(question["ranks"])
-    yield {"decoded": decoder.decoded - before}, frames
+def _open(decoder: Decoder, _: dict[str, Any]) -> Iterator[Answer]:
+    yield {name: getattr(decoder, name) for name in ("duration_seconds", "tick_seconds", "remarks")}, decoder.times
 
 
-def _stream(question: dict[str, Any]) -> Iterator[Answer]:
-    decoder = _known(question)
-    before = decoder.decoded
-    for frame in decoder.stream():
-        yield {"decoded": decoder.decoded - before, "more": True}, frame
-        before = decoder.decoded
+def _info(decoder: Decoder, _: dict[str, Any]) -> Iterator[Answer]:
+    yield {"info": decoder.info().model_dump(mode="json", exclude={"path"})}, None
+
+
+def _frames(decoder: Decoder, question: dict[str, Any]) -> Iterator[Answer]:
+    yield {}, decoder.frames(question["ranks"])
+
+
+def _stream(decoder: Decoder, _: dict[str, Any]) -> Iterator[Answer]:
+    yield from (({"more": True}, frame) for frame in decoder.stream())
     yield {}, None
 
 
 _TASKS = {"open": _open, "info": _info, "frames": _frames, "stream": _stream}
-
-
-def _known(question: dict[str, Any]) -> Decoder:
-    """The decoder of a file that is still the one that was opened."""
-    path = Path(question["path"])
-    state = _state(path)
-    if state is not None and state != question["state"]:
-        raise VideoError(path, "has changed while it was read; start again when nothing writes to it")
-    return Decoder(path) if state is None else _decoder(path, state)
-
-
-def _decoder(path: Path, state: list[int]) -> Decoder:
-    return _remembered(path, tuple(state))
-
-
-@lru_cache(maxsize=16)
-def _remembered(path: Path, state: tuple[int, ...]) -> Decoder:  # noqa: ARG001 - a changed file is another one
-    return Decoder(path)
-
-
-def _state(path: Path) -> list[int] | None:
-    """What changes with the file; None where there is none, which the decoder puts into words."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_ino, status.st_mtime_ns, status.st_size]
-
-
-def _write(answers: BinaryIO, facts: dict[str, Any], array: NDArray[Any] | None) -> None:
-    parts = []
-    if array is not None:
-        facts = facts | {"shape": array.shape, "dtype": array.dtype.str}
-        if array.size:
-            parts.append(np.ascontiguousarray(array).data.cast("B"))
-    text = json.dumps(facts).encode()
-    for left in (memoryview(LENGTH.pack(len(text)) + text), *parts):
-        while left:
-            left = left[answers.write(left) :]  # noqa: PLW2901 - what is left of this part
 
 
 def _bound_memory() -> None:
