@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from support.example_run import example_run, run_folder, write_run
+
 torch.set_num_threads(1)
+
+__all__ = ["example_run", "run_folder", "write_run"]  # fixtures of several rooms
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

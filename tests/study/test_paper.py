@@ -14,13 +14,13 @@ import torch
 from PIL import Image
 from scipy import stats
 from sklearn.linear_model import Ridge
-from videotcav.study.run.paper import run_paper
 
 from videotcav.cli.main import main
 from videotcav.errors import LayerNotFound, NotEnoughData, RunFolderError, StudyFileError
 from videotcav.models.load import load_model
 from videotcav.records import Result
 from videotcav.report.paper import PaperResults, read_paper, write_paper
+from videotcav.study.paper import run_paper
 from videotcav.video.clips import read_clip
 from videotcav.video.write import write_video
 
