@@ -263,6 +263,32 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_folder_appears_whole_or_not_at_all_and_what_it_lacked_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"set: cannot be written \(No such file or directory: .*gone\.mp4\)"):
+        _copied(tmp_path / "gone.mp4", tmp_path / "set")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "clip.mp4").write_bytes(b"clip")
+    _copied(tmp_path / "clip.mp4", tmp_path / "set")
+    assert (tmp_path / "set" / "clip.mp4").read_bytes() == b"clip"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["clip.mp4", "set"]
+
+
+def _copied(file: Path, out: Path) -> None:
+    with whole_file(out) as unfinished:
+        unfinished.mkdir()
+        (unfinished / file.name).write_bytes(file.read_bytes())
+
+
+def test_two_that_write_one_file_at_a_time_do_not_mix(tmp_path: Path) -> None:
+    """As two threads do: the last one to end is the one that is there, whole."""
+    with whole_file(tmp_path / "a.txt") as first:
+        first.write_text("first")
+        with whole_file(tmp_path / "a.txt") as second:
+            second.write_text("second")
+        assert (tmp_path / "a.txt").read_text() == "second"
+    assert (tmp_path / "a.txt").read_text() == "first"
+
+
 @pytest.mark.parametrize("name", ["x" * 251 + ".mp4", "ü" * 125 + ".mp4", "視" * 83 + ".mp4"])
 def test_the_longest_legal_names_can_be_written(tmp_path: Path, name: str) -> None:
     write_video(tmp_path / name, NOISE, frames_per_second=8)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,19 +63,26 @@ def is_ours(path: Path) -> bool:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write under; the file takes its own name when the body ends, and is gone if it raises.
+    """A name beside `path` to write under, which nobody else has: of a file, or of a folder that is not there yet.
+
+    What was written takes its own name when the body ends, and is gone if the body raises.
 
     Raises:
         OutputError: it cannot be written.
     """
-    unfinished = path.with_name(f".{short_name(path.name)}.{os.getpid()}.part")
+    unfinished = path.with_name(f".{short_name(path.name)}.{uuid.uuid4().hex}.part")
     try:
         yield unfinished
         unfinished.replace(path)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None
+        is_own = error.filename is None or str(error.filename).startswith(str(unfinished))
+        about = "" if is_own else f": {error.filename}"
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error}{about})") from None
     finally:
-        unfinished.unlink(missing_ok=True)
+        if unfinished.is_dir():
+            shutil.rmtree(unfinished, ignore_errors=True)
+        else:
+            unfinished.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -21,7 +19,7 @@ from videotcav.maps.sheet import Strip, contact_sheet
 from videotcav.maps.view import ClipMaps
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits
-from videotcav.outputs import MARK, refuse_overwriting, short_name, whole_file
+from videotcav.outputs import MARK, refuse_overwriting, whole_file
 from videotcav.records import ClipSpec
 from videotcav.video.clips import Clips, read_clip
 from videotcav.video.overlay import labelled, overlay_heatmap
@@ -167,17 +165,11 @@ def _zarr(path: Path, maps: ClipMaps) -> None:
         raise OutputError(f"{path} is there already; name a new store")
     arrays = _arrays(maps)
     # Aside first: a disk that fills leaves no half of a store, which the same command would then refuse.
-    aside = Path(tempfile.mkdtemp(prefix=f".{short_name(path.name)}-", dir=path.parent))
-    try:
-        group = zarr.open_group(aside / "store", mode="w")
+    with whole_file(path) as unfinished:
+        group = zarr.open_group(unfinished, mode="w")
         group.create_array("maps", data=arrays["maps"], chunks=(1, 1, *maps.values.shape[2:]))
         group.create_array("timestamps", data=arrays["timestamps"])
         group.attrs.update({name: value.tolist() for name, value in arrays.items() if name not in group})
-        (aside / "store").rename(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _arrays(maps: ClipMaps) -> dict[str, np.ndarray]:

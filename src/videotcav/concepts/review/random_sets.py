@@ -13,7 +13,7 @@ import numpy as np
 from videotcav.concepts.folder import UNREVIEWED, ClipRecord, write_records
 from videotcav.concepts.review.review import reviewed_clips
 from videotcav.errors import ConceptError, NotEnoughData, closest
-from videotcav.outputs import short_name
+from videotcav.outputs import whole_file
 from videotcav.records import Kind, Record
 
 
@@ -105,12 +105,9 @@ def write_random_set(
         size=size,
         rng=np.random.default_rng(rng),
     )
-    unfinished = out.with_name(f".{short_name(out.name)}.part")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    write_records(
-        unfinished, [_copy(record, place, unfinished, out) for _, clip in drawn for place, record in others[clip]]
-    )
-    unfinished.replace(out)
+    with whole_file(out) as unfinished:
+        copies = [_copy(record, place, unfinished, out) for _, clip in drawn for place, record in others[clip]]
+        write_records(unfinished, copies)
     sources = {source for source, _ in drawn}
     shared = tuple(sorted(sources & {record.source for record in own}))
     return RandomDraw(concept=concept, clips=len(drawn), sources=len(sources), shared_sources=shared)
