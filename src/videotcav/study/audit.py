@@ -7,7 +7,8 @@ and run folders of our own. Nothing is computed again from clips; what the numbe
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,12 +22,28 @@ from videotcav.results.read import read_run
 from videotcav.texts import first_problem, parse_json, read_text
 
 _TIE = 1e-6
-_SATURATED = (0.0, 1.0)
 _FEWEST_TO_MIRROR = 3  # two scores and their mirror images happen by chance
+
+_DEPENDENT = (
+    "a t-test over runs that share one concept set takes them for independent; at a nominal 5 % it calls 30–90 % of "
+    "true nulls significant, and more runs make it worse. Randomise the concept set instead"
+)
+_MIRRORED = (
+    "add up to 1 in every run: they are one CAV and its opposite, not two samples, and a test of one against the other "
+    "counts every deviation twice. Hold the concept against random-against-random CAVs"
+)
+_SATURATED = (
+    "are 0 or 1. The gradients of the class clips are probably one and the same there, as after global pooling before "
+    "a linear head, and then every vector counts 0 or 1, a random one too; a magnitude is needed"
+)
 
 Flag = Literal[
     "mirrored", "impossible", "out of range", "dependent runs", "too few draws", "degenerate", "too few runs"
 ]
+
+
+Told = tuple[Flag, str, str]
+"""What kind, where, and the rest of the sentence."""
 
 
 class Finding(Record):
@@ -78,12 +95,13 @@ def audit(path: Path) -> list[Finding]:
         RunFolderError: a run folder is damaged.
     """
     published = _of_run(path) if path.is_dir() else _read(path)
-    return [
-        *(finding for each in published.results for finding in _of_one(each)),
-        *_mirrored(published.results),
-        *_saturated(published.results),
-        *_too_few_draws(published),
-    ]
+    told = chain(
+        *map(_of_one, published.results),
+        _mirrored(published.results),
+        _saturated(published.results),
+        _too_few_draws(published),
+    )
+    return [Finding(flag=flag, where=where, sentence=f"{where}: {what}") for flag, where, what in told]
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
@@ -147,149 +165,99 @@ def _of_run(folder: Path) -> PublishedResults:
 # --- what a single result gives away -----------------------------------------------------------------------------
 
 
-def _of_one(each: Published) -> Iterator[Finding]:
+def _of_one(each: Published) -> Iterator[Told]:
     yield from _out_of_range(each)
-    if each.statistic == "sign_count":
-        yield from _impossible(each)
+    if each.statistic == "sign_count" and each.clips is not None:
+        yield from _impossible(each, each.clips)
     if each.test == "t":
-        yield Finding(
-            flag="dependent runs",
-            where=each.where,
-            sentence=f"{each.where}: a t-test over runs that share one concept set takes them for independent; at a "
-            "nominal 5 % it calls 30–90 % of true nulls significant, and more runs make it worse. Randomise the "
-            "concept set instead",
-        )
+        yield "dependent runs", each.where, _DEPENDENT
         if 0 < len(each.scores) < _FEWEST_TO_MIRROR:
-            yield Finding(
-                flag="too few runs",
-                where=each.where,
-                sentence=f"{each.where}: {len(each.scores)} runs have no spread that a t-test could use",
-            )
+            yield "too few runs", each.where, f"{len(each.scores)} runs have no spread that a t-test could use"
 
 
-def _out_of_range(each: Published) -> Iterator[Finding]:
+def _out_of_range(each: Published) -> Iterator[Told]:
+    if each.p is not None and not 0 < each.p <= 1:
+        yield "out of range", each.where, f"p = {each.p:g}; a p-value lies above 0 and is at most 1"
     stated = [*each.scores, *each.random_scores, *([] if each.mean is None else [each.mean])]
     values = [float(value) for value in stated]
     bad = [value for value in values if not math.isfinite(value)]
+    what = "no number"
     if each.statistic == "sign_count":
         bad += [value for value in values if math.isfinite(value) and not 0 <= value <= 1]
-    if each.p is not None and not 0 < each.p <= 1:
-        yield Finding(
-            flag="out of range",
-            where=each.where,
-            sentence=f"{each.where}: p = {each.p:g}; a p-value lies above 0 and is at most 1",
-        )
+        what = "a sign count is a share, from 0 to 1"
     if bad:
-        what = "a sign count is a share, from 0 to 1" if each.statistic == "sign_count" else "no number"
-        shown = ", ".join(f"{value:g}" for value in bad[:3])
-        yield Finding(flag="out of range", where=each.where, sentence=f"{each.where}: {shown}; {what}")
+        yield "out of range", each.where, f"{', '.join(f'{value:g}' for value in bad[:3])}; {what}"
 
 
-def _impossible(each: Published) -> Iterator[Finding]:
+def _impossible(each: Published, clips: int) -> Iterator[Told]:
     """Shares that so many clips cannot give, at the digits that are stated (as Brown and Heathers' GRIM, 2017)."""
-    if each.clips is None:
-        return
-    for value in (*each.scores, *each.random_scores):
-        if 0 <= float(value) <= 1 and not _is_share(value, each.clips):
-            yield _not_a_share(each, value, each.clips)
-    runs = len(each.scores)
-    if each.mean is not None and 0 <= float(each.mean) <= 1:
-        if runs and not _agrees(each.mean, float(np.mean([float(score) for score in each.scores])), each.scores):
-            yield Finding(
-                flag="impossible",
-                where=each.where,
-                sentence=f"{each.where}: the stated mean {each.mean} is not the mean of the {runs} scores beside it",
-            )
-        elif not runs and not _is_share(each.mean, each.clips):
-            yield _not_a_share(each, each.mean, each.clips)
-
-
-def _not_a_share(each: Published, value: str | float, clips: int) -> Finding:
-    below, above = math.floor(float(value) * clips), math.ceil(float(value) * clips)
-    return Finding(
-        flag="impossible",
-        where=each.where,
-        sentence=f"{each.where}: {value} is no share of {clips} clips; the nearest are {below}/{clips} = "
-        f"{below / clips:.4g} and {above}/{clips} = {above / clips:.4g}",
-    )
-
-
-def _is_share(value: str | float, clips: int) -> bool:
-    count = round(float(value) * clips)
-    return abs(float(value) - count / clips) <= _half_digit(value) + 1e-9
-
-
-def _agrees(stated: str | float, mean: float, scores: Sequence[str | float]) -> bool:
-    """Whether a stated mean is that of scores which are rounded themselves."""
-    return abs(float(stated) - mean) <= _half_digit(stated) + max(map(_half_digit, scores)) + 1e-9
+    shares = [*each.scores, *each.random_scores]
+    if each.mean is not None and not each.scores:
+        shares.append(each.mean)
+    for value in shares:
+        exact = float(value) * clips
+        if 0 <= float(value) <= 1 and abs(float(value) - round(exact) / clips) > _half_digit(value) + 1e-9:
+            nearest = [f"{count}/{clips} = {count / clips:.4g}" for count in (math.floor(exact), math.ceil(exact))]
+            what = f"{value} is no share of {clips} clips; the nearest are {' and '.join(nearest)}"
+            yield "impossible", each.where, what
+    if each.mean is not None and each.scores and 0 <= float(each.mean) <= 1:
+        off = abs(float(each.mean) - float(np.mean([float(score) for score in each.scores])))
+        slack = _half_digit(each.mean) + max(map(_half_digit, each.scores)) + 1e-9  # the scores are rounded too
+        if not off <= slack:
+            what = f"the stated mean {each.mean} is not the mean of the {len(each.scores)} scores beside it"
+            yield "impossible", each.where, what
 
 
 def _half_digit(value: str | float) -> float:
     """Half a unit of the last digit as it is written; a number that came without its text is exact to a millionth."""
-    text = str(value)
-    if isinstance(value, str) and "e" not in text.lower():
-        decimals = len(text.partition(".")[2])
-        return 0.5 * 10.0**-decimals
+    if isinstance(value, str) and "e" not in value.lower():
+        return float(0.5 * 10.0 ** -len(value.partition(".")[2]))
     return _TIE
 
 
 # --- what several give away --------------------------------------------------------------------------------------
 
 
-def _mirrored(results: Sequence[Published]) -> Iterator[Finding]:
+def _mirrored(results: Sequence[Published]) -> Iterator[Told]:
     """Samples that are 1 minus each other: one CAV told twice, as captum gives it for a concept and its random set."""
     for each in results:
         if each.statistic == "sign_count" and _mirror(each.scores, each.random_scores):
-            yield _mirror_finding(f"{each.where}: its scores and its random scores", each.where)
-    pairs = [each for each in results if each.statistic == "sign_count" and len(each.scores) == 2]  # noqa: PLR2004
-    by_layer: dict[str, list[Published]] = {}
-    for each in pairs:
-        by_layer.setdefault(each.layer, []).append(each)
-    for layer, members in by_layer.items():
-        first, second = zip(*(each.scores for each in members), strict=True)
-        if _mirror(first, second):
-            where = f"all {len(members)} sets at {layer or 'the layer'}"
-            yield _mirror_finding(f"{where}: the first and the second score of a set", where)
-
-
-def _mirror_finding(what: str, where: str) -> Finding:
-    return Finding(
-        flag="mirrored",
-        where=where,
-        sentence=f"{what} add up to 1 in every run: they are one CAV and its opposite, not two samples, and a test of "
-        "one against the other counts every deviation twice. Hold the concept against random-against-random CAVs",
-    )
+            yield "mirrored", each.where, f"its scores and its random scores {_MIRRORED}"
+    for layer, members in _counts_by_layer(results):
+        pairs = [each.scores for each in members if len(each.scores) == 2]  # noqa: PLR2004
+        if pairs and _mirror(*zip(*pairs, strict=True)):
+            where = f"all {len(pairs)} sets at {layer or 'the layer'}"
+            yield "mirrored", where, f"the first and the second score of a set {_MIRRORED}"
 
 
 def _mirror(first: Sequence[str | float], second: Sequence[str | float]) -> bool:
     if len(first) != len(second) or len(first) < _FEWEST_TO_MIRROR:
         return False
-    slack = [_half_digit(a) + _half_digit(b) + _TIE for a, b in zip(first, second, strict=True)]
-    sums = [abs(float(a) + float(b) - 1) for a, b in zip(first, second, strict=True)]
     varies = len({float(a) for a in first}) > 1
-    return varies and all(off <= most for off, most in zip(sums, slack, strict=True))
+    return varies and all(
+        abs(float(a) + float(b) - 1) <= _half_digit(a) + _half_digit(b) + _TIE
+        for a, b in zip(first, second, strict=True)
+    )
 
 
-def _saturated(results: Sequence[Published]) -> Iterator[Finding]:
+def _saturated(results: Sequence[Published]) -> Iterator[Told]:
     """Layers at which every sign count is 0 or 1."""
-    by_layer: dict[str, list[float]] = {}
+    for layer, members in _counts_by_layer(results):
+        stated = [(*(each.scores or [each.mean]), *each.random_scores) for each in members]
+        values = [float(value) for values in stated for value in values if value is not None]
+        if len(values) >= _FEWEST_TO_MIRROR and all(value in (0.0, 1.0) for value in values):
+            yield "degenerate", layer or "all results", f"all {len(values)} sign counts {_SATURATED}"
+
+
+def _counts_by_layer(results: Sequence[Published]) -> Iterable[tuple[str, list[Published]]]:
+    by_layer: dict[str, list[Published]] = {}
     for each in results:
         if each.statistic == "sign_count":
-            stated = each.scores or (() if each.mean is None else (each.mean,))
-            by_layer.setdefault(each.layer, []).extend(float(value) for value in (*stated, *each.random_scores))
-    for layer, values in by_layer.items():
-        if len(values) >= _FEWEST_TO_MIRROR and all(value in _SATURATED for value in values):
-            where = layer or "all results"
-            yield Finding(
-                flag="degenerate",
-                where=where,
-                sentence=f"{where}: all {len(values)} sign counts are 0 or 1. The gradients of the class clips are "
-                "probably one and the same there, as after global pooling before a linear head, and then every vector "
-                "counts 0 or 1, a random one too; a magnitude is needed",
-            )
+            by_layer.setdefault(each.layer, []).append(each)
+    return by_layer.items()
 
 
-def _too_few_draws(published: PublishedResults) -> Iterator[Finding]:
+def _too_few_draws(published: PublishedResults) -> Iterator[Told]:
     """Tests that could not have been significant after their correction, whatever the data."""
     tests = published.tests or sum(each.p is not None or each.test != "none" for each in published.results)
     if not tests:
@@ -297,17 +265,13 @@ def _too_few_draws(published: PublishedResults) -> Iterator[Finding]:
     settings = AnalysisSettings(alpha=published.alpha, correction=published.correction)
     needed = settings.null_draws_needed(tests)
     for each in published.results:
-        if each.null_draws is not None and each.null_draws < needed:
-            yield Finding(
-                flag="too few draws",
-                where=each.where,
-                sentence=f"{each.where}: with {each.null_draws} null draws p is at least 1/{each.null_draws + 1}; "
-                f"{tests} tests at {published.alpha:g} after {published.correction} need {needed}",
-            )
-        elif each.null_draws is not None and each.p is not None and each.p < (1 - _TIE) / (1 + each.null_draws):
-            yield Finding(
-                flag="impossible",
-                where=each.where,
-                sentence=f"{each.where}: p = {each.p:g} is below 1/{each.null_draws + 1}, the smallest that "
-                f"{each.null_draws} null draws can give",
-            )
+        if each.null_draws is None:
+            continue
+        least = f"1/{each.null_draws + 1}"
+        if each.null_draws < needed:
+            corrected = f"{tests} tests at {published.alpha:g} after {published.correction} need {needed}"
+            what = f"with {each.null_draws} null draws p is at least {least}; {corrected}"
+            yield "too few draws", each.where, what
+        elif each.p is not None and each.p < (1 - _TIE) / (1 + each.null_draws):
+            what = f"p = {each.p:g} is below {least}, the smallest that {each.null_draws} null draws can give"
+            yield "impossible", each.where, what
