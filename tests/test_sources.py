@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import videotcav as vt
+from support.study_text import study_text
 from videotcav.concepts.folder import ClipRecord, write_records
 from videotcav.concepts.review.decisions import Candidate
 from videotcav.concepts.review.ledger import Ledger
@@ -49,21 +50,7 @@ def study(tmp_path: Path) -> Path:
     rows += ["random/deep/r0.mp4,scene 0", "random/deep/r1.mp4,park", "swing/s0.mp4,hall", "swing/s1.mp4,hall"]
     (tmp_path / "scenes.csv").write_text("\n".join(["file,source", *rows, ""]))
     file = tmp_path / "study.toml"
-    file.write_text(
-        """
-        question = "?"
-        [model]
-        name = "own:build"
-        [classes.swing]
-        videos = ["swing"]
-        [sources]
-        table = "scenes.csv"
-        [concepts]
-        folder = "concepts"
-        [random]
-        folder = "random"
-        """
-    )
+    file.write_text(study_text(model="own:build", videos="swing") + '[sources]\ntable = "scenes.csv"\n')
     return file
 
 
@@ -276,7 +263,7 @@ def test_pieces_of_longer_videos_are_told_by_their_counters() -> None:
 
 
 def test_a_study_is_told_how_to_say_what_was_cut_from_what(study: Path) -> None:
-    study.write_text(study.read_text().replace('[sources]\n        table = "scenes.csv"', ""))
+    study.write_text(study.read_text().replace('[sources]\ntable = "scenes.csv"', ""))
     assert inputs_of(study).remarks == ()
     for path in (study.parent / "swing").iterdir():
         path.unlink()

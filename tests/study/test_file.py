@@ -4,21 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from support.study_text import study_text
 from videotcav.errors import StudyFileError
 from videotcav.study.file import class_videos, read_study_file
 
-GOOD = """
-question = "Does it see the swing?"
-seed = 3
-[model]
-name = "planted:swin"
-[classes.swing]
-videos = ["swing/*.mp4"]
-[concepts]
-folder = "concepts"
-[random]
-folder = "random"
-"""
+GOOD = "seed = 3\n" + study_text()
 
 
 @pytest.fixture

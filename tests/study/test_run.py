@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import norm
 
+from support.study_text import study_text
 from videotcav.errors import ConceptError, NotEnoughData, OutputError, RunFolderError, StudyFileError, VideosError
 from videotcav.features.measure import measure
 from videotcav.records import Declaration
@@ -62,17 +63,8 @@ def build_still():
     return module, card.model_copy(update={"name": "still"})
 '''
 STUDY = f"""
-question = "Does it see the change?"
 seed = 1
-[model]
-name = "{MODULE}:build"
-[classes.moving]
-videos = ["moving"]
-[concepts]
-folder = "concepts"
-[random]
-folder = "random"
-[tests]
+{study_text(model=f"{MODULE}:build", videos="moving", of="moving")}[tests]
 random_draws = 5
 pseudo_concepts = 199
 bootstrap_resamples = 100

@@ -9,26 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from support.study_text import study_text
 from videotcav.errors import StudyFileError
 from videotcav.study.file import ClipChanges, read_study_file
 
-GOOD = """question = "Does the racket matter?"
-[model]
-name = "torchvision:r3d_18"
-[classes.swing]
-videos = ["class/*.mp4"]
-[concepts]
-folder = "concepts"
-[random]
-folder = "random"
-"""
+GOOD = study_text()
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("class", "concepts", "random"):
+    for name in ("swing", "concepts", "random"):
         (tmp_path / name).mkdir()
-    (tmp_path / "class" / "one.mp4").touch()
+    (tmp_path / "swing" / "one.mp4").touch()
     return tmp_path
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from support.study_text import study_text
 from videotcav.concepts.detectors.detect import load_detector
 from videotcav.concepts.folder import ClipRecord, accept
 from videotcav.concepts.propose.recipe import Recipe
@@ -46,20 +47,13 @@ def test_a_study_of_real_clips_runs_to_its_report(shared_data: Path, tmp_path: P
         accept(tmp_path / folder)
     videos = [str(tennis / row["file"]) for row in rows if row["label"] == "backhand"][:6]
     (tmp_path / "study.toml").write_text(
-        f"""
-        question = "The backhand, or the watermark?"
-        [model]
-        name = "torchvision:swin3d"
-        weights = "{EXAMPLE / "swin.safetensors"}"
-        [classes.backhand]
-        videos = {json.dumps(videos)}
+        study_text(model="torchvision:swin3d", videos=videos, of="backhand").replace(
+            "[classes", f'weights = "{EXAMPLE / "swin.safetensors"}"\n[classes'
+        )
+        + f"""
         [sources]
         table = "{tennis / "labels.csv"}"
         source = "scene"
-        [concepts]
-        folder = "concepts"
-        [random]
-        folder = "random"
         [tests]
         pseudo_concepts = 99
         """
