@@ -10,59 +10,152 @@ concepts = vt.read_concepts("demo/concepts", model.card.clip_spec)
 vt.tcav(model, target="swing", clips=swings, concepts=concepts, random=random)
 """
 
+import sys
 from importlib import import_module
 from importlib.metadata import version
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = version("videotcav")
 
 if TYPE_CHECKING:
-    from videotcav.api import grad_cam, read_concepts, tcav
-    from videotcav.errors import VideotcavError
+    from videotcav.api import (
+        CamMaps,
+        ClipMaps,
+        Comparison,
+        ConceptMaps,
+        ConceptMapSettings,
+        FaithfulnessSettings,
+        Finding,
+        OnRay,
+        PixelSettings,
+        Plan,
+        Recipe,
+        Run,
+        Spreads,
+        Study,
+        TcavResults,
+        Truths,
+        accept,
+        audit,
+        compare,
+        concept_maps,
+        concepts_in,
+        contact_sheet,
+        demo,
+        faithfulness,
+        grad_cam,
+        layers,
+        load_detector,
+        load_model,
+        load_studies,
+        maps,
+        models,
+        paper,
+        plan,
+        propose,
+        random_pool,
+        read_clips,
+        read_comparison,
+        read_concepts,
+        read_events,
+        read_run,
+        render_demo,
+        report,
+        review,
+        run,
+        tcav,
+        write_concept_map,
+        write_maps,
+    )
+    from videotcav.errors import VideotcavError, VideotcavWarning
     from videotcav.explain.design.settings import AnalysisSettings
-    from videotcav.models.load import load_model
     from videotcav.records import ClipSpec, ModelCard, Result
-    from videotcav.results.read import read_run
-    from videotcav.study.run import Study
-    from videotcav.video.clips import read_clips
 
 _HOMES = {
     "AnalysisSettings": "explain.design.settings",
     "ClipSpec": "records",
     "ModelCard": "records",
     "Result": "records",
-    "Study": "study.run",
     "VideotcavError": "errors",
-    "grad_cam": "api",
-    "load_model": "models.load",
-    "read_clips": "video.clips",
-    "read_concepts": "api",
-    "read_run": "results.read",
-    "tcav": "api",
+    "VideotcavWarning": "errors",
 }
+"""Where public names are that `api` does not have."""
 
 __all__ = [
     "AnalysisSettings",
+    "CamMaps",
+    "ClipMaps",
     "ClipSpec",
+    "Comparison",
+    "ConceptMapSettings",
+    "ConceptMaps",
+    "FaithfulnessSettings",
+    "Finding",
     "ModelCard",
+    "OnRay",
+    "PixelSettings",
+    "Plan",
+    "Recipe",
     "Result",
+    "Run",
+    "Spreads",
     "Study",
+    "TcavResults",
+    "Truths",
     "VideotcavError",
+    "VideotcavWarning",
     "__version__",
+    "accept",
+    "audit",
+    "compare",
+    "concept_maps",
+    "concepts_in",
+    "contact_sheet",
+    "demo",
+    "faithfulness",
     "grad_cam",
+    "layers",
+    "load_detector",
     "load_model",
+    "load_studies",
+    "maps",
+    "models",
+    "paper",
+    "plan",
+    "propose",
+    "random_pool",
     "read_clips",
+    "read_comparison",
     "read_concepts",
+    "read_events",
     "read_run",
+    "render_demo",
+    "report",
+    "review",
+    "run",
     "tcav",
+    "write_concept_map",
+    "write_maps",
 ]
+
+
+class _Package(ModuleType):
+    """Some rooms are called as verbs are (`maps`, `models`, `report`): importing the room must not hide the verb."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in __all__ and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:
     """Public names are imported when they are first used: torch takes seconds, `videotcav --help` must not."""
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'videotcav' has no attribute '{name}'")
-    return getattr(import_module(f"videotcav.{_HOMES[name]}"), name)
+    return getattr(import_module(f"videotcav.{_HOMES.get(name, 'api')}"), name)
 
 
 def __dir__() -> list[str]:

@@ -1,74 +1,192 @@
-"""The verbs of a notebook: load a model, read clips, see where it looks, ask which concepts move it."""
+"""What a notebook can do, and what the command line does: everything is here, as functions on paths and objects."""
 
 from __future__ import annotations
 
-import hashlib
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any
 
-import numpy as np
 from torch import Tensor, nn
 
-from videotcav.compat.captum import CaptumConcept, captum_scores, clips_of
+from videotcav.concepts.detectors.detect import Detector, load_detector
+from videotcav.concepts.folder import accept
+from videotcav.concepts.propose.recipe import Recipe
+from videotcav.concepts.propose.show import ConceptSummary, contact_sheet, summarise
+from videotcav.concepts.propose.videos import Proposal
+from videotcav.concepts.propose.videos import propose as propose_from
+from videotcav.concepts.review.random_sets import RandomDraw, write_random_set
 from videotcav.concepts.review.review import reviewed_sets
-from videotcav.errors import ConceptError, HypothesisError, VideotcavError, VideotcavWarning, repeated, require_distinct
-from videotcav.explain.design import draws
-from videotcav.explain.design.design import ConceptRows, Design
-from videotcav.explain.design.hypotheses import Hypothesis, outcome, parse, problems
-from videotcav.explain.design.settings import AnalysisSettings
-from videotcav.explain.questions.all import answers, refuse_untestable
-from videotcav.features.measure import Batch, measure
-from videotcav.maps import CamMaps, class_maps, empty_maps, last_spatial_layer, require_space
-from videotcav.models.model import VideoModel
-from videotcav.records import (
-    KINDS,
-    STATISTICS,
-    TWINS,
-    ClipSpec,
-    Kind,
-    Outcome,
-    Pooling,
-    Progress,
-    Result,
-    Statistic,
-    silent,
+from videotcav.engine.local import Engine, here
+from videotcav.engine.on_ray import OnRay
+from videotcav.errors import VideotcavWarning
+from videotcav.explain.saliency.cam import Over
+from videotcav.features.measure import DEFAULT_MEMORY_BYTES
+from videotcav.maps import (
+    CamMaps,
+    ClipMaps,
+    class_maps,
+    empty_maps,
+    last_spatial_layer,
+    require_space,
+    stream_maps,
+    write_maps,
 )
-from videotcav.results.table import results_html, results_table_text
+from videotcav.maps.compute import PixelSettings, check_layers
+from videotcav.maps.concept import ConceptMaps, ConceptMapSettings, concept_maps, write_concept_map
+from videotcav.maps.evaluation import Truths, measure_faithfulness, read_events
+from videotcav.maps.judged import FaithfulnessSettings
+from videotcav.models.load import known_models, load_model
+from videotcav.models.model import VideoModel
+from videotcav.models.passes import logits
+from videotcav.planted.render import render_demo
+from videotcav.records import ClipSpec, KnownModel, Precision, Progress, silent
+from videotcav.report.comparison import Comparison, read_comparison, write_comparison_page
+from videotcav.report.page import write_report
+from videotcav.report.run import Run, read_run
+from videotcav.study.audit import Finding, audit
+from videotcav.study.comparison import compare, load_studies
+from videotcav.study.demo import run_demo
+from videotcav.study.paper import run_paper
+from videotcav.study.plan import Plan, Spreads, plan_study
+from videotcav.study.run import Study
+from videotcav.study.tcav import TcavResults, tcav
 from videotcav.video.clips import Clips, read_clips
 from videotcav.video.sources import as_sources
 
+__all__ = [
+    "CamMaps",
+    "ClipMaps",
+    "Comparison",
+    "ConceptMapSettings",
+    "ConceptMaps",
+    "FaithfulnessSettings",
+    "Finding",
+    "OnRay",
+    "PixelSettings",
+    "Plan",
+    "Recipe",
+    "Run",
+    "Spreads",
+    "Study",
+    "TcavResults",
+    "Truths",
+    "accept",
+    "audit",
+    "compare",
+    "concept_maps",
+    "concepts_in",
+    "contact_sheet",
+    "demo",
+    "faithfulness",
+    "grad_cam",
+    "layers",
+    "load_detector",
+    "load_model",
+    "load_studies",
+    "maps",
+    "models",
+    "paper",
+    "plan",
+    "propose",
+    "random_pool",
+    "read_clips",
+    "read_comparison",
+    "read_concepts",
+    "read_events",
+    "read_run",
+    "render_demo",
+    "report",
+    "review",
+    "run",
+    "tcav",
+    "write_concept_map",
+    "write_maps",
+]
 
-@dataclass(frozen=True)
-class TcavResults:
-    """Rows of results that print as a table, in a terminal and in Jupyter.
+# --- models ------------------------------------------------------------------------------------------------------
 
-    `ids` are captum's numbers of concepts, `outcomes` what became of each hypothesis, `unmoved` the share of the class
-    clips, by layer, whose gradient meets no clip's activation: S = 0 for every concept.
+
+def models() -> tuple[KnownModel, ...]:
+    """The models that can be named: input, classes, names of weights, and what those may be used for."""
+    return known_models()
+
+
+def layers(model: VideoModel | str, *, weights: str | None = None) -> list[Any]:
+    """The layers of a model that can be named, with the shape of what they give out."""
+    return list((load_model(model, weights=weights) if isinstance(model, str) else model).layers())
+
+
+# --- concepts ----------------------------------------------------------------------------------------------------
+
+
+def propose(
+    videos: Path | str | Sequence[Path | str],
+    output: Path | str,
+    *,
+    detector: Detector | Path | str,
+    labels: Sequence[str] | Mapping[str, str],
+    recipe: Recipe | None = None,
+    sources: Mapping[str, str] | None = None,
+    overlay: Path | str | None = None,
+    skip_bad: bool = False,
+    replace: bool = False,
+    engine: Engine = here,
+    progress: Progress = silent,
+) -> Proposal:
+    """What was added to the concept folder `output`: candidate clips of every label, with their twins.
+
+    `detector` is an object, or what `load_detector` reads: an ONNX file, a file of boxes, `transformers:NAME`. Other
+    arguments and errors as those of `videotcav.concepts.propose.videos.propose`.
     """
+    return propose_from(
+        videos,
+        load_detector(str(detector)) if isinstance(detector, Path | str) else detector,
+        output,
+        labels=labels,
+        recipe=recipe,
+        sources=sources,
+        overlay=overlay,
+        skip_bad=skip_bad,
+        replace=replace,
+        progress=progress,
+        engine=None if engine is here else engine,
+    )
 
-    results: tuple[Result, ...]
-    ids: Mapping[str, int] = field(default_factory=dict)
-    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
-    unmoved: Mapping[str, float] = field(default_factory=dict)
 
-    def __iter__(self) -> Iterator[Result]:
-        return iter(self.results)
+def review(
+    folder: Path | str,
+    *,
+    port: int = 0,
+    reviewer: str | None = None,
+    open_browser: bool = True,
+    announce: Callable[[str], None] | None = None,
+) -> None:
+    """Opens the page on which a person verifies candidates; Ctrl-C ends it. Raises MissingExtra, ConceptError."""
+    from videotcav.review_app import launch  # noqa: PLC0415 - an optional extra
 
-    def __len__(self) -> int:
-        return len(self.results)
+    launch(folder, port=port, reviewer=reviewer, open_browser=open_browser, announce=announce)
 
-    def as_captum(self) -> dict[str, dict[str, dict[str, Tensor]]]:
-        """The scores as `captum.concept.TCAV.interpret` gives them, see `captum_scores`."""
-        return captum_scores(self.results, self.ids, self.unmoved)
 
-    def __repr__(self) -> str:
-        return results_table_text(self.results)
+def concepts_in(folder: Path | str) -> list[ConceptSummary]:
+    """What a concept folder holds: counts, sizes, sources."""
+    return summarise(folder)
 
-    def _repr_html_(self) -> str:
-        return results_html(self.results)
+
+def random_pool(
+    folder: Path | str,
+    output: Path | str,
+    *,
+    concept: str,
+    size: int = 30,
+    pools: Sequence[Path | str] = (),
+    seed: int = 0,
+) -> RandomDraw:
+    """What was drawn and copied to the new folder `output`: clips of other things than the concept, evenly over
+    sources that it does not share. Raises ConceptError.
+    """
+    return write_random_set(folder, output, concept=concept, size=size, rng=seed, pools=pools)
 
 
 def read_concepts(
@@ -97,99 +215,112 @@ def read_concepts(
     return clips
 
 
-def tcav(
-    model: VideoModel,
+# --- studies -----------------------------------------------------------------------------------------------------
+
+
+def run(
+    study: Study | Path | str | Sequence[Study],
+    output: Path | str | None = None,
     *,
-    target: str | int,
-    clips: Clips,
-    concepts: Mapping[str, Clips] | Sequence[CaptumConcept],
-    random: Clips | CaptumConcept,
-    layers: Sequence[str | nn.Module] | None = None,
-    pooling: Pooling = "none",
-    settings: AnalysisSettings | None = None,
-    hypotheses: Sequence[str] = (),
-    smallest_effect: float | None = None,
-    primary: Statistic = "cosine",
-) -> TcavResults:
-    """Which concepts move the class `target`, at which layer, and how sure that is (Video-TCAV).
+    device: str | None = None,
+    precision: Precision = "fp32",
+    skip_bad: bool = False,
+    store: Path | str | None = None,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    batch_size: int | None = None,
+    engine: Engine = here,
+    command: str = "",
+    progress: Progress = silent,
+) -> Run | Comparison:
+    """The run of a study, given as an object or as its file; of several models the comparison.
+
+    `device` and `precision` are those that a study file's models are loaded with. Other arguments and errors as those
+    of `Study.run`.
+    """
+    if isinstance(study, Path | str):
+        studies: Sequence[Study] = load_studies(Path(study), device=device, precision=precision)
+    else:
+        studies = [study] if isinstance(study, Study) else study
+    how: dict[str, Any] = {
+        "skip_bad": skip_bad,
+        "store": store,
+        "memory_bytes": memory_bytes,
+        "batch_size": batch_size,
+        "engine": engine,
+        "command": command,
+        "progress": progress,
+    }
+    return studies[0].run(output, **how) if len(studies) == 1 else compare(studies, output, **how)
+
+
+def plan(
+    study: Study | Path | str,
+    *,
+    pilot: Run | Path | str | None = None,
+    spreads: Spreads | None = None,
+    clips_per_second: float | None = None,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    progress: Progress = silent,
+) -> Plan:
+    """What a study needs, could see and will cost, without passing a clip of it. Arguments as `plan_study`."""
+    return plan_study(
+        study if isinstance(study, Study) else Study.from_file(study),
+        pilot=read_run(pilot) if isinstance(pilot, Path | str) else pilot,
+        spreads=spreads,
+        clips_per_second=clips_per_second,
+        memory_bytes=memory_bytes,
+        progress=progress,
+    )
+
+
+def report(folder: Path | str) -> Path:
+    """Writes the page of a run or of a comparison anew, from its results alone; where it lies."""
+    folder = Path(folder)
+    return write_comparison_page(folder) if (folder / "models").is_dir() else write_report(folder)
+
+
+paper = run_paper
+demo = run_demo
+faithfulness = measure_faithfulness
+
+# --- maps --------------------------------------------------------------------------------------------------------
+
+
+def maps(
+    model: VideoModel,
+    clips: Clips | Iterable[Clips],
+    *,
+    layers: Sequence[str] = (),
+    targets: Sequence[str | int] = (),
+    method: str = "grad-cam",
+    weights: Over = "clip",
+    pixel_settings: PixelSettings | None = None,
+) -> list[ClipMaps]:
+    """The maps of each clip: all layers and classes from one forward pass and one backward pass a class.
 
     Args:
         model: from `load_model`; handed back unchanged.
-        target: the class, by name or index.
-        clips: clips of that class.
-        concepts: clips of each concept, by `name/kind` or by `name` alone (then `spatiotemporal`). Kinds of one
-            concept are paired by their clips' `track`, or, where none have one, by position: clip i of `racket/frozen`
-            is then the twin of clip i of `racket/spatiotemporal`, and there are as many. Or captum's `Concept`
-            objects, whose loaders yield preprocessed clips.
-        random: the pool that random sets and pseudo-concepts are drawn from; clips or a captum `Concept`.
-        layers: names of layers, or the modules themselves; the model's default ones when left out.
-        pooling: which axes of an activation are averaged.
-        settings: how CAVs are trained, tested and judged.
-        hypotheses: sentences as in a study file, such as "racket matters" or "racket: dynamic > frozen". Only what
-            they ask for is tested as declared and corrected for; all else is exploratory.
-        smallest_effect: what "nothing about racket matters" is about, in units of `primary`.
-        primary: the statistic that hypotheses are decided by.
+        clips: from `read_clips`, or batches of them.
+        layers: names of layers; the last spatial one when left out.
+        targets: classes by name or number; what the model predicts of each clip when left out.
+        method: `grad-cam`, `grad-cam++`, `hirescam`, `layercam`, `eigencam`, `integrated-gradients` or `rise`.
+        weights: whether a channel's weight holds for the clip or for each time step.
+        pixel_settings: for a method that reads pixels.
 
     Raises:
-        HypothesisError: hypotheses that do not fit these concepts, layers and class; all of them are told.
-        NotEnoughData: fewer clips or draws than the tests can stand on; says the number needed.
-        NumericalError: NaN or infinity in the model; names clip and layer.
+        ClassNotFound, LayerNotFound, LayoutError, NumericalError: names what does not fit.
     """
-    target = model.card.classes[model.class_index(target)]
-    for what, given, known in (("pooling", pooling, get_args(Pooling)), ("primary", primary, STATISTICS)):
-        if given not in known:
-            raise VideotcavError(f"no {what} '{given}'; there are {', '.join(known)}")
-    if not isinstance(random, Clips | CaptumConcept):
-        raise ConceptError(f"random is the pool of clips that chance is measured by, not {type(random).__name__}")
-    if isinstance(concepts, Mapping):
-        named, numbers = dict(concepts), list(range(len(concepts)))
-    else:
-        own = [*concepts, *([random] if isinstance(random, CaptumConcept) else [])]
-        for what, marks in (("id", [each.id for each in own]), ("name", [each.name for each in own])):
-            if twice := repeated(marks):
-                raise ConceptError(f"two of the concepts have the {what} {twice[0]!r}; give each one of its own")
-        named, numbers = {each.name: clips_of(each) for each in concepts}, [each.id for each in concepts]
-    numbered = {"/".join(_concept_and_kind(name)): number for name, number in zip(named, numbers, strict=True)}
-    numbered["random"] = random.id if isinstance(random, CaptumConcept) else len(named)
-    pool = clips_of(random) if isinstance(random, CaptumConcept) else random
-    names = [model.layer_name(layer) for layer in layers or model.card.default_layers]
-    require_distinct("layer", names)
-    _refuse_other_shapes({target: clips, **named, "random": pool})
-    pooled = frozenset(map(_digest, pool.pixels))
-    _refuse_overlap(named, pooled)
-    if both := _shared(clips, pooled):
-        message = f"the random pool holds {both} of the {len(clips)} clips of the class “{target}”: take them out of it"
-        warnings.warn(message, VideotcavWarning, stacklevel=2)
-    rows, first = [], 0
-    for name, each in named.items():
-        concept, kind = _concept_and_kind(name)
-        rows.append(ConceptRows(concept=concept, kind=kind, ids=_tracks(each), clips=_rows(each, first)))
-        first += len(each)
-    _refuse_pairs_that_nobody_can_tell(rows)
-    design = Design(
-        tuple(rows),
-        _rows(pool, first),
-        {target: _rows(clips, 0)},
-        layers=len(names),
-        settings=settings or AnalysisSettings(),
-    )
-    declared = _declared(hypotheses, design, names, smallest_effect)
-    design = replace(design, hypotheses=declared)
-    refuse_untestable(design)
-    groups = [*((None, each) for each in (*named.values(), pool)), (target, clips)]
-    measured = measure(
-        model,
-        [Batch(_names(each), each.pixels, class_name) for class_name, each in groups],
-        classes=[target],
-        layers=names,
-        pooling=pooling,
-    )
-    results = answers(measured.grams, design, primary=primary)
-    found = {
-        each.text: outcome(each, [row.verdict for row in results if row.hypothesis == each.text]) for each in declared
-    }
-    unmoved = {layer: float((gram.cross == 0).all(axis=1).mean()) for layer, gram in measured.grams.items()}
-    return TcavResults(tuple(results), numbered, found, unmoved)
+    layers = check_layers(model, layers, method=method)
+    indices = [model.class_index(target) for target in targets]
+    how: dict[str, Any] = {"layers": layers, "method": method, "weights": weights, "pixel_settings": pixel_settings}
+    found: list[ClipMaps] = []
+    for batch in [clips] if isinstance(clips, Clips) else clips:
+        parts = [slice(None)] if indices else [slice(place, place + 1) for place in range(len(batch))]
+        for part in parts:
+            one = Clips(batch.records[part], batch.pixels[part])
+            asked = indices or [int(logits(model, one.pixels).argmax())]
+            found += stream_maps(model, [one], classes=asked, **how)
+    return found
 
 
 def grad_cam(
@@ -215,90 +346,3 @@ def grad_cam(
     for remark in empty_maps(maps[0], target=target, layer=layer):
         warnings.warn(remark, VideotcavWarning, stacklevel=2)
     return CamMaps(clips=clips.records, maps=maps[0].cpu().numpy(), target=target, layer=layer)
-
-
-def _concept_and_kind(name: str) -> tuple[str, Kind]:
-    concept, _, kind = name.rpartition("/")
-    if not concept:
-        return name, "spatiotemporal"
-    if kind not in KINDS:
-        raise ConceptError(f"'{name}': a concept is named name/kind with a kind of {', '.join(KINDS)}")
-    return concept, kind
-
-
-def _declared(
-    texts: Sequence[str], design: Design, layers: Sequence[str], smallest_effect: float | None
-) -> tuple[Hypothesis, ...]:
-    """The hypotheses that the sentences state. Raises HypothesisError with all that is wrong with them."""
-    read: list[Hypothesis] = []
-    wrong: list[str] = []
-    for text in texts:
-        try:
-            read.append(parse(text, smallest_effect=smallest_effect))
-        except ValueError as error:
-            wrong.append(str(error))
-    wrong += [sentence for _, sentence in problems(read, design.kinds, classes=design.classes)]
-    for each in read:
-        if each.layer not in (None, *layers):
-            wrong.append(f"'{each.text}': the layers that are asked are {', '.join(layers)}")
-        if each.claim == "negligible" and smallest_effect is None:
-            wrong.append(f"'{each.text}' needs smallest_effect: the smallest effect that would be of interest")
-    if wrong:
-        raise HypothesisError("; ".join(wrong))
-    return tuple(read)
-
-
-def _refuse_other_shapes(groups: Mapping[str, Clips]) -> None:
-    """Raises ConceptError where clips are of several shapes, so that their activations cannot be compared."""
-    shapes = {name: tuple(clips.pixels.shape[1:]) for name, clips in groups.items()}
-    first = next(iter(shapes))
-    for name, shape in shapes.items():
-        if shape != shapes[first]:
-            raise ConceptError(
-                f"clips of '{name}' are {shape} (channel time height width), those of '{first}' {shapes[first]}; "
-                "read all by one clip spec"
-            )
-
-
-def _refuse_overlap(concepts: Mapping[str, Clips], pool: frozenset[bytes]) -> None:
-    """Raises ConceptError where the pool holds clips of a concept, so that the concept would be told from itself."""
-    for name, clips in concepts.items():
-        if both := _shared(clips, pool):
-            raise ConceptError(f"the random pool holds {both} of the {len(clips)} clips of '{name}'; take them out")
-
-
-def _shared(clips: Clips, pool: frozenset[bytes]) -> int:
-    """How many of the clips are in the pool, to the bit, by the digests of its clips."""
-    return sum(_digest(pixels) in pool for pixels in clips.pixels)
-
-
-def _digest(pixels: Tensor) -> bytes:
-    return hashlib.blake2b(pixels.contiguous().numpy(force=True).tobytes(), digest_size=16).digest()
-
-
-def _tracks(clips: Clips) -> tuple[str, ...]:
-    """What each clip shows: its track, or its place where none has one."""
-    tracks = [record.track for record in clips.records]
-    return tuple(tracks) if all(tracks) else tuple(map(str, range(len(clips))))
-
-
-def _refuse_pairs_that_nobody_can_tell(concepts: Sequence[ConceptRows]) -> None:
-    """Raises ConceptError where twins have no tracks and are not as many: nobody knows which belongs to which."""
-    without_tracks = [each for each in concepts if each.ids == tuple(map(str, range(len(each.ids))))]
-    for each in without_tracks:
-        for twin in without_tracks:
-            paired = each.concept == twin.concept and each.kind == "spatiotemporal" and twin.kind in TWINS
-            if paired and len(each.ids) != len(twin.ids):
-                raise ConceptError(
-                    f"'{each.name}' has {len(each.ids)} clips and '{twin.name}' {len(twin.ids)}, and their records "
-                    "name no track: nobody can tell which is the twin of which; leave out the same clips of both"
-                )
-
-
-def _names(clips: Clips) -> tuple[str, ...]:
-    return tuple(str(record.video.path) for record in clips.records)
-
-
-def _rows(clips: Clips, first: int) -> draws.Clips:
-    sources = tuple(record.source or str(record.video.path) for record in clips.records)
-    return draws.Clips(rows=np.arange(first, first + len(clips)), sources=sources)

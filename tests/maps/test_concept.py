@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from videotcav.maps import concept as concept_module
 from videotcav.maps.concept import ConceptMaps, ConceptMapSettings, concept_maps
 from videotcav.models.model import VideoModel
 from videotcav.records import Clip, ModelCard, VideoInfo
@@ -119,5 +120,5 @@ def test_the_map_is_the_same_where_memory_holds_no_activation(
         )
 
     in_memory = found()
-    monkeypatch.setattr("videotcav.maps.concept.MEMORY_BYTES", 0)
+    monkeypatch.setattr(concept_module, "MEMORY_BYTES", 0)
     assert (found().densities == in_memory.densities).all()

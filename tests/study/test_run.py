@@ -368,8 +368,9 @@ def test_several_models_are_asked_one_question_and_held_together(study_folder: P
     labels = {"sees change": "build", "sees frames": "build_still"}
     tables = "".join(f'[[models]]\nname = "{MODULE}:{build}"\nlabel = "{label}"\n' for label, build in labels.items())
     study.write_text(study.read_text().replace(one, tables))
-    folder, standings = compare(load_studies(study), tmp_path / "compared")
-    index = {row.model: row for row in standings if row.against == "frozen"}
+    compared = compare(load_studies(study), tmp_path / "compared")
+    folder = compared.folder
+    index = {row.model: row for row in compared.standings if row.against == "frozen"}
     assert index["sees change"].verdict == "positive"
     assert index["sees change"].low > 1.96 > index["sees frames"].value
     whole = json.loads((folder / "manifest.json").read_text())

@@ -91,7 +91,8 @@ def _read(folder: Path) -> object:
     """Everything that reads a comparison and the runs in it; what they say, and the pages they write."""
     run = folder / "models" / "small-1"
     found = read_run(run)
-    facts, standings = read_comparison(folder)
+    compared = read_comparison(folder)
+    facts, standings = compared.facts, compared.standings
     return (
         *(found.manifest, found.results, found.declaration, repr(found), found._repr_html_()),
         *(write_report(run).read_bytes(), audit(run)),

@@ -19,9 +19,9 @@ def audit(
 
     Exit codes: 0 nothing found, 3 something found, 1 not a file of results.
     """
-    from videotcav.study.audit import audit as findings_in  # noqa: PLC0415 - scipy is slow to import
+    from videotcav import api  # noqa: PLC0415 - scipy is slow to import
 
-    found = findings_in(results)
+    found = api.audit(results)
     lines = [f"{finding.flag}: {finding.sentence}." for finding in found] or ["nothing found"]
     context.obj.result("\n".join(lines), [finding.model_dump() for finding in found])
     if found:

@@ -60,19 +60,15 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
     replace: Replace = False,
 ) -> None:
     """Write a video that shows where and when the model looks (Grad-CAM and its relatives, or a concept's map)."""
-    from videotcav.maps import write_maps  # noqa: PLC0415 - torch is slow to import
-    from videotcav.maps.compute import PixelSettings  # noqa: PLC0415 - as above
-    from videotcav.models.load import load_model  # noqa: PLC0415 - as above
+    from videotcav import api  # noqa: PLC0415 - torch is slow to import
 
-    loaded = load_model(model, weights=weights, device=device, precision=precision)  # type: ignore[arg-type] # checked there
+    loaded = api.load_model(model, weights=weights, device=device, precision=precision)  # type: ignore[arg-type] # checked there
     if concept is not None or random is not None:
-        from videotcav.maps.concept import write_concept_map  # noqa: PLC0415 - as above
-
         if concept is None or random is None or class_name is None or len(layer or ()) > 1:
             raise VideotcavError("a concept's map needs --concept, --random and --class, and one --layer at most")
         if start is not None or events is not None:
             raise VideotcavError("a concept's map is of the middle of the video: leave --start and --events out")
-        found = write_concept_map(
+        found = api.write_concept_map(
             output,
             loaded,
             video,
@@ -87,7 +83,7 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
         context.obj.result(str(output), facts)
         return
     names = [name for name in (asked_class(loaded, class_name), against) if name is not None]
-    maps = write_maps(
+    maps = api.write_maps(
         output,
         loaded,
         video,
@@ -95,7 +91,7 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
         classes=names,
         method=method,
         weights=weights_over,  # type: ignore[arg-type] # checked there
-        pixel_settings=PixelSettings(baseline=baseline),
+        pixel_settings=api.PixelSettings(baseline=baseline),
         start_seconds=start,
         event=_event(events, video, start=start),
         replace=replace,
@@ -120,13 +116,13 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
 
 def _event(events: Path | None, video: Path, *, start: float | None) -> tuple[float, float] | None:
     """The seconds of the video's event."""
-    from videotcav.maps.evaluation import read_events  # noqa: PLC0415 - torch is slow to import
+    from videotcav import api  # noqa: PLC0415 - torch is slow to import
 
     if events is None:
         return None
     if start is not None:
         raise VideotcavError("--start and --events both say where the clip lies; give one of them")
-    known = read_events(events)
+    known = api.read_events(events)
     if video.stem not in known:
         near = closest(video.stem, known)
         raise VideotcavError(f"{events}: has no event of '{video.stem}'" + (f"; closest: {near}" if near else ""))
@@ -169,19 +165,17 @@ def faithfulness(  # noqa: PLR0917 - typer's parameters are options
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and record it.")] = False,
 ) -> None:
     """Measure whether maps are true, and compare methods side by side on a page."""
-    from videotcav.concepts.detectors.detect import load_detector  # noqa: PLC0415 - torch is slow to import
-    from videotcav.maps.evaluation import DEFAULT_METHODS, Truths, measure_faithfulness, read_events  # noqa: PLC0415 - as above
-    from videotcav.maps.judged import FaithfulnessSettings  # noqa: PLC0415 - as above
-    from videotcav.models.load import load_model  # noqa: PLC0415 - as above
+    from videotcav import api  # noqa: PLC0415 - torch is slow to import
+    from videotcav.maps.evaluation import DEFAULT_METHODS  # noqa: PLC0415 - as above
     from videotcav.report.faithfulness import headlines  # noqa: PLC0415 - as above
 
-    truths = Truths(
-        boxes=load_detector(boxes) if boxes else None,
+    truths = api.Truths(
+        boxes=api.load_detector(boxes) if boxes else None,
         labels=tuple(label or ()),
-        events=read_events(events) if events else {},
+        events=api.read_events(events) if events else {},
     )
-    loaded = load_model(model, weights=weights, device=device, precision=precision)  # type: ignore[arg-type] # there
-    results = measure_faithfulness(
+    loaded = api.load_model(model, weights=weights, device=device, precision=precision)  # type: ignore[arg-type] # there
+    results = api.faithfulness(
         videos,
         output,
         model=loaded,
@@ -189,7 +183,7 @@ def faithfulness(  # noqa: PLR0917 - typer's parameters are options
         layer=layer,
         methods=method or DEFAULT_METHODS,
         truths=truths,
-        settings=FaithfulnessSettings(rise_masks=rise_masks, seed=seed),
+        settings=api.FaithfulnessSettings(rise_masks=rise_masks, seed=seed),
         skip_bad=skip_bad,
         command=command_line(),
         progress=context.obj.progress,

@@ -53,15 +53,13 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
     gpus_per_worker: GpusPerWorker = 0.0,
 ) -> None:
     """Cut candidate clips of things out of videos, with their frozen, shuffled and reversed twins."""
-    from videotcav.concepts.detectors.detect import load_detector  # noqa: PLC0415 - slow to import
-    from videotcav.concepts.propose.videos import propose  # noqa: PLC0415 - as above
+    from videotcav import api  # noqa: PLC0415 - slow to import
 
     where = engine_of(engine, address=address, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker)
-    loaded = load_detector(detector, form=form, class_names=_lines(names))
-    proposal = propose(
+    proposal = api.propose(
         videos,
-        loaded,
         output,
+        detector=api.load_detector(detector, form=form, class_names=_lines(names)),
         labels=_concepts(label),
         recipe=_recipe(mode=mode, fill=fill, frames=frames, rules=rule or []),
         sources=_sources(sources, source_column),
@@ -69,7 +67,7 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
         skip_bad=skip_bad,
         replace=replace,
         progress=context.obj.progress,
-        engine=None if engine is Where.LOCAL else where,
+        engine=where,
     )
     for video, reason in proposal.skipped.items():
         context.obj.say(f"left out {video}: {reason}")
@@ -96,9 +94,9 @@ def show_command(
     replace: Replace = False,
 ) -> None:
     """Say what a concept folder holds: counts, sizes, sources; and draw a contact sheet."""
-    from videotcav.concepts.propose.show import contact_sheet, summarise  # noqa: PLC0415 - slow to import
+    from videotcav import api  # noqa: PLC0415 - slow to import
 
-    found = summarise(folder)
+    found = api.concepts_in(folder)
     text = []
     for one in found:
         sides = f", {one.smallest_side}–{one.largest_side} pixels" if one.largest_side else ""
@@ -109,7 +107,7 @@ def show_command(
             text.append("  " + ", ".join(f"{count} {kind}" for kind, count in one.clips.items()))
         text.extend(f"  turned away: {count} {reason}" for reason, count in one.rejected.items())
     if sheet is not None:
-        contact_sheet(folder, sheet, replace=replace)
+        api.contact_sheet(folder, sheet, replace=replace)
         text.append(f"contact sheet: {sheet}")
     context.obj.result("\n".join(text), [one.model_dump(mode="json") for one in found])
 
@@ -124,9 +122,9 @@ def review_command(
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:
     """Verify candidates in the browser, by keyboard; Ctrl-C ends it and every decision is saved as it is made."""
-    from videotcav.review_app import launch  # noqa: PLC0415 - an optional extra
+    from videotcav import api  # noqa: PLC0415 - slow to import
 
-    launch(folder, port=port, reviewer=reviewer, open_browser=browser, announce=context.obj.say)
+    api.review(folder, port=port, reviewer=reviewer, open_browser=browser, announce=context.obj.say)
 
 
 @concepts.command("accept")
@@ -138,11 +136,11 @@ def accept_command(
     everything: Annotated[bool, typer.Option("--all", help="All concepts.")] = False,
 ) -> None:
     """Take candidates unseen; the folder records that nobody looked at them."""
-    from videotcav.concepts.folder import accept  # noqa: PLC0415 - slow to import
+    from videotcav import api  # noqa: PLC0415 - slow to import
 
     if everything == bool(include):
         raise typer.BadParameter("say --all, or name concepts with --concept", param_hint="--all / --concept")
-    count = accept(folder, include=include or None)
+    count = api.accept(folder, include=include or None)
     context.obj.result(f"{count} clips accepted, on record as seen by nobody", {"accepted": count})
 
 
@@ -157,9 +155,9 @@ def random_command(  # noqa: PLR0917 - as above
     seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
 ) -> None:
     """Draw a random set: clips of other things, evenly over sources that the concept does not share."""
-    from videotcav.concepts.review.random_sets import write_random_set  # noqa: PLC0415 - slow to import
+    from videotcav import api  # noqa: PLC0415 - slow to import
 
-    drawn = write_random_set(folder, output, concept=concept, size=size, rng=seed, pools=pool or [])
+    drawn = api.random_pool(folder, output, concept=concept, size=size, seed=seed, pools=pool or [])
     context.obj.result(f"{drawn.sentence}: {output}", drawn.model_dump(mode="json"))
 
 

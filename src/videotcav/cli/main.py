@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -111,10 +111,10 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the scenes and the run.")] = Path("demo"),
 ) -> None:
     """Run the whole study on the bundled scenes and say where its report lies."""
-    from videotcav.study.demo import run_demo  # noqa: PLC0415 - torch is slow to import
+    from videotcav import api  # noqa: PLC0415 - torch is slow to import
 
     voice: Voice = context.obj
-    _conclude(voice, run_demo(output, command=command_line(), progress=voice.progress))
+    _conclude(voice, api.demo(output, command=command_line(), progress=voice.progress))
 
 
 @app.command()
@@ -151,29 +151,29 @@ def run(
 
     A run that was killed goes on where it was when the same command is given again.
     """
-    from videotcav.report.comparison import comparison_sentences, read_comparison  # noqa: PLC0415 - as above
-    from videotcav.study.comparison import compare, load_studies  # noqa: PLC0415 - torch is slow to import
+    from videotcav import api  # noqa: PLC0415 - torch is slow to import
+    from videotcav.report.comparison import comparison_sentences  # noqa: PLC0415 - as above
 
     voice: Voice = context.obj
-    memory_bytes = parsed_bytes(memory)
-    where = engine_of(engine, address=address, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker)
-    how: dict[str, Any] = {
-        "skip_bad": skip_bad,
-        "store": store,
-        "memory_bytes": memory_bytes,
-        "batch_size": batch_size,
-        "engine": where,
-        "command": command_line(),
-        "progress": voice.progress,
-    }
-    studies = load_studies(study, device=device, precision=precision)  # type: ignore[arg-type] # checked there
-    if len(studies) == 1:
-        _conclude(voice, studies[0].run(output, **how))
+    found = api.run(
+        study,
+        output,
+        device=device,
+        precision=precision,  # type: ignore[arg-type] # checked there
+        skip_bad=skip_bad,
+        store=store,
+        memory_bytes=parsed_bytes(memory),
+        batch_size=batch_size,
+        engine=engine_of(engine, address=address, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker),
+        command=command_line(),
+        progress=voice.progress,
+    )
+    if isinstance(found, api.Run):
+        _conclude(voice, found)
         return
-    folder, standings = compare(studies, output, **how)
-    page = folder / "report.html"
-    facts = {"run": folder, "report": page, "standings": [row.model_dump() for row in standings]}
-    voice.result("\n".join([*comparison_sentences(*read_comparison(folder)), "", str(page)]), facts)
+    page = found.folder / "report.html"
+    facts = {"run": found.folder, "report": page, "standings": [row.model_dump() for row in found.standings]}
+    voice.result("\n".join([*comparison_sentences(found.facts, found.standings), "", str(page)]), facts)
 
 
 @app.command()
@@ -181,10 +181,9 @@ def report(
     context: typer.Context, run: Annotated[Path, typer.Argument(help="Run folder, as written by `videotcav run`.")]
 ) -> None:
     """Rebuild a run's page from its results alone."""
-    from videotcav.report.comparison import write_comparison_page  # noqa: PLC0415 - matplotlib is slow to import
-    from videotcav.report.page import write_report  # noqa: PLC0415 - matplotlib is slow to import
+    from videotcav import api  # noqa: PLC0415 - matplotlib is slow to import
 
-    page = write_comparison_page(run) if (run / "models").is_dir() else write_report(run)
+    page = api.report(run)
     context.obj.result(str(page), {"report": page})
 
 
@@ -197,9 +196,9 @@ def planted_render(
     replace: Replace = False,
 ) -> None:
     """Render the bundled scenes to video files, with their boxes and a study file."""
-    from videotcav.planted.render import render_demo  # noqa: PLC0415 - torch is slow to import
+    from videotcav import api  # noqa: PLC0415 - torch is slow to import
 
-    render_demo(folder, seed=seed, replace=replace, progress=context.obj.progress)
+    api.render_demo(folder, seed=seed, replace=replace, progress=context.obj.progress)
     context.obj.result(str(folder / "study.toml"), {"study": folder / "study.toml"})
 
 

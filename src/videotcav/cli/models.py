@@ -9,9 +9,9 @@ from videotcav.cli.options import Model, Weights
 
 def models(context: typer.Context) -> None:
     """List the models that can be named: input, classes, names of weights and what those may be used for."""
-    from videotcav.models.load import known_models  # noqa: PLC0415 - torch is slow to import
+    from videotcav import api  # noqa: PLC0415 - torch is slow to import
 
-    rows = known_models()
+    rows = api.models()
     name_width = max(len(row.name) for row in rows)
     lines = [f"{'model':<{name_width}}  frames  every    pixels     classes  weights: licence"]
     for row in rows:
@@ -30,10 +30,10 @@ def models(context: typer.Context) -> None:
 
 def layers(context: typer.Context, model: Model, weights: Weights = None) -> None:
     """List the layers of a model that can be named, with the shape of what they give out."""
-    from videotcav.models.load import load_model  # noqa: PLC0415 - torch is slow to import
+    from videotcav import api  # noqa: PLC0415 - torch is slow to import
 
-    loaded = load_model(model, weights=weights)
-    rows = loaded.layers()
+    loaded = api.load_model(model, weights=weights)
+    rows = api.layers(loaded)
     width = max(len(row.name) for row in rows)
     lines = [
         f"{'*' if row.name in loaded.card.default_layers else ' '} {row.name:<{width}}  {row.kind:<24} "

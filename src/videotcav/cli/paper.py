@@ -28,13 +28,11 @@ def paper(  # noqa: PLR0917 - typer's parameters are options
     device: Device = None,
 ) -> None:
     """Follow the published protocol (arXiv 2404.09067) and draw its figures 1 and 4 to 10."""
-    from videotcav.concepts.detectors.detect import load_detector  # noqa: PLC0415 - torch is slow to import
-    from videotcav.maps.evaluation import Truths  # noqa: PLC0415 - as above
+    from videotcav import api  # noqa: PLC0415 - torch is slow to import
     from videotcav.report.paper import summary  # noqa: PLC0415 - as above
-    from videotcav.study.paper import run_paper  # noqa: PLC0415 - as above
 
-    truths = Truths(boxes=load_detector(boxes) if boxes else None, labels=tuple(label or ()))
-    found = run_paper(
+    truths = api.Truths(boxes=api.load_detector(boxes) if boxes else None, labels=tuple(label or ()))
+    found = api.paper(
         study,
         output,
         class_name=class_name,

@@ -33,32 +33,15 @@ def plan(
 
     Exit codes: 0 it can be run, 1 something is missing or does not fit.
     """
-    from videotcav.features.measure import reading_rate  # noqa: PLC0415 - as above
-    from videotcav.results.read import read_run  # noqa: PLC0415 - as above
-    from videotcav.study.cost_model import rates, widths  # noqa: PLC0415 - torch is slow to import
-    from videotcav.study.inputs import gather  # noqa: PLC0415 - as above
-    from videotcav.study.plan import Spreads  # noqa: PLC0415 - as above
-    from videotcav.study.plan import plan as plan_of  # noqa: PLC0415 - as above
-    from videotcav.study.run import Study  # noqa: PLC0415 - as above
+    from videotcav import api  # noqa: PLC0415 - torch is slow to import
 
-    asked = Study.from_file(study)
-    pooling = asked.file.study.pooling
-    inputs = gather(asked.file).with_views(asked.model.card.clip_spec.views)
-    inputs = asked.told(inputs, progress=context.obj.progress)
-    made = plan_of(
-        asked.file.study,
-        inputs,
-        widths=widths(asked.model, asked.layers, pooling=pooling),
-        rates=rates(
-            asked.model,
-            asked.layers,
-            pooling=pooling,
-            clips_per_second=clips_per_second,
-            clips_read=reading_rate(asked.reader(inputs.a_few())),
-        ),
+    made = api.plan(
+        study,
+        pilot=pilot,
+        spreads=None if null_spread is None else api.Spreads(null_spread, estimate_spread),
+        clips_per_second=clips_per_second,
         memory_bytes=parsed_bytes(memory),
-        pilot=read_run(pilot).results if pilot else (),
-        spreads=None if null_spread is None else Spreads(null_spread, estimate_spread),
+        progress=context.obj.progress,
     )
     context.obj.result("\n".join(_lines(made)), made.model_dump())
     if not made.is_enough:

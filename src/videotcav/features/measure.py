@@ -149,7 +149,7 @@ def reading_rate(reader: ClipReader) -> float:
 
 def measure(
     model: VideoModel,
-    clips: ClipReader | Iterable[Batch],
+    clips: ClipReader | HeldClips | Iterable[Batch],
     *,
     classes: Sequence[str],
     layers: Sequence[str],

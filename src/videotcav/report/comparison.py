@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from videotcav.outputs import write_text
 from videotcav.records import Standing, Statistic
+from videotcav.report.run import Run
 from videotcav.report.sentences import unique
 from videotcav.results.read import Facts, read_facts, read_rows
+from videotcav.results.table import data_frame
 from videotcav.results.words import p_value
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 PAGE = "report.html"
 _HERE = Path(__file__).parent
@@ -74,15 +80,43 @@ class Panel:
     ticks: tuple[tuple[float, str], ...]
 
 
-def read_comparison(folder: Path) -> tuple[ComparisonFacts, tuple[Standing, ...]]:
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """Models that were asked one question, as they lie on disk: facts, where each stands, and a run of each."""
+
+    folder: Path
+    facts: ComparisonFacts
+    standings: tuple[Standing, ...]
+
+    def __repr__(self) -> str:
+        return "\n".join(comparison_sentences(self.facts, self.standings))
+
+    @property
+    def runs(self) -> dict[str, Run]:
+        """The run of each model, by its label."""
+        return {label: Run.read(self.folder / model.run) for label, model in self.facts.models.items()}
+
+    def to_pandas(self) -> DataFrame:
+        """One row a model, layer, concept and question. Raises MissingExtra without pandas."""
+        return data_frame(row.model_dump() for row in self.standings)
+
+    def report(self) -> Path:
+        """Writes the page anew, from the results alone; where it lies."""
+        return write_comparison_page(self.folder)
+
+
+def read_comparison(folder: Path | str) -> Comparison:
     """What was compared, and where each model stands. Raises RunFolderError."""
+    folder = Path(folder)
     manifest = read_facts(folder / "manifest.json", ComparisonFacts)
-    return manifest, read_rows(folder / "results.parquet", Standing, sha256=manifest.results_sha256)
+    rows = read_rows(folder / "results.parquet", Standing, sha256=manifest.results_sha256)
+    return Comparison(folder, manifest, rows)
 
 
 def write_comparison_page(folder: Path) -> Path:
     """Writes the page from the folder's results alone and says where it lies."""
-    manifest, rows = read_comparison(folder)
+    found = read_comparison(folder)
+    manifest, rows = found.facts, found.standings
     environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined)
     text = environment.get_template("comparison.html").render(
         manifest=manifest,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,8 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from videotcav.errors import RunFolderError
 from videotcav.records import Declaration, Medium, Outcome, Record, Result, Statistic
-from videotcav.results.table import results_html, results_table_text
+from videotcav.results.table import data_frame, results_html, results_table_text
 from videotcav.texts import first_problem
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
@@ -136,6 +140,17 @@ class RunResults:
     def _repr_html_(self) -> str:
         return results_html(self.results, caption=self.manifest.question)
 
+    def to_pandas(self) -> DataFrame:
+        """One row a result, columns as in `results.parquet`. Raises MissingExtra without pandas."""
+        return data_frame(row.as_row() for row in self.results)
+
+    def save(self, folder: Path | str) -> Path:
+        """Copies the run to a new folder, which `read_run` reads back. Raises RunFolderError where one is there."""
+        target = Path(folder)
+        if target.exists():
+            raise RunFolderError(f"{target} is there already; name a new folder for the copy of the run")
+        return Path(shutil.copytree(self.folder, target))
+
     @property
     def media(self) -> tuple[Medium, ...]:
         """The pictures of the run, in the manifest's order."""
@@ -146,6 +161,11 @@ class RunResults:
         name = medium.path.removeprefix("media/")
         return self.folder / "media" / name
 
+    @classmethod
+    def read(cls, folder: Path | str) -> Self:
+        """As `read_run`."""
+        return cls(*_read(Path(folder)))
+
 
 def read_run(run: Path | str) -> RunResults:
     """The run in the folder `run`.
@@ -153,7 +173,10 @@ def read_run(run: Path | str) -> RunResults:
     Raises RunFolderError when it is not a run folder, when its manifest or its results are damaged, or when they do not
     fit what was declared before the run.
     """
-    folder = Path(run)
+    return RunResults.read(run)
+
+
+def _read(folder: Path) -> tuple[Path, Manifest, tuple[Result, ...], Declaration | None]:
     if not folder.is_dir():
         raise RunFolderError(f"{folder} is not a folder: give the folder that `videotcav run` wrote")
     missing = [name for name in ("manifest.json", "results.parquet") if not (folder / name).is_file()]
@@ -163,7 +186,7 @@ def read_run(run: Path | str) -> RunResults:
         )
     manifest = read_facts(folder / "manifest.json", Manifest)
     results = read_rows(folder / "results.parquet", Result, sha256=manifest.results_sha256)
-    return RunResults(folder, manifest, results, _read_declaration(folder / "declaration.json", manifest, results))
+    return folder, manifest, results, _read_declaration(folder / "declaration.json", manifest, results)
 
 
 def read_facts(path: Path, kind: type[AnyFacts]) -> AnyFacts:

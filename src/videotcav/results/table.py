@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from videotcav.errors import MissingExtra
 from videotcav.records import Result, Verdict
 from videotcav.results.words import KIND_WORDS, p_value, score, span
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 _HEADINGS = ("concept", "kind", "against", "layer", "class", "statistic", "value", "95 % interval", "p", "verdict")
 _RIGHT = {6, 7, 8}
@@ -46,6 +51,15 @@ def results_html(results: Iterable[Result], *, caption: str = "") -> str:
     return str(
         Markup("<table>\n{}<thead><tr>{}</tr></thead>\n<tbody>\n{}\n</tbody>\n</table>").format(above, head, body)
     )
+
+
+def data_frame(rows: Iterable[Mapping[str, Any]]) -> DataFrame:
+    """The rows as a table of pandas. Raises MissingExtra where pandas is not installed."""
+    try:
+        import pandas as pd  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise MissingExtra("pandas", extra="pandas", purpose="to_pandas()") from None
+    return pd.DataFrame(list(rows))
 
 
 def _cells(row: Result) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from videotcav.errors import ModelError, StudyFileError
 from videotcav.explain.inference.standing import standings
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES
 from videotcav.records import Precision, Progress, Standing, silent
-from videotcav.report.comparison import write_comparison_page
+from videotcav.report.comparison import Comparison, read_comparison, write_comparison_page
 from videotcav.results.folder import MEDIA, RESULTS, free_run_folder, new_run_folder, write_manifest
 from videotcav.study.file import model_keys
 from videotcav.study.run import Study
@@ -39,7 +39,7 @@ def load_studies(path: Path, *, device: str | None = None, precision: Precision 
 
 def compare(
     studies: Sequence[Study],
-    output: Path | None = None,
+    output: Path | str | None = None,
     *,
     skip_bad: bool = False,
     store: Path | str | None = None,
@@ -48,8 +48,8 @@ def compare(
     engine: Engine = here,
     command: str = "",
     progress: Progress = silent,
-) -> tuple[Path, tuple[Standing, ...]]:
-    """The folder of the comparison and where each model stands, see `Standing`.
+) -> Comparison:
+    """Where each model stands, see `Standing`.
 
     The folder holds a whole run for each model below `models/`, `results.parquet` with the standings, and a page.
     Arguments and errors as those of `Study.run`.
@@ -58,7 +58,7 @@ def compare(
     labels = [study.file.study.model.label or _plain(study.model.card.name) for study in studies]
     if len(set(labels)) < len(labels):
         labels = [f"{number}. {label}" for number, label in enumerate(labels, start=1)]
-    target = output or free_run_folder(Path("runs"), first.path.stem)
+    target = Path(output) if output else free_run_folder(Path("runs"), first.path.stem)
     rows: list[Standing] = []
     runs = {}
     with new_run_folder(target) as folder:
@@ -93,7 +93,7 @@ def compare(
         }
         write_manifest(folder, facts)
         write_comparison_page(folder)
-    return target, tuple(rows)
+    return read_comparison(target)
 
 
 def _plain(name: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -161,7 +161,13 @@ def read_study_file(
         text, tables = read_toml(path)
     except UnreadableText as error:
         raise StudyFileError(path, [error.reason]) from error
-    raw = _with_one_model(tables, model)
+    return parse_study(path, text, _with_one_model(tables, model), check=check)
+
+
+def parse_study(
+    path: Path, text: str, raw: Mapping[str, Any], *, check: Callable[[Mapping[str, Any]], Iterable[str]]
+) -> StudyText:
+    """The study that the tables of a file state. Raises StudyFileError with all of their mistakes."""
     problems: list[str] = []
     study: StudyFile | None = None
     try:
@@ -173,6 +179,43 @@ def read_study_file(
     if problems or study is None:
         raise StudyFileError(path, problems)
     return StudyText(path=path, text=text, study=study)
+
+
+def study_tables(
+    model: str,
+    classes: Mapping[str, Path | str | Sequence[Path | str]],
+    concepts: Path | str | Sequence[Path | str],
+    random: Path | str,
+    others: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The tables of a study file that states this; `others` are its further keys, and those of `[concepts]`."""
+    chosen = {key: list(others[key]) for key in ("include", "kinds") if key in others}
+    sources = others.get("sources")
+    raw: dict[str, Any] = {
+        **{key: _plain(value) for key, value in others.items() if value is not None and key not in chosen},
+        "model": {"name": model},
+        "classes": {name: {"videos": _paths(videos)} for name, videos in classes.items()},
+        "concepts": {"folder": _paths(concepts), **chosen},
+        "random": {"folder": str(Path(random).absolute())},
+    }
+    if isinstance(sources, str | Path):
+        raw["sources"] = {"table": str(Path(sources).absolute())}
+    return raw
+
+
+def _paths(places: Path | str | Sequence[Path | str]) -> list[str]:
+    return [str(Path(place).absolute()) for place in ([places] if isinstance(places, str | Path) else places)]
+
+
+def _plain(value: object) -> Any:
+    """A value as TOML has it: of a record what was set, no None."""
+    if isinstance(value, Record):
+        value = value.model_dump(mode="json", exclude_unset=True)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items() if each is not None}
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def model_keys(path: Path) -> tuple[str, ...]:

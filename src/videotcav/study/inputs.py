@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -17,6 +17,18 @@ from videotcav.video.find import videos_in
 from videotcav.video.sources import Sources, counted_pieces
 
 AnyFile = TypeVar("AnyFile", ClipFile, ConceptClip)
+
+
+def grouped(declared: Mapping[str, Sequence[str]], there: Container[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Each group with the names of its sets that are there, see `Inputs.groups`."""
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for name, members in declared.items():
+        if any("/" in member for member in members):
+            found.append((name, tuple(members)))
+        else:
+            found += [(name, tuple(f"{member}/{kind}" for member in members)) for kind in KINDS]
+    kept = [(name, tuple(member for member in members if member in there)) for name, members in found]
+    return [(name, members) for name, members in kept if len(members) > 1]
 
 
 @dataclass(frozen=True)
@@ -39,15 +51,7 @@ class Inputs:
 
         A kind in which fewer than two of the concepts are there makes no group.
         """
-        there = {concept.name for concept in self.concepts}
-        found = []
-        for name, members in self.declared.items():
-            if any("/" in member for member in members):
-                found.append((name, members))
-            else:
-                found += [(name, tuple(f"{member}/{kind}" for member in members)) for kind in KINDS]
-        kept = [(name, tuple(member for member in members if member in there)) for name, members in found]
-        return [(name, members) for name, members in kept if len(members) > 1]
+        return grouped(self.declared, {concept.name for concept in self.concepts})
 
     @property
     def kinds(self) -> dict[str, tuple[Kind, ...]]:

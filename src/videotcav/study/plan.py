@@ -10,12 +10,16 @@ from videotcav.explain.design.design import draws_bytes
 from videotcav.explain.design.hypotheses import family_size
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.power import videos_for_flips, visible_effect
-from videotcav.features.measure import DEFAULT_MEMORY_BYTES
-from videotcav.records import TWINS, ConceptSet, Record, Result
+from videotcav.features.measure import DEFAULT_MEMORY_BYTES, reading_rate
+from videotcav.records import TWINS, ConceptSet, Progress, Record, Result, silent
+from videotcav.results.read import RunResults
 from videotcav.study.cost_model import Costs, Rates, costs
+from videotcav.study.cost_model import rates as rates_of
+from videotcav.study.cost_model import widths as widths_of
 from videotcav.study.file import StudyFile
-from videotcav.study.inputs import Inputs
+from videotcav.study.inputs import Inputs, gather
 from videotcav.study.preregistration import hypotheses
+from videotcav.study.run import Study
 
 _95_PERCENT = 2 * 1.959964
 _POOL_IN_SETS = 3
@@ -67,6 +71,39 @@ class Spreads(NamedTuple):
 
     null: float
     estimate: float
+
+
+def plan_study(
+    study: Study,
+    *,
+    pilot: RunResults | None = None,
+    spreads: Spreads | None = None,
+    clips_per_second: float | None = None,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    progress: Progress = silent,
+) -> Plan:
+    """The plan of a study, its clips counted and this machine timed, without passing a clip of it.
+
+    `pilot` is an earlier run, whose spreads are carried over; `clips_per_second` the rate of forward passes, timed
+    where it is left out. Other arguments as those of `plan`. Raises as `Study.run` does before its passes.
+    """
+    file = study.file.study
+    inputs = study.told(gather(study.file).with_views(study.model.card.clip_spec.views), progress=progress)
+    return plan(
+        file,
+        inputs,
+        widths=widths_of(study.model, study.layers, pooling=file.pooling),
+        rates=rates_of(
+            study.model,
+            study.layers,
+            pooling=file.pooling,
+            clips_per_second=clips_per_second,
+            clips_read=reading_rate(study.reader(inputs.a_few())),
+        ),
+        memory_bytes=memory_bytes,
+        pilot=pilot.results if pilot else (),
+        spreads=spreads,
+    )
 
 
 def plan(

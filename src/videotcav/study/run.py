@@ -10,7 +10,7 @@ import hashlib
 import platform
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import tomli_w
 from pydantic import ValidationError
 from torch import Tensor
 
@@ -36,6 +37,7 @@ from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec, Medium, Precision, Progress, silent
 from videotcav.report.page import write_report
+from videotcav.report.run import Run
 from videotcav.results.folder import (
     MEDIA,
     free_run_folder,
@@ -44,8 +46,7 @@ from videotcav.results.folder import (
     write_manifest,
     write_results,
 )
-from videotcav.results.read import RunResults, read_run
-from videotcav.study.file import StudyText, read_study_file
+from videotcav.study.file import StudyText, parse_study, read_study_file, study_tables
 from videotcav.study.inputs import Inputs, gather, overlaps
 from videotcav.study.overlap import near_overlaps
 from videotcav.study.preregistration import declaration, hypotheses, hypothesis_problems, outcomes
@@ -80,6 +81,43 @@ class Study:
         file = read_study_file(Path(path), check=check, model=model)
         return cls(_by_name(file, loaded[0]), loaded[0])
 
+    @classmethod
+    def of(
+        cls,
+        model: VideoModel,
+        *,
+        classes: Mapping[str, Path | str | Sequence[Path | str]],
+        concepts: Path | str | Sequence[Path | str],
+        random: Path | str,
+        question: str = "Which concepts move the class?",
+        name: str = "study",
+        **others: Any,
+    ) -> Self:
+        """A study without a file, from a loaded model and paths.
+
+        Args:
+            model: from `load_model`.
+            classes: the videos of each class: a folder, a pattern, or several.
+            concepts: the folder of concept sets, or several; of some of their concepts and kinds with
+                `include=[…]` and `kinds=[…]`.
+            random: the folder of the random pool.
+            question: what the report is headed by.
+            name: what the run folder is called by default.
+            others: any other key of a study file: `seed`, `layers`, `pooling`, `primary`, `hypotheses`,
+                `smallest_effect`, `groups`, `sources` (a table, or its section), `tests` (AnalysisSettings, or keys)
+                and `cam`.
+
+        The manifest holds it as the text of a study file, which gives the same run where the model has a name that can
+        be loaded.
+
+        Raises:
+            StudyFileError: all that does not fit, each with its key.
+        """
+        raw = study_tables(model.card.name, classes, concepts, random, {"question": question, **others})
+        check = partial(_model_problems, folder=Path(), load=lambda *_, **__: model, loaded=[])
+        file = parse_study(Path(f"{name}.toml").absolute(), tomli_w.dumps(raw), raw, check=check)
+        return cls(_by_name(file, model), model)
+
     @property
     def layers(self) -> tuple[str, ...]:
         """The layers that the file names, or the model's default ones."""
@@ -98,7 +136,7 @@ class Study:
         engine: Engine = here,
         command: str = "",
         progress: Progress = silent,
-    ) -> RunResults:
+    ) -> Run:
         """The results, which also lie in a run folder with a report.
 
         Args:
@@ -156,7 +194,7 @@ class Study:
                 | facts,
             )
             write_report(folder)
-        return read_run(target)
+        return Run.read(target)
 
     def _declare(self, inputs: Inputs, folder: Path) -> dict[str, str]:
         """Writes down what the study declares, before any clip is read; what the manifest says of it."""
