@@ -11,21 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support.manifests import write_seed
 from videotcav.engine.run_store import scratch
 from videotcav.engine.store import Store
-from videotcav.results.folder import new_run_folder, write_manifest
+from videotcav.results.folder import new_run_folder
 
 RUN = """
 import os, resource, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite that a shell started with & has it ignored
 from pathlib import Path
 from videotcav.cli.main import app, main
-from videotcav.results.folder import new_run_folder, write_manifest
+from videotcav.results.folder import new_run_folder
 
 @app.command()
 def fill(folder: Path) -> None:
     with new_run_folder(folder) as run:
-        write_manifest(run, {"half": "written"})
+        (run / "manifest.json").write_text('{"half": "written"}')
         FAULT
         (run / "rest").write_bytes(bytes(2**20))
 
@@ -90,12 +91,12 @@ def test_a_clock_that_goes_backwards_changes_no_run(tmp_path: Path, monkeypatch:
     tomorrow = time.time() + 86_400
     (tmp_path / ".one-partial-killed" / "media").mkdir(parents=True)
     with new_run_folder(tmp_path / "one") as folder:
-        write_manifest(folder, {"seed": 1})
+        write_seed(folder, 1)
     for path in tmp_path.rglob("*"):
         os.utime(path, (tomorrow, tomorrow))
     monkeypatch.setattr(time, "time", lambda: tomorrow - 2 * 86_400)
     with new_run_folder(tmp_path / "one", replace=True) as folder:
-        write_manifest(folder, {"seed": 2})
+        write_seed(folder, 2)
     assert '"seed": 2' in (tmp_path / "one" / "manifest.json").read_text()
     with scratch(tmp_path / "rows") as store:
         store.put({"rows": "few"}, ["clip"], np.ones((1, 8), np.float32))

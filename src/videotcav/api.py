@@ -43,8 +43,11 @@ from videotcav.models.passes import logits
 from videotcav.planted.render import render_demo
 from videotcav.records import ClipSpec, KnownModel, Precision, Progress, silent
 from videotcav.report.comparison import Comparison, read_comparison, write_comparison_page
+from videotcav.report.faithfulness import write_faithfulness_page
 from videotcav.report.page import write_report
+from videotcav.report.paper import write_paper
 from videotcav.report.run import Run, read_run
+from videotcav.results.manifest import kind_of
 from videotcav.study.audit import Finding, audit
 from videotcav.study.comparison import compare, load_studies
 from videotcav.study.demo import run_demo
@@ -274,9 +277,15 @@ def plan(
 
 
 def report(folder: Path | str) -> Path:
-    """Writes the page of a run or of a comparison anew, from its results alone; where it lies."""
-    folder = Path(folder)
-    return write_comparison_page(folder) if (folder / "models").is_dir() else write_report(folder)
+    """Writes the page of a run, a comparison, measured maps or a paper folder anew, from its results alone; where it
+    lies. Raises RunFolderError where the folder is none of them, or is damaged.
+    """
+    pages: dict[str, Callable[[Path], Path]] = {
+        "comparison": write_comparison_page,
+        "faithfulness": write_faithfulness_page,
+        "paper": write_paper,
+    }
+    return pages.get(kind_of(Path(folder)), write_report)(Path(folder))
 
 
 paper = run_paper

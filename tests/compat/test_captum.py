@@ -300,7 +300,7 @@ def test_a_class_is_asked_for_by_anything_that_names_one(model: VideoModel, targ
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"target": None}, "None is no class of net"),
+        ({"target": None}, "clips are of one class: say which as target"),
         ({"target": -1}, "no class -1 in net"),
         ({"random": None}, "random is the pool of clips .*, not NoneType"),
         ({"pooling": "mean"}, "no pooling 'mean'; there are none, space"),

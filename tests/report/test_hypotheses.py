@@ -9,7 +9,8 @@ import pytest
 
 from videotcav.records import Outcome, Result, Verdict
 from videotcav.report.hypotheses import HypothesisAnswer, statement
-from videotcav.results.read import ConceptFacts, read_run
+from videotcav.results.manifest import ConceptFacts
+from videotcav.results.read import read_run
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ def comparison(folder: Path, evil: str, run: str = "models/a") -> str:
 def faithfulness(folder: Path, evil: str) -> str:
     manifest = {"kind": "faithfulness", "videotcav": evil, "created": evil, "command": evil, "layer": evil, "clips": 3,
                 "classes": [evil], "labels": [evil], "mean_probability": 0.5, "events": 0, "settings": {evil: evil},
+                "target": None, "methods": [evil],
                 "versions": {evil: evil}, "left_out": {evil: evil}, "boxes": {"source": evil, "sha256": "0" * 64},
                 "model": {"name": evil, "weights": evil, "weights_sha256": "0" * 64}}  # fmt: skip
     rows = [
@@ -92,7 +93,8 @@ def test_a_link_to_a_models_report_leads_into_the_folder(tmp_path: Path, run: st
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (lambda folder, _: (folder / "manifest.json").write_text("[]"), "another kind of run"),
+        (lambda folder, _: (folder / "manifest.json").write_text("[]"), "is damaged"),
+        (lambda folder, _: (folder / "manifest.json").write_text('{"kind": "run"}'), "another kind of run"),
         (lambda folder, facts: (folder / "manifest.json").write_text(json.dumps(facts)), "is damaged"),
         (lambda folder, _: rewritten(folder, measure="a hunch"), "measures that are not known here (a hunch)"),
         (lambda folder, _: rewritten(folder, clips="some"), "holds no measured maps"),

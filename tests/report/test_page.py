@@ -191,9 +191,15 @@ def test_there_are_no_results(run_folder: Path, write_run) -> None:
         read_run(run_folder)
 
 
-def test_facts_of_a_later_version_are_kept(run_folder: Path, write_run) -> None:
-    write_run(run_folder, clips_sha256="ab12")
-    assert read_run(run_folder).manifest.model_extra == {"clips_sha256": "ab12"}
+def test_unknown_facts_are_damage_unless_the_manifest_is_older_than_its_format(run_folder: Path, write_run) -> None:
+    write_run(run_folder, another="ab12", model={"name": "small", "nickname": "it"})
+    assert read_run(run_folder).manifest.model.name == "small"
+    write_run(run_folder, format=1)
+    with pytest.raises(RunFolderError, match=r"damaged: model.nickname: Extra"):
+        read_run(run_folder)
+    write_run(run_folder, format=99)
+    with pytest.raises(RunFolderError, match="newer than this one"):
+        read_run(run_folder)
 
 
 def test_a_page_that_cannot_be_written_leaves_the_old_one(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from support.manifests import write_seed
 from videotcav.errors import RunFolderError
-from videotcav.results.folder import free_run_folder, new_run_folder, write_manifest
+from videotcav.results.folder import free_run_folder, new_run_folder
 
 
 def test_a_run_folder_appears_complete(tmp_path: Path) -> None:
     target = tmp_path / "runs" / "one"
     with new_run_folder(target) as folder:
-        write_manifest(folder, {"seed": 0})
+        write_seed(folder, 0)
         assert not target.exists()
     assert (target / "manifest.json").is_file()
     assert [path.name for path in target.parent.iterdir()] == ["one"]
@@ -23,7 +24,7 @@ def test_a_run_folder_appears_complete(tmp_path: Path) -> None:
 def test_a_run_that_ends_early_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
     def run() -> None:
         with new_run_folder(tmp_path / "one") as folder:
-            write_manifest(folder, {"seed": 0})
+            write_seed(folder, 0)
             raise error
 
     with pytest.raises(error):
@@ -33,12 +34,12 @@ def test_a_run_that_ends_early_leaves_nothing(tmp_path: Path, error: type[BaseEx
 
 def test_an_earlier_run_survives_when_its_replacement_fails(tmp_path: Path) -> None:
     with new_run_folder(tmp_path / "one") as folder:
-        write_manifest(folder, {"seed": 1})
+        write_seed(folder, 1)
     with pytest.raises(ValueError, match="no"), new_run_folder(tmp_path / "one", replace=True):
         raise ValueError("no")
     assert '"seed": 1' in (tmp_path / "one" / "manifest.json").read_text()
     with new_run_folder(tmp_path / "one", replace=True) as folder:
-        write_manifest(folder, {"seed": 2})
+        write_seed(folder, 2)
     assert '"seed": 2' in (tmp_path / "one" / "manifest.json").read_text()
 
 
@@ -60,9 +61,9 @@ def test_the_first_free_name_is_taken(tmp_path: Path) -> None:
 def test_of_two_runs_into_one_folder_the_first_to_end_is_kept(tmp_path: Path) -> None:
     def late() -> None:
         with new_run_folder(tmp_path / "one") as slow:
-            write_manifest(slow, {"seed": 1})
+            write_seed(slow, 1)
             with new_run_folder(tmp_path / "one") as quick:
-                write_manifest(quick, {"seed": 2})
+                write_seed(quick, 2)
 
     with pytest.raises(RunFolderError, match="another run wrote this folder meanwhile"):
         late()
@@ -74,7 +75,7 @@ def test_an_earlier_run_comes_back_where_the_new_one_cannot_take_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with new_run_folder(tmp_path / "one") as folder:
-        write_manifest(folder, {"seed": 1})
+        write_seed(folder, 1)
     rename = Path.rename
 
     def full(path: Path, target: Path) -> Path:
@@ -87,7 +88,7 @@ def test_an_earlier_run_comes_back_where_the_new_one_cannot_take_its_place(
         pytest.raises(RunFolderError, match="No space left"),
         new_run_folder(tmp_path / "one", replace=True) as partial,
     ):
-        write_manifest(partial, {"seed": 2})
+        write_seed(partial, 2)
     assert '"seed": 1' in (tmp_path / "one" / "manifest.json").read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
 
@@ -103,20 +104,20 @@ def test_what_killed_runs_left_is_swept_and_what_others_still_fill_is_not(tmp_pa
     with new_run_folder(tmp_path / "one", replace=True) as first:
         assert not filled.exists()
         assert not old.exists()
-        write_manifest(first, {"seed": 2})
+        write_seed(first, 2)
         os.utime(first, (an_hour_ago, an_hour_ago))
         with new_run_folder(tmp_path / "one", replace=True) as second:
             assert first.is_dir()
-            write_manifest(second, {"seed": 1})
+            write_seed(second, 1)
             assert new.is_dir()
             assert before.is_dir()
 
 
 def test_two_runs_at_once_take_two_names(tmp_path: Path) -> None:
     with new_run_folder(free_run_folder(tmp_path, "study")) as first:
-        write_manifest(first, {"seed": 1})
+        write_seed(first, 1)
         with new_run_folder(free_run_folder(tmp_path, "study")) as second:
-            write_manifest(second, {"seed": 2})
+            write_seed(second, 2)
     assert '"seed": 1' in (tmp_path / "study" / "manifest.json").read_text()
     assert '"seed": 2' in (tmp_path / "study-2" / "manifest.json").read_text()
 

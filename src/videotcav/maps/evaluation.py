@@ -5,13 +5,9 @@ videos ─→ clips, boxes, events ─→ maps of all methods ─→ measures �
 
 from __future__ import annotations
 
-import datetime as dt
-import json
-import platform
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,7 +48,16 @@ from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits
 from videotcav.records import Clip, Faithfulness, Progress, Record, silent
 from videotcav.report.faithfulness import write_faithfulness_page
-from videotcav.results.folder import MEDIA, RESULTS, new_run_folder, write_manifest
+from videotcav.results.folder import MEDIA, new_run_folder
+from videotcav.results.manifest import (
+    RESULTS,
+    BoxesFacts,
+    FaithfulnessManifest,
+    ModelFacts,
+    stamp,
+    versions,
+    write_manifest,
+)
 from videotcav.texts import first_problem, read_bytes
 from videotcav.video.clips import read_clip, to_source
 from videotcav.video.find import find_videos
@@ -190,8 +195,8 @@ def measure_faithfulness(
         results = _summary(per_clip, (*methods, *BASELINES), chances, settings)
         pq.write_table(pa.Table.from_pylist(per_clip), folder / PER_CLIP)
         pq.write_table(pa.Table.from_pylist([result.model_dump() for result in results]), folder / RESULTS)
-        manifest = _manifest(reader, per_clip, layer=layer, target=target, methods=methods, settings=settings)
-        write_manifest(folder, manifest | {"command": command})
+        asked: dict[str, Any] = {"layer": layer, "target": target, "methods": methods, "settings": settings}
+        write_manifest(folder, _manifest(reader, per_clip, command=command, **asked))
         write_faithfulness_page(folder)
     return results
 
@@ -313,26 +318,29 @@ def _manifest(
     target: str | None,
     methods: Sequence[str],
     settings: FaithfulnessSettings,
-) -> dict[str, Any]:
+    command: str,
+) -> FaithfulnessManifest:
     truths = reader.truths
     clips = {row["clip"]: row for row in per_clip}
-    return {
-        "kind": "faithfulness",
-        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "versions": {
-            "python": platform.python_version(),
-            **{package: version(package) for package in ("torch", "torchvision", "numpy", "scipy", "av")},
-        },
-        "model": reader.model.card.model_dump(include={"name", "weights", "weights_sha256", "clip_spec"}),
-        "layer": layer,
-        "target": target,
-        "methods": list(methods),
-        "clips": len(clips),
-        "classes": sorted({row["class_name"] for row in clips.values()}),
-        "mean_probability": float(np.mean([row["probability"] for row in clips.values()])),
-        "boxes": None if truths.boxes is None else {"source": truths.boxes.name, "sha256": truths.boxes.sha256},
-        "labels": list(truths.labels),
-        "events": len(truths.events),
-        "settings": json.loads(settings.model_dump_json()),
-        "left_out": dict(reader.left_out),
-    }
+    card = reader.model.card
+    return FaithfulnessManifest(
+        **stamp(command),
+        versions=versions(),
+        model=ModelFacts(
+            name=card.name,
+            weights=card.weights,
+            weights_sha256=card.weights_sha256,
+            clip_spec=card.clip_spec.model_dump(mode="json"),
+        ),
+        layer=layer,
+        target=target,
+        methods=tuple(methods),
+        clips=len(clips),
+        classes=tuple(sorted({row["class_name"] for row in clips.values()})),
+        mean_probability=float(np.mean([row["probability"] for row in clips.values()])),
+        boxes=None if truths.boxes is None else BoxesFacts(source=truths.boxes.name, sha256=truths.boxes.sha256),
+        labels=truths.labels,
+        events=len(truths.events),
+        settings=settings.model_dump(mode="json"),
+        left_out=dict(reader.left_out),
+    )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from videotcav.records import Verdict
 from videotcav.report.sentences import layer_order, told_rows, unique
-from videotcav.results.read import Manifest, RunResults
+from videotcav.results.manifest import Manifest
+from videotcav.results.read import RunResults
 from videotcav.results.words import KIND_WORDS, STATISTIC_WORDS, count, listing, percent
 
 RECOGNISES_MOST = 0.8

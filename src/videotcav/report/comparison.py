@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from videotcav.outputs import write_text
-from videotcav.records import Standing, Statistic
+from videotcav.records import Standing
 from videotcav.report.run import Run
 from videotcav.report.sentences import unique
-from videotcav.results.read import Facts, read_facts, read_rows
+from videotcav.results.manifest import MANIFEST, RESULTS, ComparisonManifest, read_manifest
+from videotcav.results.read import read_rows
 from videotcav.results.table import data_frame
 from videotcav.results.words import p_value
 
@@ -33,28 +34,6 @@ _TITLES = {
         "The moving concept against random sets of the same size. Right of 0 it raises the class, left it lowers it.",
     ),
 }
-
-
-class ModelOfMany(Facts):
-    """One of the compared models: its own run, its layers from first to last, what it is."""
-
-    run: str
-    layers: tuple[str, ...]
-    name: str
-    weights: str
-
-
-class ComparisonFacts(Facts):
-    """Everything about a comparison that is not a number in its results; models by their labels."""
-
-    videotcav: str
-    created: str
-    command: str
-    question: str
-    statistic: Statistic
-    study_sha256: str
-    models: dict[str, ModelOfMany]
-    results_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,7 +64,7 @@ class Comparison:
     """Models that were asked one question, as they lie on disk: facts, where each stands, and a run of each."""
 
     folder: Path
-    facts: ComparisonFacts
+    facts: ComparisonManifest
     standings: tuple[Standing, ...]
 
     def __repr__(self) -> str:
@@ -108,8 +87,8 @@ class Comparison:
 def read_comparison(folder: Path | str) -> Comparison:
     """What was compared, and where each model stands. Raises RunFolderError."""
     folder = Path(folder)
-    manifest = read_facts(folder / "manifest.json", ComparisonFacts)
-    rows = read_rows(folder / "results.parquet", Standing, sha256=manifest.results_sha256)
+    manifest = read_manifest(folder / MANIFEST, ComparisonManifest)
+    rows = read_rows(folder / RESULTS, Standing, sha256=manifest.results_sha256)
     return Comparison(folder, manifest, rows)
 
 
@@ -131,7 +110,7 @@ def write_comparison_page(folder: Path) -> Path:
     return page
 
 
-def comparison_sentences(manifest: ComparisonFacts, rows: Sequence[Standing]) -> list[str]:
+def comparison_sentences(manifest: ComparisonManifest, rows: Sequence[Standing]) -> list[str]:
     """A sentence a class, concept and model: what its deepest layer that can be judged says of motion."""
     told = []
     for class_name, concept in unique((row.class_name, row.concept) for row in rows):

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeGuard
+from typing import Literal, TypeGuard
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from videotcav.errors import RunFolderError
 from videotcav.outputs import write_text
 from videotcav.records import Faithfulness
+from videotcav.results.manifest import MANIFEST, RESULTS, FaithfulnessManifest, read_manifest
 
 PAGE = "report.html"
 _HERE = Path(__file__).parent
@@ -151,13 +151,6 @@ def write_faithfulness_page(folder: Path) -> Path:
 def render(folder: Path) -> str:
     """The whole page as HTML: one file that needs nothing else. Raises RunFolderError."""
     manifest, rows = _read(folder)
-    try:
-        return _rendered(folder, manifest, rows)
-    except UndefinedError as error:
-        raise RunFolderError(f"{folder / 'manifest.json'} is damaged ({error}); measure the maps again") from None
-
-
-def _rendered(folder: Path, manifest: dict[str, Any], rows: list[Faithfulness]) -> str:
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -242,14 +235,12 @@ def _is_number(value: float | None) -> TypeGuard[float]:
     return value is not None and math.isfinite(value)
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], list[Faithfulness]]:
+def _read(folder: Path) -> tuple[FaithfulnessManifest, list[Faithfulness]]:
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        rows = [Faithfulness(**row) for row in pq.read_table(folder / "results.parquet").to_pylist()]
+        rows = [Faithfulness(**row) for row in pq.read_table(folder / RESULTS).to_pylist()]
     except (OSError, ValueError, pa.ArrowException) as error:
         raise RunFolderError(f"{folder} holds no measured maps ({error}); make it: videotcav faithfulness") from None
-    if not isinstance(manifest, dict) or manifest.get("kind") != "faithfulness":
-        raise RunFolderError(f"{folder} is another kind of run; its page is written by: videotcav report")
+    manifest = read_manifest(folder / MANIFEST, FaithfulnessManifest)
     if strange := {row.measure for row in rows} - WORDS.keys():
         raise RunFolderError(f"{folder} holds measures that are not known here ({', '.join(sorted(strange))})")
     return manifest, rows

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from videotcav.records import TWINS, Outcome, Result, Verdict
 from videotcav.report.verdicts import lead_of
-from videotcav.results.read import HypothesisFacts, Manifest, RunResults
+from videotcav.results.manifest import HypothesisFacts, Manifest
+from videotcav.results.read import RunResults
 from videotcav.results.words import (
     OUTCOME_MARKS,
     OUTCOME_WAYS,

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
-from pydantic import ValidationError
 
 from videotcav.errors import RunFolderError
 from videotcav.outputs import write_text
 from videotcav.records import Result
 from videotcav.report import paper_bars, paper_frames
 from videotcav.results import words
+from videotcav.results.manifest import MANIFEST, read_manifest
 from videotcav.results.paper_facts import DYNAMIC, STATIC, PaperFacts
 from videotcav.results.read import RunResults, read_run
 
@@ -86,13 +86,10 @@ class Shown:
 
 def read_paper(folder: Path) -> PaperResults:
     """The paper in a folder. Raises RunFolderError when it is none, or is damaged."""
-    manifest = folder / "manifest.json"
     try:
-        facts = PaperFacts.model_validate_json(manifest.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise RunFolderError(
-            f"{folder} is not a folder that `videotcav paper` wrote: {manifest} does not fit"
-        ) from error
+        facts = read_manifest(folder / MANIFEST, PaperFacts)
+    except RunFolderError as error:
+        raise RunFolderError(f"{folder} is not a folder that `videotcav paper` wrote: {error}") from error
     return PaperResults(folder, facts, read_run(folder / "run"))
 
 

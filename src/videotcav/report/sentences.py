@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from videotcav.records import TWINS, Result, Statistic, Verdict
 from videotcav.report.verdicts import detail_of, lead_of
-from videotcav.results.read import Manifest, RunResults
+from videotcav.results.manifest import Manifest
+from videotcav.results.read import RunResults
 
 _QUESTIONS: tuple[tuple[str, str], ...] = (
     ("spatiotemporal", "random"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from videotcav.records import Kind, Result, Verdict
-from videotcav.results.read import Manifest
+from videotcav.results.manifest import Manifest
 from videotcav.results.words import (
     STATISTIC_WORDS,
     correction,

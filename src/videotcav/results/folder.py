@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,9 +18,8 @@ import pyarrow.parquet as pq
 from videotcav.errors import RunFolderError
 from videotcav.outputs import short_name
 from videotcav.records import Declaration, Result
+from videotcav.results.manifest import MANIFEST, RESULTS
 
-MANIFEST = "manifest.json"
-RESULTS = "results.parquet"
 DECLARATION = "declaration.json"
 MEDIA = "media"
 _BEFORE = "-before"
@@ -155,16 +151,3 @@ def write_declaration(folder: Path, declaration: Declaration) -> None:
 def write_results(folder: Path, results: Sequence[Result]) -> None:
     """Writes `results.parquet`: one row a concept × kind × layer × class × statistic."""
     pq.write_table(pa.Table.from_pylist([result.as_row() for result in results]), folder / RESULTS)
-
-
-def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Writes `manifest.json`: what was asked, of what, with which versions, seeds and hashes.
-
-    The hash of the results that lie in the folder already is one of them, so that damage to their numbers can be told.
-    """
-    results = folder / RESULTS
-    facts = {"results_sha256": hashlib.sha256(results.read_bytes()).hexdigest()} if results.is_file() else {}
-    text = json.dumps(
-        {"videotcav": version("videotcav"), **manifest, **facts}, indent=1, ensure_ascii=False, default=str
-    )
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from videotcav.records import Box, Record
+from videotcav.results.manifest import Facts
 
 STATIC, DYNAMIC = "static", "dynamic"
 """The groups of Figures 7 and 8. The group of Figure 9 is named after its concept."""
@@ -38,13 +39,11 @@ class Strip(Record):
     stills: tuple[Still, ...]
 
 
-class PaperFacts(Record):
+class PaperFacts(Facts):
     """The manifest of a paper folder. `missing` says of a figure what it lacks and how to get it."""
 
     kind: Literal["paper"] = "paper"
-    videotcav: str
     created: str
-    command: str = ""
     class_name: str
     concepts: tuple[str, ...]
     layers: tuple[str, ...]

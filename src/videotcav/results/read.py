@@ -6,14 +6,15 @@ import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from videotcav.errors import RunFolderError
-from videotcav.records import Declaration, Medium, Outcome, Record, Result, Statistic
+from videotcav.records import Declaration, Medium, Record, Result
+from videotcav.results.manifest import MANIFEST, RESULTS, Manifest, read_manifest
 from videotcav.results.table import data_frame, results_html, results_table_text
 from videotcav.texts import first_problem
 
@@ -21,105 +22,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
-
-
-class Facts(BaseModel):
-    """Base of what a manifest states: frozen; a fact that this version does not know is kept, not refused."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-
-AnyFacts = TypeVar("AnyFacts", bound=Facts)
-
-
-class ModelFacts(Facts):
-    """Which network was asked."""
-
-    name: str
-    weights: str = ""
-    weights_sha256: str = ""
-    classes: tuple[str, ...] = ()
-    clip_spec: dict[str, Any] = Field(default_factory=dict)
-
-
-class ClassFacts(Facts):
-    """The clips of one class; `accuracy` is the fraction of them that the model predicts as that class."""
-
-    clips: int
-    sources: int
-    accuracy: float | None = None
-    mean_probability: float | None = None
-
-
-class TestFacts(Facts):
-    """How the study decided."""
-
-    __test__ = False  # not a test class, whatever pytest thinks of its name
-
-    alpha: float = 0.05
-    correction: str = "holm"
-    random_draws: int | None = None
-    pseudo_concepts: int | None = None
-    classifier: str = ""
-    primary: Statistic = "sign_count"
-
-
-class ConceptFacts(Facts):
-    """The clips of one concept: number of clips of each kind, and whether a person looked at them."""
-
-    kinds: dict[str, int] = Field(default_factory=dict)
-    sources: int = 0
-    review: str = "unreviewed"
-
-
-class RandomFacts(Facts):
-    """The pool that random and pseudo-concept sets are drawn from."""
-
-    clips: int = 0
-    sources: int = 0
-
-
-class HypothesisFacts(Facts):
-    """What became of one declared hypothesis."""
-
-    text: str
-    claim: str = ""
-    outcome: Outcome
-
-
-class CamFacts(Facts):
-    """How to read the overlays: their colours, by matplotlib's name, and in one sentence what the ends mean."""
-
-    colour_map: str
-    scale: str = ""
-
-
-class Manifest(Facts):
-    """Everything about a run that is not a number in its results."""
-
-    videotcav: str
-    created: str
-    question: str
-    model: ModelFacts
-    command: str = ""
-    seed: int = 0
-    versions: dict[str, str] = Field(default_factory=dict)
-    classes: dict[str, ClassFacts] = Field(default_factory=dict)
-    study: str = ""
-    study_sha256: str = ""
-    layers: tuple[str, ...] = ()
-    pooling: str = "none"
-    tests: TestFacts = TestFacts()
-    concepts: dict[str, ConceptFacts] = Field(default_factory=dict)
-    random: RandomFacts = RandomFacts()
-    cam: CamFacts | None = None
-    hypotheses: tuple[HypothesisFacts, ...] = ()
-    declared: str = ""
-    declaration_sha256: str = ""
-    results_sha256: str = ""
-    left_out: dict[str, str] = Field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
-    media: tuple[Medium, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -179,22 +81,14 @@ def read_run(run: Path | str) -> RunResults:
 def _read(folder: Path) -> tuple[Path, Manifest, tuple[Result, ...], Declaration | None]:
     if not folder.is_dir():
         raise RunFolderError(f"{folder} is not a folder: give the folder that `videotcav run` wrote")
-    missing = [name for name in ("manifest.json", "results.parquet") if not (folder / name).is_file()]
+    missing = [name for name in (MANIFEST, RESULTS) if not (folder / name).is_file()]
     if missing:
         raise RunFolderError(
             f"{folder} is not a run folder: it has no {' and no '.join(missing)}; `videotcav run` writes both"
         )
-    manifest = read_facts(folder / "manifest.json", Manifest)
-    results = read_rows(folder / "results.parquet", Result, sha256=manifest.results_sha256)
+    manifest = read_manifest(folder / MANIFEST, Manifest)
+    results = read_rows(folder / RESULTS, Result, sha256=manifest.results_sha256)
     return folder, manifest, results, _read_declaration(folder / "declaration.json", manifest, results)
-
-
-def read_facts(path: Path, kind: type[AnyFacts]) -> AnyFacts:
-    """What a manifest states. Raises RunFolderError."""
-    try:
-        return kind.model_validate_json(path.read_bytes())
-    except (ValidationError, OSError) as error:
-        raise RunFolderError(f"{path} is damaged: {_first_problem(error)}; run the study again") from error
 
 
 def read_rows(path: Path, kind: type[AnyRecord], *, sha256: str = "") -> tuple[AnyRecord, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,8 @@ from videotcav.explain.inference.standing import standings
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES
 from videotcav.records import Precision, Progress, Standing, silent
 from videotcav.report.comparison import Comparison, read_comparison, write_comparison_page
-from videotcav.results.folder import MEDIA, RESULTS, free_run_folder, new_run_folder, write_manifest
+from videotcav.results.folder import MEDIA, free_run_folder, new_run_folder
+from videotcav.results.manifest import RESULTS, ComparisonManifest, ModelOfMany, stamp, write_manifest
 from videotcav.study.file import model_keys
 from videotcav.study.run import Study
 
@@ -60,7 +60,7 @@ def compare(
         labels = [f"{number}. {label}" for number, label in enumerate(labels, start=1)]
     target = Path(output) if output else free_run_folder(Path("runs"), first.path.stem)
     rows: list[Standing] = []
-    runs = {}
+    runs: dict[str, ModelOfMany] = {}
     with new_run_folder(target) as folder:
         (folder / MEDIA).rmdir()
         for label, study in zip(labels, studies, strict=True):
@@ -77,21 +77,19 @@ def compare(
             )
             rows += standings(label, run.results, statistic=first.study.primary)
             card = study.model.card
-            runs[label] = {"run": str(place), "layers": study.layers, "name": card.name, "weights": card.weights}
+            runs[label] = ModelOfMany(run=str(place), layers=study.layers, name=card.name, weights=card.weights)
         if not rows:
             raise ModelError(f"{first.path}: no model has a moving concept (spatiotemporal) with a null to compare by")
         pq.write_table(pa.Table.from_pylist([row.model_dump() for row in rows]), folder / RESULTS)
-        facts = {
-            "kind": "comparison",
-            "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            "command": command,
-            "question": first.study.question,
-            "statistic": first.study.primary,
-            "study": first.text,
-            "study_sha256": first.sha256,
-            "models": runs,
-        }
-        write_manifest(folder, facts)
+        manifest = ComparisonManifest(
+            **stamp(command),
+            question=first.study.question,
+            statistic=first.study.primary,
+            study=first.text,
+            study_sha256=first.sha256,
+            models=runs,
+        )
+        write_manifest(folder, manifest)
         write_comparison_page(folder)
     return read_comparison(target)
 

@@ -10,9 +10,7 @@ paper/
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 from videotcav.concepts.folder import ClipRecord
@@ -21,7 +19,8 @@ from videotcav.maps import last_spatial_layer
 from videotcav.maps.evaluation import Truths
 from videotcav.records import Progress, silent
 from videotcav.report.paper import PaperResults, read_paper, write_paper
-from videotcav.results.folder import MEDIA, new_run_folder, write_manifest
+from videotcav.results.folder import MEDIA, new_run_folder
+from videotcav.results.manifest import stamp, write_manifest
 from videotcav.results.paper_facts import DYNAMIC, STATIC, PaperFacts, PictureFigure, Strip
 from videotcav.results.read import RunResults
 from videotcav.study import paper_pictures as pictures
@@ -81,7 +80,7 @@ def run_paper(
         run = asked.run(folder / RUN, skip_bad=skip_bad, store=store, command=command, progress=progress)
         inputs = inputs.without(run.manifest.left_out)
         facts = _facts(given, asked, inputs, run, media=folder / MEDIA, truths=truths or Truths(), progress=progress)
-        write_manifest(folder, facts.model_dump(mode="json") | {"command": command})
+        write_manifest(folder, facts.model_copy(update={"command": command}))
         write_paper(folder)
     return read_paper(Path(output))
 
@@ -116,8 +115,7 @@ def _facts(
     }
     degenerate = {row.layer for row in run.results if row.gradient_cosine > study.tests.degenerate_cosine and row.layer}
     return PaperFacts(
-        videotcav=version("videotcav"),
-        created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        **stamp(),
         class_name=name,
         concepts=tuple(dict.fromkeys(each.concept for each in inputs.concepts)),
         layers=asked.layers,

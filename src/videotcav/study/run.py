@@ -5,16 +5,13 @@ videos ─→ clips ─→ activations and gradients ─→ Gram blocks ─→ C
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
-import platform
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
@@ -43,8 +40,19 @@ from videotcav.results.folder import (
     free_run_folder,
     new_run_folder,
     write_declaration,
-    write_manifest,
     write_results,
+)
+from videotcav.results.manifest import (
+    CamFacts,
+    ClassFacts,
+    ConceptFacts,
+    Manifest,
+    ModelFacts,
+    RandomFacts,
+    TestFacts,
+    stamp,
+    versions,
+    write_manifest,
 )
 from videotcav.study.file import StudyText, parse_study, read_study_file, study_tables
 from videotcav.study.inputs import Inputs, gather, overlaps
@@ -187,12 +195,7 @@ class Study:
             media = [*_exemplars(inputs, folder / MEDIA), *self._overlays(inputs, folder / MEDIA, progress=progress)]
             write_results(folder, results)
             facts = declared | {"hypotheses": outcomes(self.file.study, results)} if declared else {}
-            write_manifest(
-                folder,
-                self._manifest(inputs, measured, media, reader)
-                | {"command": command, "remarks": (*self.model.remarks, *inputs.remarks)}
-                | facts,
-            )
+            write_manifest(folder, self._manifest(inputs, measured, media, reader, command=command, **facts))
             write_report(folder)
         return Run.read(target)
 
@@ -267,45 +270,59 @@ class Study:
                 value=probabilities[name],
             )
 
-    def _manifest(self, inputs: Inputs, measured: Measured, media: list[Medium], reader: ClipReader) -> dict[str, Any]:
+    def _manifest(
+        self,
+        inputs: Inputs,
+        measured: Measured,
+        media: list[Medium],
+        reader: ClipReader,
+        *,
+        command: str,
+        **declared: Any,
+    ) -> Manifest:
         study, card = self.file.study, self.model.card
-        return {
-            "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            "question": study.question,
-            "seed": study.seed,
-            "versions": {
-                "python": platform.python_version(),
-                **{package: version(package) for package in ("torch", "torchvision", "numpy", "scipy", "av")},
-            },
-            "model": {
-                **card.model_dump(include={"name", "weights", "weights_sha256", "classes", "clip_spec", "precision"}),
-                "device": self.model.device.type,
-            },
-            "study": self.file.text,
-            "study_sha256": self.file.sha256,
-            "layers": self.layers,
-            "pooling": study.pooling,
-            "tests": {**study.tests.model_dump(), "primary": study.primary},
-            "classes": {
-                name: {
-                    "clips": len(files),
-                    "sources": len({file.source for file in files}),
-                    "accuracy": float((shares.argmax(axis=1) == self.model.class_index(name)).mean()),
-                    "mean_probability": float(shares[:, self.model.class_index(name)].mean()),
-                }
-                for (name, files), shares in zip(inputs.classes.items(), measured.probabilities.values(), strict=True)
-            },
-            "concepts": _concept_facts(inputs),
-            "groups": inputs.declared,
-            "random": {"clips": len(inputs.random), "sources": len({file.source for file in inputs.random})},
-            "clips_sha256": _digest(
-                reader.digests[file.path] for files in (inputs.set_files, *inputs.classes.values()) for file in files
+        files = [file for files in (inputs.set_files, *inputs.classes.values()) for file in files]
+        return Manifest(
+            **stamp(command),
+            **declared,
+            question=study.question,
+            seed=study.seed,
+            versions=versions(),
+            model=ModelFacts(
+                name=card.name,
+                weights=card.weights,
+                weights_sha256=card.weights_sha256,
+                classes=card.classes,
+                clip_spec=card.clip_spec.model_dump(mode="json"),
+                precision=card.precision,
+                device=self.model.device.type,
             ),
-            "clips_passed": measured.clips_passed,
-            "cam": {"colour_map": COLOURS, "scale": CAM_SCALE},
-            "left_out": dict(reader.left_out),
-            "media": [medium.model_dump() for medium in media],
-        }
+            study=self.file.text,
+            study_sha256=self.file.sha256,
+            layers=self.layers,
+            pooling=study.pooling,
+            tests=TestFacts(**study.tests.model_dump(), primary=study.primary),
+            classes={
+                name: ClassFacts(
+                    clips=len(of_class),
+                    sources=len({file.source for file in of_class}),
+                    accuracy=float((shares.argmax(axis=1) == self.model.class_index(name)).mean()),
+                    mean_probability=float(shares[:, self.model.class_index(name)].mean()),
+                )
+                for (name, of_class), shares in zip(
+                    inputs.classes.items(), measured.probabilities.values(), strict=True
+                )
+            },
+            concepts=_concept_facts(inputs),
+            groups=inputs.declared,
+            random=RandomFacts(clips=len(inputs.random), sources=len({file.source for file in inputs.random})),
+            clips_sha256=_digest(reader.digests[file.path] for file in files),
+            clips_passed=measured.clips_passed,
+            cam=CamFacts(colour_map=COLOURS, scale=CAM_SCALE),
+            left_out=dict(reader.left_out),
+            remarks=(*self.model.remarks, *inputs.remarks),
+            media=tuple(media),
+        )
 
 
 def _model_problems(
@@ -412,14 +429,17 @@ def _exemplars(inputs: Inputs, media: Path) -> Iterator[Medium]:
             )
 
 
-def _concept_facts(inputs: Inputs) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
-    for concept in inputs.concepts:
-        review = inputs.reviews.get(concept.concept, "unreviewed")
-        entry = facts.setdefault(concept.concept, {"kinds": {}, "sources": 0, "review": review})
-        entry["kinds"][concept.kind] = len(concept.clips)
-        entry["sources"] = max(entry["sources"], len({clip.source for clip in concept.clips}))
-    return facts
+def _concept_facts(inputs: Inputs) -> dict[str, ConceptFacts]:
+    return {
+        name: ConceptFacts(
+            kinds={concept.kind: len(concept.clips) for concept in inputs.concepts if concept.concept == name},
+            sources=max(
+                len({clip.source for clip in concept.clips}) for concept in inputs.concepts if concept.concept == name
+            ),
+            review=inputs.reviews.get(name, "unreviewed"),
+        )
+        for name in dict.fromkeys(concept.concept for concept in inputs.concepts)
+    }
 
 
 def _digest(digests: Iterable[str]) -> str:

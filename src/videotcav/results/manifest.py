@@ -1,0 +1,256 @@
+"""What a folder of results says of itself: the only writer and reader of `manifest.json`, whatever wrote the folder.
+
+Each kind of folder has its own record, whose unknown keys are errors: what is written is what is read. A manifest from
+before `format` was written is read as far as it is known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from pydantic import Field, ValidationError
+
+from videotcav.errors import RunFolderError
+from videotcav.records import Medium, Outcome, Record, Statistic
+from videotcav.texts import first_problem
+
+MANIFEST = "manifest.json"
+RESULTS = "results.parquet"
+FORMAT = 1
+"""Raised by one when a manifest of today could not be read by the version before it."""
+
+
+class Facts(Record):
+    """What every folder states: which version wrote it when, what it was asked for with, the hash of its results."""
+
+    format: int = FORMAT
+    kind: str
+    videotcav: str
+    created: str = ""
+    command: str = ""
+    results_sha256: str = ""
+
+
+AnyFacts = TypeVar("AnyFacts", bound=Facts)
+
+
+class ModelFacts(Record):
+    """Which network was asked."""
+
+    name: str
+    weights: str = ""
+    weights_sha256: str = ""
+    classes: tuple[str, ...] = ()
+    clip_spec: dict[str, Any] = Field(default_factory=dict)
+    precision: str = ""
+    device: str = ""
+
+
+class ClassFacts(Record):
+    """The clips of one class; `accuracy` is the fraction of them that the model predicts as that class."""
+
+    clips: int
+    sources: int
+    accuracy: float | None = None
+    mean_probability: float | None = None
+
+
+class TestFacts(Record):
+    """How the study decided: the settings of its tests, see `AnalysisSettings`, and its primary statistic."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    alpha: float = 0.05
+    correction: str = "holm"
+    classifier: str = ""
+    penalty: float | None = None
+    random_draws: int | None = None
+    pseudo_concepts: int | None = None
+    bootstrap_resamples: int | None = None
+    accuracy_folds: int | None = None
+    minimum_clips: int | None = None
+    minimum_sources: int | None = None
+    degenerate_cosine: float | None = None
+    seed: int | None = None
+    primary: Statistic = "sign_count"
+
+
+class ConceptFacts(Record):
+    """The clips of one concept: number of clips of each kind, and whether a person looked at them."""
+
+    kinds: dict[str, int] = Field(default_factory=dict)
+    sources: int = 0
+    review: str = "unreviewed"
+
+
+class RandomFacts(Record):
+    """The pool that random and pseudo-concept sets are drawn from."""
+
+    clips: int = 0
+    sources: int = 0
+
+
+class HypothesisFacts(Record):
+    """What became of one declared hypothesis."""
+
+    text: str
+    claim: str = ""
+    outcome: Outcome
+
+
+class CamFacts(Record):
+    """How to read the overlays: their colours, by matplotlib's name, and in one sentence what the ends mean."""
+
+    colour_map: str
+    scale: str = ""
+
+
+class Manifest(Facts):
+    """Everything about a run that is not a number in its results."""
+
+    kind: Literal["run"] = "run"
+    created: str
+    question: str
+    model: ModelFacts
+    seed: int = 0
+    versions: dict[str, str] = Field(default_factory=dict)
+    classes: dict[str, ClassFacts] = Field(default_factory=dict)
+    study: str = ""
+    study_sha256: str = ""
+    layers: tuple[str, ...] = ()
+    pooling: str = "none"
+    tests: TestFacts = TestFacts()
+    concepts: dict[str, ConceptFacts] = Field(default_factory=dict)
+    groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    random: RandomFacts = RandomFacts()
+    clips_sha256: str = ""
+    clips_passed: int = 0
+    cam: CamFacts | None = None
+    hypotheses: tuple[HypothesisFacts, ...] = ()
+    declared: str = ""
+    declaration_sha256: str = ""
+    left_out: dict[str, str] = Field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    media: tuple[Medium, ...] = ()
+
+
+class ModelOfMany(Record):
+    """One of the compared models: its own run, its layers from first to last, what it is."""
+
+    run: str
+    layers: tuple[str, ...]
+    name: str
+    weights: str
+
+
+class ComparisonManifest(Facts):
+    """Everything about a comparison that is not a number in its results; models by their labels."""
+
+    kind: Literal["comparison"] = "comparison"
+    created: str
+    command: str
+    question: str
+    statistic: Statistic
+    study: str = ""
+    study_sha256: str
+    models: dict[str, ModelOfMany]
+
+
+class BoxesFacts(Record):
+    """Where known boxes came from."""
+
+    source: str
+    sha256: str
+
+
+class FaithfulnessManifest(Facts):
+    """Everything about measured maps that is not a number in their results."""
+
+    kind: Literal["faithfulness"] = "faithfulness"
+    created: str
+    versions: dict[str, str]
+    model: ModelFacts
+    layer: str
+    target: str | None
+    methods: tuple[str, ...]
+    clips: int
+    classes: tuple[str, ...]
+    mean_probability: float
+    boxes: BoxesFacts | None
+    labels: tuple[str, ...]
+    events: int
+    settings: dict[str, Any]
+    left_out: dict[str, str]
+
+
+def stamp(command: str = "") -> dict[str, Any]:
+    """What every manifest begins with: this version, this moment, the command."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"videotcav": version("videotcav"), "created": now, "command": command}
+
+
+def versions() -> dict[str, str]:
+    """The versions that numbers depend on."""
+    packages = ("torch", "torchvision", "numpy", "scipy", "av")
+    return {"python": platform.python_version(), **{package: version(package) for package in packages}}
+
+
+def write_manifest(folder: Path, manifest: Facts) -> None:
+    """Writes `manifest.json`, with the hash of the results that lie in the folder, so that damage to them is told."""
+    results = folder / RESULTS
+    if results.is_file():
+        found = hashlib.sha256(results.read_bytes()).hexdigest()
+        manifest = manifest.model_copy(update={"results_sha256": found})
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def read_manifest(path: Path, kind: type[AnyFacts]) -> AnyFacts:
+    """What the manifest at `path` states. Raises RunFolderError where it is damaged, of another kind, or newer."""
+    try:
+        raw = json.loads(path.read_bytes())
+        if isinstance(raw, dict) and isinstance(raw.get("format"), int) and raw["format"] > FORMAT:
+            raise RunFolderError(
+                f"{path} was written by videotcav {raw.get('videotcav')}, newer than this one: use that version"
+            )
+        expected = kind.model_fields["kind"].default
+        if isinstance(raw, dict) and raw.get("kind", expected) != expected:
+            raise RunFolderError(
+                f"{path} is of another kind of run ({raw['kind']}, not {expected}); `videotcav report` writes its page"
+            )
+        is_old = isinstance(raw, dict) and "format" not in raw
+        return kind.model_validate_json(json.dumps(_known(raw, kind) if is_old else raw))
+    except ValidationError as error:
+        raise RunFolderError(f"{path} is damaged: {first_problem(error)}; run the study again") from error
+    except OSError as error:
+        raise RunFolderError(f"{path} is damaged: it cannot be read ({error.strerror}); run the study again") from error
+    except (ValueError, RecursionError) as error:
+        raise RunFolderError(f"{path} is damaged: it is not JSON; run the study again") from error
+
+
+def kind_of(folder: Path) -> str:
+    """What kind of folder it says it is; `run` where it does not say."""
+    try:
+        raw = json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return "run"  # told where it is read
+    return str(raw.get("kind", "run")) if isinstance(raw, dict) else "run"
+
+
+def _known(raw: Any, kind: Any) -> Any:
+    """The keys of a manifest of before `format` that are known today; others were never refused then."""
+    if isinstance(kind, type) and issubclass(kind, Record) and isinstance(raw, Mapping):
+        fields = kind.model_fields
+        return {key: _known(value, fields[key].annotation) for key, value in raw.items() if key in fields}
+    inner = [each for each in get_args(kind) if each is not type(None)]
+    if isinstance(raw, Mapping) and len(inner) > 1:  # dict[str, …]
+        return {key: _known(value, inner[-1]) for key, value in raw.items()}
+    if isinstance(raw, Mapping) and inner:  # … | None
+        return _known(raw, inner[0])
+    return [_known(value, inner[0]) for value in raw] if isinstance(raw, list) and inner else raw
