@@ -22,7 +22,7 @@ Kind = Literal["spatial", "spatiotemporal", "frozen", "shuffled", "reversed"]
 """How a concept clip was made: one crop repeated; a track; or a twin of that same track."""
 
 Statistic = Literal["sign_count", "sensitivity", "cosine", "relative"]
-"""The scores of METHOD 3: fraction of clips with S > 0, mean of S, mean cosine of gradient and CAV; and the fraction
+"""The scores of method.md 3: fraction of clips with S > 0, mean of S, mean cosine of gradient and CAV; and the fraction
 along a CAV that was trained against the rest of a group of concepts."""
 
 Against = Literal["random", "frozen", "shuffled", "reversed", "concept", "group"]
@@ -260,7 +260,7 @@ class ModelCard(Record):
 
     `layouts` maps layer names (shell patterns) to how their output is laid out, as `b t h w c`, `b c t h w`,
     `b (t h w) c` or `b c`; `grids` gives time, height and width where tokens are flattened. `degenerate` names
-    (shell patterns) the layers with only linear operations between them and the logits: see METHOD 4.6.
+    (shell patterns) the layers with only linear operations between them and the logits: see method.md 4.6.
 
     `logits` says where the logits are in what the module returns: the name of a key or an attribute, or a number, and
     behind a dot what is inside; `()` behind a name calls it. It is empty where they are bare, first in a tuple, or

@@ -46,7 +46,7 @@ class GaussianStudy:
         self.rows.append(activations)
 
     @property
-    def X(self) -> np.ndarray:  # noqa: N802 - the name of METHOD and of the literature
+    def X(self) -> np.ndarray:  # noqa: N802 - the name of method.md and of the literature
         return np.concatenate(self.rows)
 
     @property

@@ -202,7 +202,7 @@ def test_with_attention_the_hot_patch_still_moves_its_own_place_most(model: Vide
 def test_exactly_the_layers_without_anything_nonlinear_behind_them_are_degenerate(
     model: VideoModel, clips: Tensor
 ) -> None:
-    """METHOD 4.6: their gradient is the same for every clip, that of every other layer is not."""
+    """method.md 4.6: their gradient is the same for every clip, that of every other layer is not."""
     flagged = {layer.name for layer in model.layers() if layer.degenerate} - {"classifier"}
     layers = [layer.name for layer in model.layers() if layer.name != "classifier"]  # its gradient is the class itself
     with tap(model, layers) as tapped:

@@ -13,7 +13,7 @@ from videotcav.models.model import VideoModel
 from videotcav.models.passes import gradients
 from videotcav.records import ClipSpec
 
-DEGENERATE = 0.999  # METHOD 4.6
+DEGENERATE = 0.999  # method.md 4.6
 
 
 @pytest.mark.parametrize(("asked", "index"), [("spin", 3), (3, 3), ("3", 3), ("swing", 0)])

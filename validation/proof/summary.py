@@ -1,4 +1,4 @@
-"""From every model's findings to the numbers of METHOD's table: nothing here looks at a network."""
+"""From every model's findings to the numbers of the table of targets: nothing here looks at a network."""
 
 from __future__ import annotations
 

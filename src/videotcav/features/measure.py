@@ -163,7 +163,7 @@ def measure(
     """The Gram blocks of all layers.
 
     One forward pass a set clip serves all layers; one forward and one backward pass a class clip serves all layers
-    (METHOD 2). Only clips of which the store lacks rows are passed. The same clips give the same numbers to the bit,
+    (method.md 2). Only clips of which the store lacks rows are passed. The same clips give the same numbers to the bit,
     whatever came from the store, whatever memory there was and wherever the work was done.
     Where memory does not hold a pass, passes have half as many clips from then on.
 

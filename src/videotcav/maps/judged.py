@@ -1,4 +1,4 @@
-"""Every measure of METHOD 6 on a model's maps, clip by clip: methods side by side, all from the same passes."""
+"""Every measure of method.md 6 on a model's maps, clip by clip: methods side by side, all from the same passes."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def pool(folded: Tensor, pooling: Pooling) -> Tensor:
 def pool_gradient(folded: Tensor, pooling: Pooling) -> Tensor:
     """The gradient with respect to the pooled activation, `b c t h w` → `b d`.
 
-    A pooled activation is a mean; moving it by one moves every pooled position by one, so gradients add (METHOD 1).
+    A pooled activation is a mean; moving it by one moves every pooled position by one, so gradients add (method.md 1).
     """
     return reduce(folded, _POOLED[pooling], "sum")
 

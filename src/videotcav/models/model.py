@@ -76,7 +76,7 @@ class LayerInfo:
     """A layer that can be named: its module's type, the shape of its output for one clip, and its layout.
 
     `layout` is empty where nobody said how the output is laid out. `degenerate` layers have only linear operations
-    between them and the logits: their gradient is the same for every clip (METHOD 4.6).
+    between them and the logits: their gradient is the same for every clip (method.md 4.6).
     """
 
     name: str

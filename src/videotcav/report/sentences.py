@@ -86,7 +86,7 @@ def answers(run: RunResults) -> tuple[ClassAnswer, ...]:
 
 
 def told_rows(results: Iterable[Result], *, primary: Statistic) -> list[Result]:
-    """One row a question and layer: the primary statistic, or the cosine where a sign says nothing (METHOD 4.6)."""
+    """One row a question and layer: the primary statistic, or the cosine where a sign says nothing (method.md 4.6)."""
     rows = list(results)
     cosines = {_question(row): row for row in rows if row.statistic == "cosine" and row.verdict != "degenerate"}
     return [

@@ -1,4 +1,4 @@
-"""Class activation maps on video (METHOD 6): where and when a layer's evidence for a class lies.
+"""Class activation maps on video (method.md 6): where and when a layer's evidence for a class lies.
 
 Every method takes a layer's activation A and the gradient g of a class score with respect to it, both
 `clip channel time height width`, and gives a map `clip time height width`, never negative.

@@ -1,4 +1,4 @@
-"""CAV maps (METHOD 1 and 6): where and when in a clip the sensitivity to a concept sits, and whether it is chance.
+"""CAV maps (method.md 1 and 6): where and when in a clip the sensitivity to a concept sits, and whether it is chance.
 
 The sensitivity S = g·v (Kim et al. 2018, equation 1) is a sum over channels and positions; left unsummed over the
 positions it is a density over time, height and width. With v = Xᵀα it is Σᵢ αᵢ Dᵢ, where Dᵢ = Σ_c g_c X_ic is the
@@ -45,7 +45,7 @@ def concept_directions(
     """The concept's direction, and those of `draws` pseudo-concepts that got the very same treatment.
 
     A pseudo-concept has as many clips of as many source videos as the concept, drawn from the random pool
-    (METHOD 4.1). Each direction is the mean of unit CAVs against `random_sets` random sets of the concept's size.
+    (method.md 4.1). Each direction is the mean of unit CAVs against `random_sets` random sets of the concept's size.
 
     Args:
         kernel: inner products of all clips, (n, n).
@@ -117,7 +117,7 @@ def cluster_test(observed: Volume, null: Volume, *, threshold: float = 2.0) -> C
     corrects for all positions at once: p = (1 + #{null at least as large}) / (1 + draws).
 
     The null decides what is tested. Maps of *pseudo-concepts* ask whether the concept is more than a draw from the
-    random pool (METHOD 4.1). Flipping signs over clips would ask whether *this direction's* density is 0 on average,
+    random pool (method.md 4.1). Flipping signs over clips would ask whether *this direction's* density is 0 on average,
     which is false of nearly every direction, random ones too, as soon as the class's gradients have a common part.
 
     Args:

@@ -1,4 +1,4 @@
-"""Is a map true? The measures of METHOD 6, on clips; all of them for many clips at once.
+"""Is a map true? The measures of method.md 6, on clips; all of them for many clips at once.
 
 Maps are `clip time height width` and never negative. A measure gives one number a clip, NaN where it has none: a map
 that is 0 everywhere lies nowhere, and agrees with nothing.
@@ -225,7 +225,7 @@ class Estimate:
 def estimate(
     values: Sequence[float], sources: Sequence[str], *, rng: np.random.Generator, resamples: int = 2000
 ) -> Estimate:
-    """The mean over clips, with a percentile bootstrap over the videos that they come from (METHOD 4.5).
+    """The mean over clips, with a percentile bootstrap over the videos that they come from (method.md 4.5).
 
     NaN values are left out and counted. All values undefined, or one source alone, give no interval (NaN).
     """
