@@ -16,7 +16,7 @@ from videotcav.maps.evaluation import PER_CLIP, Truths, measure_faithfulness, re
 from videotcav.maps.judged import BASELINES, MEASURES, FaithfulnessSettings
 from videotcav.models.model import VideoModel
 from videotcav.records import Faithfulness
-from videotcav.report.faithfulness import WORDS, headlines, interval, number, render
+from videotcav.report.faithfulness import WORDS, headlines, interval, number, write_faithfulness_page
 from videotcav.video.clips import read_clip
 from videotcav.video.read import VideoFile
 
@@ -103,7 +103,7 @@ def test_the_folder_holds_every_number(run: tuple[Path, tuple[Faithfulness, ...]
 def test_the_page_says_what_the_table_says_and_needs_nothing_else(run: tuple[Path, tuple[Faithfulness, ...]]) -> None:
     folder, results = run
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert page == render(folder)
+    assert page == write_faithfulness_page(folder).read_text(encoding="utf-8")
     for row in results:
         assert f'aria-label="{row.method}: {number(row.value)}, {interval(row)}"' in page
     for sentence in headlines(results):
@@ -159,4 +159,4 @@ def test_mistakes_are_told(boxes: Path, tmp_path: Path) -> None:
     events.write_text('{"events": {"a": [1, 2.5]}}')
     assert read_events(events) == {"a": (1, 2.5)}
     with pytest.raises(RunFolderError, match="holds no measured maps"):
-        render(tmp_path)
+        write_faithfulness_page(tmp_path)

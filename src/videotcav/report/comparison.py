@@ -7,22 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from videotcav.outputs import write_text
 from videotcav.records import Standing
+from videotcav.report.render import PAGE, write_page
 from videotcav.report.run import Run
 from videotcav.report.sentences import unique
 from videotcav.results.manifest import MANIFEST, RESULTS, ComparisonManifest, read_manifest
 from videotcav.results.read import read_rows
 from videotcav.results.table import data_frame
-from videotcav.results.words import p_value
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-PAGE = "report.html"
-_HERE = Path(__file__).parent
 _CENTRAL = 1.96
 _TITLES = {
     "frozen": (
@@ -96,18 +91,14 @@ def write_comparison_page(folder: Path) -> Path:
     """Writes the page from the folder's results alone and says where it lies."""
     found = read_comparison(folder)
     manifest, rows = found.facts, found.standings
-    environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined)
-    text = environment.get_template("comparison.html").render(
+    return write_page(
+        folder / PAGE,
+        "comparison.html",
         manifest=manifest,
         rows=rows,
         sections=[(*_TITLES[against], _panels(rows, against)) for against in _TITLES],
         sentences=comparison_sentences(manifest, rows),
-        style=(_HERE / "page.css").read_text(encoding="utf-8"),
-        p_value=p_value,
     )
-    page = folder / PAGE
-    write_text(page, text)
-    return page
 
 
 def comparison_sentences(manifest: ComparisonManifest, rows: Sequence[Standing]) -> list[str]:

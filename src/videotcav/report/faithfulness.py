@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +11,11 @@ from typing import Literal, TypeGuard
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from videotcav.errors import RunFolderError
-from videotcav.outputs import write_text
 from videotcav.records import Faithfulness
+from videotcav.report.render import PAGE, data_uri, write_page
 from videotcav.results.manifest import MANIFEST, RESULTS, FaithfulnessManifest, read_manifest
-
-PAGE = "report.html"
-_HERE = Path(__file__).parent
 
 Better = Literal["higher", "lower", "neither"]
 
@@ -143,31 +138,22 @@ def write_faithfulness_page(folder: Path) -> Path:
 
     Raises RunFolderError when it is not a folder of measured maps.
     """
-    page = folder / PAGE
-    write_text(page, render(folder))
-    return page
-
-
-def render(folder: Path) -> str:
-    """The whole page as HTML: one file that needs nothing else. Raises RunFolderError."""
     manifest, rows = _read(folder)
-    environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     sections = [
         (title, note, [panel(measure, rows) for measure in measures if any(row.measure == measure for row in rows)])
         for title, measures, note in _GROUPS
     ]
-    return environment.get_template("faithfulness.html").render(
+    return write_page(
+        folder / PAGE,
+        "faithfulness.html",
         manifest=manifest,
         sections=[section for section in sections if section[2]],
         headlines=headlines(rows),
-        examples=[_uri(path) for path in sorted((folder / "media").glob("*.png"))],
+        examples=[data_uri(path.read_bytes(), "image/png") for path in sorted((folder / "media").glob("*.png"))],
         rows=rows,
-        words=WORDS,
+        measures=WORDS,
         number=number,
         interval=interval,
-        style=(_HERE / "page.css").read_text(encoding="utf-8"),
     )
 
 
@@ -244,7 +230,3 @@ def _read(folder: Path) -> tuple[FaithfulnessManifest, list[Faithfulness]]:
     if strange := {row.measure for row in rows} - WORDS.keys():
         raise RunFolderError(f"{folder} holds measures that are not known here ({', '.join(sorted(strange))})")
     return manifest, rows
-
-
-def _uri(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from videotcav.outputs import write_text
 from videotcav.records import STATISTICS, Kind, Medium, Result, Statistic
 from videotcav.report import figures, sentences
 from videotcav.report.cautions import cautions
 from videotcav.report.hypotheses import hypothesis_answers
+from videotcav.report.render import PAGE, data_uri, write_page
 from videotcav.results import words
 from videotcav.results.read import RunResults, read_run
 
-PAGE = "report.html"
-_HERE = Path(__file__).parent
 _TYPES = {
     ".mp4": "video/mp4",
     ".webm": "video/webm",
@@ -40,26 +34,19 @@ class Picture:
     missing: str = ""
 
 
-def write_report(run: Path | str) -> Path:
-    """The path of the page that was written into the run folder `run`, from what lies in that folder alone.
+def write_report(folder: Path | str) -> Path:
+    """The path of the page that was written into the run folder `folder`, from what lies in that folder alone.
 
     The page appears complete or not at all, and the same folder gives the same bytes.
-    Raises RunFolderError when `run` is not a run folder, is damaged, or cannot be written to.
+    Raises RunFolderError when it is not a run folder, is damaged, or cannot be written to.
     """
-    results = read_run(run)
-    page = results.folder / PAGE
-    write_text(page, render(results))
-    return page
-
-
-def render(run: RunResults) -> str:
-    """The whole page as HTML."""
-    style = (_HERE / "page.css").read_text(encoding="utf-8")
-    script = (_HERE / "page.js").read_text(encoding="utf-8")
+    run = read_run(folder)
     pictures = [_picture(run, medium) for medium in run.media]
     by_statistic = _by_statistic(run)
-    template = _environment().get_template("page.html")
-    return template.render(
+    return write_page(
+        run.folder / PAGE,
+        "page.html",
+        script="page.js",
         run=run,
         manifest=run.manifest,
         primary=run.manifest.tests.primary,
@@ -81,19 +68,7 @@ def render(run: RunResults) -> str:
         exemplars=_exemplars(pictures),
         cams=[picture for picture in pictures if picture.medium.role == "cam"],
         missing=[picture.missing for picture in pictures if picture.missing],
-        style=style,
-        script=script,
-        style_hash=_policy_hash(style),
-        script_hash=_policy_hash(script),
     )
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.globals.update(words=words, describe=figures.describe)
-    return environment
 
 
 def _figures(run: RunResults) -> dict[Statistic, list[figures.Figure]]:
@@ -185,8 +160,7 @@ def _picture(run: RunResults, medium: Medium) -> Picture:
         return Picture(medium, missing=f"{medium.path} is missing from the run folder.")
     if not data:
         return Picture(medium, missing=f"{medium.path} is empty.")
-    uri = f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
-    return Picture(medium, uri=uri, is_video=kind.startswith("video/"))
+    return Picture(medium, uri=data_uri(data, kind), is_video=kind.startswith("video/"))
 
 
 def _first_of_each_kind(pictures: Sequence[Picture]) -> dict[tuple[str, str], Picture]:
@@ -206,11 +180,3 @@ def _exemplars(pictures: Sequence[Picture]) -> dict[str, dict[str, list[Picture]
     for picture in shown:
         grouped[picture.medium.concept].setdefault(picture.medium.kind, []).append(picture)
     return grouped
-
-
-# --- files -------------------------------------------------------------------------------------------------------
-
-
-def _policy_hash(text: str) -> str:
-    """The text's hash as a content security policy names it: nothing else may style or run on the page."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from videotcav.errors import RunFolderError
-from videotcav.outputs import write_text
 from videotcav.records import Result
 from videotcav.report import paper_bars, paper_frames
+from videotcav.report.render import data_uri, write_page
 from videotcav.results import words
 from videotcav.results.manifest import MANIFEST, read_manifest
 from videotcav.results.paper_facts import DYNAMIC, STATIC, PaperFacts
@@ -21,7 +19,6 @@ from videotcav.results.read import RunResults, read_run
 
 PAGE = "paper.html"
 FIGURES = "figures"
-_HERE = Path(__file__).parent
 
 CAUTION = (
     "The t-test takes its runs for independent, but all of them share one concept set: with 10 random sets it rejected "
@@ -105,27 +102,17 @@ def write_paper(folder: Path) -> Path:
         figure = _figure(paper, number)
         uri = "" if figure is None else _write(figure, folder / FIGURES / f"figure-{number}")
         shown.append(Shown(number, title, _note(paper, number), uri, paper.facts.missing.get(number, "")))
-    environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    return write_page(
+        folder / PAGE,
+        "paper.html",
+        paper=paper,
+        facts=paper.facts,
+        manifest=paper.run.manifest,
+        figures=shown,
+        caution=CAUTION,
+        degenerate=DEGENERATE.format(layers=words.listing(paper.facts.degenerate)) if paper.facts.degenerate else "",
+        summary=summary(paper),
     )
-    page = folder / PAGE
-    write_text(
-        page,
-        environment.get_template("paper.html").render(
-            paper=paper,
-            facts=paper.facts,
-            manifest=paper.run.manifest,
-            figures=shown,
-            caution=CAUTION,
-            degenerate=DEGENERATE.format(layers=words.listing(paper.facts.degenerate))
-            if paper.facts.degenerate
-            else "",
-            summary=summary(paper),
-            words=words,
-            style=(_HERE / "page.css").read_text(encoding="utf-8"),
-        ),
-    )
-    return page
 
 
 def summary(paper: PaperResults) -> str:
@@ -186,4 +173,4 @@ def _write(figure: Figure, stem: Path) -> str:
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=300, metadata={"Software": None}, bbox_inches="tight", pad_inches=0.03)
     stem.with_suffix(".png").write_bytes(picture.getvalue())
-    return "data:image/png;base64," + base64.b64encode(picture.getvalue()).decode("ascii")
+    return data_uri(picture.getvalue(), "image/png")

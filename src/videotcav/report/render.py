@@ -1,0 +1,60 @@
+"""A template and what it shows in, one self-contained page out: the only place that knows how pages are made."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from videotcav.outputs import write_text
+from videotcav.report import figures
+from videotcav.results import words
+
+PAGE = "report.html"
+_HERE = Path(__file__).parent
+
+
+def write_page(page: Path, template: str, *, script: str = "", **shown: Any) -> Path:
+    """The page, written complete or not at all; `shown` are the names that the template knows.
+
+    Names are escaped, and one that a template lacks is an error. The page may style itself with `page.css`, run
+    `script` where there is one, and fetch nothing.
+    """
+    style = _text("page.css")
+    code = _text(script) if script else ""
+    policy = [
+        "default-src 'none'",
+        f"style-src '{_policy_hash(style)}'",
+        *([f"script-src '{_policy_hash(code)}'"] if code else []),
+        *("img-src data:", "media-src data:", "base-uri 'none'", "form-action 'none'"),
+    ]
+    text = _templates().get_template(template).render(shown, style=style, script=code, policy="; ".join(policy))
+    write_text(page, text)
+    return page
+
+
+def data_uri(data: bytes, kind: str) -> str:
+    """A picture or video as a page holds it; `kind` as in `image/png`."""
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals.update(words=words, describe=figures.describe)
+    return environment
+
+
+def _text(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+def _policy_hash(text: str) -> str:
+    """The text's hash as a content security policy names it: nothing else may style or run on the page."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
