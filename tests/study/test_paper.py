@@ -7,6 +7,7 @@ import importlib
 import shutil
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -18,8 +19,10 @@ from sklearn.linear_model import Ridge
 from videotcav.cli.main import main
 from videotcav.errors import LayerNotFound, NotEnoughData, RunFolderError, StudyFileError
 from videotcav.models.load import load_model
-from videotcav.records import Result
+from videotcav.records import Result, Verdict
 from videotcav.report.paper import PaperResults, read_paper, write_paper
+from videotcav.report.paper_figures import box_plots
+from videotcav.results.table import MARKS
 from videotcav.study.paper import run_paper
 from videotcav.video.clips import read_clip
 from videotcav.video.write import write_video
@@ -187,6 +190,24 @@ def test_the_page_is_rebuilt_from_the_folder_alone(paper: PaperResults, tmp_path
     assert (tmp_path / "copy" / "paper.html").read_bytes() == before
     with pytest.raises(RunFolderError, match="is not a folder that `videotcav paper` wrote"):
         read_paper(tmp_path / "copy" / "run")
+
+
+def test_a_study_may_declare_what_the_protocol_does_not_ask(
+    material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hypothesis is about twins that the study has not: paper mode asks none, so it is not refused for it."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(material)])
+    shutil.copytree(material, tmp_path / "study")
+    (tmp_path / "study/study.toml").write_text('hypotheses = ["ball: dynamic > frozen"]\n' + STUDY)
+    assert run_paper(tmp_path / "study/study.toml", tmp_path / "out").run.declaration is None
+
+
+@pytest.mark.parametrize("verdict", get_args(Verdict))
+def test_every_verdict_has_its_mark_below_its_boxes(paper: PaperResults, verdict: Verdict) -> None:
+    rows = [row.model_copy(update={"verdict": verdict}) for row in paper.tested]
+    labels = [label.get_text() for axes in box_plots(rows, paper.facts).axes for label in axes.get_xticklabels()]
+    assert len(labels) == len(rows)
+    assert all(MARKS[verdict] in label for label in labels)
 
 
 def test_names_in_the_page_are_text_and_never_markup(paper: PaperResults, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _HEADINGS = ("concept", "kind", "against", "layer", "class", "statistic", "value", "95 % interval", "p", "verdict")
 _RIGHT = {6, 7, 8}
-_MARKS: dict[Verdict, str] = {
+MARKS: dict[Verdict, str] = {
     "positive": "▲",
     "negative": "▼",
     "negligible": "≈",
@@ -73,5 +73,5 @@ def _cells(row: Result) -> tuple[str, ...]:
         score(row.value, row.statistic),
         span(row.low, row.high, row.statistic),
         p_value(row.p_corrected),
-        f"{_MARKS[row.verdict]} {row.verdict}" + (" (exploratory)" if row.exploratory else ""),
+        f"{MARKS[row.verdict]} {row.verdict}" + (" (exploratory)" if row.exploratory else ""),
     )

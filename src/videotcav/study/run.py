@@ -74,18 +74,28 @@ class Study:
 
     @classmethod
     def from_file(
-        cls, path: Path | str, *, device: str | None = None, precision: Precision = "fp32", model: int = 0
+        cls,
+        path: Path | str,
+        *,
+        device: str | None = None,
+        precision: Precision = "fp32",
+        model: int = 0,
+        with_hypotheses: bool = True,
     ) -> Self:
         """The study in a file, its model loaded onto `device`, its passes in `precision`.
 
-        `model` says which one, where the file names several.
+        `model` says which one, where the file names several. Hypotheses are left unread without `with_hypotheses`.
 
         Raises:
             StudyFileError: the file has mistakes, also such that only the model can tell (layers, classes).
         """
         loaded: list[VideoModel] = []
         load = partial(load_model, device=device, precision=precision)
-        check = partial(_model_problems, folder=Path(path).parent, load=load, loaded=loaded)
+
+        def check(raw: Mapping[str, Any]) -> Iterator[str]:
+            read = raw if with_hypotheses else {**raw, "hypotheses": []}
+            return _model_problems(read, folder=Path(path).parent, load=load, loaded=loaded)
+
         file = read_study_file(Path(path), check=check, model=model)
         return cls(_by_name(file, loaded[0]), loaded[0])
 
