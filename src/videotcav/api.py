@@ -43,7 +43,7 @@ from videotcav.models.passes import logits
 from videotcav.planted.render import render_demo
 from videotcav.records import ClipSpec, KnownModel, Precision, Progress, silent
 from videotcav.report.comparison import Comparison, read_comparison, write_comparison_page
-from videotcav.report.faithfulness import write_faithfulness_page
+from videotcav.report.faithfulness import FaithfulnessRun, read_faithfulness, write_faithfulness_page
 from videotcav.report.page import write_report
 from videotcav.report.paper import write_paper
 from videotcav.report.run import Run, read_run
@@ -64,6 +64,7 @@ __all__ = [
     "Comparison",
     "ConceptMapSettings",
     "ConceptMaps",
+    "FaithfulnessRun",
     "FaithfulnessSettings",
     "Finding",
     "OnRay",
@@ -98,6 +99,7 @@ __all__ = [
     "read_comparison",
     "read_concepts",
     "read_events",
+    "read_faithfulness",
     "read_run",
     "render_demo",
     "report",

@@ -16,7 +16,7 @@ from videotcav.maps.evaluation import PER_CLIP, Truths, measure_faithfulness, re
 from videotcav.maps.judged import BASELINES, MEASURES, FaithfulnessSettings
 from videotcav.models.model import VideoModel
 from videotcav.records import Faithfulness
-from videotcav.report.faithfulness import WORDS, headlines, interval, number, write_faithfulness_page
+from videotcav.report.faithfulness import WORDS, headlines, interval, number, read_faithfulness, write_faithfulness_page
 from videotcav.video.clips import read_clip
 from videotcav.video.read import VideoFile
 
@@ -84,6 +84,11 @@ def test_the_folder_holds_every_number(run: tuple[Path, tuple[Faithfulness, ...]
     folder, results = run
     per_clip = pq.read_table(folder / PER_CLIP).to_pylist()
     assert len({row["clip"] for row in per_clip}) == 3
+    read = read_faithfulness(results.save(folder.parent / "copy"))
+    assert repr(read) == repr(results)
+    assert len(read.to_pandas()) == len(results)
+    assert len(read.plot().axes) == len({row.measure for row in results})
+    assert read.report().is_file()
     stored = [Faithfulness(**row) for row in pq.read_table(folder / "results.parquet").to_pylist()]
     assert [row.model_dump_json() for row in stored] == [row.model_dump_json() for row in results]
     assert {row.measure for row in results} == set(MEASURES)

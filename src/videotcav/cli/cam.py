@@ -175,7 +175,7 @@ def faithfulness(  # noqa: PLR0917 - typer's parameters are options
         events=api.read_events(events) if events else {},
     )
     loaded = api.load_model(model, weights=weights, device=device, precision=precision)  # type: ignore[arg-type] # there
-    results = api.faithfulness(
+    found = api.faithfulness(
         videos,
         output,
         model=loaded,
@@ -189,5 +189,5 @@ def faithfulness(  # noqa: PLR0917 - typer's parameters are options
         progress=context.obj.progress,
     )
     page = output / "report.html"
-    facts = {"run": output, "report": page, "results": [result.model_dump() for result in results]}
-    context.obj.result("\n".join([*headlines(results), "", str(page)]), facts)
+    facts = {"run": output, "report": page, "results": [result.model_dump() for result in found]}
+    context.obj.result("\n".join([*headlines(found.results), "", str(page)]), facts)

@@ -47,7 +47,7 @@ from videotcav.maps.sheet import Strip, contact_sheet
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits
 from videotcav.records import Clip, Faithfulness, Progress, Record, silent
-from videotcav.report.faithfulness import write_faithfulness_page
+from videotcav.report.faithfulness import FaithfulnessRun, read_faithfulness, write_faithfulness_page
 from videotcav.results.folder import MEDIA, new_run_folder
 from videotcav.results.manifest import (
     RESULTS,
@@ -134,7 +134,7 @@ class _Events(Record):
 
 def measure_faithfulness(
     videos: Sequence[Path | str],
-    output: Path,
+    output: Path | str,
     *,
     model: VideoModel,
     target: str | None = None,
@@ -146,7 +146,7 @@ def measure_faithfulness(
     skip_bad: bool = False,
     command: str = "",
     progress: Progress = silent,
-) -> tuple[Faithfulness, ...]:
+) -> FaithfulnessRun:
     """Every measure of every method over the videos, also as a folder with a page that compares them.
 
     Args:
@@ -180,7 +180,7 @@ def measure_faithfulness(
         warnings.warn(message, VideotcavWarning, stacklevel=2)
     per_clip: list[dict[str, Any]] = []
     chances: dict[str, list[float]] = {}
-    with new_run_folder(output) as folder:
+    with new_run_folder(Path(output)) as folder:
         judged = judge(model, reader, layer=layer, methods=methods, settings=settings)
         passes = passes_a_clip(methods, settings, frames=model.card.clip_spec.frames)
         what = f"judging maps, {passes} passes a clip"
@@ -198,7 +198,7 @@ def measure_faithfulness(
         asked: dict[str, Any] = {"layer": layer, "target": target, "methods": methods, "settings": settings}
         write_manifest(folder, _manifest(reader, per_clip, command=command, **asked))
         write_faithfulness_page(folder)
-    return results
+    return read_faithfulness(output)
 
 
 @dataclass

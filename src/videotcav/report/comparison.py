@@ -11,6 +11,7 @@ from videotcav.records import Standing
 from videotcav.report.render import PAGE, write_page
 from videotcav.report.run import Run
 from videotcav.report.sentences import unique
+from videotcav.results.folder import copied
 from videotcav.results.manifest import MANIFEST, RESULTS, ComparisonManifest, read_manifest
 from videotcav.results.read import read_rows
 from videotcav.results.table import data_frame
@@ -73,6 +74,10 @@ class Comparison:
     def to_pandas(self) -> DataFrame:
         """One row a model, layer, concept and question. Raises MissingExtra without pandas."""
         return data_frame(row.model_dump() for row in self.standings)
+
+    def save(self, folder: Path | str) -> Path:
+        """Copies the folder to a new one, which `read_comparison` reads back. Raises RunFolderError."""
+        return copied(self.folder, Path(folder))
 
     def report(self) -> Path:
         """Writes the page anew, from the results alone; where it lies."""

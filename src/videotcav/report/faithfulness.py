@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, TypeGuard
+from typing import TYPE_CHECKING, Literal, TypeGuard
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from matplotlib.figure import Figure
 
 from videotcav.errors import RunFolderError
 from videotcav.records import Faithfulness
 from videotcav.report.render import PAGE, data_uri, write_page
+from videotcav.results.folder import copied
 from videotcav.results.manifest import MANIFEST, RESULTS, FaithfulnessManifest, read_manifest
+from videotcav.results.table import data_frame
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Better = Literal["higher", "lower", "neither"]
 
@@ -131,6 +137,59 @@ class Panel:
     lanes: tuple[Lane, ...]
     chance: float | None
     ticks: tuple[tuple[float, str], ...]
+
+
+@dataclass(frozen=True, repr=False)
+class FaithfulnessRun:
+    """Measured maps as they lie on disk: facts, and a row a method and measure."""
+
+    folder: Path
+    manifest: FaithfulnessManifest
+    results: tuple[Faithfulness, ...]
+
+    def __iter__(self) -> Iterator[Faithfulness]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __repr__(self) -> str:
+        return "\n".join(headlines(self.results))
+
+    def to_pandas(self) -> DataFrame:
+        """One row a method and measure. Raises MissingExtra without pandas."""
+        return data_frame(row.model_dump() for row in self.results)
+
+    def save(self, folder: Path | str) -> Path:
+        """Copies the folder to a new one, which `read_faithfulness` reads back. Raises RunFolderError."""
+        return copied(self.folder, Path(folder))
+
+    def report(self) -> Path:
+        """Writes the page anew, from the results alone; where it lies."""
+        return write_faithfulness_page(self.folder)
+
+    def plot(self) -> Figure:
+        """A panel a measure: methods below each other with their 95 % intervals; dashed what a flat map scores."""
+        measures = list(dict.fromkeys(row.measure for row in self.results))
+        figure = Figure(figsize=(9, 1.6 * len(measures)), layout="constrained", facecolor="white")
+        for axes, measure in zip(figure.subplots(len(measures), squeeze=False)[:, 0], measures, strict=True):
+            own = [row for row in self.results if row.measure == measure]
+            for place, row in enumerate(own):
+                colour = "#8a8d96" if row.baseline else "#0072b2"
+                axes.plot([row.low, row.high], [place, place], color=colour, lw=1.5)
+                axes.plot(row.value, place, "o", color=colour, ms=5)
+                if row.chance is not None:
+                    axes.axvline(row.chance, color="#1c1d21", lw=0.8, ls=(0, (4, 3)))
+            axes.set_yticks(range(len(own)), [row.method for row in own], fontsize=7)
+            axes.invert_yaxis()
+            axes.set_title(WORDS[measure].title, fontsize=9, loc="left")
+        return figure
+
+
+def read_faithfulness(folder: Path | str) -> FaithfulnessRun:
+    """The measured maps in a folder. Raises RunFolderError where there are none, or they are damaged."""
+    manifest, rows = _read(Path(folder))
+    return FaithfulnessRun(Path(folder), manifest, tuple(rows))
 
 
 def write_faithfulness_page(folder: Path) -> Path:

@@ -143,6 +143,13 @@ def _replace(target: Path, partial: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
+def copied(folder: Path, target: Path) -> Path:
+    """A copy of a whole folder of results. Raises RunFolderError where something is at `target`."""
+    if os.path.lexists(target):
+        raise RunFolderError(f"{target} is there already; name a new folder for the copy")
+    return Path(shutil.copytree(folder, target))
+
+
 def write_declaration(folder: Path, declaration: Declaration) -> None:
     """Writes `declaration.json`: what the study declared, before anything is computed."""
     (folder / DECLARATION).write_text(declaration.model_dump_json(indent=1) + "\n", encoding="utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 
 from videotcav.errors import RunFolderError
 from videotcav.records import Declaration, Medium, Record, Result
+from videotcav.results.folder import copied
 from videotcav.results.manifest import MANIFEST, RESULTS, Manifest, read_manifest
 from videotcav.results.table import data_frame, results_html, results_table_text
 from videotcav.texts import first_problem
@@ -48,10 +48,7 @@ class RunResults:
 
     def save(self, folder: Path | str) -> Path:
         """Copies the run to a new folder, which `read_run` reads back. Raises RunFolderError where one is there."""
-        target = Path(folder)
-        if target.exists():
-            raise RunFolderError(f"{target} is there already; name a new folder for the copy of the run")
-        return Path(shutil.copytree(self.folder, target))
+        return copied(self.folder, Path(folder))
 
     @property
     def media(self) -> tuple[Medium, ...]:
