@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from videotcav.concepts.detectors.detect import load_detector
 from videotcav.errors import ConceptError, RunFolderError, VideosError, VideotcavError
 from videotcav.maps.evaluation import PER_CLIP, Truths, measure_faithfulness, read_events
-from videotcav.maps.judged import BASELINES, MEASURES, FaithfulnessSettings
+from videotcav.maps.judged import BASELINES, FaithfulnessSettings
 from videotcav.models.model import VideoModel
 from videotcav.records import Faithfulness
-from videotcav.report.faithfulness import WORDS, headlines, interval, number, read_faithfulness, write_faithfulness_page
+from videotcav.report.faithfulness import (
+    MEASURES,
+    headlines,
+    interval,
+    number,
+    read_faithfulness,
+    write_faithfulness_page,
+)
 from videotcav.video.clips import read_clip
 from videotcav.video.read import VideoFile
 
@@ -68,12 +77,12 @@ def test_the_truth_lies_over_the_clips_own_pixels(swin: VideoModel, videos: tupl
     """A 40 × 48 video is resized to 32 rows and 38 columns and loses 3 columns left and right: box by hand."""
     truths = Truths(boxes=load_detector(str(boxes)), labels=("square",))
     clip, _ = read_clip(videos[1], swin.card.clip_spec)
-    truth = truths.of(clip, truths.detections(VideoFile(videos[1]), clip), height=32, width=32)
-    assert truth.inside is not None
-    assert truth.during is None
+    inside = truths.inside(clip, truths.detections(VideoFile(videos[1]), clip), swin.card.clip_spec)
+    assert inside is not None
+    assert truths.during(clip) is None
     (frame,) = VideoFile(videos[1]).ranks_at(clip.timestamps[1:2])
     left = 2 * frame + 4
-    rows, columns = np.nonzero(truth.inside[1])
+    rows, columns = np.nonzero(inside[1])
     assert (rows.min(), rows.max()) == (11, 18)  # 14 … 24 of 40 rows × 0.8 = 11.2 … 19.2: centres 11.5 … 18.5
     scale = 38 / 48
     assert columns.min() == int(np.ceil(left * scale - 3 - 0.5))
@@ -118,8 +127,14 @@ def test_the_page_says_what_the_table_says_and_needs_nothing_else(run: tuple[Pat
     assert page.count("data:image/png;base64,") == 1
 
 
-def test_every_measure_has_words() -> None:
-    assert set(WORDS) == set(MEASURES)
+def test_numbers_that_the_run_did_not_write_are_refused(
+    run: tuple[Path, tuple[Faithfulness, ...]], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(run[0], tmp_path / "copy"))
+    better = [row | {"value": 1.0} for row in pq.read_table(folder / "results.parquet").to_pylist()]
+    pq.write_table(pa.Table.from_pylist(better), folder / "results.parquet")
+    with pytest.raises(RunFolderError, match="its checksum is another one"):
+        write_faithfulness_page(folder)
 
 
 def row(method: str, value: float, low: float, high: float, *, baseline: bool = False) -> Faithfulness:

@@ -9,18 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from videotcav.maps.judged import (
-    BASELINES,
-    MEASURES,
-    ClipToJudge,
-    FaithfulnessSettings,
-    Judged,
-    Truth,
-    judge,
-)
+from videotcav.maps.judged import BASELINES, ClipToJudge, FaithfulnessSettings, Judge, Judged
 from videotcav.models.model import VideoModel
 from videotcav.models.randomised import randomised
 from videotcav.records import ModelCard
+from videotcav.report.faithfulness import MEASURES
 
 QUICK = FaithfulnessSettings(steps=4, rise_masks=16)
 METHODS = ("grad-cam", "layercam", "integrated-gradients", "rise")
@@ -69,20 +62,19 @@ def moving() -> ClipToJudge:
         pixels[:, time, 10:18, left : left + 8] += 1
         inside[time, 10:18, left : left + 8] = True
     during = np.isin(np.arange(8), (3, 4))
-    return ClipToJudge(name="moving", pixels=pixels, class_index=0, truth=Truth(inside=inside, during=during))
+    return ClipToJudge(name="moving", pixels=pixels, class_index=0, inside=inside, during=during)
 
 
 @pytest.fixture
 def judged(token_net: VideoModel, moving: ClipToJudge) -> Judged:
-    (found,) = judge(model_of(Motion(), "steps", token_net), [moving], layer="steps", methods=METHODS, settings=QUICK)
-    return found
+    return Judge(model_of(Motion(), "steps", token_net), "steps", METHODS, QUICK)(moving)
 
 
 def test_every_method_and_baseline_has_every_measure(judged: Judged) -> None:
     for method in (*METHODS, *BASELINES):
         own = {measure for name, measure in judged.values if name == method}
         assert own == set(MEASURES) - ({"random weights"} if method in BASELINES else set())
-        assert judged.maps[method].shape == (8, 32, 32)
+        assert judged.maps[method].shape == (1, 8, 32, 32)
     assert judged.chance == pytest.approx({"energy": 1, "pointing in space": 64 / 1024, "pointing in time": 2 / 8})
 
 
@@ -106,17 +98,19 @@ def test_single_frames_know_no_order(token_net: VideoModel, moving: ClipToJudge)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = model_of(SingleFrames(), "look", token_net)
-    (found,) = judge(model, [moving], layer="look", methods=("grad-cam",), settings=QUICK)
+    found = Judge(model, "look", ("grad-cam",), QUICK)(moving)
     assert found.values["grad-cam", "reversal"] == pytest.approx(1, abs=1e-5)
     assert found.values["grad-cam", "shuffle"] > 0.7  # linear interpolation between frames sees their neighbours
 
 
 def test_without_a_truth_its_measures_are_left_out(token_net: VideoModel, moving: ClipToJudge) -> None:
     unknown = ClipToJudge(name="moving", pixels=moving.pixels, class_index=0)
-    (found,) = judge(
-        model_of(Motion(), "steps", token_net), [unknown], layer="steps", methods=("grad-cam",), settings=QUICK
-    )
-    assert {measure for _, measure in found.values} == set(MEASURES[3:])
+    found = Judge(model_of(Motion(), "steps", token_net), "steps", ("grad-cam",), QUICK)(unknown)
+    assert {measure for _, measure in found.values} == set(MEASURES) - {
+        "energy",
+        "pointing in space",
+        "pointing in time",
+    }
     assert found.chance == {}
 
 
@@ -128,6 +122,6 @@ def test_random_weights_are_the_same_numbers_elsewhere(swin: VideoModel) -> None
 
 
 def test_the_same_seed_gives_the_same_numbers(token_net: VideoModel, moving: ClipToJudge, judged: Judged) -> None:
-    (again,) = judge(model_of(Motion(), "steps", token_net), [moving], layer="steps", methods=METHODS, settings=QUICK)
+    again = Judge(model_of(Motion(), "steps", token_net), "steps", METHODS, QUICK)(moving)
     for key, value in judged.values.items():
         assert again.values[key] == value or math.isnan(value)

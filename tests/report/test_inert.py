@@ -15,7 +15,7 @@ from support.elements import EVIL, Elements
 from videotcav.errors import RunFolderError
 from videotcav.records import Faithfulness, Standing
 from videotcav.report.comparison import write_comparison_page
-from videotcav.report.faithfulness import WORDS, write_faithfulness_page
+from videotcav.report.faithfulness import MEASURES, write_faithfulness_page
 
 EVILS = (EVIL, "\"' onmouseover=alert(1) x='", "</style><svg onload=alert(1)>", "{{ 7 * 7 }}", "&lt;b&gt;")
 PLAIN = "Zenobia"
@@ -46,7 +46,7 @@ def faithfulness(folder: Path, evil: str) -> str:
         Faithfulness(
             method=evil, measure=measure, value=0.5, low=0.4, high=0.6, clips=3, undefined=0, baseline=baseline
         )
-        for measure in WORDS
+        for measure in MEASURES
         for baseline in (False, True)
     ]
     (folder / "media").mkdir()
@@ -97,7 +97,7 @@ def test_a_link_to_a_models_report_leads_into_the_folder(tmp_path: Path, run: st
         (lambda folder, _: (folder / "manifest.json").write_text('{"kind": "run"}'), "another kind of run"),
         (lambda folder, facts: (folder / "manifest.json").write_text(json.dumps(facts)), "is damaged"),
         (lambda folder, _: rewritten(folder, measure="a hunch"), "measures that are not known here (a hunch)"),
-        (lambda folder, _: rewritten(folder, clips="some"), "holds no measured maps"),
+        (lambda folder, _: rewritten(folder, clips="some"), "results.parquet is damaged: clips"),
     ],
 )
 def test_a_damaged_folder_of_maps_is_one_sentence(

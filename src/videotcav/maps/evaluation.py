@@ -6,15 +6,16 @@ videos ─→ clips, boxes, events ─→ maps of all methods ─→ measures �
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from pydantic import AfterValidator, ConfigDict, ValidationError
@@ -30,24 +31,15 @@ from videotcav.errors import (
     closest,
     require_distinct,
 )
-from videotcav.explain.saliency.cam import METHODS, temporal_profile
+from videotcav.explain.saliency.cam import METHODS, normalise, temporal_profile
 from videotcav.explain.saliency.faithfulness import estimate
 from videotcav.maps.compute import last_spatial_layer
-from videotcav.maps.judged import (
-    BASELINES,
-    MEASURES,
-    ClipToJudge,
-    FaithfulnessSettings,
-    Judged,
-    Truth,
-    judge,
-    passes_a_clip,
-)
+from videotcav.maps.judged import BASELINES, ClipToJudge, FaithfulnessSettings, Judge, Judged
 from videotcav.maps.sheet import Strip, contact_sheet
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits
-from videotcav.records import Clip, Faithfulness, Progress, Record, silent
-from videotcav.report.faithfulness import FaithfulnessRun, read_faithfulness, write_faithfulness_page
+from videotcav.records import Clip, ClipSpec, Faithfulness, Progress, Record, silent
+from videotcav.report.faithfulness import MEASURES, FaithfulnessRun, read_faithfulness, write_faithfulness_page
 from videotcav.results.folder import MEDIA, new_run_folder
 from videotcav.results.manifest import (
     RESULTS,
@@ -88,27 +80,39 @@ class Truths:
             raise ConceptError(f"{self.boxes.name}: there are no boxes of '{unknown[0]}'; closest: {near}")
 
     def detections(self, file: VideoFile, clip: Clip) -> list[Detections]:
-        """The boxes in each frame of the clip, in source pixels; none where there is no source of boxes."""
+        """The boxes that count in each frame of the clip, in source pixels; none where there is no source of boxes."""
         if self.boxes is None:
             return []
         ranks = file.ranks_at(clip.timestamps)
-        frames = file.frames(ranks)
-        return [
-            self.boxes(DetectorFrames(frame[None], clip.video, rank))[0]
-            for frame, rank in zip(frames, ranks, strict=True)
-        ]
+        frames = zip(file.frames(ranks), ranks, strict=True)
+        return [self._asked(self.boxes(DetectorFrames(frame[None], clip.video, rank))[0]) for frame, rank in frames]
 
-    def of(self, clip: Clip, found: Sequence[Detections], *, height: int, width: int) -> Truth:
-        """The truth over the clip's own pixels and frames."""
-        inside = None
-        if self.boxes is not None:
-            inside = np.stack([_inside(clip, each, self.labels, height=height, width=width) for each in found])
-        span = self.events.get(clip.video.path.stem)
-        during = None
-        if span is not None:
-            seconds = np.asarray(clip.timestamps)
-            during = (seconds >= span[0] - 1e-6) & (seconds <= span[1] + 1e-6)
-        return Truth(inside=inside, during=during)
+    def _asked(self, found: Detections) -> Detections:
+        asked = [not self.labels or label in self.labels for label in found.labels]
+        return Detections(found.boxes[asked], found.scores[asked], tuple(compress(found.labels, asked)))
+
+    def inside(self, clip: Clip, found: Sequence[Detections], spec: ClipSpec) -> NDArray[np.bool_] | None:
+        """Which of the clip's own pixels have their centre in a box, `time height width`."""
+        if self.boxes is None:
+            return None
+        y = clip.top + (np.arange(spec.height) + 0.5) * clip.pixels_per_row
+        x = clip.left + (np.arange(spec.width) + 0.5) * clip.pixels_per_column
+        inside = np.zeros((len(found), spec.height, spec.width), dtype=np.bool_)
+        for number, each in enumerate(found):
+            for left, top, right, bottom in each.boxes.tolist():
+                inside[number] |= ((y >= top) & (y < bottom))[:, None] & ((x >= left) & (x < right))[None]
+        return inside
+
+    def event(self, clip: Clip) -> Span | None:
+        """The first and last second of the event in the clip's video."""
+        return self.events.get(clip.video.path.stem)
+
+    def during(self, clip: Clip) -> NDArray[np.bool_] | None:
+        """Which of the clip's frames lie in the event, `time`."""
+        if (event := self.event(clip)) is None:
+            return None
+        seconds = np.asarray(clip.timestamps)
+        return (seconds >= event[0] - 1e-6) & (seconds <= event[1] + 1e-6)
 
 
 def read_events(path: Path) -> dict[str, Span]:
@@ -172,175 +176,106 @@ def measure_faithfulness(
     layer = layer or last_spatial_layer(model)
     model.layer(layer)
     index = None if target is None else model.class_index(target)
-    reader = _Reader(find_videos(videos), model, index, truths)
-    if elsewhere := sorted(truths.events.keys() - {path.stem for path in reader.paths}):
-        near = closest(elsewhere[0], [path.stem for path in reader.paths])
-        hint = f"; closest: {near}" if near else ""
-        message = f"events of {len(elsewhere)} videos that are not among those judged, such as '{elsewhere[0]}'{hint}"
-        warnings.warn(message, VideotcavWarning, stacklevel=2)
-    per_clip: list[dict[str, Any]] = []
+    paths, card = find_videos(videos), model.card
+    _warn_of_events_elsewhere(truths, paths)
+    judge = Judge(model, layer, tuple(methods), settings)
+    rows: list[dict[str, Any]] = []
     chances: dict[str, list[float]] = {}
+    shown: dict[str, tuple[str, float]] = {}
+    left_out: dict[str, str] = {}
     with new_run_folder(Path(output)) as folder:
-        judged = judge(model, reader, layer=layer, methods=methods, settings=settings)
-        passes = passes_a_clip(methods, settings, frames=model.card.clip_spec.frames)
-        what = f"judging maps, {passes} passes a clip"
-        for number, one in enumerate(progress(judged, what, total=len(reader.paths))):
-            per_clip += _rows(one, model)
+        for path in progress(paths, f"judging maps, {judge.passes_a_clip} passes a clip", total=len(paths)):
+            try:
+                clip, pixels = read_clip(path, card.clip_spec)
+                found = truths.detections(VideoFile(path), clip)
+            except VideoError as error:
+                left_out[str(path)] = error.reason
+                continue
+            name = str(path)
+            of = int(logits(model, pixels[None], clip_names=[name]).argmax()) if index is None else index
+            truth = {"inside": truths.inside(clip, found, card.clip_spec), "during": truths.during(clip)}
+            one = judge(ClipToJudge(name, pixels, of, **truth), number=len(shown))
+            shown[name] = card.classes[of], one.probability
+            about = {"clip": name, "class_name": card.classes[of], "probability": one.probability}
+            for (method, measure), value in one.values.items():
+                rows.append(about | {"method": method, "measure": measure, "value": value})
             for measure, chance in one.chance.items():
                 chances.setdefault(measure, []).append(chance)
-            if number < examples:
-                _draw_example(folder / MEDIA / f"example-{number + 1}.png", one, reader)
-        if reader.left_out and (not skip_bad or not per_clip):
-            raise VideosError(reader.left_out)
-        results = _summary(per_clip, (*methods, *BASELINES), chances, settings)
-        pq.write_table(pa.Table.from_pylist(per_clip), folder / PER_CLIP)
+            if len(shown) <= examples:
+                sheet = _example(one, clip, found, truths.event(clip), caption=f"“{card.classes[of]}”")
+                picture = folder / MEDIA / f"example-{len(shown)}.png"
+                sheet.savefig(picture, format="png", dpi=100, metadata={"Software": None})
+        if left_out and (not skip_bad or not shown):
+            raise VideosError(left_out)
+        results = _summary(rows, chances, (*methods, *BASELINES), seed=settings.seed)
+        pq.write_table(pa.Table.from_pylist(rows), folder / PER_CLIP)
         pq.write_table(pa.Table.from_pylist([result.model_dump() for result in results]), folder / RESULTS)
-        asked: dict[str, Any] = {"layer": layer, "target": target, "methods": methods, "settings": settings}
-        write_manifest(folder, _manifest(reader, per_clip, command=command, **asked))
+        manifest = FaithfulnessManifest(
+            **stamp(command),
+            versions=versions(),
+            model=ModelFacts(
+                name=card.name,
+                weights=card.weights,
+                weights_sha256=card.weights_sha256,
+                clip_spec=card.clip_spec.model_dump(mode="json"),
+            ),
+            layer=layer,
+            target=target,
+            methods=tuple(methods),
+            clips=len(shown),
+            classes=tuple(sorted({name for name, _ in shown.values()})),
+            mean_probability=float(np.mean([probability for _, probability in shown.values()])),
+            boxes=None if truths.boxes is None else BoxesFacts(source=truths.boxes.name, sha256=truths.boxes.sha256),
+            labels=truths.labels,
+            events=len(truths.events),
+            settings=settings.model_dump(mode="json"),
+            left_out=left_out,
+        )
+        write_manifest(folder, manifest)
         write_faithfulness_page(folder)
     return read_faithfulness(output)
 
 
-@dataclass
-class _Reader:
-    """Clips with what is known of them, one by one; keeps book of files that cannot be read."""
-
-    paths: Sequence[Path]
-    model: VideoModel
-    class_index: int | None
-    truths: Truths
-    left_out: dict[str, str] = field(default_factory=dict)
-    last: tuple[Clip, list[Detections]] = field(init=False)
-
-    def __iter__(self) -> Iterator[ClipToJudge]:
-        spec = self.model.card.clip_spec
-        for path in self.paths:
-            try:
-                clip, pixels = read_clip(path, spec)
-                found = self.truths.detections(VideoFile(path), clip)
-            except VideoError as error:
-                self.left_out[str(path)] = error.reason
-                continue
-            self.last = clip, found
-            index = self.class_index
-            if index is None:
-                index = int(logits(self.model, pixels[None], clip_names=[str(path)]).argmax())
-            truth = self.truths.of(clip, found, height=spec.height, width=spec.width)
-            yield ClipToJudge(name=str(path), pixels=pixels, class_index=index, truth=truth)
-
-
-def _inside(clip: Clip, found: Detections, labels: Sequence[str], *, height: int, width: int) -> NDArray[np.bool_]:
-    """Which of the clip's pixels have their centre in a box, `height width`."""
-    y = clip.top + (np.arange(height) + 0.5) * clip.pixels_per_row
-    x = clip.left + (np.arange(width) + 0.5) * clip.pixels_per_column
-    inside = np.zeros((height, width), dtype=np.bool_)
-    for (left, top, right, bottom), label in zip(found.boxes.tolist(), found.labels, strict=True):
-        if not labels or label in labels:
-            inside |= ((y >= top) & (y < bottom))[:, None] & ((x >= left) & (x < right))[None]
-    return inside
-
-
-def _rows(one: Judged, model: VideoModel) -> list[dict[str, Any]]:
-    return [
-        {
-            "clip": one.clip.name,
-            "class_name": model.card.classes[one.clip.class_index],
-            "probability": one.probability,
-            "method": method,
-            "measure": measure,
-            "value": value,
-        }
-        for (method, measure), value in one.values.items()
-    ]
+def _warn_of_events_elsewhere(truths: Truths, paths: Sequence[Path]) -> None:
+    judged = [path.stem for path in paths]
+    if elsewhere := sorted(truths.events.keys() - set(judged)):
+        near = closest(elsewhere[0], judged)
+        hint = f"; closest: {near}" if near else ""
+        message = f"events of {len(elsewhere)} videos that are not among those judged, such as '{elsewhere[0]}'{hint}"
+        warnings.warn(message, VideotcavWarning, stacklevel=3)
 
 
 def _summary(
-    per_clip: Sequence[Mapping[str, Any]],
-    methods: Sequence[str],
-    chances: Mapping[str, Sequence[float]],
-    settings: FaithfulnessSettings,
+    rows: Sequence[Mapping[str, Any]], chances: Mapping[str, Sequence[float]], methods: Sequence[str], *, seed: int
 ) -> tuple[Faithfulness, ...]:
     found = []
-    for measure in MEASURES:
+    for place, measure in enumerate(MEASURES):
         for method in methods:
-            rows = [row for row in per_clip if row["method"] == method and row["measure"] == measure]
-            if not rows:
-                continue
-            # The same draws for every method, so that intervals of one measure can be compared.
-            rng = np.random.default_rng([settings.seed, MEASURES.index(measure)])
-            mean = estimate([row["value"] for row in rows], [row["clip"] for row in rows], rng=rng)
-            known = chances.get(measure)
-            found.append(
-                Faithfulness(
-                    method=method,
-                    measure=measure,
-                    chance=float(np.mean(known)) if known else None,
-                    baseline=method in BASELINES,
-                    **vars(mean),
-                )
-            )
+            own = {row["clip"]: row["value"] for row in rows if (row["method"], row["measure"]) == (method, measure)}
+            if own:
+                # The same draws for every method, so that intervals of one measure can be compared.
+                rng = np.random.default_rng([seed, place])
+                mean = estimate(list(own.values()), list(own), rng=rng)._asdict()
+                known = float(np.mean(chances[measure])) if measure in chances else None
+                is_baseline = method in BASELINES
+                found.append(Faithfulness(method=method, measure=measure, chance=known, baseline=is_baseline, **mean))
     return tuple(found)
 
 
-def _draw_example(path: Path, one: Judged, reader: _Reader) -> None:
+def _example(one: Judged, clip: Clip, found: Sequence[Detections], event: Span | None, *, caption: str) -> Figure:
     """A contact sheet of one clip under the map of every method, its boxes and its event drawn in."""
-    (clip, found), truths = reader.last, reader.truths
     frames = VideoFile(clip.video.path).at(clip.timestamps)
-    name = reader.model.card.classes[one.clip.class_index]
     strips: list[Strip] = []
     for method, cam in one.maps.items():
-        heat = cam / cam.max() if cam.max() > 0 else cam
-        drawn = _outlined(overlay_heatmap(frames, to_source(heat, clip)), found, truths.labels)
-        profile = temporal_profile(torch.from_numpy(cam)[None])[0].numpy()
-        caption = method if strips else f"“{name}”, probability {one.probability:.2f} · {method}"
-        strips.append(Strip(caption, drawn, profile, during=truths.events.get(clip.video.path.stem)))
-    note = "one scale for all frames of a row"
-    sheet = contact_sheet(strips, timestamps=clip.timestamps, note=note)
-    sheet.savefig(path, format="png", dpi=100, metadata={"Software": None})
+        drawn = overlay_heatmap(frames, to_source(normalise(cam)[0].numpy(), clip))
+        above = method if strips else f"{caption}, probability {one.probability:.2f} · {method}"
+        strips.append(Strip(above, _outlined(drawn, found), temporal_profile(cam)[0].numpy(), during=event))
+    return contact_sheet(strips, timestamps=clip.timestamps, note="one scale for all frames of a row")
 
 
-def _outlined(frames: Frames, found: Sequence[Detections], labels: Sequence[str]) -> Frames:
-    if not found:
-        return frames
+def _outlined(frames: Frames, found: Sequence[Detections]) -> Frames:
     pictures = [Image.fromarray(frame) for frame in frames]
-    for picture, each in zip(pictures, found, strict=True):
-        for (left, top, right, bottom), label in zip(each.boxes.tolist(), each.labels, strict=True):
-            if not labels or label in labels:
-                ImageDraw.Draw(picture).rectangle((left, top, right - 1, bottom - 1), outline="white")
+    for picture, each in zip(pictures, found, strict=bool(found)):
+        for left, top, right, bottom in each.boxes.tolist():
+            ImageDraw.Draw(picture).rectangle((left, top, right - 1, bottom - 1), outline="white")
     return np.stack([np.asarray(picture) for picture in pictures])
-
-
-def _manifest(
-    reader: _Reader,
-    per_clip: Sequence[Mapping[str, Any]],
-    *,
-    layer: str,
-    target: str | None,
-    methods: Sequence[str],
-    settings: FaithfulnessSettings,
-    command: str,
-) -> FaithfulnessManifest:
-    truths = reader.truths
-    clips = {row["clip"]: row for row in per_clip}
-    card = reader.model.card
-    return FaithfulnessManifest(
-        **stamp(command),
-        versions=versions(),
-        model=ModelFacts(
-            name=card.name,
-            weights=card.weights,
-            weights_sha256=card.weights_sha256,
-            clip_spec=card.clip_spec.model_dump(mode="json"),
-        ),
-        layer=layer,
-        target=target,
-        methods=tuple(methods),
-        clips=len(clips),
-        classes=tuple(sorted({row["class_name"] for row in clips.values()})),
-        mean_probability=float(np.mean([row["probability"] for row in clips.values()])),
-        boxes=None if truths.boxes is None else BoxesFacts(source=truths.boxes.name, sha256=truths.boxes.sha256),
-        labels=truths.labels,
-        events=len(truths.events),
-        settings=settings.model_dump(mode="json"),
-        left_out=dict(reader.left_out),
-    )

@@ -1,11 +1,11 @@
-"""Every measure of method.md 6 on a model's maps, clip by clip: methods side by side, all from the same passes."""
+"""Every measure of METHOD 6 on a model's maps, clip by clip: methods side by side, all from the same passes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
-from typing import get_args
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -20,21 +20,14 @@ from videotcav.models.passes import logits, volumes
 from videotcav.models.randomised import randomised
 from videotcav.records import Record
 
-BASELINES = ("moving pixels", "centre", "random blobs")
-"""Maps that know nothing of the model; what a method must beat."""
-
-MEASURES = (
-    "energy",
-    "pointing in space",
-    "pointing in time",
-    "moments",
-    *(f"{curve} {fill}" for curve in ("insertion", "deletion") for fill in measures.FILLS),
-    "flicker",
-    "random weights",
-    "reversal",
-    "shuffle",
-    "noise",
+BASELINES: Mapping[str, Callable[[Tensor, np.random.Generator], Tensor]] = MappingProxyType(
+    {
+        "moving pixels": lambda pixels, _: measures.motion_map(pixels),
+        "centre": lambda pixels, _: measures.centre_map(pixels),
+        "random blobs": lambda pixels, rng: measures.random_map(pixels, grid=(4, 7, 7), rng=rng),
+    }
 )
+"""Maps that know nothing of the model; what a method must beat."""
 
 
 class FaithfulnessSettings(Record):
@@ -48,194 +41,153 @@ class FaithfulnessSettings(Record):
     seed: int = 0
 
 
-_CLIPS_MAPPED = 5
-"""The clip, reversed, shuffled, with noise, and before a network with its weights in random places."""
-
-
 @dataclass(frozen=True, eq=False)
-class Truth:
-    """What is known of a clip: boxes `time height width` over its own pixels, frames `time` of the event; or None."""
+class ClipToJudge:
+    """A clip, `channel time height width`, with its class and what is known of it: which of its pixels lie in a box
+    (`time height width`), and which of its frames in the event (`time`); None where that is not known.
+    """
 
+    name: str
+    pixels: Tensor
+    class_index: int
     inside: NDArray[np.bool_] | None = None
     during: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class ClipToJudge:
-    """A clip with its class: pixels `channel time height width`, and what is known of it."""
-
-    name: str
-    pixels: Tensor
-    class_index: int
-    truth: Truth = field(default_factory=Truth)
-
-
-@dataclass(frozen=True, eq=False)
 class Judged:
-    """What came out for a clip: a value for each method and measure (NaN: undefined), and each method's map."""
+    """What came out for a clip: a value for each method and measure (NaN: undefined), each method's map
+    `1 time height width`, the probability of the class, and what a flat map scores where that is known.
+    """
 
-    clip: ClipToJudge
     values: Mapping[tuple[str, str], float]
-    maps: Mapping[str, NDArray[np.float32]]
+    maps: Mapping[str, Tensor]
     probability: float
     chance: Mapping[str, float]
 
 
-def judge(
-    model: VideoModel,
-    clips: Iterable[ClipToJudge],
-    *,
-    layer: str,
-    methods: Sequence[str],
-    settings: FaithfulnessSettings | None = None,
-) -> Iterator[Judged]:
-    """Each clip with every measure of every method, and of the baselines, one clip after the other.
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """Every measure of every method, and of the baselines, on one clip after the other.
 
     One pass of the model serves all methods of a clip as it is, and one each of the clip reversed, shuffled, with
     noise, and before a network with the same weights in random places; methods that read pixels need their own.
-
-    Args:
-        model: the model; handed back unchanged.
-        clips: what to explain; may be a generator.
-        layer: whose activations the methods read.
-        methods: names of METHODS and PIXEL_METHODS.
-        settings: how the measures are taken.
+    The model is handed back unchanged. `layer` is whose activations the methods read; `methods` are names of METHODS
+    and PIXEL_METHODS.
     """
-    settings = settings or FaithfulnessSettings()
-    for name in methods:
-        if name not in PIXEL_METHODS:
-            method_of(name)
-    blank = randomised(model, rng=np.random.default_rng([settings.seed, 0]))
-    for number, clip in enumerate(clips):
-        rng = np.random.default_rng([settings.seed, 1, number])
-        yield _Judge(model, blank, clip, layer, tuple(methods), settings, rng).judged
 
-
-def passes_a_clip(methods: Sequence[str], settings: FaithfulnessSettings, *, frames: int) -> int:
-    """How many clips are passed to judge one: the steps of all curves, each frame covered, and the changed clips."""
-    curves = (len(methods) + len(BASELINES)) * len(settings.fills) * len(get_args(measures.Curve))
-    pixel_methods = {"rise": settings.rise_masks, "integrated-gradients": PixelSettings().steps}
-    own = sum(pixel_methods.get(method, 0) for method in methods)
-    return curves * (settings.steps + 1) + frames + 2 + (1 + own) * _CLIPS_MAPPED
-
-
-@dataclass(frozen=True, eq=False)
-class _Judge:
     model: VideoModel
-    blank: VideoModel
-    clip: ClipToJudge
     layer: str
     methods: tuple[str, ...]
     settings: FaithfulnessSettings
-    rng: np.random.Generator
 
-    @property
-    def judged(self) -> Judged:
-        maps = self._maps(self.model, self.pixels) | self._baselines(self.pixels)
-        values = {(name, what): value for name, cam in maps.items() for what, value in self._of_one(cam)}
-        for what, others in self._variants(tuple(maps)):
-            for name, other in others.items():
-                values[name, what] = float(measures.agreement(maps[name], other))
-        with torch.no_grad():
-            probability = float(self._score(self.pixels))
-        return Judged(
-            clip=self.clip,
-            values=values,
-            maps={name: cam[0].numpy() for name, cam in maps.items()},
-            probability=probability,
-            chance=self._chance(),
-        )
-
-    @cached_property
-    def pixels(self) -> Tensor:
-        return self.clip.pixels[None]
-
-    def _score(self, pixels: Tensor) -> Tensor:
-        return self.model.probabilities(logits(self.model, pixels))[:, self.clip.class_index].cpu()
-
-    @cached_property
-    def _losses(self) -> Tensor:
-        """What covering each frame by the clip's mean colour takes from the class's logit."""
-
-        def logit(pixels: Tensor) -> Tensor:
-            return logits(self.model, pixels)[:, self.clip.class_index].cpu()
-
-        return measures.losses_by_frame(
-            logit, self.pixels, measures.mean_colour(self.pixels), batch_size=self.settings.batch_size
-        )
-
-    def _maps(self, model: VideoModel, pixels: Tensor) -> dict[str, Tensor]:
-        """The map of every method, `1 time height width`, from one pass."""
-        frames, height, width = pixels.shape[2:]
-        index, found = self.clip.class_index, {}
-        passed = volumes(model, pixels, [self.layer], [index], clip_names=[self.clip.name])
-        activation, gradient = passed.activations[self.layer].cpu(), passed.gradients[index][self.layer].cpu()
+    def __post_init__(self) -> None:
         for name in self.methods:
-            if name in PIXEL_METHODS:
-                found[name] = pixel_maps(model, pixels, [index], method=name, settings=self._pixel_settings)[0]
-            else:
-                small = METHODS[name].map(activation, gradient)
-                found[name] = upsample(small, frames=frames, height=height, width=width)
-        return found
+            if name not in PIXEL_METHODS:
+                method_of(name)
+
+    @cached_property
+    def blank(self) -> VideoModel:
+        """The same network, its weights in random places."""
+        return randomised(self.model, rng=np.random.default_rng([self.settings.seed, 0]))
 
     @property
-    def _pixel_settings(self) -> PixelSettings:
-        # RISE's masks are the same for a clip and its variants: a difference is then the model's, not the masks'.
+    def passes_a_clip(self) -> int:
+        """How many clips are passed to judge one: the steps of all curves, each frame covered, the changed clips."""
         settings = self.settings
-        return PixelSettings(masks=settings.rise_masks, batch_size=settings.batch_size, seed=settings.seed)
+        curves = 2 * len(settings.fills) * (len(self.methods) + len(BASELINES))
+        pixel_methods = {"rise": settings.rise_masks, "integrated-gradients": PixelSettings().steps}
+        changed = 5 * (1 + sum(pixel_methods.get(method, 0) for method in self.methods))
+        return curves * (settings.steps + 1) + self.model.card.clip_spec.frames + 2 + changed
 
-    def _baselines(self, pixels: Tensor) -> dict[str, Tensor]:
-        moving, centre, blobs = BASELINES
-        return {
-            moving: measures.motion_map(pixels),
-            centre: measures.centre_map(pixels),
-            blobs: measures.random_map(pixels, grid=(4, 7, 7), rng=self.rng),
-        }
+    def __call__(self, clip: ClipToJudge, *, number: int = 0) -> Judged:
+        """What came out for a clip; its `number` decides, with the seed, what is random about it."""
+        rng = np.random.default_rng([self.settings.seed, 1, number])
+        pixels = clip.pixels[None]
 
-    def _of_one(self, cam: Tensor) -> Iterator[tuple[str, float]]:
-        """The measures that need no second map."""
-        truth = self.clip.truth
-        if truth.inside is not None:
-            inside = torch.from_numpy(truth.inside)[None]
-            yield "energy", float(measures.energy_ratio(cam, inside))
-            yield "pointing in space", float(measures.pointing_in_space(cam, inside))
-        if truth.during is not None:
-            yield "pointing in time", float(measures.pointing_in_time(cam, torch.from_numpy(truth.during)[None]))
-        yield "moments", float(measures.moments(cam, self._losses))
-        yield "flicker", float(measures.flicker(cam))
-        places = measures.ranks(cam, rng=self.rng)
-        curve = partial(
-            measures.masking_curve,
-            self._score,
-            self.pixels,
-            steps=self.settings.steps,
+        def maps_of(pixels: Tensor) -> dict[str, Tensor]:
+            baselines = {name: baseline(pixels, rng) for name, baseline in BASELINES.items()}
+            return self._maps(self.model, clip, pixels) | baselines
+
+        maps = maps_of(pixels)
+        truths = list(_truths(clip))
+        losses = measures.losses_by_frame(
+            lambda covered: logits(self.model, covered)[:, clip.class_index].cpu(),
+            pixels,
+            measures.mean_colour(pixels),
             batch_size=self.settings.batch_size,
         )
-        for fill in self.settings.fills:
-            covered = measures.FILLS[fill](self.pixels)
-            yield f"insertion {fill}", float(measures.area(curve(covered, places, curve="insertion")))
-            yield f"deletion {fill}", float(measures.area(curve(covered, places, curve="deletion")))
+        values: dict[tuple[str, str], float] = {}
+        for name, cam in maps.items():
+            values |= {(name, what): float(measure(cam, truth)) for what, measure, truth in truths}
+            values[name, "moments"] = float(measures.moments(cam, losses))
+            values[name, "flicker"] = float(measures.flicker(cam))
+            values |= {(name, what): area for what, area in self._areas(cam, clip, rng)}
+        for what, changed, back in self._changed(pixels, rng):
+            others = maps_of(changed)
+            values |= {
+                (name, what): float(measures.agreement(cam, others[name][:, back])) for name, cam in maps.items()
+            }
+        for name, other in self._maps(self.blank, clip, pixels).items():
+            values[name, "random weights"] = float(measures.agreement(maps[name], other))
+        shares = {what: float(truth.double().mean()) for what, _, truth in truths}
+        chance = {
+            what: 1.0 if what == "energy" else share for what, share in shares.items() if share or what == "energy"
+        }
+        return Judged(values, maps, probability=float(self._score(clip, pixels)), chance=chance)
 
-    def _variants(self, names: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        """The maps of the changed clip, brought back to the order of the clip's own frames."""
-        frames = self.pixels.shape[2]
-        order = torch.from_numpy(self.rng.permutation(frames))
-        noise = torch.from_numpy(self.rng.normal(size=self.pixels.shape)).to(self.pixels)
-        for what, changed, back in (
-            ("reversal", self.pixels.flip(2), torch.arange(frames).flip(0)),
-            ("shuffle", self.pixels[:, :, order], order.argsort()),
-            ("noise", self.pixels + self.settings.noise * self.pixels.std() * noise, torch.arange(frames)),
-        ):
-            maps = self._maps(self.model, changed) | self._baselines(changed)
-            yield what, {name: maps[name][:, back] for name in names}
-        yield "random weights", self._maps(self.blank, self.pixels)
+    def _score(self, clip: ClipToJudge, pixels: Tensor) -> Tensor:
+        return self.model.probabilities(logits(self.model, pixels))[:, clip.class_index].cpu()
 
-    def _chance(self) -> dict[str, float]:
-        """What a flat map scores on this clip, where that is known."""
-        inside, during = self.clip.truth.inside, self.clip.truth.during
-        found = {"energy": 1.0} if inside is not None else {}
-        if inside is not None and inside.any():
-            found["pointing in space"] = float(inside.mean())
-        if during is not None and during.any():
-            found["pointing in time"] = float(during.mean())
-        return found
+    def _maps(self, model: VideoModel, clip: ClipToJudge, pixels: Tensor) -> dict[str, Tensor]:
+        """The map of every method, `1 time height width`, from one pass."""
+        frames, height, width = pixels.shape[2:]
+        index, settings = clip.class_index, self.settings
+        # RISE's masks are the same for a clip and its variants: a difference is then the model's, not the masks'.
+        of_pixels = PixelSettings(masks=settings.rise_masks, batch_size=settings.batch_size, seed=settings.seed)
+        passed = volumes(model, pixels, [self.layer], [index], clip_names=[clip.name])
+        activation, gradient = passed.activations[self.layer].cpu(), passed.gradients[index][self.layer].cpu()
+        return {
+            name: pixel_maps(model, pixels, [index], method=name, settings=of_pixels)[0]
+            if name in PIXEL_METHODS
+            else upsample(METHODS[name].map(activation, gradient), frames=frames, height=height, width=width)
+            for name in self.methods
+        }
+
+    def _areas(self, cam: Tensor, clip: ClipToJudge, rng: np.random.Generator) -> Iterator[tuple[str, float]]:
+        """The areas under the curves of insertion and deletion."""
+        pixels, places = clip.pixels[None], measures.ranks(cam, rng=rng)
+        for name in self.settings.fills:
+            fill = measures.FILLS[name](pixels)
+            for what, start, end in (("insertion", fill, pixels), ("deletion", pixels, fill)):
+                curve = measures.masking_curve(
+                    lambda batch: self._score(clip, batch),
+                    start,
+                    end,
+                    places,
+                    steps=self.settings.steps,
+                    batch_size=self.settings.batch_size,
+                )
+                yield f"{what} {name}", float(measures.area(curve))
+
+    def _changed(self, pixels: Tensor, rng: np.random.Generator) -> Iterator[tuple[str, Tensor, Tensor]]:
+        """The clip changed in each way, and what brings the frames of its maps back to the clip's own order."""
+        frames = torch.arange(pixels.shape[2])
+        order = torch.from_numpy(rng.permutation(len(frames)))
+        noise = torch.from_numpy(rng.normal(size=pixels.shape)).to(pixels)
+        yield "reversal", pixels.flip(2), frames.flip(0)
+        yield "shuffle", pixels[:, :, order], order.argsort()
+        yield "noise", pixels + self.settings.noise * pixels.std() * noise, frames
+
+
+_Measure = Callable[[Tensor, Tensor], Tensor]
+
+
+def _truths(clip: ClipToJudge) -> Iterator[tuple[str, _Measure, Tensor]]:
+    """Measures against what is known of the clip, each with the truth that it needs."""
+    if clip.inside is not None:
+        inside = torch.from_numpy(clip.inside)[None]
+        yield "energy", measures.energy_ratio, inside
+        yield "pointing in space", measures.pointing_in_space, inside
+    if clip.during is not None:
+        yield "pointing in time", measures.pointing_in_time, torch.from_numpy(clip.during)[None]

@@ -109,7 +109,7 @@ def cams(
         heat = seen.heat / seen.heat.max() if seen.heat.max() > 0 else seen.heat
         drawn = overlay_heatmap(video.at(seen.clip.timestamps), to_source(heat, seen.clip))
         stills = [
-            still.model_copy(update={"marks": _marks(seen.found[at], truths.labels) if seen.found else ()})
+            still.model_copy(update={"marks": _marks(seen.found[at]) if seen.found else ()})
             for at, still in _moments(drawn, seen.clip.timestamps, CAM_FRAMES, media, f"cam-{file.path.stem}")
         ]
         yield Strip(title=f"{name}: {inside}p(“{class_name}”) = {probability:.2f}", stills=tuple(stills))
@@ -130,15 +130,15 @@ def _under_map(file: ClipFile, *, model: VideoModel, class_name: str, layer: str
     clip, pixels = read_clip(file.path, spec)
     maps, logits = class_maps(model, pixels[None], layer=layer, classes=[index])
     found = truths.detections(VideoFile(file.path), clip)
-    inside = truths.of(clip, found, height=spec.height, width=spec.width).inside
+    inside = truths.inside(clip, found, spec)
     energy = float("nan") if inside is None else float(energy_ratio(maps[0].cpu(), torch.from_numpy(inside)[None])[0])
     probability = float(model.probabilities(logits.double())[0, index])
     return _UnderMap(clip, maps[0, 0].cpu().numpy(), found, energy, probability)
 
 
-def _marks(found: Detections, labels: Sequence[str]) -> tuple[Mark, ...]:
+def _marks(found: Detections) -> tuple[Mark, ...]:
     boxes = zip(found.boxes.tolist(), found.labels, found.scores.tolist(), strict=True)
-    return tuple(_mark(edges, label, float(score)) for edges, label, score in boxes if not labels or label in labels)
+    return tuple(_mark(edges, label, float(score)) for edges, label, score in boxes)
 
 
 def _mark(edges: Sequence[float], label: str, score: float) -> Mark:

@@ -136,8 +136,8 @@ def test_curves_of_a_known_score() -> None:
         (1 - truth, [*[0] * 8, 1], [*[1] * 8, 0]),
     ):
         places = ranks(cam, rng=rng)
-        given = masking_curve(weighted, pixels, fill, places, curve="insertion", steps=8, batch_size=5)
-        taken = masking_curve(weighted, pixels, fill, places, curve="deletion", steps=8)
+        given = masking_curve(weighted, fill, pixels, places, steps=8, batch_size=5)
+        taken = masking_curve(weighted, pixels, fill, places, steps=8)
         torch.testing.assert_close(given, torch.tensor([insertion] * 2, dtype=torch.float32))
         torch.testing.assert_close(taken, torch.tensor([deletion] * 2, dtype=torch.float32))
 

@@ -6,22 +6,20 @@ that is 0 everywhere lies nowhere, and agrees with nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own abbreviation
 from einops import rearrange, reduce, repeat
-from numpy.typing import NDArray
 from scipy.stats import rankdata
 from torch import Tensor
 
 from videotcav.explain.saliency.cam import temporal_profile
 
-Curve = Literal["insertion", "deletion"]
 Score = Callable[[Tensor], Tensor]
 """The score `clip` of the class that is explained, for pixels `clip channel time height width`."""
 
@@ -47,10 +45,8 @@ def pointing_in_space(cam: Tensor, inside: Tensor) -> Tensor:
     Several points of equal strength count by the share of them that lies inside, so that a flat map scores chance.
     """
     peak = cam == reduce(cam, "b t h w -> b 1 1 1", "max")
-    hits = reduce((peak & inside).to(cam.dtype), "b t h w -> b", "sum") / reduce(
-        peak.to(cam.dtype), "b t h w -> b", "sum"
-    )
-    return torch.where(inside.flatten(1).any(dim=1), hits, torch.nan)
+    hits, tied = (reduce(where.to(cam.dtype), "b t h w -> b", "sum") for where in (peak & inside, peak))
+    return torch.where(inside.flatten(1).any(dim=1), hits / tied, torch.nan)
 
 
 def pointing_in_time(cam: Tensor, during: Tensor) -> Tensor:
@@ -68,13 +64,9 @@ def blurred(pixels: Tensor, *, sigma: float) -> Tensor:
     line = torch.exp(-(torch.arange(-radius, radius + 1, dtype=pixels.dtype) ** 2) / (2 * sigma**2))
     line = (line / line.sum()).to(pixels.device)
     frames = rearrange(pixels, "b c t h w -> (b c t) 1 h w")
-    for kernel, edges in (
-        (rearrange(line, "k -> 1 1 k 1"), (0, 0, radius, radius)),
-        (rearrange(line, "k -> 1 1 1 k"), (radius, radius, 0, 0)),
-    ):
-        frames = F.conv2d(F.pad(frames, edges, mode="replicate"), kernel)
-    b, c, t = pixels.shape[:3]
-    return rearrange(frames, "(b c t) 1 h w -> b c t h w", b=b, c=c, t=t)
+    frames = F.conv2d(F.pad(frames, (0, 0, radius, radius), mode="replicate"), rearrange(line, "k -> 1 1 k 1"))
+    frames = F.conv2d(F.pad(frames, (radius, radius, 0, 0), mode="replicate"), rearrange(line, "k -> 1 1 1 k"))
+    return frames.view_as(pixels)
 
 
 def frozen(pixels: Tensor) -> Tensor:
@@ -104,33 +96,28 @@ def ranks(cam: Tensor, *, rng: np.random.Generator) -> Tensor:
 
 
 def masking_curve(
-    score: Score, pixels: Tensor, fill: Tensor, places: Tensor, *, curve: Curve, steps: int, batch_size: int = 32
+    score: Score, start: Tensor, end: Tensor, places: Tensor, *, steps: int, batch_size: int = 32
 ) -> Tensor:
-    """The class's score as a clip is uncovered or covered, strongest voxels first: `clip step`, steps + 1 of them.
+    """The class's score as one clip turns into another, strongest voxels first: `clip step`, steps + 1 of them.
 
-    Petsiuk et al. 2018, in time as in space. `insertion` starts from the fill and adds the clip, `deletion` starts
-    from the clip and takes it away.
+    Petsiuk et al. 2018, in time as in space. Insertion starts from what stands where a clip is covered and ends with
+    the clip, deletion the other way round.
 
     Args:
         score: of the class, for many clips at once.
-        pixels: clip channel time height width.
-        fill: what stands where the clip is covered, of the same shape.
+        start: clip channel time height width.
+        end: of the same shape.
         places: from `ranks`.
-        curve: which of the two.
         steps: into how many equal parts the volume is cut.
-        batch_size: covered clips held at a time.
+        batch_size: clips on their way held at a time.
     """
-    shares = torch.linspace(0, 1, steps + 1, device=pixels.device)
-    pairs = [(clip, share) for clip in range(len(pixels)) for share in shares]
-
-    def covered(clip: int, share: Tensor) -> Tensor:
-        chosen = rearrange(places[clip] < share, "t h w -> 1 t h w")
-        inner, outer = (pixels, fill) if curve == "insertion" else (fill, pixels)
-        return torch.where(chosen, inner[clip], outer[clip])
-
-    batches = (pairs[start : start + batch_size] for start in range(0, len(pairs), batch_size))
-    scores = torch.cat([score(torch.stack([covered(*pair) for pair in batch])) for batch in batches])
-    return scores.view(len(pixels), steps + 1)
+    shares = torch.linspace(0, 1, steps + 1, device=start.device)
+    points = [(clip, share) for clip in range(len(start)) for share in shares]
+    scores = []
+    for first in range(0, len(points), batch_size):
+        batch = points[first : first + batch_size]
+        scores.append(score(torch.stack([torch.where(places[n] < share, end[n], start[n]) for n, share in batch])))
+    return torch.cat(scores).view(len(start), steps + 1)
 
 
 def area(curve: Tensor) -> Tensor:
@@ -211,8 +198,7 @@ def random_map(pixels: Tensor, *, grid: tuple[int, int, int], rng: np.random.Gen
 # --- intervals ----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(NamedTuple):
     """A mean over clips with its 95 % interval; `clips` have a value, `undefined` have none."""
 
     value: float
@@ -225,24 +211,19 @@ class Estimate:
 def estimate(
     values: Sequence[float], sources: Sequence[str], *, rng: np.random.Generator, resamples: int = 2000
 ) -> Estimate:
-    """The mean over clips, with a percentile bootstrap over the videos that they come from (method.md 4.5).
+    """The mean over clips, with a percentile bootstrap over the videos that they come from (METHOD 4.5).
 
     NaN values are left out and counted. All values undefined, or one source alone, give no interval (NaN).
     """
-    numbers = np.asarray(values, dtype=np.float64)
-    known = ~np.isnan(numbers)
-    names = [source for source, there in zip(sources, known, strict=True) if there]
-    groups = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    undefined = int((~known).sum())
-    if not groups:
-        return Estimate(float("nan"), float("nan"), float("nan"), clips=0, undefined=undefined)
-    group = np.array([groups[name] for name in names])
-    sums = np.bincount(group, weights=numbers[known])
-    counts = np.bincount(group).astype(np.float64)
-    low, high = float("nan"), float("nan")
-    if len(groups) > 1:
-        drawn = rng.multinomial(len(groups), np.full(len(groups), 1 / len(groups)), size=resamples)
-        means: NDArray[np.float64] = (drawn @ sums) / (drawn @ counts)
-        low, high = (float(edge) for edge in np.quantile(means, (0.025, 0.975)))
-    value = float(numbers[known].mean())
-    return Estimate(value, low, high, clips=len(names), undefined=undefined)
+    of_source: dict[str, list[float]] = {}
+    for value, source in zip(values, sources, strict=True):
+        if not math.isnan(value):
+            of_source.setdefault(source, []).append(value)
+    known = [value for own in of_source.values() for value in own]
+    low = high = math.nan
+    if len(of_source) > 1:
+        sums, counts = (np.array([one(own) for own in of_source.values()], dtype=np.float64) for one in (sum, len))
+        drawn = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=resamples)
+        low, high = map(float, np.quantile((drawn @ sums) / (drawn @ counts), (0.025, 0.975)))
+    mean = float(np.mean(known)) if known else math.nan
+    return Estimate(mean, low, high, clips=len(known), undefined=len(values) - len(known))
