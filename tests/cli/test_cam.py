@@ -120,6 +120,25 @@ def test_what_does_not_fit_gets_one_sentence(
     assert {path for path in folder.iterdir() if path.name != "__pycache__"} == before
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("faithfulness", "random", *OWN, "-o", "x", "--method", "rise", "--rise-masks", "0"),
+        ("faithfulness", "random", *OWN, "-o", "x", "--seed", "-1"),
+        ("planted", "render", "x", "--seed", "-1"),
+        ("concepts", "random", "x", "--for", "ball", "--seed", "-1"),
+        ("concepts", "random", "x", "--for", "ball", "--size", "0"),
+        ("concepts", "review", "x", "--port", "65536"),
+    ],
+)
+def test_numbers_out_of_range_are_told_before_anything_is_done(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    assert videotcav(monkeypatch, *arguments) == 2
+    assert f"Invalid value for '{arguments[-2]}'" in capsys.readouterr().err
+    assert not (folder / "x").exists()
+
+
 @pytest.fixture
 def long_video(folder: Path) -> Path:
     """Six seconds that grow brighter, and an event in them."""

@@ -157,8 +157,8 @@ def faithfulness(  # noqa: PLR0917 - typer's parameters are options
     events: Annotated[
         Path | None, typer.Option(help='When it happens: JSON {"events": {"video name": [first, last second]}}.')
     ] = None,
-    rise_masks: Annotated[int, typer.Option(help="Masks a clip, with --method rise.")] = 256,
-    seed: Annotated[int, typer.Option(help="Seed of random weights, shuffles, noise and intervals.")] = 0,
+    rise_masks: Annotated[int, typer.Option(min=1, help="Masks a clip, with --method rise.")] = 256,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of random weights, shuffles, noise and intervals.")] = 0,
     device: Device = None,
     precision: PrecisionOption = "fp32",
     *,

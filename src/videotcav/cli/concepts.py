@@ -117,7 +117,7 @@ def review_command(
     context: typer.Context,
     folder: Folder,
     reviewer: Annotated[str | None, typer.Option("--as", help="Your name, as decisions record it.")] = None,
-    port: Annotated[int, typer.Option(help="Port on this machine; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 0,
     *,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:
@@ -149,10 +149,10 @@ def random_command(  # noqa: PLR0917 - as above
     context: typer.Context,
     folder: Folder,
     concept: Annotated[str, typer.Option("--for", help="Concept that the random set is to be held against.")],
-    size: Annotated[int, typer.Option(help="How many clips.")] = 30,
+    size: Annotated[int, typer.Option(min=1, help="How many clips.")] = 30,
     output: Annotated[Path, typer.Option("--output", "-o", help="New folder for the random set.")] = Path("random"),
     pool: Annotated[list[Path] | None, typer.Option(help="More concept folders to draw from; may be repeated.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
 ) -> None:
     """Draw a random set: clips of other things, evenly over sources that the concept does not share."""
     from videotcav import api  # noqa: PLC0415 - slow to import

@@ -191,7 +191,7 @@ def report(
 def planted_render(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Folder to write the scenes and the study file into.")],
-    seed: Annotated[int, typer.Option(help="Seed of the scenes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the scenes.")] = 0,
     *,
     replace: Replace = False,
 ) -> None:
