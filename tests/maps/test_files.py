@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from videotcav.errors import OutputError
-from videotcav.maps import CamMaps, ClipMaps, layer_maps, write_cam_video, write_maps
+from videotcav.maps import CamMaps, ClipMaps, layer_maps, write_maps
 from videotcav.models.model import VideoModel
 from videotcav.video.clips import Clips, read_clip, to_source
 from videotcav.video.read import read_all
@@ -104,8 +104,9 @@ def test_where_nothing_can_be_written_is_told_at_once(swin: VideoModel, tmp_path
 def test_without_a_class_it_is_the_predicted_one(swin: VideoModel, videos: tuple[Path, ...], tmp_path: Path) -> None:
     _, pixels = read_clip(videos[0], swin.card.clip_spec)
     shares = swin(pixels[None]).softmax(dim=1)[0]
-    told = write_cam_video(tmp_path / "map.mp4", swin, videos[0], layer="features.2")
-    assert told == pytest.approx({swin.card.classes[int(shares.argmax())]: float(shares.max())})
+    maps = write_maps(tmp_path / "map.mp4", swin, videos[0], layers=["features.2"])
+    assert maps.classes == (swin.card.classes[int(shares.argmax())],)
+    assert maps.probabilities == pytest.approx((float(shares.max()),))
 
 
 def test_a_notebook_shows_where_and_when(swin: VideoModel, clips: Clips) -> None:

@@ -1,7 +1,7 @@
 """Where and when a model looks: maps of clips, the files that show them, and measures of whether they are true."""
 
 from videotcav.maps.compute import class_maps, last_spatial_layer, layer_maps, require_space, stream_maps
-from videotcav.maps.files import CAM_SCALE, write_cam_video, write_maps
+from videotcav.maps.files import CAM_SCALE, write_maps
 from videotcav.maps.view import CamMaps, ClipMaps, empty_maps
 
 __all__ = [
@@ -14,6 +14,5 @@ __all__ = [
     "layer_maps",
     "require_space",
     "stream_maps",
-    "write_cam_video",
     "write_maps",
 ]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import torch
 from einops import rearrange
+from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from videotcav.errors import LayoutError, VideotcavError, require_distinct
@@ -35,12 +36,12 @@ class PixelSettings(Record):
     """
 
     baseline: str = "blur"
-    steps: int = 16
-    steps_at_once: int = 4
-    masks: int = 512
-    grid: tuple[int, int, int] = (4, 7, 7)
-    batch_size: int = 16
-    seed: int = 0
+    steps: PositiveInt = 16
+    steps_at_once: PositiveInt = 4
+    masks: PositiveInt = 512
+    grid: tuple[PositiveInt, PositiveInt, PositiveInt] = (4, 7, 7)
+    batch_size: PositiveInt = 16
+    seed: NonNegativeInt = 0
 
 
 def last_spatial_layer(model: VideoModel) -> str:

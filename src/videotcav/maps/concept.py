@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from videotcav.concepts.review.review import counted_videos
@@ -26,7 +27,7 @@ from videotcav.maps.sheet import Strip, contact_sheet
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import volumes
 from videotcav.outputs import MARK, refuse_overwriting, whole_file
-from videotcav.records import KINDS, Clip, ClipSpec, Record
+from videotcav.records import KINDS, Clip, ClipSpec, Positive, Record
 from videotcav.video.clips import Clips, read_clips, to_source
 from videotcav.video.overlay import overlay_heatmap
 from videotcav.video.read import read_frames
@@ -40,12 +41,12 @@ MEMORY_BYTES = 2**30
 class ConceptMapSettings(Record):
     """How a concept's direction is trained and tested; `penalty` is in units of the random clips' spread."""
 
-    pseudo_concepts: int = 999
-    random_sets: int = 5
-    penalty: float = 0.1
-    threshold: float = 2.0
-    batch_size: int = 8
-    seed: int = 0
+    pseudo_concepts: PositiveInt = 999
+    random_sets: PositiveInt = 5
+    penalty: Positive = 0.1
+    threshold: Positive = 2.0
+    batch_size: PositiveInt = 8
+    seed: NonNegativeInt = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,12 +16,12 @@ from videotcav.errors import MissingExtra, OutputError, require_distinct
 from videotcav.explain.saliency.cam import Over, temporal_profile
 from videotcav.maps.compute import PixelSettings, check_layers, require_space, stream_maps
 from videotcav.maps.sheet import Strip, contact_sheet
-from videotcav.maps.view import ClipMaps
+from videotcav.maps.view import ClipMaps, Values
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits
 from videotcav.outputs import MARK, refuse_overwriting, whole_file
 from videotcav.records import ClipSpec
-from videotcav.video.clips import Clips, read_clip
+from videotcav.video.clips import Clips, read_clip, to_source
 from videotcav.video.overlay import labelled, overlay_heatmap
 from videotcav.video.read import Frames, probe, read_frames
 from videotcav.video.write import write_video
@@ -31,17 +31,6 @@ CAM_SCALE = (
 )
 _GIF_WIDTH = 960
 _FONT = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"  # the same letters on every machine
-
-
-def write_cam_video(
-    path: Path, model: VideoModel, video: Path, *, layer: str, classes: Sequence[str] = ()
-) -> dict[str, float]:
-    """Writes a clip of `video` with the Grad-CAM of each class laid over it, side by side; says their probabilities.
-
-    Without `classes` it is the predicted one.
-    """
-    maps = write_maps(path, model, video, layers=[layer], classes=classes)
-    return dict(zip(maps.classes, maps.probabilities, strict=True))
 
 
 def write_maps(
@@ -140,7 +129,7 @@ def _gif(path: Path, maps: ClipMaps) -> None:
 
 def _png(path: Path, maps: ClipMaps) -> None:
     strips = []
-    for (caption, frames), (_, heat) in zip(_overlays(maps), maps.panels(), strict=True):
+    for caption, frames, heat in _overlays(maps):
         profile = temporal_profile(torch.from_numpy(heat)[None])[0].numpy()
         strips.append(Strip(caption=f"{caption} · {maps.method}", frames=frames, profile=profile))
     with whole_file(path) as unfinished:
@@ -194,15 +183,15 @@ def _arrays(maps: ClipMaps) -> dict[str, np.ndarray]:
 WRITERS = MappingProxyType({".mp4": _mp4, ".gif": _gif, ".png": _png, ".npz": _npz, ".zarr": _zarr})
 
 
-def _overlays(maps: ClipMaps) -> Iterator[tuple[str, Frames]]:
-    """A caption and the frames of the source video under the map, for each panel."""
+def _overlays(maps: ClipMaps) -> Iterator[tuple[str, Frames, Values]]:
+    """A caption, the frames of the source video under the map, and the map, for each panel."""
     frames = read_frames(maps.clip.video, maps.clip.timestamps)
     for caption, heat in maps.panels():
-        yield caption, overlay_heatmap(frames, maps.over_source(heat))
+        yield caption, overlay_heatmap(frames, to_source(heat, maps.clip)), heat
 
 
 def _film(maps: ClipMaps) -> Frames:
-    captions, overlays = zip(*_overlays(maps), strict=True)
+    captions, overlays, _ = zip(*_overlays(maps), strict=True)
     film = labelled(list(overlays), list(captions), timestamps=maps.clip.timestamps)
     note = Image.new("RGB", (film.shape[2], 26), tuple(film[0, -1, 0].tolist()))
     says = f"{maps.method} · {maps.scale_note}"

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from videotcav.explain.saliency import faithfulness as measures
@@ -33,12 +34,12 @@ BASELINES: Mapping[str, Callable[[Tensor, np.random.Generator], Tensor]] = Mappi
 class FaithfulnessSettings(Record):
     """How the measures are taken. `noise` is a share of each clip's own spread of pixels; `steps` those of a curve."""
 
-    steps: int = 10
+    steps: PositiveInt = 10
     fills: tuple[str, ...] = tuple(measures.FILLS)
-    noise: float = 0.05
-    rise_masks: int = 256
-    batch_size: int = 32
-    seed: int = 0
+    noise: NonNegativeFloat = 0.05
+    rise_masks: PositiveInt = 256
+    batch_size: PositiveInt = 32
+    seed: NonNegativeInt = 0
 
 
 @dataclass(frozen=True, eq=False)

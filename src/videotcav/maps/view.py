@@ -85,10 +85,6 @@ class ClipMaps:
         classes = " and classes" if len(self.classes) > 1 else ""
         return f"one scale for all frames{classes}" + ("; each layer its own" if len(self.layers) > 1 else "")
 
-    def over_source(self, values: Values) -> Values:
-        """A map over the source video's pixels, `time height width`; 0 where the model was shown nothing."""
-        return to_source(values, self.clip)
-
 
 @dataclass(frozen=True, eq=False)  # arrays do not compare to one truth value
 class CamMaps:

@@ -29,7 +29,7 @@ from videotcav.explain.design.draws import Clips
 from videotcav.explain.design.hypotheses import family_size
 from videotcav.explain.questions.all import answers, refuse_untestable
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, ClipFile, ClipReader, Measured, measure
-from videotcav.maps import CAM_SCALE, last_spatial_layer, write_cam_video
+from videotcav.maps import CAM_SCALE, last_spatial_layer, write_maps
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec, Medium, Precision, Progress, silent
@@ -269,7 +269,7 @@ class Study:
         for number, (name, file) in enumerate(progress(clips, "overlays", total=len(clips)), start=1):
             shown = (name, cam.against) if cam.against and cam.against != name else (name,)
             path = f"cam-{number}-{_slug(name)}.mp4"
-            probabilities = write_cam_video(media / path, self.model, file.path, layer=layer, classes=shown)
+            maps = write_maps(media / path, self.model, file.path, layers=[layer], classes=shown)
             yield Medium(
                 role="cam",
                 path=path,
@@ -277,7 +277,7 @@ class Study:
                 class_name=name,
                 layer=layer,
                 source=file.source,
-                value=probabilities[name],
+                value=maps.probabilities[0],
             )
 
     def _manifest(

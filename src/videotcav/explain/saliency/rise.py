@@ -62,18 +62,15 @@ def rise(
         keep: the probability that a cell is kept.
         batch_size: masked clips held at a time.
     """
+    if masks < 1:
+        raise ValueError("RISE needs at least one mask")
     frames, height, width = pixels.shape[1:]
-    together = total = shown = None
+    together = total = shown = torch.zeros((), device=pixels.device)
     drawn = random_masks(masks, size=(frames, height, width), grid=grid, keep=keep, rng=rng, batch_size=batch_size)
     for batch in drawn:
         scores = score(einsum("cthw,nthw->ncthw", pixels, batch))
-        part = einsum("nk,nthw->kthw", scores, batch)
-        if together is None or total is None or shown is None:
-            together, total, shown = part, scores.sum(dim=0), batch.sum(dim=0)
-        else:
-            together, total, shown = together + part, total + scores.sum(dim=0), shown + batch.sum(dim=0)
-    if together is None or total is None or shown is None:
-        raise ValueError("RISE needs at least one mask")
+        together = together + einsum("nk,nthw->kthw", scores, batch)
+        total, shown = total + scores.sum(dim=0), shown + batch.sum(dim=0)
     where_kept = together / shown.clamp_min(torch.finfo(shown.dtype).tiny)
     return (where_kept - rearrange(total / masks, "k -> k 1 1 1")).relu()
 
