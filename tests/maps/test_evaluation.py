@@ -170,6 +170,8 @@ def test_bad_videos_are_listed_and_nothing_is_left_behind(
 def test_mistakes_are_told(boxes: Path, tmp_path: Path) -> None:
     with pytest.raises(ConceptError, match="no boxes of 'squares'; closest: 'square'"):
         Truths(boxes=load_detector(str(boxes)), labels=("squares",))
+    with pytest.raises(ConceptError, match="'square' says which boxes count, and no boxes are given"):
+        Truths(labels=("square",))
     events = tmp_path / "events.json"
     with pytest.raises(VideotcavError, match="cannot be read"):
         read_events(events)

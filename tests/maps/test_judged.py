@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from videotcav.maps.judged import BASELINES, ClipToJudge, FaithfulnessSettings, Judge, Judged
@@ -125,3 +126,9 @@ def test_the_same_seed_gives_the_same_numbers(token_net: VideoModel, moving: Cli
     again = Judge(model_of(Motion(), "steps", token_net), "steps", METHODS, QUICK)(moving)
     for key, value in judged.values.items():
         assert again.values[key] == value or math.isnan(value)
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"fills": ("blurr",)}, {"fills": ("blur", "blur")}, {"seed": -1}])
+def test_settings_that_cannot_be_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        FaithfulnessSettings.model_validate(wrong)

@@ -74,10 +74,14 @@ class Truths:
     events: Mapping[str, Span] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        unknown = [label for label in self.labels if self.boxes is not None and label not in self.boxes.labels]
-        if unknown and self.boxes is not None:
-            near = closest(unknown[0], self.boxes.labels) or ", ".join(self.boxes.labels[:5])
-            raise ConceptError(f"{self.boxes.name}: there are no boxes of '{unknown[0]}'; closest: {near}")
+        if self.labels and self.boxes is None:
+            raise ConceptError(
+                f"'{self.labels[0]}' says which boxes count, and no boxes are given: give them, or no label"
+            )
+        for label in self.labels:
+            if self.boxes is not None and label not in self.boxes.labels:
+                near = closest(label, self.boxes.labels) or ", ".join(self.boxes.labels[:5])
+                raise ConceptError(f"{self.boxes.name}: there are no boxes of '{label}'; closest: {near}")
 
     def detections(self, file: VideoFile, clip: Clip) -> list[Detections]:
         """The boxes that count in each frame of the clip, in source pixels; none where there is no source of boxes."""
@@ -214,10 +218,7 @@ def measure_faithfulness(
             **stamp(command),
             versions=versions(),
             model=ModelFacts(
-                name=card.name,
-                weights=card.weights,
-                weights_sha256=card.weights_sha256,
-                clip_spec=card.clip_spec.model_dump(mode="json"),
+                **card.model_dump(mode="json", include={"name", "weights", "weights_sha256", "clip_spec"})
             ),
             layer=layer,
             target=target,

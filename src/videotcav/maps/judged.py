@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
+from typing import get_args
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from videotcav.maps.compute import PixelSettings, pixel_maps
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits, volumes
 from videotcav.models.randomised import randomised
-from videotcav.records import Record
+from videotcav.records import Distinct, Record
 
 BASELINES: Mapping[str, Callable[[Tensor, np.random.Generator], Tensor]] = MappingProxyType(
     {
@@ -35,7 +36,7 @@ class FaithfulnessSettings(Record):
     """How the measures are taken. `noise` is a share of each clip's own spread of pixels; `steps` those of a curve."""
 
     steps: PositiveInt = 10
-    fills: tuple[str, ...] = tuple(measures.FILLS)
+    fills: Distinct[measures.Fill] = get_args(measures.Fill)
     noise: NonNegativeFloat = 0.05
     rise_masks: PositiveInt = 256
     batch_size: PositiveInt = 32

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -79,6 +79,7 @@ def mean_colour(pixels: Tensor) -> Tensor:
     return reduce(pixels, "b c t h w -> b c 1 1 1", "mean").expand_as(pixels)
 
 
+Fill = Literal["blur", "freeze", "mean"]
 FILLS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType(
     {"blur": lambda pixels: blurred(pixels, sigma=pixels.shape[-1] / 10), "freeze": frozen, "mean": mean_colour}
 )
