@@ -1,0 +1,41 @@
+"""A page of the docs: a template's words beside this file, filled from the numbers in benchmarks/results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
+DOCS = ROOT / "docs"
+Cells = Mapping[str, Mapping[str, Any]]
+
+
+def filled(template: str, **facts: Any) -> str:
+    """The page as Markdown. A name that the template asks for and nobody gives is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - Markdown of our own results
+    )
+    environment.globals.update(table=table)
+    return environment.get_template(template).render(facts)
+
+
+def cells(name: str) -> Cells:
+    """The results of a script, empty where they were not taken."""
+    path = RESULTS / f"{name}.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))["cells"]) if path.is_file() else {}
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table in Markdown."""
+    head = list(header)
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *rows])
