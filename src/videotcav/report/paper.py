@@ -34,13 +34,6 @@ class PaperResults:
         """The rows of Figure 10: sign counts of every set against random sets."""
         return [row for row in self.run.results if row.statistic == "sign_count" and row.against == "random"]
 
-    @property
-    def significant(self) -> tuple[int, int]:
-        """How many of them the published test calls significant, and how many set-level randomisation does."""
-        classic = [row.p_classic_corrected for row in self.tested if row.p_classic_corrected is not None]
-        decided = [row for row in self.tested if row.verdict in ("positive", "negative")]
-        return sum(p <= self.facts.alpha for p in classic), len(decided)
-
 
 def read_paper(folder: Path) -> PaperResults:
     """The paper in a folder. Raises RunFolderError when it is none, or is damaged."""
@@ -73,11 +66,13 @@ def write_paper(folder: Path) -> Path:
 
 def summary(paper: PaperResults) -> str:
     """Figure 10 in one sentence: the published test, and set-level randomisation of the same data."""
-    classic, honest = paper.significant
+    classic = [row.p_classic_corrected for row in paper.tested if row.p_classic_corrected is not None]
+    significant = sum(p <= paper.facts.alpha for p in classic)
+    decided = sum(row.verdict in ("positive", "negative") for row in paper.tested)
     of = words.count(len(paper.tested), "test")
     return (
-        f"The published test calls {classic} of {of} significant after Bonferroni; set-level randomisation of the same "
-        f"data gives a verdict for {honest}."
+        f"The published test calls {significant} of {of} significant after Bonferroni; set-level randomisation of the "
+        f"same data gives a verdict for {decided}."
     )
 
 

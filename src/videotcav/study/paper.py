@@ -69,7 +69,7 @@ def run_paper(
         class_name: the class that the figures are about, where the study has several.
         truths: boxes on the class's own videos, which tell a hit of Grad-CAM from a miss.
         device: where passes run.
-        skip_bad: as `Study.run`, and so are the rest.
+        skip_bad: leave unreadable videos out and record it.
         replace: an earlier paper folder at `output` is replaced when the new one is complete.
         store: where what the passes produce is kept for other studies.
         command: what the manifest says it was asked for with.
