@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from io import BytesIO
+from pathlib import Path
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from videotcav.errors import NotEnoughData
 from videotcav.outputs import MARK
 from videotcav.records import Result
+from videotcav.report.render import data_uri, write_page
 from videotcav.results.table import results_html
 
 _INK, _SOFT, _SHOWN = "#1c1d21", "#8a8d96", "#0072b2"
@@ -34,7 +35,7 @@ def effects_figure(rows: Sequence[Result]) -> Figure:
         axes.plot(row.value, place, "o", color=colour, mfc=colour if is_shown else "white", ms=6)
     axes.axvline(0, color=_INK, lw=0.8, ls=(0, (4, 3)))
     axes.set_yticks(range(len(rows)), [_asked(row) for row in rows], fontsize=8)
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.4, -0.6)
     statistics = dict.fromkeys(row.statistic for row in rows)
     axes.set_xlabel(f"{', '.join(statistics).replace('_', ' ')}; grey: central 95 % of the null", fontsize=8)
     for side in ("top", "right"):
@@ -47,40 +48,21 @@ def _asked(row: Result) -> str:
     return f"{row.concept}/{row.kind}{against} → {row.class_name}, {row.layer}"
 
 
-def results_page(rows: Sequence[Result], sentences: Sequence[str]) -> str:
-    """A page of results that lie in no run folder: sentences, one figure a statistic, the table."""
-    pictures = [
-        (statistic, _uri(effects_figure([row for row in rows if row.statistic == statistic])))
-        for statistic in dict.fromkeys(row.statistic for row in rows)
-    ]
-    figures = Markup("\n").join(
-        Markup('<figure><figcaption>{}</figcaption><img alt="Effects in {} with intervals" src="{}"></figure>').format(
-            statistic.replace("_", " "), statistic.replace("_", " "), uri
-        )
-        for statistic, uri in pictures
+def write_results_page(page: Path, rows: Sequence[Result], sentences: Sequence[str]) -> Path:
+    """The page of results that lie in no run folder: sentences, one figure a statistic, the table."""
+    pictures = []
+    for statistic in dict.fromkeys(row.statistic for row in rows):
+        picture = BytesIO()
+        figure = effects_figure([row for row in rows if row.statistic == statistic])
+        figure.savefig(picture, format="png", dpi=150, metadata={"Software": None})
+        pictures.append((statistic.replace("_", " "), data_uri(picture.getvalue(), "image/png")))
+    return write_page(
+        page,
+        "results.html",
+        kicker="videotcav results",
+        heading="Which concepts move the class?",
+        sentences=sentences,
+        pictures=pictures,
+        table=Markup(results_html(rows)),  # noqa: S704 - escaped there
+        mark=MARK,
     )
-    said = Markup("\n").join(Markup("<li>{}</li>").format(sentence) for sentence in sentences)
-    return str(
-        Markup(_PAGE).format(mark=MARK, said=said, figures=figures, table=Markup(results_html(rows)))  # noqa: S704 - escaped there
-    )
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="{mark}">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>Which concepts move the class?</title>
-<style>body {{ font: 1rem/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem }}
-img {{ max-width: 100% }} table {{ border-collapse: collapse; font-size: .85rem }}
-td, th {{ border-bottom: 1px solid #ccc; padding: .2rem .5rem; text-align: left }}</style></head>
-<body><h1>Which concepts move the class?</h1>
-<ul>{said}</ul>
-{figures}
-<div style="overflow-x: auto">{table}</div></body></html>
-"""
-
-
-def _uri(figure: Figure) -> str:
-    picture = BytesIO()
-    figure.savefig(picture, format="png", dpi=150, metadata={"Software": None})
-    return "data:image/png;base64," + base64.b64encode(picture.getvalue()).decode("ascii")

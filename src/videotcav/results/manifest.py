@@ -17,9 +17,9 @@ from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import Field, ValidationError
 
-from videotcav.errors import RunFolderError
+from videotcav.errors import RunFolderError, UnreadableText
 from videotcav.records import Medium, Outcome, Record, Statistic
-from videotcav.texts import first_problem
+from videotcav.texts import first_problem, read_json
 
 MANIFEST = "manifest.json"
 RESULTS = "results.parquet"
@@ -214,7 +214,7 @@ def write_manifest(folder: Path, manifest: Facts) -> None:
 def read_manifest(path: Path, kind: type[AnyFacts]) -> AnyFacts:
     """What the manifest at `path` states. Raises RunFolderError where it is damaged, of another kind, or newer."""
     try:
-        raw = json.loads(path.read_bytes())
+        raw = read_json(path)
         if isinstance(raw, dict) and isinstance(raw.get("format"), int) and raw["format"] > FORMAT:
             raise RunFolderError(
                 f"{path} was written by videotcav {raw.get('videotcav')}, newer than this one: use that version"
@@ -228,17 +228,15 @@ def read_manifest(path: Path, kind: type[AnyFacts]) -> AnyFacts:
         return kind.model_validate_json(json.dumps(_known(raw, kind) if is_old else raw))
     except ValidationError as error:
         raise RunFolderError(f"{path} is damaged: {first_problem(error)}; run the study again") from error
-    except OSError as error:
-        raise RunFolderError(f"{path} is damaged: it cannot be read ({error.strerror}); run the study again") from error
-    except (ValueError, RecursionError) as error:
-        raise RunFolderError(f"{path} is damaged: it is not JSON; run the study again") from error
+    except UnreadableText as error:
+        raise RunFolderError(f"{path} is damaged: it {error.reason}; run the study again") from error
 
 
 def kind_of(folder: Path) -> str:
     """What kind of folder it says it is; `run` where it does not say."""
     try:
-        raw = json.loads((folder / MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError):
+        raw = read_json(folder / MANIFEST)
+    except UnreadableText:
         return "run"  # told where it is read
     return str(raw.get("kind", "run")) if isinstance(raw, dict) else "run"
 

@@ -36,7 +36,7 @@ from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.questions.all import answers, refuse_untestable
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, Batch, HeldClips, measure
 from videotcav.models.model import VideoModel
-from videotcav.outputs import MARK, refuse_overwriting, whole_file, write_text
+from videotcav.outputs import MARK, refuse_overwriting, whole_file
 from videotcav.records import (
     KINDS,
     STATISTICS,
@@ -49,7 +49,7 @@ from videotcav.records import (
     Statistic,
     silent,
 )
-from videotcav.report.effects import effects_figure, results_page
+from videotcav.report.effects import effects_figure, write_results_page
 from videotcav.results.read import read_rows
 from videotcav.results.table import data_frame, results_html, results_table_text
 from videotcav.study.inputs import grouped
@@ -116,8 +116,7 @@ class TcavResults:
         """Writes a page with the figure and the table, one file that needs nothing else. Raises OutputError."""
         path = Path(path)
         refuse_overwriting([path])
-        write_text(path, results_page(self.results, [f"“{text}”: {became}" for text, became in self.outcomes.items()]))
-        return path
+        return write_results_page(path, self.results, [f"“{text}”: {became}" for text, became in self.outcomes.items()])
 
     def __repr__(self) -> str:
         return results_table_text(self.results)
