@@ -1,6 +1,6 @@
 # Two commands for a new user: make demo, make test. Python 3.11 or newer and git are all they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-again lock clean
+.PHONY: help demo test check targets pages bench bench-again lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -28,6 +28,15 @@ check: .venv/.ready  ## style, types, import contracts, known vulnerabilities
 	$(BIN)/lint-imports
 	$(BIN)/deptry src
 	@$(BIN)/python .ci/audit.py
+
+targets: .venv/.ready  ## the numbers that the project promises and falls short of (docs/targets.json)
+	@$(BIN)/python -m validation.targets
+
+pages: .venv/.ready  ## the docs' pages anew from the results and docs/targets.json
+	$(BIN)/python benchmarks/pages/performance.py
+	$(BIN)/python benchmarks/pages/reliability.py
+	$(BIN)/python benchmarks/scale_page.py
+	$(BIN)/python -m validation.proof --page
 
 # Stop it at will: a script that has finished is not run again before make bench-again.
 BENCHMARKS := $(filter-out harness same_results,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py)))

@@ -10,7 +10,7 @@ from videotcav.explain.cavs.gram import gram
 from videotcav.explain.design.design import ConceptRows, Design
 from videotcav.explain.design.draws import Clips
 from videotcav.explain.design.settings import AnalysisSettings
-from videotcav.explain.questions.scorer import Layer
+from videotcav.explain.questions.scorer import Scorer
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class World:
     effect: float = 0.0
     gradient_noise: float = 0.15
 
-    def layer(self, seed: int, *, concepts: int, settings: AnalysisSettings) -> Layer:
+    def layer(self, seed: int, *, concepts: int, settings: AnalysisSettings) -> Scorer:
         """One study: `concepts` sets, drawn afresh with their pool and class clips; w is the same in all."""
         w = np.random.default_rng(0).normal(size=self.dimensions)
         w /= np.linalg.norm(w)
@@ -42,7 +42,7 @@ class World:
         G = w + self.gradient_noise * rng.normal(size=(self.class_clips, self.dimensions))
         classes = {"class": Clips(np.arange(self.class_clips), tuple(map(str, range(self.class_clips))))}
         design = Design(tuple(sets), pool, classes, layers=1, settings=settings)
-        return Layer("layer", gram([(np.concatenate(rows), G)]), design)
+        return Scorer("layer", gram([(np.concatenate(rows), G)]), design)
 
     def _activations(self, rng: np.random.Generator, count: int) -> np.ndarray:
         shared = rng.normal(size=(-(-count // self.clips_per_video), self.dimensions))

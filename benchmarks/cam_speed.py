@@ -13,13 +13,14 @@ the three), no parameter differentiated.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from captum.attr import LayerGradCam
 from torch import Tensor
 
-from harness import Book, counted, options
+from harness import Book, Cells, counted, medians, middle, options, ratios, taken
+from validation.targets import Promise, at_most
 from videotcav.maps import layer_maps
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
@@ -114,12 +115,33 @@ def contenders(model: VideoModel, clips: Tensor, layers: tuple[str, ...], *, pee
     return found
 
 
+def promises(cells: Cells) -> Iterator[Promise]:
+    """A twentieth above the bare passes at most, as fast as each peer, and one pass for all layers."""
+    for title, cell in cells.items():
+        rounds = ratios(cell, "videotcav", "bare")
+        what = f"maps ÷ bare passes, seconds, {title}"
+        yield Promise(area="speed", what=what, unit="×", target=at_most(1.05), **middle(rounds), **taken(cell))
+        for peer in [name for name in cell["contestants"] if name not in ("bare", "videotcav")]:
+            what = f"maps ÷ {peer}, seconds, {title}"
+            row = medians(cell, "videotcav", peer)
+            yield Promise(area="speed", what=what, unit="×", target=at_most(1.0), **row, **taken(cell))
+        passed = cell["contestants"]["videotcav"]["clips_forwarded"]
+        yield Promise(
+            area="speed",
+            what=f"forward passes a clip of maps, {title}",
+            target=at_most(1.0),
+            value=passed["median"] / cell["conditions"]["clips"],
+            n=len(passed["samples"]),
+            **taken(cell),
+        )
+
+
 def main() -> None:
     """Run all races, print them, and write them down."""
     parser = options(__doc__)
     parser.add_argument("--clips", type=int, default=2)
     arguments = parser.parse_args()
-    book = Book(__file__, "What Grad-CAM costs", arguments, packages=("captum", "torchcam", "grad-cam"))
+    book = Book(__file__, "What Grad-CAM costs", arguments, promises, packages=("captum", "torchcam", "grad-cam"))
     cells = {
         f"{name}, {frames} × {side} × {side}, {count} layer{'s' * (count > 1)}": (name, frames, side, count)
         for name, (frames, side) in SIZES.items()
@@ -135,9 +157,8 @@ def main() -> None:
         with counted(model.module) as passes:
             runners = contenders(model, clips, layers, peers=name == "r3d_18")
             found = book.race(title, runners, meters=passes.meters, clips=arguments.clips, layers=layers)
-        ours, bare = (found[who]["wall_seconds"]["samples"] for who in ("videotcav", "bare"))
-        ratios = [one / other for one, other in zip(ours, bare, strict=True)]
-        book.note(title, ours_to_bare=statistics.median(ratios), range_of_rounds=[min(ratios), max(ratios)])
+        rounds = ratios({"contestants": found}, "videotcav", "bare")
+        book.note(title, ours_to_bare=statistics.median(rounds), range_of_rounds=[min(rounds), max(rounds)])
 
 
 if __name__ == "__main__":

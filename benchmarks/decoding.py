@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness import Book, options
+from harness import Book, Cells, medians, options, taken
+from validation.targets import Promise, at_least, at_most
 from videotcav.engine.local import load_ahead
 from videotcav.video.read import VideoFile
 
@@ -207,10 +208,38 @@ def overlap(book: Book, title: str, paths: list[Path], numbers: list[int]) -> No
     book.note(title, together_to_the_larger=both / max(walls.values()), together_to_the_sum=both / sum(walls.values()))
 
 
+def promises(cells: Cells) -> Iterator[Promise]:
+    """At least the best of the others, and reading beside passes within a tenth of the longer of the two."""
+    for title, cell in cells.items():
+        found = cell["findings"]
+        if "clips_a_second" in found:
+            best = max((name for name in found["clips_a_second"] if name != "ours"), key=found["clips_a_second"].get)
+            yield Promise(
+                area="speed",
+                what=f"decoding, clips a second, ours ÷ the best other, {title}",
+                unit="×",
+                target=at_least(1.0),
+                **medians(cell, best, "ours"),
+                **taken(cell),
+            )
+        else:
+            samples = [cell["contestants"][who]["wall_seconds"]["samples"] for who in cell["contestants"]]
+            yield Promise(
+                area="speed",
+                what=f"reading ahead of passes ÷ the longer of the two alone, {title}",
+                unit="×",
+                target=at_most(1.1),
+                value=found["together_to_the_larger"],
+                n=min(map(len, samples)),
+                **taken(cell),
+            )
+
+
 def main() -> None:
     """Runs the cells that are asked for."""
     packages = ("decord2", "opencv-python", "torchcodec")
-    book = Book(__file__, "16 frames out of a video", options(__doc__).parse_args(), packages=packages)
+    arguments = options(__doc__).parse_args()
+    book = Book(__file__, "16 frames out of a video", arguments, promises, packages=packages)
     titles = [*(f"{seconds} s, {way}" for seconds in (2, 10, 60) for way in ("middle", "spread")), "overlap, 10 s"]
     with tempfile.TemporaryDirectory() as folder:
         films: dict[int, list[Path]] = {}

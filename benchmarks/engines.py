@@ -8,13 +8,15 @@ start, which a study pays once for its passes and once for its inner products, h
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from harness import Book, options
+from harness import Book, Cells, options, taken
+from validation.targets import Promise, at_most
 from videotcav.engine.local import Engine, here
 from videotcav.engine.on_ray import OnRay
 from videotcav.engine.store import Store
@@ -55,13 +57,27 @@ class Passes:
             )
 
 
+def promises(cells: Cells) -> Iterator[Promise]:
+    """A twentieth above the passes at most, a clip."""
+    for cell in cells.values():
+        yield Promise(
+            area="scale",
+            what="a further clip, Ray with 1 worker ÷ the local engine, seconds",
+            unit="×",
+            target=at_most(1.05),
+            value=cell["findings"]["ray_to_local"],
+            n=len(next(iter(cell["contestants"].values()))["wall_seconds"]["samples"]),
+            **taken(cell),
+        )
+
+
 def main() -> None:
     """One race; the ratios are of what each further clip takes."""
     parser = options(__doc__)
     parser.set_defaults(repeats=REPEATS)
     parser.add_argument("--clips", nargs=2, type=int, default=(FEW, MANY), metavar=("FEW", "MANY"))
     arguments = parser.parse_args()
-    book = Book(__file__, "What an engine costs beside the passes", arguments, packages=("ray",))
+    book = Book(__file__, "What an engine costs beside the passes", arguments, promises, packages=("ray",))
     model = load_model("torchvision:r3d_18")
     few, many = arguments.clips
     with tempfile.TemporaryDirectory() as folder:

@@ -1,9 +1,12 @@
 """What every benchmark shares: fair races, the meters beside the clock, and results that land as JSON.
 
-    book = Book(__file__, "what is measured", arguments)      # arguments: options(__doc__).parse_args()
+    book = Book(__file__, "what is measured", arguments, promises)    # arguments: options(__doc__).parse_args()
     for title in book.wanted("16 clips", "64 clips"):
         book.race(title, {"ours": ours, "theirs": theirs}, meters=passes.meters, clips=16)
         book.note(title, slope_milliseconds=0.3)              # or findings alone, without a race
+
+`promises` makes the script's rows of docs/targets.json from its cells, when one is complete; a script without
+targets has none. `--from-results` makes them anew from the cells that are there.
 
 A contestant is a callable; if it has a method `prepare`, that runs before its clock starts. `python harness.py` lists
 how long every script took when its results were taken.
@@ -15,15 +18,12 @@ import argparse
 import datetime as dt
 import gc
 import json
-import os
-import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,11 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from validation.provenance import commit, in_words, machine
+from validation.targets import Promise, record
+
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("videotcav", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "av")
 MEBIBYTE = 2**20
 RACE_UNITS = {
     "wall_seconds": ("s", 1.0),
@@ -43,6 +46,7 @@ RACE_UNITS = {
 
 Meters = Mapping[str, Callable[[], float]]
 Contestants = Mapping[str, Callable[[], object]]
+Cells = Mapping[str, Mapping[str, Any]]
 
 
 def options(description: str | None) -> argparse.ArgumentParser:
@@ -53,6 +57,7 @@ def options(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="cells with TEXT in their title")
     parser.add_argument("--missing", action="store_true", help="only the cells that the results lack")
     parser.add_argument("--append", action="store_true", help="add to the samples that a cell has: long cells in parts")
+    parser.add_argument("--from-results", action="store_true", help="take nothing: only the rows of docs/targets.json")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
     return parser
 
@@ -65,24 +70,27 @@ def need(path: Path, what: str) -> Path:
     return path
 
 
-def machine(packages: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The device, its load at this moment, and the versions of what runs on it."""
-    found = {}
-    for package in (*PACKAGES, *packages):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "absent"
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "system": f"{platform.system()} {platform.machine()}",
-        "threads": torch.get_num_threads(),
-        "load": os.getloadavg()[0],
-        "versions": {"python": platform.python_version(), **found},
-    }
+def taken(cell: Mapping[str, Any]) -> dict[str, str]:
+    """The commit and the machine of a cell, for its promises."""
+    return {"commit": cell["commit"], "machine": in_words(cell["machine"])}
+
+
+def ratios(cell: Mapping[str, Any], one: str, other: str) -> list[float]:
+    """One contestant's wall seconds ÷ another's, round by round."""
+    mine, theirs = (cell["contestants"][who]["wall_seconds"]["samples"] for who in (one, other))
+    return [a / b for a, b in zip(mine, theirs, strict=True)]
+
+
+def medians(cell: Mapping[str, Any], one: str, other: str) -> dict[str, Any]:
+    """The medians of two contestants' wall seconds by each other, with the least and the most of any round."""
+    rounds = ratios(cell, one, other)
+    mine, theirs = (cell["contestants"][who]["wall_seconds"]["median"] for who in (one, other))
+    return {"value": mine / theirs, "low": min(rounds), "high": max(rounds), "n": len(rounds)}
+
+
+def middle(rounds: list[float]) -> dict[str, Any]:
+    """The median of the ratios of rounds, with the least and the most."""
+    return {"value": statistics.median(rounds), "low": min(rounds), "high": max(rounds), "n": len(rounds)}
 
 
 def race(
@@ -119,15 +127,25 @@ class Book:
     """
 
     def __init__(
-        self, script: str, what: str, arguments: argparse.Namespace, *, packages: tuple[str, ...] = ()
+        self,
+        script: str,
+        what: str,
+        arguments: argparse.Namespace,
+        promises: Callable[[Cells], Iterable[Promise]] | None = None,
+        *,
+        packages: tuple[str, ...] = (),
     ) -> None:
         self.arguments = arguments
+        self._promises = promises
         self.path: Path = arguments.results / f"{Path(script).stem}.json"
         self._packages = packages
         self._started = time.perf_counter()
         self._facts: dict[str, Any] = {"what": what, "cells": {}}
         if self.path.is_file():
             self._facts["cells"] = json.loads(self.path.read_text(encoding="utf-8"))["cells"]
+        if arguments.from_results:
+            self._record()
+            sys.exit(0)
         threadpool_limits(arguments.threads)
         torch.set_num_threads(arguments.threads)
         here = machine(packages)
@@ -135,12 +153,13 @@ class Book:
         print(", ".join(f"{package} {number}" for package, number in here["versions"].items()), flush=True)
 
     def wanted(self, *titles: str) -> Iterator[str]:
-        """Those of the titles that this run is asked for."""
+        """Those of the titles that this run is asked for; when a cell is complete, the script's rows are recorded."""
         for title in titles:
             asked = not self.arguments.only or any(text in title for text in self.arguments.only)
             if asked and not (self.arguments.missing and title in self._facts["cells"]):
                 self._started = time.perf_counter()
                 yield title
+                self._record()
 
     def race(
         self,
@@ -184,11 +203,17 @@ class Book:
         cell = self._facts["cells"].setdefault(title, {})
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         took = round(time.perf_counter() - self._started, 1)
-        cell |= {"taken": now, "took_seconds": took, "machine": machine(self._packages), **parts}
+        where = {"commit": commit(), "machine": machine(self._packages)}
+        cell |= {"taken": now, "took_seconds": took, **where, **parts}
         self.path.parent.mkdir(exist_ok=True)
         draft = self.path.with_suffix(".draft")
         draft.write_text(json.dumps(self._facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         draft.replace(self.path)
+
+    def _record(self) -> None:
+        """The script's rows of docs/targets.json, where these are the results that the docs are made of."""
+        if self._promises is not None and self.path.parent == RESULTS:
+            record(f"benchmarks/{self.path.stem}.py", self._promises(self._facts["cells"]))
 
 
 @dataclass
@@ -257,14 +282,6 @@ def _sample(contestant: Callable[[], object], gauges: Meters) -> dict[str, float
     added = {quantity: gauge() - before[quantity] for quantity, gauge in gauges.items()}
     del result  # was held until here, so that its memory counts
     return taken | {"peak_rss_bytes": float(_peak_rss())} | added
-
-
-def _processor() -> str:
-    """The processor's model, where the system says it."""
-    table = Path("/proc/cpuinfo")
-    lines = table.read_text(encoding="utf-8").splitlines() if table.is_file() else []
-    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
 
 
 def _forget_peak_rss() -> None:

@@ -11,17 +11,30 @@ import json
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from harness import Book, options
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
+from harness import Book, Cells, options, taken
 from validation.campaign.corpus import ROOMS, Case, attempt, cases, lacking
+from validation.targets import Promise, at_most
 
 MEMORY_BYTES = 8 * 2**30
 FINDS = ("wrong", "traceback", "hang", "crash")
+
+
+def promises(cells: Cells) -> Iterator[Promise]:
+    """No finds."""
+    for cell in cells.values():
+        found = cell["findings"]
+        for outcome in FINDS:
+            yield Promise(
+                area="reliability",
+                what=f"hostile inputs with the outcome {outcome}",
+                target=at_most(0),
+                value=found["outcomes"].get(outcome, 0),
+                n=found["cases"],
+                **taken(cell),
+            )
 
 
 def main() -> None:
@@ -39,7 +52,7 @@ def main() -> None:
     if arguments.first is not None:
         _here(made[arguments.first :])
         return
-    book = Book(__file__, "hostile inputs through the public entry points", arguments)
+    book = Book(__file__, "hostile inputs through the public entry points", arguments, promises)
     for title in book.wanted("cases"):
         became = _all(made, numbers=arguments.numbers)
         rooms: dict[str, Counter[str]] = defaultdict(Counter)

@@ -5,11 +5,16 @@ Beside it the plain bootstrap, which trains CAVs again on resampled clips.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from _gaussian import World
-from harness import Book, options
+from harness import Book, Cells, options, taken
+from validation.proof.shares import rate
+from validation.targets import Promise, between
 from videotcav.explain.design.settings import AnalysisSettings
+from videotcav.explain.questions.pool import pool_estimates
 from videotcav.records import STATISTICS
 
 WORLDS = {
@@ -37,7 +42,7 @@ def coverage(world: World, *, studies: int) -> tuple[np.ndarray, np.ndarray, np.
     for seed in range(studies):
         layer = world.layer(seed, concepts=1, settings=settings.model_copy(update={"seed": seed}))
         [concept] = layer.design.concepts
-        estimates = layer.against_random(concept, layer.accuracy(concept))
+        estimates = pool_estimates(layer, concept, layer.accuracy(concept))
         held += [each.low <= true <= each.high for each, true in zip(estimates, truth, strict=True)]
         low, high = np.quantile(
             plain_bootstrap(layer, resamples=200, rng=np.random.default_rng(seed)), [0.025, 0.975], 1
@@ -61,12 +66,32 @@ def plain_bootstrap(layer, *, resamples: int, rng: np.random.Generator) -> np.nd
     return clips[:, each, draws].mean(axis=2)[:, each, class_clips].mean(axis=2)
 
 
+def promises(cells: Cells) -> Iterator[Promise]:
+    """95 % intervals cover in 93 to 97 % of studies."""
+    for title, cell in cells.items():
+        found = cell["findings"]
+        for name, covered in zip(STATISTICS, found["covered"], strict=True):
+            share = rate(round(covered * found["studies"]), found["studies"])
+            yield Promise(
+                area="statistics",
+                what=f"Gaussian coverage of 95 % intervals, {name}, {title}",
+                unit="%",
+                target=between(0.93, 0.97),
+                value=share["share"],
+                low=share["low"],
+                high=share["high"],
+                n=share["of"],
+                **taken(cell),
+            )
+
+
 def main() -> None:
     """Prints the shares and writes them down."""
     parser = options(__doc__)
     parser.add_argument("--studies", type=int, default=200)
     arguments = parser.parse_args()
-    book = Book(__file__, f"coverage of 95 % intervals over studies of 20 clips: {', '.join(STATISTICS)}", arguments)
+    what = f"coverage of 95 % intervals over studies of 20 clips: {', '.join(STATISTICS)}"
+    book = Book(__file__, what, arguments, promises)
     for title in book.wanted(*WORLDS):
         truth, held, plain = (row.round(4).tolist() for row in coverage(WORLDS[title], studies=arguments.studies))
         book.note(title, studies=arguments.studies, truth=truth, covered=held, covered_by_plain_bootstrap=plain)

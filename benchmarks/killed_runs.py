@@ -10,13 +10,37 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from harness import Book, options
+from harness import Book, Cells, options, taken
+from validation.targets import Promise, at_most
 
 ROOT = Path(__file__).parents[1]
+NEVER = {
+    "other_bytes": "results or media with other bytes than those of a run that nobody killed",
+    "clips_passed_again": "clips passed again although their rows lay there",
+    "other_codes": "another exit code than 0, or 1 where all was done already",
+    "strays": "processes that outlived their run by 20 s",
+    "left_behind": "folders or files left beside the run",
+}
+
+
+def promises(cells: Cells) -> Iterator[Promise]:
+    """Nothing is lost, doubled, changed or left behind."""
+    for cell in cells.values():
+        found = cell["findings"]
+        for name, what in NEVER.items():
+            yield Promise(
+                area="reliability",
+                what=f"killed runs: {what}",
+                target=at_most(0),
+                value=found[name],
+                n=found["kills"] if name == "strays" else found["ended"],
+                **taken(cell),
+            )
 
 
 def main() -> None:
@@ -24,7 +48,7 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--kills", type=int, default=40)
     arguments = parser.parse_args()
-    book = Book(__file__, "whole runs killed by SIGKILL", arguments)
+    book = Book(__file__, "whole runs killed by SIGKILL", arguments, promises)
     for title in book.wanted("kills"):
         told = _killed(arguments.kills)
         killed = [run for run in told["ends"] if run["status"]]

@@ -13,20 +13,18 @@ import json
 import os
 import signal
 import statistics
-import sys
 import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from harness import Book, need, options
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
+from harness import Book, Cells, need, options, taken
 from validation.campaign.served import Served
+from validation.targets import Promise, at_most
 from videotcav.concepts.folder import ClipRecord, write_records
 from videotcav.concepts.propose.show import summarise
 from videotcav.concepts.review.ledger import Ledger
@@ -50,6 +48,22 @@ SCROLL = """async () => {
 }"""
 
 
+def promises(cells: Cells) -> Iterator[Promise]:
+    """No decision is lost or doubled."""
+    if "decisions" in cells:
+        found = cells["decisions"]["findings"]
+        how = f"{found['reviewers']} reviewers at once, the server killed {found['kills']} times"
+        for fate in ("lost", "doubled"):
+            yield Promise(
+                area="reliability",
+                what=f"decisions {fate}, {how}",
+                target=at_most(0),
+                value=found[fate],
+                n=found["decisions"],
+                **taken(cells["decisions"]),
+            )
+
+
 def main() -> None:
     """Takes the cells."""
     parser = options(__doc__)
@@ -57,7 +71,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--candidates", type=int, default=50_000)
     arguments = parser.parse_args()
-    book = Book(__file__, "the review under load", arguments)
+    book = Book(__file__, "the review under load", arguments, promises)
     for title in book.wanted("decisions", "candidates", "seen"):
         with tempfile.TemporaryDirectory() as folder:
             if title == "decisions":

@@ -11,12 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from harness import Book, options
+from harness import MEBIBYTE, Book, Cells, options, taken
+from validation.targets import Promise, at_most
 from videotcav.engine.store import Store
 from videotcav.features.extract import clips_a_pass
 from videotcav.features.measure import ClipFile, ClipReader, measure, reading_rate
@@ -152,6 +154,25 @@ def alone(clips: int, width: int, *, one_pass: bool) -> None:
     print(json.dumps({"clips": clips, "width": width, "before_bytes": before, "peak_bytes": after, **taken}))
 
 
+def promises(cells: Cells) -> Iterator[Promise]:
+    """Memory stays within the budget beside the model and its passes, at the most clips and the widest rows."""
+    for title in ("memory over clips", "memory over width"):
+        if title not in cells:
+            continue
+        found = cells[title]["findings"]
+        run, budget = found["runs"][-1], found["budget_bytes"] / MEBIBYTE
+        yield Promise(
+            area="scale",
+            what=f"memory above the start and a bare pass, {run['clips']:,} clips of {run['width']:,} activations, "
+            f"--memory {budget:.0f}MiB",
+            unit="MiB",
+            target=at_most(budget),
+            value=(run["peak_bytes"] - run["before_bytes"] - run["pass_bytes"]) / MEBIBYTE,
+            n=1,
+            **taken(cells[title]),
+        )
+
+
 def main() -> None:
     """Runs the cells that are asked for."""
     parser = options(__doc__)
@@ -161,7 +182,7 @@ def main() -> None:
     if arguments.alone or arguments.one_pass:
         alone(*(arguments.alone or arguments.one_pass), one_pass=not arguments.alone)
         return
-    book = Book(__file__, "What studies cost as they grow", arguments)
+    book = Book(__file__, "What studies cost as they grow", arguments, promises)
     for title in book.wanted("cost model"):
         book.note(title, runs=[against_the_model(clips) for _ in range(REPEATS_OF_SIZES) for clips in SIZES])
     for title in book.wanted("memory over clips"):

@@ -20,7 +20,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -34,7 +34,8 @@ import torch
 from torch import Tensor
 
 from _clips import as_clips
-from harness import Book, counted, options
+from harness import Book, Cells, counted, middle, options, ratios, taken
+from validation.targets import Promise, at_most
 from videotcav.api import tcav
 from videotcav.features.extract import clips_a_pass
 from videotcav.models.load import load_model
@@ -56,8 +57,8 @@ MODELS = {
 CONCEPT, POOL, CLASS_CLIPS = 12, 40, 12
 CLASS = "abseiling"
 PARTS = {  # functions by which a study's time is told apart, as whoever calls them knows them
-    "passes": ("measure", "_pass"),
-    "inner products": ("measure", "_grams"),
+    "passes": ("features.measure", "_pass"),
+    "inner products": ("features.measure", "_grams"),
     "statistics": ("WHO", "answers"),
 }
 
@@ -217,13 +218,21 @@ def take(book: Book, title: str, folder: Path) -> None:
     book.note(
         title,
         **{f"study ÷ {who}": float(np.median(study / wall)) for who, wall in walls.items()},
-        shares=shares(whole, called_by="study" if isinstance(whole, StudyOnFiles) else "notebook"),
+        shares=shares(whole, called_by="study.run" if isinstance(whole, StudyOnFiles) else "study.tcav"),
     )
+
+
+def promises(cells: Cells) -> Iterator[Promise]:
+    """A tenth above the bare passes at most."""
+    for title, cell in cells.items():
+        what = f"a whole study ÷ its bare passes, seconds, {title}"
+        rounds = middle(ratios(cell, "whole study", "bare passes"))
+        yield Promise(area="speed", what=what, unit="×", target=at_most(1.1), **rounds, **taken(cell))
 
 
 def main() -> None:
     """Runs the cells that are asked for."""
-    book = Book(__file__, "a whole study beside its bare passes", options(__doc__).parse_args())
+    book = Book(__file__, "a whole study beside its bare passes", options(__doc__).parse_args(), promises)
     titles = [f"{name}, {where}" for name in MODELS for where in ("in memory", "on files")]
     for title in book.wanted(*titles):
         with tempfile.TemporaryDirectory() as scratch:

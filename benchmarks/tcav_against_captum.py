@@ -43,7 +43,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from _clips import as_clips
-from harness import Book, counted, options
+from harness import Book, Cells, counted, medians, options, taken
+from validation.targets import Promise, at_least, at_most
 from videotcav.api import tcav
 from videotcav.engine.store import Store
 from videotcav.errors import NotEnoughData
@@ -73,6 +74,11 @@ class Case:
     after: str = "nothing"
 
 
+FURTHER = ", a further CAV"
+TIMES_FASTER = {
+    f"{model}, R = {sets}": times for model in ("r3d_18", "swin3d_t") for sets, times in ((10, 5), (50, 20))
+}
+SINGLE_PRECISION = 1e-6  # captum rounds shares to it
 FEW_SETS, MANY_SETS = 10, 30_000
 # Clips pass by fours, and a last pass is filled up: sets of fours, lest filling be what is measured.
 R3D = ("r3d_18", ("layer1", "layer2", "layer3"), (8, 64, 64))
@@ -355,10 +361,50 @@ def slope(book: Book, title: str, case: Case) -> None:
     book.note(title, milliseconds_a_further_cav_and_layer=milliseconds)
 
 
+def promises(cells: Cells) -> Iterator[Promise]:
+    """How many times faster the same scores are, what a further CAV costs, and that the scores are the same."""
+    for title, cell in cells.items():
+        asked = title.removesuffix(FURTHER)
+        if asked != title:
+            yield Promise(
+                area="speed",
+                what=f"a further CAV at a layer, {asked}",
+                unit="ms",
+                target=at_most(1.0),
+                value=cell["findings"]["milliseconds_a_further_cav_and_layer"],
+                n=len(next(iter(cell["contestants"].values()))["processor_seconds"]["samples"]),
+                **taken(cell),
+            )
+            continue
+        if title in TIMES_FASTER:
+            for captum, words in (("captum", "as it is"), ("captum, mended", "mended")):
+                what = f"captum {words} ÷ ours with the same scores, seconds, {title}"
+                times = medians(cell, captum, "ours, same scores")
+                target = at_least(TIMES_FASTER[title])
+                yield Promise(area="speed", what=what, unit="×", target=target, **times, **taken(cell))
+    fitted = [cell for title, cell in cells.items() if not title.endswith(FURTHER)]
+    if fitted:
+        worst = max(fitted, key=_apart)
+        yield Promise(
+            area="statistics",
+            what="sign counts and held-out accuracies apart from captum's, same fits",
+            target=at_most(SINGLE_PRECISION),
+            value=_apart(worst),
+            n=sum(len(cell["findings"]) * cell["conditions"]["sets"] for cell in fitted),
+            **taken(worst),
+        )
+
+
+def _apart(cell: Mapping[str, Any]) -> float:
+    """How far a sign count or an accuracy of a cell is from captum's at most."""
+    layers = cell["findings"].values()
+    return float(max(layer[f"{each}_apart"] for layer in layers for each in ("sign_count", "accuracy")))
+
+
 def main() -> None:
     """Runs the cells that are asked for."""
     arguments: argparse.Namespace = options(__doc__).parse_args()
-    book = Book(__file__, "TCAV: captum and ours", arguments, packages=("captum",))
+    book = Book(__file__, "TCAV: captum and ours", arguments, promises, packages=("captum",))
     for title in book.wanted(*CASES):
         if CASES[title].after == "all passes":
             slope(book, title, CASES[title])

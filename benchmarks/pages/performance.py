@@ -5,7 +5,7 @@ python benchmarks/pages/performance.py
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -13,7 +13,6 @@ from template import DOCS, Cells, cells, filled
 
 PAGE = DOCS / "performance.md"
 FIGURE = DOCS / "images" / "tcav_against_captum.png"
-TARGET_TO_FLOOR = 1.10
 FURTHER = ", a further CAV"
 
 
@@ -72,11 +71,11 @@ def median(row: Mapping[str, Any], quantity: str, scale: float = 1.0) -> str:
 
 def captum(found: Cells) -> dict[str, Any]:
     """What the section on captum tells."""
-    rows, apart, slopes = [], [], []
+    rows, slopes = [], []
     for title, cell in found.items():
         contestants, model = cell["contestants"], title.removesuffix(FURTHER)
         if model != title:
-            slopes.append((model, cell["findings"]["milliseconds_a_further_cav_and_layer"], _slope(found, model)))
+            slopes.append((model, _slope(found, model)))
             continue
         ours = wall(contestants["ours, same scores"])
         for name, row in contestants.items():
@@ -85,27 +84,7 @@ def captum(found: Cells) -> dict[str, Any]:
                 + [median(row, quantity) for quantity in ("clips_forwarded", "clips_backward")]
                 + [median(row, quantity, 2**-20) for quantity in ("bytes_written", "peak_rss_bytes")]
             )
-        layers = cell.get("findings", {}).values()
-        apart += [layer[quantity] for layer in layers for quantity in ("sign_count_apart", "accuracy_apart")]
-    (null,) = cells("pseudo_concepts").values() or [None]
-    return {
-        "captum_rows": rows,
-        "targets": list(_against_targets(found)),
-        "apart": max(apart),
-        "slopes": slopes,
-        "null_milliseconds": null["findings"]["milliseconds_a_cav"] if null else None,
-    }
-
-
-def _against_targets(found: Cells) -> Iterator[dict[str, Any]]:
-    """How many times faster the same scores are, against both captums, where a target was set."""
-    for count, target in ((10, 5), (50, 20)):
-        for title in (f"{model}, R = {count}" for model in ("r3d_18", "swin3d_t")):
-            if title in found:
-                who = found[title]["contestants"]
-                ours = wall(who["ours, same scores"])
-                times = {"as_it_is": wall(who["captum"]) / ours, "mended": wall(who["captum, mended"]) / ours}
-                yield {"title": title, "target": target, "repeats": repeats(next(iter(who.values()))), **times}
+    return {"captum_rows": rows, "slopes": slopes}
 
 
 def _slope(found: Cells, model: str) -> float:
@@ -116,19 +95,16 @@ def _slope(found: Cells, model: str) -> float:
 
 
 def floor(found: Cells) -> dict[str, Any]:
-    """What the section on the floor tells; `missed` are the cells that miss the target."""
-    rows, missed = [], []
+    """What the section on the floor tells."""
+    rows = []
     for title, cell in found.items():
         contestants = cell["contestants"]
         for name, row in contestants.items():
             ratio = cell["findings"].get(f"study ÷ {name}")
             metered = [median(row, quantity, 2**-20) for quantity in ("bytes_written", "peak_rss_bytes")]
             rows.append([title, name, seconds(row), f"{ratio:.2f}" if ratio else "", str(repeats(row)), *metered])
-        if cell["findings"]["study ÷ bare passes"] > TARGET_TO_FLOOR:
-            passes = wall(contestants["bare passes"])
-            missed.append((title, wall(contestants["whole study"]) - passes, passes))
     shares = {title: cell["findings"]["shares"] for title, cell in found.items() if "shares" in cell["findings"]}
-    return {"floor_rows": rows, "missed": missed, "shares": shares}
+    return {"floor_rows": rows, "shares": shares}
 
 
 def cam(found: Cells) -> dict[str, Any]:

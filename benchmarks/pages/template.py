@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from validation import targets
+from validation.provenance import ROOT
+
 RESULTS = ROOT / "benchmarks" / "results"
 DOCS = ROOT / "docs"
 Cells = Mapping[str, Mapping[str, Any]]
@@ -25,7 +29,7 @@ def filled(template: str, **facts: Any) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - Markdown of our own results
     )
-    environment.globals.update(table=table)
+    environment.globals.update(table=table, promised=promised)
     return environment.get_template(template).render(facts)
 
 
@@ -33,6 +37,11 @@ def cells(name: str) -> Cells:
     """The results of a script, empty where they were not taken."""
     path = RESULTS / f"{name}.json"
     return dict(json.loads(path.read_text(encoding="utf-8"))["cells"]) if path.is_file() else {}
+
+
+def promised(*scripts: str) -> str:
+    """What benchmarks promise: their rows of docs/targets.json as a table."""
+    return targets.table(row for script in scripts for row in targets.rows(f"benchmarks/{script}.py"))
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -2,7 +2,7 @@
 
 python -m validation.proof            everything
 python -m validation.proof --cached   only the networks that are trained already
-python -m validation.proof --page     the page from the results that are there
+python -m validation.proof --page     rows of docs/targets.json and page from the results that are there
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pathlib import Path
 import torch
 from threadpoolctl import threadpool_limits
 
-from benchmarks.harness import machine
 from validation.proof.evaluate import evaluated
 from validation.proof.page import RESULT, read, write_page
 from validation.proof.shares import IRRELEVANT, RELEVANT
 from validation.proof.summary import summarise
 from validation.proof.training import NETWORKS, jobs
 from validation.proof.world import RULES
+from validation.provenance import commit, machine
 
 CACHE = Path(os.environ.get("VIDEOTCAV_VALIDITY_CACHE", Path.home() / ".cache" / "videotcav" / "validity"))
 
@@ -58,7 +58,7 @@ def main() -> None:
     if arguments.part:
         return
     numbers = summarise(found)
-    numbers |= {"relevant": RELEVANT, "irrelevant_up_to": IRRELEVANT, "machine": machine()}
+    numbers |= {"relevant": RELEVANT, "irrelevant_up_to": IRRELEVANT, "machine": machine(), "commit": commit()}
     RESULT.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
     write_page(numbers)
 

@@ -29,11 +29,11 @@ def number(value: float | None) -> str:
 
 def map_value(
     found: Facts, rules: str, measure: str, *, layer: str = "third", method: str = "grad-cam"
-) -> float | None:
-    """The mean of a measure of maps."""
+) -> tuple[float | None, int]:
+    """The mean of a measure of maps, and over how many films."""
     wanted = {"rules": rules, "measure": measure, "layer": layer, "method": method}
     rows = [row for row in found["maps"] if all(row[key] == value for key, value in wanted.items())]
-    return rows[0]["value"] if rows else None
+    return (rows[0]["value"], rows[0]["films"]) if rows else (None, 0)
 
 
 def sort_of(found: Facts, name: str, layer: str = "all layers") -> Facts:
@@ -209,7 +209,7 @@ def _maps(found: Facts) -> str:
         ("background", "energy ratio"),
     )
     rows = [
-        [f"{layer}, {method}", *(number(map_value(found, *cell, layer=layer, method=method)) for cell in cells)]
+        [f"{layer}, {method}", *(number(map_value(found, *cell, layer=layer, method=method)[0]) for cell in cells)]
         for layer in ("second", "third")
         for method in dict.fromkeys(row["method"] for row in found["maps"])
     ]
