@@ -20,11 +20,12 @@ from videotcav.concepts.propose.videos import propose_from_boxes
 from videotcav.concepts.review.review import export_decisions
 from videotcav.errors import OutputError, StoreError, VideoError, masked
 from videotcav.maps.files import writer_for
-from videotcav.maps.view import ClipMaps
+from videotcav.maps.view import ClipMaps, View
 from videotcav.outputs import is_ours, refuse_overwriting, short_name, whole_file, write_text
 from videotcav.planted.render import render_demo
 from videotcav.records import Clip, VideoInfo
 from videotcav.results.folder import new_run_folder
+from videotcav.results.manifest import ModelFacts
 from videotcav.video.write import write_video
 
 NOISE = np.random.default_rng(0).integers(0, 255, (8, 16, 16, 3), dtype=np.uint8)
@@ -96,15 +97,14 @@ def test_somebody_elses_file_is_replaced_only_where_that_is_asked_for(tmp_path: 
 def _maps(video: Path) -> ClipMaps:
     info = VideoInfo(path=video, sha256="", width=16, height=16, duration_seconds=1, frames_per_second=8)
     clip = Clip(video=info, timestamps=(0.0, 0.5), top=0, left=0, pixels_per_row=1, pixels_per_column=1)
-    values = np.ones((1, 1, 2, 16, 16), dtype=np.float32)
+    values = np.arange(512, dtype=np.float32).reshape(1, 1, 1, 2, 16, 16)
     return ClipMaps(
-        clip=clip,
+        model=ModelFacts(name="own"),
+        clips=(clip,),
+        views=(View(method="grad-cam", layer="0"),),
+        classes=(("yes",),),
+        probabilities=((1.0,),),
         values=values,
-        layers=("0",),
-        classes=("yes",),
-        probabilities=(1.0,),
-        method="grad-cam",
-        weights="clip",
     )
 
 

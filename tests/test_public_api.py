@@ -237,9 +237,10 @@ def test_groups_a_store_and_a_file_that_reads_back(scenes: Path, asked: dict[str
 def test_maps_of_many_clips_are_those_of_each_alone(scenes: Path, asked: dict[str, object]) -> None:
     model = asked["model"]
     swings = vt.read_clips(sorted((scenes / "classes" / "swing").iterdir())[:2], model.card.clip_spec)
-    one, two = vt.maps(model, swings, layers=["features.2", "features.4"], targets=["swing", "rest"])
-    assert one.values.shape[:2] == (2, 2)
-    alone = vt.grad_cam(model, swings, target="swing", layer="features.4")
-    np.testing.assert_allclose(two.values[1, 0], alone.maps[1], rtol=1e-4, atol=1e-7)
-    predicted = vt.maps(model, swings, method="hirescam")
-    assert [len(each.classes) for each in predicted] == [1, 1]
+    maps = vt.maps(model, swings, layers=["features.0", "features.2"], classes=["swing", "rest"])
+    assert maps.values.shape[:3] == (2, 2, 2)
+    alone = vt.grad_cam(model, swings, target="swing", layer="features.2")
+    np.testing.assert_allclose(maps.values[:, 1, 0], alone.maps, rtol=1e-4, atol=1e-7)
+    assert (alone.target, alone.layer) == ("swing", "features.2")
+    predicted = vt.maps(model, swings, methods=["hirescam"])
+    assert [len(each) for each in predicted.classes] == [1, 1]

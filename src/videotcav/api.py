@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,31 +21,29 @@ from videotcav.concepts.review.review import reviewed_sets
 from videotcav.engine.local import Engine, here
 from videotcav.engine.on_ray import OnRay
 from videotcav.errors import VideotcavWarning
-from videotcav.explain.saliency.cam import Over
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES
 from videotcav.maps import (
     CamMaps,
     ClipMaps,
-    class_maps,
-    empty_maps,
+    PixelSettings,
+    clip_maps,
     last_spatial_layer,
     require_space,
-    stream_maps,
     write_maps,
 )
-from videotcav.maps.compute import PixelSettings, check_layers
-from videotcav.maps.concept import ConceptMaps, ConceptMapSettings, concept_maps, write_concept_map
+from videotcav.maps.concept import concept_maps, write_concept_map
+from videotcav.maps.concept_view import ConceptMaps, ConceptMapSettings
 from videotcav.maps.evaluation import Truths, measure_faithfulness, read_events
 from videotcav.maps.judged import FaithfulnessSettings
 from videotcav.models.load import known_models, load_model
 from videotcav.models.model import VideoModel
-from videotcav.models.passes import logits
 from videotcav.planted.render import render_demo
 from videotcav.records import ClipSpec, KnownModel, Precision, Progress, silent
 from videotcav.report.comparison import Comparison, read_comparison, write_comparison_page
 from videotcav.report.faithfulness import FaithfulnessRun, read_faithfulness, write_faithfulness_page
 from videotcav.report.page import write_report
 from videotcav.report.paper import write_paper
+from videotcav.report.render import PAGE
 from videotcav.report.run import Run, read_run
 from videotcav.results.manifest import kind_of
 from videotcav.study.audit import Finding, audit
@@ -279,12 +277,14 @@ def plan(
 
 
 def report(folder: Path | str) -> Path:
-    """Writes the page of a run, a comparison, measured maps or a paper folder anew, from its results alone; where it
-    lies. Raises RunFolderError where the folder is none of them, or is damaged.
+    """Writes the page of a run, a comparison, maps, measured maps or a paper folder anew, from its results alone (of
+    maps, their videos too); where it lies. Raises RunFolderError where the folder is none of them, or is damaged.
     """
     pages: dict[str, Callable[[Path], Path]] = {
         "comparison": write_comparison_page,
+        "concept maps": lambda folder: ConceptMaps.read(folder).report(folder / PAGE),
         "faithfulness": write_faithfulness_page,
+        "maps": lambda folder: ClipMaps.read(folder).report(folder / PAGE),
         "paper": write_paper,
     }
     return pages.get(kind_of(Path(folder)), write_report)(Path(folder))
@@ -292,46 +292,11 @@ def report(folder: Path | str) -> Path:
 
 paper = run_paper
 demo = run_demo
-faithfulness = measure_faithfulness
 
 # --- maps --------------------------------------------------------------------------------------------------------
 
-
-def maps(
-    model: VideoModel,
-    clips: Clips | Iterable[Clips],
-    *,
-    layers: Sequence[str] = (),
-    targets: Sequence[str | int] = (),
-    method: str = "grad-cam",
-    weights: Over = "clip",
-    pixel_settings: PixelSettings | None = None,
-) -> list[ClipMaps]:
-    """The maps of each clip: all layers and classes from one forward pass and one backward pass a class.
-
-    Args:
-        model: from `load_model`; handed back unchanged.
-        clips: from `read_clips`, or batches of them.
-        layers: names of layers; the last spatial one when left out.
-        targets: classes by name or number; what the model predicts of each clip when left out.
-        method: `grad-cam`, `grad-cam++`, `hirescam`, `layercam`, `eigencam`, `integrated-gradients` or `rise`.
-        weights: whether a channel's weight holds for the clip or for each time step.
-        pixel_settings: for a method that reads pixels.
-
-    Raises:
-        ClassNotFound, LayerNotFound, LayoutError, NumericalError: names what does not fit.
-    """
-    layers = check_layers(model, layers, method=method)
-    indices = [model.class_index(target) for target in targets]
-    how: dict[str, Any] = {"layers": layers, "method": method, "weights": weights, "pixel_settings": pixel_settings}
-    found: list[ClipMaps] = []
-    for batch in [clips] if isinstance(clips, Clips) else clips:
-        parts = [slice(None)] if indices else [slice(place, place + 1) for place in range(len(batch))]
-        for part in parts:
-            one = Clips(batch.records[part], batch.pixels[part])
-            asked = indices or [int(logits(model, one.pixels).argmax())]
-            found += stream_maps(model, [one], classes=asked, **how)
-    return found
+maps = clip_maps
+faithfulness = measure_faithfulness
 
 
 def grad_cam(
@@ -351,9 +316,4 @@ def grad_cam(
         model = replace(model, reshape_transform=reshape_transform)
     layer = last_spatial_layer(model) if layer is None else model.layer_name(layer)
     require_space(model, layer)
-    index = model.class_index(target)
-    target = model.card.classes[index]
-    maps, _ = class_maps(model, clips.pixels, layer=layer, classes=[index])
-    for remark in empty_maps(maps[0], target=target, layer=layer):
-        warnings.warn(remark, VideotcavWarning, stacklevel=2)
-    return CamMaps(clips=clips.records, maps=maps[0].cpu().numpy(), target=target, layer=layer)
+    return CamMaps(**vars(clip_maps(model, clips, layers=[layer], classes=[target])))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import videotcav as vt
 from videotcav.cli.main import main
 from videotcav.video.write import write_video
 
@@ -76,6 +77,23 @@ def test_the_map_of_a_concept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     arguments = ("--class", "yes", "--concept", "concept", "--random", "random", "-o", "map.png")
     assert videotcav(monkeypatch, "cam", "clip-0.mp4", *OWN, *arguments) == 0
     assert (folder / "map.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_the_command_line_saves_a_notebook_reads(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("--class", "yes", "--against", "no", "--method", "grad-cam", "--method", "layercam")
+    assert videotcav(monkeypatch, "--json", "cam", "clip-0.mp4", *OWN, *asked, "-o", "maps") == 0
+    told = json.loads(capsys.readouterr().out)
+    maps = vt.ClipMaps.read("maps")
+    assert list(maps.methods) == told["methods"] == ["grad-cam", "layercam"]
+    assert dict(zip(*maps.classes, *maps.probabilities, strict=True)) == told["probabilities"]
+    concept = ("--class", "yes", "--concept", "concept", "--random", "random", "-o", "of-a-concept")
+    assert videotcav(monkeypatch, "cam", "clip-0.mp4", *OWN, *concept) == 0
+    assert vt.ConceptMaps.read("of-a-concept").concept == "concept"
+    for made in ("maps", "of-a-concept"):
+        assert videotcav(monkeypatch, "report", made) == 0
+        assert (folder / made / "report.html").is_file()
 
 
 def test_a_comparison_of_methods(

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from videotcav.errors import LayerNotFound, LayoutError, ModelError, VideotcavError
 from videotcav.explain.saliency.cam import METHODS, PIXEL_METHODS, grad_cam, upsample
 from videotcav.explain.saliency.faithfulness import FILLS
-from videotcav.maps import class_maps, last_spatial_layer, layer_maps, stream_maps
-from videotcav.maps.compute import METHOD_NAMES, PixelSettings, check_layers
+from videotcav.maps import PixelSettings, class_maps, last_spatial_layer, layer_maps, stream_maps
+from videotcav.maps.compute import METHOD_NAMES, views_of
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import volumes
 from videotcav.video.clips import Clips
@@ -114,6 +114,8 @@ def test_what_pixels_cannot_do_is_said(swin: VideoModel, token_net: VideoModel, 
         integrated(blind, clips.pixels)
     with pytest.raises(VideotcavError, match="no channels to weigh"):
         integrated(swin, clips.pixels, weights="frame")
+    with pytest.raises(VideotcavError, match="rise has no channels to weigh"):
+        views_of(swin, (), ["grad-cam", "rise"], weights="frame")
     with pytest.raises(VideotcavError, match="no baseline 'black'; there are blur, freeze, mean"):
         integrated(swin, clips.pixels, pixel_settings=PixelSettings(baseline="black"))
 
@@ -164,7 +166,7 @@ def test_streamed_maps_are_those_of_one_batch_and_memory_does_not_grow(swin: Vid
     for found in stream_maps(swin, batches(), layers=LAYERS, classes=[1]):
         alive["maps"].add(found)
         count()
-        assert (found.values == expected[:, :, seen % 2]).all()
+        assert (found.values[0] == expected[:, :, seen % 2]).all()
         seen += 1
         del found
     assert seen == 24
@@ -173,22 +175,22 @@ def test_streamed_maps_are_those_of_one_batch_and_memory_does_not_grow(swin: Vid
 
 def test_a_map_knows_its_clip_and_its_class(swin: VideoModel, clips: Clips) -> None:
     found = list(stream_maps(swin, [clips], layers=["features.2"], classes=[2]))
-    assert [maps.clip for maps in found] == list(clips.records)
-    assert {maps.classes for maps in found} == {("rest",)}
+    assert [maps.clips for maps in found] == [(record,) for record in clips.records]
+    assert {maps.classes for maps in found} == {(("rest",),)}
     shares = swin(clips.pixels).softmax(dim=1)[:, 2].tolist()
-    assert [maps.probabilities[0] for maps in found] == pytest.approx(shares)
-    assert repr(found[0]) == "ClipMaps(grad-cam of 'rest' at features.2: 8 × 32 × 32 (time height width))"
+    assert [maps.probabilities[0][0] for maps in found] == pytest.approx(shares)
+    assert repr(found[0]) == "ClipMaps(grad-cam at features.2, of 'rest': 8 × 32 × 32 (time height width))"
 
 
 def test_layers_are_checked_before_a_video_is_read(swin: VideoModel, token_net: VideoModel) -> None:
     assert last_spatial_layer(token_net) == "tokens"
-    assert check_layers(token_net, (), method="grad-cam") == ("tokens",)
-    assert check_layers(swin, (), method="rise") == ("pixels",)
+    assert [str(view) for view in views_of(token_net, (), ["grad-cam", "rise"])] == ["grad-cam at tokens", "rise"]
+    assert [view.layer for view in views_of(swin, (), "rise")] == ["pixels"]
     with pytest.raises(LayerNotFound, match=r"closest: 'features.2'"):
-        check_layers(swin, ["feature.2"], method="grad-cam")
+        views_of(swin, ["feature.2"], ["grad-cam"])
     for method in PIXEL_METHODS:
         with pytest.raises(VideotcavError, match=f"{method} reads the pixels and no layer"):
-            check_layers(swin, ["features.2"], method=method)
+            views_of(swin, ["features.2"], [method])
     assert set(METHOD_NAMES) == {*METHODS, *PIXEL_METHODS}
 
 

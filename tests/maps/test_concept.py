@@ -8,8 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import videotcav as vt
+from videotcav.errors import RunFolderError
 from videotcav.maps import concept as concept_module
-from videotcav.maps.concept import ConceptMaps, ConceptMapSettings, concept_maps
+from videotcav.maps.concept import concept_maps
+from videotcav.maps.concept_view import ConceptMaps, ConceptMapSettings
 from videotcav.models.model import VideoModel
 from videotcav.records import Clip, ModelCard, VideoInfo
 from videotcav.video.clips import Clips
@@ -122,3 +125,40 @@ def test_the_map_is_the_same_where_memory_holds_no_activation(
     in_memory = found()
     monkeypatch.setattr(concept_module, "MEMORY_BYTES", 0)
     assert (found().densities == in_memory.densities).all()
+
+
+def test_a_concepts_maps_read_back_to_the_bit(model: VideoModel, clips: Clips, tmp_path: Path) -> None:
+    shown = Clips(clips.records, made(3, seed=4).pixels)  # of videos that are there
+    settings = ConceptMapSettings(pseudo_concepts=19, random_sets=1, threshold=0.5)
+    found = concept_maps(
+        model, shown, target=0, concept=made(6, seed=5), random=made(20, seed=6), layer="tokens", settings=settings
+    )
+    assert any(test.clusters for test in found.tests)
+    back = ConceptMaps.read(found.save(tmp_path / "maps"))
+    assert back.densities.tobytes() == found.densities.tobytes()
+    for name in ("model", "clips", "concept", "target", "layer", "size", "settings"):
+        assert getattr(back, name) == getattr(found, name)
+    for one, other in zip((*back.tests, back.together), (*found.tests, found.together), strict=True):
+        assert one.z.tobytes() == other.z.tobytes()
+        assert [(each.mass, each.sign, each.p) for each in one.clusters] == [
+            (each.mass, each.sign, each.p) for each in other.clusters
+        ]
+        for cluster, same in zip(one.clusters, other.clusters, strict=True):
+            assert (cluster.where == same.where).all()
+    table = back.to_pandas()
+    assert list(table) == [
+        *("clip", "first_seconds", "last_seconds", "concept", "layer", "class_name"),
+        *("sensitivity", "clusters", "smallest_p", "beyond_chance", "peak_frame", "peak_seconds"),
+    ]
+    assert table["sensitivity"].to_list() == pytest.approx(found.densities.sum(axis=(1, 2, 3)))
+    assert set(table["peak_frame"]) <= {2 * T, 2 * T + 1}  # all of the density is in that step
+    assert back.plot(2).axes
+    assert back.report(tmp_path / "page.html").read_text(encoding="utf-8").count("<img") == 3
+    assert vt.report(tmp_path / "maps").is_file()
+    with pytest.raises(RunFolderError, match="another kind"):
+        vt.ClipMaps.read(tmp_path / "maps")
+    with pytest.raises(RunFolderError, match="exists already"):
+        found.save(tmp_path / "maps")
+    (tmp_path / "maps" / "maps.safetensors").write_bytes(b"")
+    with pytest.raises(RunFolderError, match="checksum"):
+        ConceptMaps.read(tmp_path / "maps")

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from videotcav.errors import OutputError
-from videotcav.maps import CamMaps, ClipMaps, layer_maps, write_maps
+from videotcav.maps import ClipMaps, layer_maps, write_maps
 from videotcav.models.model import VideoModel
-from videotcav.video.clips import Clips, read_clip, to_source
+from videotcav.video.clips import read_clip, to_source
 from videotcav.video.read import read_all
 
 
@@ -22,9 +22,9 @@ def test_the_film_shows_every_class_and_layer_beside_each_other(
     four = write_maps(
         tmp_path / "four.mp4", swin, videos[0], layers=["features.0", "features.2"], classes=["rest", "swing"]
     )
-    assert [caption for caption, _ in four.panels()] == [
-        f"“{name}”: probability {share:.2f} · {layer}"
-        for name, share in zip(("rest", "swing"), four.probabilities, strict=True)
+    assert [caption for caption, _, _ in four.panels()] == [
+        f"“{name}”: probability {share:.2f} · grad-cam at {layer}"
+        for name, share in zip(("rest", "swing"), four.probabilities[0], strict=True)
         for layer in ("features.0", "features.2")
     ]
     assert one.scale_note == "one scale for all frames"
@@ -34,16 +34,6 @@ def test_the_film_shows_every_class_and_layer_beside_each_other(
     assert len(frames) == len(wide) == len(seconds) == 8
     assert np.diff(seconds) == pytest.approx(0.1, abs=1e-3)
     assert wide.shape[2] > 3.5 * frames.shape[2]
-
-
-def test_panels_of_one_layer_share_one_scale(swin: VideoModel, clips: Clips) -> None:
-    maps, _ = layer_maps(swin, clips.pixels[:1], layers=["features.0", "features.2"], classes=[0, 1])
-    values = maps[:, :, 0].numpy()
-    drawn = ClipMaps(clips.records[0], ("a", "b"), ("x", "y"), "grad-cam", "clip", values, (0.5, 0.5)).panels()
-    for row in range(2):
-        of_layer = [drawn[row][1], drawn[2 + row][1]]
-        assert max(float(panel.max()) for panel in of_layer) == pytest.approx(1)
-        np.testing.assert_allclose(of_layer[0] * values[row].max(), values[row, 0], rtol=1e-5)
 
 
 def test_the_gif_plays_at_the_clips_pace(swin: VideoModel, videos: tuple[Path, ...], tmp_path: Path) -> None:
@@ -66,7 +56,7 @@ def test_the_same_maps_give_the_same_bytes(
 
 def test_the_arrays_lead_back_to_the_source(swin: VideoModel, videos: tuple[Path, ...], tmp_path: Path) -> None:
     layers = ["features.0", "features.2"]
-    write_maps(tmp_path / "map.npz", swin, videos[1], layers=layers, classes=["rest"], method="layercam")
+    write_maps(tmp_path / "map.npz", swin, videos[1], layers=layers, classes=["rest"], methods=["layercam"])
     clip, pixels = read_clip(videos[1], swin.card.clip_spec)
     expected, _ = layer_maps(swin, pixels[None], layers=layers, classes=[2], method="layercam")
     with np.load(tmp_path / "map.npz", allow_pickle=False) as held:
@@ -74,7 +64,7 @@ def test_the_arrays_lead_back_to_the_source(swin: VideoModel, videos: tuple[Path
         np.testing.assert_allclose(held["timestamps"], clip.timestamps)
         assert held["layers"].tolist() == layers
         assert held["classes"].tolist() == ["rest"]
-        assert str(held["method"]) == "layercam"
+        assert held["methods"].tolist() == ["layercam", "layercam"]
         top, left = held["top_left"]
         per_row, per_column = held["source_pixels_per_pixel"]
         assert held["source_size"].tolist() == [40, 48]
@@ -89,10 +79,20 @@ def test_zarr_holds_the_same_numbers(swin: VideoModel, videos: tuple[Path, ...],
     zarr = pytest.importorskip("zarr", reason="zarr (an extra) is not installed")
     maps = write_maps(tmp_path / "map.zarr", swin, videos[0], classes=["rest"])
     group = zarr.open_group(tmp_path / "map.zarr", mode="r")
-    np.testing.assert_array_equal(group["maps"][:], maps.values)
+    np.testing.assert_array_equal(group["maps"][:], maps.values[0])
     assert group.attrs["classes"] == ["rest"]
     with pytest.raises(OutputError, match="is there already"):
         write_maps(tmp_path / "map.zarr", swin, videos[0])
+
+
+def test_without_an_ending_it_is_the_folder_that_reads_back(
+    swin: VideoModel, videos: tuple[Path, ...], tmp_path: Path
+) -> None:
+    maps = write_maps(tmp_path / "maps", swin, videos[0], classes=["rest"], methods=["grad-cam", "eigencam"])
+    assert (ClipMaps.read(tmp_path / "maps").values == maps.values).all()
+    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["manifest.json", "maps.safetensors"]
+    with pytest.raises(OutputError, match="is there already"):
+        write_maps(tmp_path / "maps", swin, tmp_path / "absent.mp4")
 
 
 @pytest.mark.parametrize(("name", "says"), [("map.avi", r"end it in \.mp4, \.gif"), ("no/map.mp4", "no folder")])
@@ -105,14 +105,5 @@ def test_without_a_class_it_is_the_predicted_one(swin: VideoModel, videos: tuple
     _, pixels = read_clip(videos[0], swin.card.clip_spec)
     shares = swin(pixels[None]).softmax(dim=1)[0]
     maps = write_maps(tmp_path / "map.mp4", swin, videos[0], layers=["features.2"])
-    assert maps.classes == (swin.card.classes[int(shares.argmax())],)
-    assert maps.probabilities == pytest.approx((float(shares.max()),))
-
-
-def test_a_notebook_shows_where_and_when(swin: VideoModel, clips: Clips) -> None:
-    maps, _ = layer_maps(swin, clips.pixels, layers=["features.2"], classes=[2])
-    shown = CamMaps(clips=clips.records, maps=maps[0, 0].numpy(), target="rest", layer="features.2")
-    assert shown._repr_png_().startswith(b"\x89PNG")
-    assert shown.profile().shape == (3, 8)
-    np.testing.assert_allclose(shown.profile().sum(axis=1), 1, rtol=1e-5)
-    np.testing.assert_allclose(shown.profile()[0], maps[0, 0, 0].sum(dim=(1, 2)) / maps[0, 0, 0].sum(), rtol=1e-4)
+    assert maps.classes[0] == (swin.card.classes[int(shares.argmax())],)
+    assert maps.probabilities[0] == pytest.approx((float(shares.max()),))

@@ -21,8 +21,13 @@ ClassOption = Annotated[
     typer.Option("--class", help="Class by name or index; 'predicted' (the default) is what the model says of a clip."),
 ]
 Layers = Annotated[list[str] | None, typer.Option(help="Layer; repeat for several. The last spatial one by default.")]
-Method = Annotated[
-    str, typer.Option(help="grad-cam, grad-cam++, hirescam, layercam, eigencam; integrated-gradients or rise.")
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method",
+        help="grad-cam (the default), grad-cam++, hirescam, layercam, eigencam; integrated-gradients or rise; repeat "
+        "for several.",
+    ),
 ]
 Baseline = Annotated[
     str, typer.Option(help="What integrated-gradients holds the clip against: blur, freeze or mean (colour).")
@@ -34,13 +39,16 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
     video: Annotated[Path, typer.Argument(help="Video to explain.")],
     model: ModelOption,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="File to write: .mp4, .gif, .png (contact sheet), .npz or .zarr.")
+        Path,
+        typer.Option(
+            "--output", "-o", help="What to write: .mp4, .gif, .png (contact sheet), .npz, .zarr, or a folder."
+        ),
     ],
     class_name: ClassOption = None,
     layer: Layers = None,
     weights: Weights = None,
     against: Annotated[str | None, typer.Option(help="A second class to show beside.")] = None,
-    method: Method = "grad-cam",
+    method: Methods = None,
     weights_over: Annotated[str, typer.Option(help="Over what a channel's weight is taken: clip or frame.")] = "clip",
     baseline: Baseline = "blur",
     concept: Annotated[
@@ -61,6 +69,7 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
 ) -> None:
     """Write a video that shows where and when the model looks (Grad-CAM and its relatives, or a concept's map)."""
     from videotcav import api  # noqa: PLC0415 - torch is slow to import
+    from videotcav.maps.compute import DEFAULT_METHODS  # noqa: PLC0415 - as above
 
     loaded = api.load_model(model, weights=weights, device=device, precision=precision)  # type: ignore[arg-type] # checked there
     if concept is not None or random is not None:
@@ -89,21 +98,22 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
         video,
         layers=layer or (),
         classes=names,
-        method=method,
+        methods=method or DEFAULT_METHODS,
         weights=weights_over,  # type: ignore[arg-type] # checked there
         pixel_settings=api.PixelSettings(baseline=baseline),
         start_seconds=start,
         event=_event(events, video, start=start),
         replace=replace,
     )
-    shown = (maps.clip.timestamps[0], maps.clip.timestamps[-1])
-    whole = maps.clip.video.duration_seconds
+    (clip,), (classes,), (probabilities,) = maps.clips, maps.classes, maps.probabilities
+    shown = (clip.timestamps[0], clip.timestamps[-1])
+    whole = clip.video.duration_seconds
     facts = {
         "video": output,
         "layers": maps.layers,
-        "method": maps.method,
+        "methods": maps.methods,
         "weights_over": maps.weights,
-        "probabilities": dict(zip(maps.classes, maps.probabilities, strict=True)),
+        "probabilities": dict(zip(classes, probabilities, strict=True)),
         "seconds": shown,
         "remarks": maps.remarks,
     }

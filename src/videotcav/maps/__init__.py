@@ -1,15 +1,16 @@
 """Where and when a model looks: maps of clips, the files that show them, and measures of whether they are true."""
 
-from videotcav.maps.compute import class_maps, last_spatial_layer, layer_maps, require_space, stream_maps
+from videotcav.maps.compute import class_maps, clip_maps, last_spatial_layer, layer_maps, require_space, stream_maps
 from videotcav.maps.files import CAM_SCALE, write_maps
-from videotcav.maps.view import CamMaps, ClipMaps, empty_maps
+from videotcav.maps.view import CamMaps, ClipMaps, PixelSettings
 
 __all__ = [
     "CAM_SCALE",
     "CamMaps",
     "ClipMaps",
+    "PixelSettings",
     "class_maps",
-    "empty_maps",
+    "clip_maps",
     "last_spatial_layer",
     "layer_maps",
     "require_space",

@@ -3,45 +3,31 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from einops import rearrange
-from pydantic import NonNegativeInt, PositiveInt
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from videotcav.errors import LayoutError, VideotcavError, require_distinct
-from videotcav.explain.saliency.cam import METHODS, PIXEL_METHODS, Over, method_of, upsample
+from videotcav.errors import LayoutError, VideotcavError, VideotcavWarning, require_distinct
+from videotcav.explain.saliency.cam import METHODS, PIXEL_METHODS, Method, Over, method_of, upsample
 from videotcav.explain.saliency.faithfulness import FILLS, blurred
 from videotcav.explain.saliency.integrated import integrated_gradients
 from videotcav.explain.saliency.rise import rise
-from videotcav.maps.view import ClipMaps
+from videotcav.maps.view import PIXELS, ClipMaps, PixelSettings, Values, View, joined
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits, pixel_gradients, volumes
-from videotcav.records import Record
+from videotcav.results.manifest import ModelFacts
 from videotcav.video.clips import Clips
 
+T = TypeVar("T")
+Class = str | int | np.integer[Any] | Tensor
 METHOD_NAMES = (*METHODS, *PIXEL_METHODS)
-PIXELS = "pixels"
-"""What stands in the layer's place for a method that reads no layer."""
-
-
-class PixelSettings(Record):
-    """How the methods that read pixels go about it.
-
-    `integrated-gradients` goes from `baseline`, a name of FILLS, in so many `steps`, `steps_at_once` of them held at a
-    time (with what a backward pass needs). `rise` draws `masks` a clip, of `grid` cells in time, height and width, from
-    `seed`, `batch_size` of them held at a time.
-    """
-
-    baseline: str = "blur"
-    steps: PositiveInt = 16
-    steps_at_once: PositiveInt = 4
-    masks: PositiveInt = 512
-    grid: tuple[PositiveInt, PositiveInt, PositiveInt] = (4, 7, 7)
-    batch_size: PositiveInt = 16
-    seed: NonNegativeInt = 0
+DEFAULT_METHODS = ("grad-cam",)
 
 
 def last_spatial_layer(model: VideoModel) -> str:
@@ -52,54 +38,65 @@ def last_spatial_layer(model: VideoModel) -> str:
     raise LayoutError(f"{model.card.name} names no default layer with time, height and width; name one: --layer")
 
 
-def layer_maps(
+def view_maps(
     model: VideoModel,
     pixels: Tensor,
     *,
-    layers: Sequence[str],
+    views: Sequence[View],
     classes: Sequence[int],
-    method: str = "grad-cam",
     weights: Over = "clip",
     pixel_settings: PixelSettings | None = None,
     clip_names: Sequence[str] = (),
 ) -> tuple[Tensor, Tensor]:
-    """Maps of all layers and classes, and the logits, from one forward pass and one backward pass a class.
+    """Maps of all views and classes, and the logits, from one forward pass and one backward pass a class.
 
     Args:
         model: the model; handed back unchanged.
         pixels: `clip channel time height width`, preprocessed.
-        layers: whose activations are weighted; `("pixels",)` for a method that reads none.
+        views: methods at layers; `views_of` checks them. A method that reads pixels needs passes of its own.
         classes: indices of the classes.
-        method: one of METHOD_NAMES.
         weights: whether a channel's weight holds for the clip or for each time step of the layer.
         pixel_settings: for `rise`, which costs a forward pass a mask, and `integrated-gradients`, which costs a pass
             forward and back a step.
         clip_names: what errors call the clips.
 
     Returns:
-        Maps `layer class clip time height width` at the pixels' resolution, not normalised; logits `clip class`.
+        Maps `view class clip time height width` at the pixels' resolution, not normalised; logits `clip class`.
 
     Raises:
         VideotcavError: there is no such method, or it has no such weights.
         LayoutError: a layer's output cannot be folded to time, height and width.
         NumericalError: NaN or infinity; names clip and layer.
     """
-    if method in PIXEL_METHODS:
-        if weights != "clip":
-            raise VideotcavError(f"{method} has no channels to weigh: leave the weights over frames out")
-        scores = logits(model, pixels, clip_names=clip_names)
-        return pixel_maps(model, pixels, classes, method=method, settings=pixel_settings)[None], scores
-    chosen = method_of(method, weights=weights)
     frames, height, width = pixels.shape[2:]
-    found = volumes(model, pixels, layers, classes if chosen.needs_class else (), clip_names=clip_names)
+    methods = _of_layers([view.method for view in views], weights)
+    if methods:
+        layers = list(dict.fromkeys(view.layer for view in views if view.layer != PIXELS))
+        needed = classes if any(method.needs_class for method in methods.values()) else ()
+        found = volumes(model, pixels, layers, needed, clip_names=clip_names)
 
-    def of(layer: str, index: int) -> Tensor:
-        activation = found.activations[layer]
-        gradient = found.gradients[index][layer] if chosen.needs_class else activation
-        return upsample(chosen.map(activation, gradient, weights=weights), frames=frames, height=height, width=width)
+    def of(view: View) -> Tensor:
+        if view.layer == PIXELS:
+            return pixel_maps(model, pixels, classes, method=view.method, settings=pixel_settings)
+        method, activation = methods[view.method], found.activations[view.layer]
+        of_class = [
+            method.map(
+                activation, found.gradients[index][view.layer] if method.needs_class else activation, weights=weights
+            )
+            for index in (classes if method.needs_class else classes[:1])
+        ]
+        larger = torch.stack([upsample(each, frames=frames, height=height, width=width) for each in of_class])
+        return larger.expand(len(classes), *larger.shape[1:])
 
-    maps = torch.stack([torch.stack([of(layer, index) for index in classes]) for layer in layers])
-    return maps, found.logits
+    maps = torch.stack([of(view).cpu() for view in views])
+    return maps, found.logits if methods else logits(model, pixels, clip_names=clip_names)
+
+
+def layer_maps(
+    model: VideoModel, pixels: Tensor, *, layers: Sequence[str], method: str = "grad-cam", **how: Any
+) -> tuple[Tensor, Tensor]:
+    """As `view_maps`, of one method: maps `layer class clip time height width`, and the logits."""
+    return view_maps(model, pixels, views=[View(method=method, layer=layer) for layer in layers], **how)
 
 
 def class_maps(model: VideoModel, pixels: Tensor, *, layer: str, classes: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -112,44 +109,156 @@ def stream_maps(
     model: VideoModel,
     batches: Iterable[Clips],
     *,
-    layers: Sequence[str],
-    classes: Sequence[int],
-    method: str = "grad-cam",
+    layers: Sequence[str | nn.Module] = (),
+    methods: Sequence[str] = DEFAULT_METHODS,
+    classes: Sequence[Class] = (),
+    targets: Sequence[Class] = (),
     weights: Over = "clip",
     pixel_settings: PixelSettings | None = None,
 ) -> Iterator[ClipMaps]:
     """The maps of each clip, one clip after the other; never more than one batch of maps is held.
 
-    Arguments as in `layer_maps`. `batches` may be a generator: a batch is asked for when the maps of the one before
-    it have all been taken.
+    Arguments and errors as in `clip_maps`. `batches` may be a generator: a batch is asked for when the maps of the one
+    before it have all been taken.
     """
+    views = views_of(model, layers, methods, weights=weights)
+    asked = tuple(model.class_index(each) for each in _listed(classes))
+    require_distinct("class", [model.card.classes[index] for index in asked])
+    if asked and len(targets):
+        raise VideotcavError("classes are those of every clip, targets one class a clip: give one of the two")
+    indices: Sequence[tuple[int, ...]]
+    of_each: list[tuple[int, ...]] = [(model.class_index(each),) for each in _listed(targets)]
+    reads_pixels = any(view.layer == PIXELS for view in views)
+    settings = (pixel_settings or PixelSettings()) if reads_pixels else None
+    facts, taken = ModelFacts.of(model.card, device=model.device.type), 0
     for batch in batches:
         names = [str(record.video.path) for record in batch.records]
-        maps, scores = layer_maps(
-            model,
-            batch.pixels,
-            layers=layers,
-            classes=classes,
-            method=method,
-            weights=weights,
-            pixel_settings=pixel_settings,
-            clip_names=names,
-        )
-        shares = model.probabilities(scores)[:, list(classes)].cpu().numpy()
-        values = maps.cpu().numpy()
-        del maps, scores
+        if asked:
+            indices = [asked] * len(batch)
+        elif of_each:
+            indices = of_each[taken : taken + len(batch)]
+        else:
+            indices = [(index,) for index in logits(model, batch.pixels, clip_names=names).argmax(dim=1).tolist()]
+        taken += len(batch)
+        if len(indices) < len(batch):
+            raise VideotcavError(f"{len(of_each)} targets for {taken} clips or more: give one class a clip")
+        values, shares = _of_batch(model, batch.pixels, indices, names, views, weights, settings)
         for position, record in enumerate(batch.records):
             yield ClipMaps(
-                clip=record,
-                layers=tuple(layers),
-                classes=tuple(model.card.classes[index] for index in classes),
-                method=method,
-                weights=weights,
+                model=facts,
+                clips=(record,),
+                views=views,
+                classes=(tuple(model.card.classes[index] for index in indices[position]),),
+                probabilities=(tuple(shares[position].tolist()),),
                 # A copy: a view would keep the maps of the whole batch alive.
-                values=values[:, :, position].copy(),
-                probabilities=tuple(shares[position].tolist()),
+                values=values[position : position + 1].copy(),
+                weights=weights,
+                settings=settings,
             )
         del values, batch
+    if of_each and taken != len(of_each):
+        raise VideotcavError(f"{len(of_each)} targets for {taken} clips: give one class a clip")
+
+
+def clip_maps(
+    model: VideoModel,
+    clips: Clips | Iterable[Clips],
+    *,
+    layers: Sequence[str | nn.Module] = (),
+    methods: Sequence[str] = DEFAULT_METHODS,
+    classes: Sequence[Class] = (),
+    targets: Sequence[Class] = (),
+    weights: Over = "clip",
+    pixel_settings: PixelSettings | None = None,
+    batch_size: int = 8,
+) -> ClipMaps:
+    """The maps of clips: all layers, methods and classes of a clip from one forward pass and one backward pass a class.
+
+    Args:
+        model: from `load_model`; handed back unchanged.
+        clips: from `read_clips`, or batches of them.
+        layers: names of layers, or the modules themselves; the last spatial one when left out.
+        methods: `grad-cam`, `grad-cam++`, `hirescam`, `layercam`, `eigencam`; `integrated-gradients` and `rise` read
+            the pixels and need passes of their own.
+        classes: classes by name or number, each of them for every clip.
+        targets: one class a clip. Without classes and targets it is what the model predicts of each clip.
+        weights: whether a channel's weight holds for the clip or for each time step.
+        pixel_settings: for methods that read pixels.
+        batch_size: clips of a pass.
+
+    Raises:
+        ClassNotFound, LayerNotFound, LayoutError, NumericalError: names what does not fit.
+        VideotcavError: there is no such method, or something is named twice.
+    """
+    targets = _listed(targets)
+    if isinstance(clips, Clips) and len(targets) not in (0, len(clips)):
+        raise VideotcavError(f"{len(targets)} targets for {len(clips)} clips: give one class a clip")
+    parts = list(
+        stream_maps(
+            model,
+            (part for batch in ([clips] if isinstance(clips, Clips) else clips) for part in _split(batch, batch_size)),
+            layers=layers,
+            methods=methods,
+            classes=classes,
+            targets=targets,
+            weights=weights,
+            pixel_settings=pixel_settings,
+        )
+    )
+    if not parts:
+        raise VideotcavError("there are no clips to explain")
+    maps = joined(parts)
+    for remark in maps.remarks:
+        warnings.warn(remark, VideotcavWarning, stacklevel=2)
+    return maps
+
+
+def _of_batch(  # noqa: PLR0917 - the parts of one pass
+    model: VideoModel,
+    pixels: Tensor,
+    indices: Sequence[tuple[int, ...]],
+    names: Sequence[str],
+    views: Sequence[View],
+    weights: Over,
+    settings: PixelSettings | None,
+) -> tuple[Values, NDArray[np.floating]]:
+    """Maps `clip view class time height width` and probabilities `clip class`; `indices[i]` are the classes of clip i.
+
+    Clips of the same classes share their passes.
+    """
+    values = np.empty((len(pixels), len(views), len(indices[0]), *pixels.shape[2:]), dtype=np.float32)
+    shares = np.empty((len(pixels), len(indices[0])))
+    for classes in dict.fromkeys(indices):
+        rows = [row for row, each in enumerate(indices) if each == classes]
+        maps, scores = view_maps(
+            model,
+            pixels[rows],
+            views=views,
+            classes=classes,
+            weights=weights,
+            pixel_settings=settings,
+            clip_names=[names[row] for row in rows],
+        )
+        values[rows] = rearrange(maps, "v k b t h w -> b v k t h w").numpy()
+        shares[rows] = model.probabilities(scores)[:, list(classes)].cpu().numpy()
+    return values, shares
+
+
+def _split(clips: Clips, size: int) -> Iterator[Clips]:
+    parts = (slice(start, start + size) for start in range(0, len(clips), size))
+    return (Clips(records=clips.records[part], pixels=clips.pixels[part]) for part in parts)
+
+
+def _of_layers(methods: Sequence[str], weights: Over) -> dict[str, Method]:
+    """Those of the methods that read layers. Raises VideotcavError where there is no such method or weights."""
+    if weights != "clip" and (of_pixels := [method for method in methods if method in PIXEL_METHODS]):
+        raise VideotcavError(f"{of_pixels[0]} has no channels to weigh: leave the weights over frames out")
+    return {method: method_of(method, weights=weights) for method in methods if method not in PIXEL_METHODS}
+
+
+def _listed(given: Sequence[T]) -> Sequence[T]:
+    """What was given, as a sequence also where it is one thing by itself."""
+    return [given] if isinstance(given, str | int | nn.Module) else given  # type: ignore[list-item] # it is a T
 
 
 def pixel_maps(
@@ -209,18 +318,27 @@ def require_space(model: VideoModel, layer: str) -> None:
         )
 
 
-def check_layers(model: VideoModel, layers: Sequence[str], *, method: str) -> tuple[str, ...]:
-    """The layers to read: those named, or the last spatial one; `pixels` for a method that reads none.
+def views_of(
+    model: VideoModel, layers: Sequence[str | nn.Module], methods: Sequence[str], *, weights: Over = "clip"
+) -> tuple[View, ...]:
+    """Each method at each of the layers named, or at the last spatial one; at `pixels` where it reads none.
 
     Raises:
         LayerNotFound: there is no such layer.
-        VideotcavError: a method that reads pixels was given a layer.
+        VideotcavError: no such method or weights; one is named twice; a layer for methods that read none.
     """
-    if method in PIXEL_METHODS:
-        if layers:
-            raise VideotcavError(f"{method} reads the pixels and no layer: leave the layer out")
-        return (PIXELS,)
-    require_distinct("layer", layers)
-    for layer in layers:
-        model.layer(layer)
-    return tuple(layers) or (last_spatial_layer(model),)
+    methods, layers = _listed(methods), _listed(layers)
+    require_distinct("method", methods)
+    of_layers = _of_layers(methods, weights)
+    if not methods:
+        raise VideotcavError(f"no method is named; there are {', '.join(METHOD_NAMES)}")
+    if layers and not of_layers:
+        raise VideotcavError(f"{', '.join(methods)} reads the pixels and no layer: leave the layer out")
+    names = [model.layer_name(layer) for layer in layers]
+    require_distinct("layer", names)
+    names = names or ([last_spatial_layer(model)] if of_layers else [])
+    return tuple(
+        View(method=method, layer=layer)
+        for method in methods
+        for layer in (names if method in of_layers else (PIXELS,))
+    )

@@ -217,9 +217,7 @@ def measure_faithfulness(
         manifest = FaithfulnessManifest(
             **stamp(command),
             versions=versions(),
-            model=ModelFacts(
-                **card.model_dump(mode="json", include={"name", "weights", "weights_sha256", "clip_spec"})
-            ),
+            model=ModelFacts.of(card, device=model.device.type),
             layer=layer,
             target=target,
             methods=tuple(methods),

@@ -15,10 +15,11 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from videotcav.explain.saliency import faithfulness as measures
-from videotcav.explain.saliency.cam import METHODS, PIXEL_METHODS, method_of, upsample
-from videotcav.maps.compute import PixelSettings, pixel_maps
+from videotcav.explain.saliency.cam import PIXEL_METHODS, method_of
+from videotcav.maps.compute import view_maps
+from videotcav.maps.view import PIXELS, PixelSettings, View
 from videotcav.models.model import VideoModel
-from videotcav.models.passes import logits, volumes
+from videotcav.models.passes import logits
 from videotcav.models.randomised import randomised
 from videotcav.records import Distinct, Record
 
@@ -143,18 +144,14 @@ class Judge:
 
     def _maps(self, model: VideoModel, clip: ClipToJudge, pixels: Tensor) -> dict[str, Tensor]:
         """The map of every method, `1 time height width`, from one pass."""
-        frames, height, width = pixels.shape[2:]
         index, settings = clip.class_index, self.settings
         # RISE's masks are the same for a clip and its variants: a difference is then the model's, not the masks'.
         of_pixels = PixelSettings(masks=settings.rise_masks, batch_size=settings.batch_size, seed=settings.seed)
-        passed = volumes(model, pixels, [self.layer], [index], clip_names=[clip.name])
-        activation, gradient = passed.activations[self.layer].cpu(), passed.gradients[index][self.layer].cpu()
-        return {
-            name: pixel_maps(model, pixels, [index], method=name, settings=of_pixels)[0]
-            if name in PIXEL_METHODS
-            else upsample(METHODS[name].map(activation, gradient), frames=frames, height=height, width=width)
-            for name in self.methods
-        }
+        views = [View(method=name, layer=PIXELS if name in PIXEL_METHODS else self.layer) for name in self.methods]
+        maps, _ = view_maps(
+            model, pixels, views=views, classes=[index], pixel_settings=of_pixels, clip_names=[clip.name]
+        )
+        return dict(zip(self.methods, maps[:, 0], strict=True))
 
     def _areas(self, cam: Tensor, clip: ClipToJudge, rng: np.random.Generator) -> Iterator[tuple[str, float]]:
         """The areas under the curves of insertion and deletion."""

@@ -1,129 +1,286 @@
-"""Maps as they are looked at: over the source video's own pixels and seconds, in a notebook or on paper."""
+"""Maps as they are looked at: over the source video's own pixels and seconds, in a notebook, on a page, in a table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from io import BytesIO
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
+from einops import rearrange
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from torch import Tensor
+from pydantic import NonNegativeInt, PositiveInt
 
-from videotcav.explain.saliency.cam import Over, normalise, temporal_profile
-from videotcav.records import Clip
+from videotcav.errors import LayoutError, RunFolderError
+from videotcav.explain.saliency.cam import Over, temporal_profile
+from videotcav.maps.sheet import Strip, contact_sheet
+from videotcav.maps.stored import SHOWN, read_arrays, write_arrays, write_maps_page
+from videotcav.records import Clip, Record
+from videotcav.report.render import png
+from videotcav.results.manifest import Facts, ModelFacts, stamp, versions
+from videotcav.results.table import data_frame
+from videotcav.results.words import listing
 from videotcav.video.clips import to_source
 from videotcav.video.overlay import overlay_heatmap
 from videotcav.video.read import Frames, read_frames
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 Values = NDArray[np.float32]
+PIXELS = "pixels"
+"""What stands in the layer's place for a method that reads no layer."""
 
 
-def empty_maps(maps: Values | Tensor, *, target: str, layer: str) -> Iterator[str]:
-    """A sentence where maps `clip time height width` show nothing, as all that is against a class is cut off at 0."""
-    empty = int((maps.reshape(len(maps), -1) == 0).all(1).sum())
-    if empty:
-        which = "the map" if len(maps) == 1 else f"{empty} of {len(maps)} maps"
-        yield (
-            f"{which} of “{target}” at layer '{layer}' {'is' if len(maps) == 1 else 'are'} zero everywhere: nothing at "
-            "this layer speaks for the class. That is no place to look at; ask another layer or class."
-        )
+class PixelSettings(Record):
+    """How the methods that read pixels go about it.
+
+    `integrated-gradients` goes from `baseline`, a name of FILLS, in so many `steps`, `steps_at_once` of them held at a
+    time (with what a backward pass needs). `rise` draws `masks` a clip, of `grid` cells in time, height and width, from
+    `seed`, `batch_size` of them held at a time.
+    """
+
+    baseline: str = "blur"
+    steps: PositiveInt = 16
+    steps_at_once: PositiveInt = 4
+    masks: PositiveInt = 512
+    grid: tuple[PositiveInt, PositiveInt, PositiveInt] = (4, 7, 7)
+    batch_size: PositiveInt = 16
+    seed: NonNegativeInt = 0
+
+
+class View(Record):
+    """A method at a layer; `pixels` stands in the layer's place for a method that reads none."""
+
+    method: str
+    layer: str
+
+    def __str__(self) -> str:
+        return self.method if self.layer == PIXELS else f"{self.method} at {self.layer}"
+
+
+class MapsManifest(Facts):
+    """Everything about maps that is not a number in them, as `ClipMaps` has it."""
+
+    kind: Literal["maps"] = "maps"
+    created: str
+    versions: dict[str, str]
+    model: ModelFacts
+    clips: tuple[Clip, ...]
+    views: tuple[View, ...]
+    classes: tuple[tuple[str, ...], ...]
+    probabilities: tuple[tuple[float, ...], ...]
+    weights: Over
+    settings: PixelSettings | None
 
 
 @dataclass(frozen=True, eq=False)  # arrays do not compare to one truth value
 class ClipMaps:
-    """The maps of one clip: `values` is `layer class time height width` over the clip's pixels, not normalised.
+    """Maps of clips: `values` is `clip view class time height width` over the clips' pixels, not normalised.
 
-    `clip` says which seconds and which source pixels they lie over; `probabilities` are those of the classes.
+    A view is a method at a layer. `clips[i]` says which seconds and which source pixels the maps lie over, `classes[i]`
+    whose maps they are, with their `probabilities[i]`. `weights` is whether a channel's weight holds for the clip or
+    for each time step, `settings` how methods that read pixels went about it. `maps[i]` and iteration give the maps of
+    one clip, a slice those of some. Shows itself in Jupyter as the first clip.
     """
 
-    clip: Clip
-    layers: tuple[str, ...]
-    classes: tuple[str, ...]
-    method: str
-    weights: Over
+    model: ModelFacts
+    clips: tuple[Clip, ...]
+    views: tuple[View, ...]
+    classes: tuple[tuple[str, ...], ...]
+    probabilities: tuple[tuple[float, ...], ...]
     values: Values
-    probabilities: tuple[float, ...]
+    weights: Over = "clip"
+    settings: PixelSettings | None = None
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int | slice) -> Self:
+        if not isinstance(index, slice):
+            place = range(len(self))[index]  # negative ones too; beyond the end is an IndexError
+            index = slice(place, place + 1)
+        parts = {name: getattr(self, name)[index] for name in ("clips", "classes", "probabilities", "values")}
+        return replace(self, **parts)
+
+    def __iter__(self) -> Iterator[Self]:
+        return (self[index] for index in range(len(self)))
 
     def __repr__(self) -> str:
-        shape = " × ".join(str(length) for length in self.values.shape[2:])
-        layers, classes = ", ".join(self.layers), ", ".join(f"'{name}'" for name in self.classes)
-        return f"ClipMaps({self.method} of {classes} at {layers}: {shape} (time height width))"
+        shape = " × ".join(str(length) for length in self.values.shape[3:])
+        classes = ", ".join(f"'{name}'" for name in dict.fromkeys(name for names in self.classes for name in names))
+        of = f"{len(self)} clips, " if len(self) > 1 else ""
+        return (
+            f"{type(self).__name__}({of}{', '.join(map(str, self.views))}, of {classes}: {shape} (time height width))"
+        )
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that were asked, each once."""
+        return tuple(dict.fromkeys(view.layer for view in self.views))
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that were asked, each once."""
+        return tuple(dict.fromkeys(view.method for view in self.views))
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What whoever looks at the maps must know, in sentences."""
-        return tuple(
-            remark
-            for layer, of_layer in zip(self.layers, self.values, strict=True)
-            for name, values in zip(self.classes, of_layer, strict=True)
-            for remark in empty_maps(values[None], target=name, layer=layer)
-        )
+        """What whoever looks at the maps must know, in sentences: maps show nothing where all that is against a class
+        is cut off at 0.
+        """
+        found = []
+        for number, view in enumerate(self.views):
+            empty: dict[str, list[bool]] = {}
+            for names, values in zip(self.classes, self.values[:, number], strict=True):
+                for name, value in zip(names, values, strict=True):
+                    empty.setdefault(name, []).append(not value.any())
+            found += [_nothing(name, view, sum(each), len(each)) for name, each in empty.items() if any(each)]
+        return tuple(found)
 
-    def panels(self) -> list[tuple[str, Values]]:
-        """A caption and a map `time height width` in 0…1 for each class and layer; see CAM_SCALE for the scale."""
-        peaks = self.values.max(axis=(1, 2, 3, 4), keepdims=True)  # layers differ in size by powers of ten
-        scaled = self.values / np.where(peaks > 0, peaks, 1)
-        several = len(self.layers) > 1
-        return [
-            (
-                f"“{name}”: probability {share:.2f}" + (f" · {layer}" if several else ""),
-                scaled[row, column],
-            )
-            for column, (name, share) in enumerate(zip(self.classes, self.probabilities, strict=True))
-            for row, layer in enumerate(self.layers)
-        ]
+    # --- when and where ------------------------------------------------------------------------------------------
+
+    def profiles(self) -> Values:
+        """When it matters: the share of each map in each of its frames, `clip view class time`; sums to 1."""
+        flat = torch.from_numpy(rearrange(self.values, "b v k t h w -> (b v k) t h w"))
+        shares: Values = temporal_profile(flat).numpy().reshape(self.values.shape[:4])
+        return shares
+
+    def panels(self, index: int = 0) -> Iterator[tuple[str, Frames, Values]]:
+        """For each class and view of clip `index`: a caption, the source's frames under the map, and the map's profile.
+
+        All maps of a clip of one view share one scale, see `scale_note`.
+        """
+        clip, values, profiles = self.clips[index], self.values[index], self.profiles()[index]
+        frames = read_frames(clip.video, clip.timestamps)
+        peaks = values.max(axis=(1, 2, 3, 4), keepdims=True)  # layers differ in size by powers of ten
+        scaled = values / np.where(peaks > 0, peaks, 1)
+        named = enumerate(zip(self.classes[index], self.probabilities[index], strict=True))
+        for (column, (name, share)), (row, view) in product(named, enumerate(self.views)):
+            caption = f"“{name}”: probability {share:.2f} · {view}"
+            yield caption, overlay_heatmap(frames, to_source(scaled[row, column], clip)), profiles[row, column]
 
     @property
     def scale_note(self) -> str:
         """What of the drawn maps shares one scale, in words."""
-        classes = " and classes" if len(self.classes) > 1 else ""
-        return f"one scale for all frames{classes}" + ("; each layer its own" if len(self.layers) > 1 else "")
+        classes = " and classes" if len(self.classes[0]) > 1 else ""
+        several = [what for what, names in (("method", self.methods), ("layer", self.layers)) if len(names) > 1]
+        return f"one scale for all frames{classes}" + (f"; each {listing(several)} its own" if several else "")
 
+    def plot(self, index: int = 0) -> Figure:
+        """The contact sheet of clip `index`: frames under each map, and its importance over the seconds below.
 
-@dataclass(frozen=True, eq=False)  # arrays do not compare to one truth value
-class CamMaps:
-    """Maps of some clips for one class: `maps` is `clip time height width` over the clips' own pixels.
-
-    `clips[i]` says which seconds and which source pixels `maps[i]` lies over. Shows itself in Jupyter as the first
-    clip's frames under their map, with the map's importance over the seconds below.
-    """
-
-    clips: tuple[Clip, ...]
-    maps: NDArray[np.float32]
-    target: str
-    layer: str
-
-    def __repr__(self) -> str:
-        shape = " × ".join(str(length) for length in self.maps.shape[1:])
-        return f"CamMaps({len(self.maps)} clips of {shape} (time height width), '{self.target}' at {self.layer})"
-
-    def overlay(self, index: int = 0) -> Frames:
-        """The frames of clip `index` as in the source video, under their map, uint8 `time height width channel`."""
-        clip = self.clips[index]
-        heat = normalise(torch.from_numpy(self.maps[index : index + 1]))[0]
-        return overlay_heatmap(read_frames(clip.video, clip.timestamps), to_source(heat.numpy(), clip))
-
-    def profile(self) -> NDArray[np.float32]:
-        """When it matters: the share of each clip's map in each of its frames, `clip time`; sums to 1."""
-        shares: NDArray[np.float32] = temporal_profile(torch.from_numpy(self.maps)).numpy()
-        return shares
-
-    def figure(self, index: int = 0) -> Figure:
-        """The contact sheet of clip `index`: frames under their map, and the importance over its seconds."""
-        from videotcav.maps.sheet import Strip, contact_sheet  # noqa: PLC0415 - matplotlib is slow to import
-
-        strip = Strip(
-            caption=f"“{self.target}” at {self.layer}", frames=self.overlay(index), profile=self.profile()[index]
-        )
-        return contact_sheet([strip], timestamps=self.clips[index].timestamps)
+        Raises LayoutError where a map has no places to show, VideoError where the video cannot be read.
+        """
+        for view, values in zip(self.views, self.values[index], strict=True):
+            if values.any() and (values == values[..., :1, :1]).all():
+                raise LayoutError(
+                    f"maps of {view} are alike all over each frame, and a picture would show nothing: take the numbers "
+                    "over time (profiles(), to_pandas()), or a layer with height and width"
+                )
+        strips = [Strip(caption, frames, profile) for caption, frames, profile in self.panels(index)]
+        return contact_sheet(strips, timestamps=self.clips[index].timestamps, note=self.scale_note)
 
     def _repr_png_(self) -> bytes:
-        picture = BytesIO()
-        self.figure().savefig(picture, format="png")
-        return picture.getvalue()
+        return png(self.plot())
+
+    # --- numbers, page, folder -----------------------------------------------------------------------------------
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """A row a clip, method, layer and class; what a map that is 0 everywhere does not have is None.
+
+        `total` is the sum of the map and `highest` its largest value, both in units of the method and layer;
+        `peak_frame` is the clip's frame that holds most of the map, `peak_share` how much of it, `peak_seconds` when.
+        """
+        profiles = self.profiles()
+        for number, clip in enumerate(self.clips):
+            named = enumerate(zip(self.classes[number], self.probabilities[number], strict=True))
+            for (row, view), (column, (name, share)) in product(enumerate(self.views), list(named)):
+                cam, profile = self.values[number, row, column], profiles[number, row, column]
+                peak = int(profile.argmax()) if cam.any() else None
+                yield {
+                    "clip": str(clip.video.path),
+                    "first_seconds": clip.timestamps[0],
+                    "last_seconds": clip.timestamps[-1],
+                    "method": view.method,
+                    "layer": view.layer,
+                    "class_name": name,
+                    "probability": share,
+                    "total": float(cam.sum(dtype=np.float64)),
+                    "highest": float(cam.max()),
+                    "peak_frame": peak,
+                    "peak_seconds": None if peak is None else clip.timestamps[peak],
+                    "peak_share": None if peak is None else float(profile[peak]),
+                }
+
+    def to_pandas(self) -> DataFrame:
+        """One row a clip, method, layer and class, see `rows`. Raises MissingExtra without pandas."""
+        return data_frame(self.rows())
+
+    def report(self, page: Path | str) -> Path:
+        """Writes a page of contact sheets and the table, one file that needs nothing else. Raises OutputError."""
+        return write_maps_page(
+            page,
+            ((clip.video.path.name, self.plot(place)) for place, clip in enumerate(self.clips[:SHOWN])),
+            heading=f"Where and when does {self.model.name} look?",
+            sentences=self.remarks,
+            rows=list(self.rows()),
+            clips=len(self),
+        )
+
+    def save(self, folder: Path | str) -> Path:
+        """Writes everything to a new folder, which `ClipMaps.read` reads back to the bit. Raises RunFolderError."""
+        facts = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "values"}
+        return write_arrays(folder, MapsManifest(**stamp(), versions=versions(), **facts), {"values": self.values})
+
+    @classmethod
+    def read(cls, folder: Path | str) -> Self:
+        """What `save` wrote. Raises RunFolderError where the folder is another one, or damaged."""
+        manifest, arrays = read_arrays(folder, MapsManifest)
+        facts = {each.name: getattr(manifest, each.name) for each in fields(cls) if each.name != "values"}
+        values, classes = arrays.get("values", np.empty(0)), manifest.classes
+        shape = (len(manifest.clips), len(manifest.views), len(classes[0]) if classes else 0)
+        if values.ndim != 6 or values.shape[:3] != shape or len(classes) != shape[0]:  # noqa: PLR2004 - clip … width
+            raise RunFolderError(f"{folder} is damaged: its maps are not those that its manifest tells of")
+        return cls(**facts, values=values)
+
+
+class CamMaps(ClipMaps):
+    """Maps of one class at one layer, as `grad_cam` gives them: `maps` is `clip time height width`."""
+
+    @property
+    def maps(self) -> Values:
+        """The maps, `clip time height width`."""
+        return self.values[:, 0, 0]
+
+    @property
+    def target(self) -> str:
+        """The class."""
+        return self.classes[0][0]
+
+    @property
+    def layer(self) -> str:
+        """The layer."""
+        return self.views[0].layer
+
+
+def joined(parts: Sequence[ClipMaps]) -> ClipMaps:
+    """The maps of all parts, whose views are the same."""
+    clips, classes, probabilities = (
+        tuple(each for part in parts for each in getattr(part, name)) for name in ("clips", "classes", "probabilities")
+    )
+    values = np.concatenate([part.values for part in parts])
+    return replace(parts[0], clips=clips, classes=classes, probabilities=probabilities, values=values)
+
+
+def _nothing(name: str, view: View, empty: int, clips: int) -> str:
+    which, are = ("the map", "is") if clips == 1 else (f"{empty} of {clips} maps", "are")
+    where = "in the pixels" if view.layer == PIXELS else f"at layer '{view.layer}'"
+    return (
+        f"{which} of “{name}” {where} {are} zero everywhere ({view.method}): nothing there speaks for the class. That "
+        "is no place to look at; ask another layer or class."
+    )

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from videotcav.errors import NotEnoughData
-from videotcav.outputs import MARK
 from videotcav.records import Result
-from videotcav.report.render import data_uri, write_page
+from videotcav.report.render import write_figures_page
 from videotcav.results.table import results_html
 
 _INK, _SOFT, _SHOWN = "#1c1d21", "#8a8d96", "#0072b2"
@@ -48,21 +45,20 @@ def _asked(row: Result) -> str:
     return f"{row.concept}/{row.kind}{against} → {row.class_name}, {row.layer}"
 
 
-def write_results_page(page: Path, rows: Sequence[Result], sentences: Sequence[str]) -> Path:
+def write_results_page(page: Path | str, rows: Sequence[Result], sentences: Sequence[str]) -> Path:
     """The page of results that lie in no run folder: sentences, one figure a statistic, the table."""
-    pictures = []
-    for statistic in dict.fromkeys(row.statistic for row in rows):
-        picture = BytesIO()
-        figure = effects_figure([row for row in rows if row.statistic == statistic])
-        figure.savefig(picture, format="png", dpi=150, metadata={"Software": None})
-        pictures.append((statistic.replace("_", " "), data_uri(picture.getvalue(), "image/png")))
-    return write_page(
+    by_statistic = {
+        name: [row for row in rows if row.statistic == name] for name in dict.fromkeys(row.statistic for row in rows)
+    }
+    return write_figures_page(
         page,
-        "results.html",
+        (
+            (f"{name.replace('_', ' ')}: effects with their intervals", effects_figure(of_it))
+            for name, of_it in by_statistic.items()
+        ),
         kicker="videotcav results",
         heading="Which concepts move the class?",
         sentences=sentences,
-        pictures=pictures,
-        table=Markup(results_html(rows)),  # noqa: S704 - escaped there
-        mark=MARK,
+        table=results_html(rows),
+        dpi=150,
     )

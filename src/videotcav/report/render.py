@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterable, Sequence
 from functools import cache
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from videotcav.outputs import write_text
+from videotcav.outputs import MARK, refuse_overwriting, write_text
 from videotcav.report import figures
 from videotcav.results import words
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PAGE = "report.html"
 _HERE = Path(__file__).parent
@@ -35,6 +41,42 @@ def write_page(page: Path, template: str, *, script: str = "", **shown: Any) -> 
     text = _templates().get_template(template).render(shown, style=style, script=code, policy="; ".join(policy))
     write_text(page, text)
     return page
+
+
+def write_figures_page(
+    page: Path | str,
+    figures: Iterable[tuple[str, Figure]],
+    *,
+    kicker: str,
+    heading: str,
+    sentences: Sequence[str],
+    table: str,
+    dpi: int,
+) -> Path:
+    """The page of results that lie in no run folder: sentences, figures with their captions, a table that is escaped.
+
+    Raises OutputError where somebody else's file is in the way.
+    """
+    page = Path(page)
+    refuse_overwriting([page])
+    pictures = [(caption, data_uri(png(figure, dpi=dpi), "image/png")) for caption, figure in figures]
+    return write_page(
+        page,
+        "results.html",
+        kicker=kicker,
+        heading=heading,
+        sentences=sentences,
+        pictures=pictures,
+        table=Markup(table),  # noqa: S704 - escaped by whoever made it
+        mark=MARK,
+    )
+
+
+def png(figure: Figure, *, dpi: float | None = None) -> bytes:
+    """The figure as the bytes of a PNG file that are the same for the same figure."""
+    picture = BytesIO()
+    figure.savefig(picture, format="png", dpi=dpi or figure.dpi, metadata={"Software": None, "Comment": MARK})
+    return picture.getvalue()
 
 
 def data_uri(data: bytes, kind: str) -> str:

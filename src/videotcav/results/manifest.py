@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, Self, TypeVar, get_args
 
 from pydantic import Field, ValidationError
 
 from videotcav.errors import RunFolderError, UnreadableText
-from videotcav.records import Medium, Outcome, Record, Statistic
+from videotcav.records import Medium, ModelCard, Outcome, Record, Statistic
 from videotcav.texts import first_problem, read_json
 
 MANIFEST = "manifest.json"
@@ -51,6 +51,12 @@ class ModelFacts(Record):
     clip_spec: dict[str, Any] = Field(default_factory=dict)
     precision: str = ""
     device: str = ""
+
+    @classmethod
+    def of(cls, card: ModelCard, *, device: str = "") -> Self:
+        """The facts that a model's card states."""
+        stated = ("name", "weights", "weights_sha256", "classes", "clip_spec", "precision")
+        return cls(**card.model_dump(mode="json", include=set(stated)), device=device)
 
 
 class ClassFacts(Record):
@@ -202,13 +208,17 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{package: version(package) for package in packages}}
 
 
-def write_manifest(folder: Path, manifest: Facts) -> None:
+def write_manifest(folder: Path, manifest: Facts, *, results: str = RESULTS) -> None:
     """Writes `manifest.json`, with the hash of the results that lie in the folder, so that damage to them is told."""
-    results = folder / RESULTS
-    if results.is_file():
-        found = hashlib.sha256(results.read_bytes()).hexdigest()
-        manifest = manifest.model_copy(update={"results_sha256": found})
+    if (folder / results).is_file():
+        manifest = manifest.model_copy(update={"results_sha256": file_sha256(folder / results)})
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def file_sha256(path: Path) -> str:
+    """The hash of a file's content, however large it is."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_manifest(path: Path, kind: type[AnyFacts]) -> AnyFacts:

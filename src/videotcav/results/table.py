@@ -41,11 +41,16 @@ def results_table_text(results: Iterable[Result]) -> str:
 
 
 def results_html(results: Iterable[Result], *, caption: str = "") -> str:
-    """The results as an HTML table; every name in it is escaped, and so is its caption."""
-    head = Markup("").join(Markup("<th>{}</th>").format(heading) for heading in _HEADINGS)
+    """The results as an HTML table, see `table_html`."""
+    return table_html(_HEADINGS, map(_cells, results), caption=caption)
+
+
+def table_html(headings: Iterable[str], lines: Iterable[Iterable[str]], *, caption: str = "") -> str:
+    """Lines of cells as an HTML table; whatever stands in it is escaped, and so is its caption."""
+    head = Markup("").join(Markup("<th>{}</th>").format(heading) for heading in headings)
     body = Markup("\n").join(
-        Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(cell) for cell in _cells(row)))
-        for row in results
+        Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(cell) for cell in line))
+        for line in lines
     )
     above = Markup("<caption>{}</caption>\n").format(caption) if caption else ""
     return str(

@@ -277,7 +277,7 @@ class Study:
                 class_name=name,
                 layer=layer,
                 source=file.source,
-                value=maps.probabilities[0],
+                value=maps.probabilities[0][0],
             )
 
     def _manifest(
@@ -290,7 +290,7 @@ class Study:
         command: str,
         **declared: Any,
     ) -> Manifest:
-        study, card = self.file.study, self.model.card
+        study = self.file.study
         files = [file for files in (inputs.set_files, *inputs.classes.values()) for file in files]
         return Manifest(
             **stamp(command),
@@ -298,15 +298,7 @@ class Study:
             question=study.question,
             seed=study.seed,
             versions=versions(),
-            model=ModelFacts(
-                name=card.name,
-                weights=card.weights,
-                weights_sha256=card.weights_sha256,
-                classes=card.classes,
-                clip_spec=card.clip_spec.model_dump(mode="json"),
-                precision=card.precision,
-                device=self.model.device.type,
-            ),
+            model=ModelFacts.of(self.model.card, device=self.model.device.type),
             study=self.file.text,
             study_sha256=self.file.sha256,
             layers=self.layers,

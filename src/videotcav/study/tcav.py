@@ -114,8 +114,6 @@ class TcavResults:
 
     def report(self, path: Path | str) -> Path:
         """Writes a page with the figure and the table, one file that needs nothing else. Raises OutputError."""
-        path = Path(path)
-        refuse_overwriting([path])
         return write_results_page(path, self.results, [f"“{text}”: {became}" for text, became in self.outcomes.items()])
 
     def __repr__(self) -> str:
