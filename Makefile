@@ -36,6 +36,7 @@ pages: .venv/.ready  ## the docs' pages anew from the results and docs/targets.j
 	$(BIN)/python benchmarks/pages/performance.py
 	$(BIN)/python benchmarks/pages/reliability.py
 	$(BIN)/python benchmarks/scale_page.py
+	$(BIN)/python benchmarks/pages/tables.py
 	$(BIN)/python -m validation.proof --page
 
 # Stop it at will: a script that has finished is not run again before make bench-again.

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from validation.targets import rows, table
+
 ROOT = Path(__file__).parents[1]
 SCRIPTS = {"performance": "pages/performance.py", "reliability": "pages/reliability.py", "scale": "scale_page.py"}
 
@@ -26,3 +28,29 @@ def test_a_page_of_results_is_what_its_script_writes(
     assert (tmp_path / "page.md").read_text(encoding="utf-8") == (ROOT / f"docs/{page}.md").read_text(encoding="utf-8")
     for name in {"template", "pages", "pages.template", script.__name__} - before:
         sys.modules.pop(name, None)  # scripts, not packages: others may be called so too
+
+
+def test_tables_of_pages_that_people_write_are_what_the_results_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(ROOT / "benchmarks" / "pages")
+    tables = importlib.import_module("tables")
+    asked = set()
+    for name in tables.PAGES:
+        page = (ROOT / f"docs/{name}.md").read_text(encoding="utf-8")
+        asked |= {place["name"] for place in tables.PLACE.finditer(page)}
+        assert tables.filled_in(page) == page, "python benchmarks/pages/tables.py"
+    assert set(tables.TABLES) <= asked
+    with pytest.raises(KeyError, match="no such table"):
+        tables.filled_in("<!-- table no such table -->\n<!-- end -->")
+    for name in {"template", "tables"} - before:
+        sys.modules.pop(name, None)
+
+
+def test_a_row_of_targets_stands_in_a_page_as_it_is() -> None:
+    """Whatever wrote the page: what names a row tells that row's numbers."""
+    lines = {line for row in rows() for line in table([row]).splitlines()[2:]}
+    known = {row.what for row in rows()}
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        for line in page.read_text(encoding="utf-8").splitlines():
+            if line.startswith("| ") and line.split(" | ")[0].removeprefix("| ") in known:
+                assert any(line.startswith(told) for told in lines), f"{page.name}: {line}"
