@@ -13,6 +13,7 @@ import pytest
 from typer.main import get_command
 
 import videotcav as vt
+from videotcav import api
 from videotcav.cli.main import app
 from videotcav.study.demo import cut_concepts
 
@@ -63,6 +64,15 @@ def _of(function: object) -> list[str]:
 def test_names_and_arguments_are_those_that_were_promised() -> None:
     """A change of this file is a change of the public API: tell it in the changelog."""
     assert _signatures() == SIGNATURES.read_text(encoding="utf-8")
+
+
+def test_the_names_that_are_listed_are_those_there_are() -> None:
+    assert sorted(vt.__all__) == sorted(dir(vt)) == sorted([*api.__all__, "__version__"])
+    for name in api.__all__:
+        assert getattr(vt, name) is getattr(api, name)
+    names: dict[str, object] = {}
+    exec("from videotcav import *", names)  # noqa: S102 - as a notebook may
+    assert set(vt.__all__) <= names.keys()
 
 
 def _commands(group: object, prefix: str = "") -> list[str]:

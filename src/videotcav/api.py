@@ -20,7 +20,8 @@ from videotcav.concepts.review.random_sets import RandomDraw, write_random_set
 from videotcav.concepts.review.review import reviewed_sets
 from videotcav.engine.local import Engine, here
 from videotcav.engine.on_ray import OnRay
-from videotcav.errors import VideotcavWarning
+from videotcav.errors import VideotcavError, VideotcavWarning
+from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES
 from videotcav.maps import (
     CamMaps,
@@ -38,7 +39,7 @@ from videotcav.maps.judged import FaithfulnessSettings
 from videotcav.models.load import known_models, load_model
 from videotcav.models.model import VideoModel
 from videotcav.planted.render import render_demo
-from videotcav.records import ClipSpec, KnownModel, Precision, Progress, silent
+from videotcav.records import ClipSpec, KnownModel, ModelCard, Precision, Progress, Result, silent
 from videotcav.report.comparison import Comparison, read_comparison, write_comparison_page
 from videotcav.report.faithfulness import FaithfulnessRun, read_faithfulness, write_faithfulness_page
 from videotcav.report.page import write_report
@@ -57,23 +58,29 @@ from videotcav.video.clips import Clips, read_clips
 from videotcav.video.sources import as_sources
 
 __all__ = [
+    "AnalysisSettings",
     "CamMaps",
     "ClipMaps",
+    "ClipSpec",
     "Comparison",
     "ConceptMapSettings",
     "ConceptMaps",
     "FaithfulnessRun",
     "FaithfulnessSettings",
     "Finding",
+    "ModelCard",
     "OnRay",
     "PixelSettings",
     "Plan",
     "Recipe",
+    "Result",
     "Run",
     "Spreads",
     "Study",
     "TcavResults",
     "Truths",
+    "VideotcavError",
+    "VideotcavWarning",
     "accept",
     "audit",
     "compare",

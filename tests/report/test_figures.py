@@ -10,7 +10,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from videotcav.report.figures import Axis, colour_stops, figure
-from videotcav.results.read import read_run
+from videotcav.results.read import RunResults
 
 LAYERS = ("features.0", "features.2", "features.4", "avgpool")
 
@@ -24,7 +24,7 @@ def test_a_value_stands_at_its_share_of_the_scale(value: float, percent: float) 
 
 def test_a_bar_runs_from_the_centre_of_its_null(example_run: Path) -> None:
     drawn = figure(
-        read_run(example_run).results, layers=LAYERS, class_name="swing", statistic="sign_count", contrast=False
+        RunResults.read(example_run).results, layers=LAYERS, class_name="swing", statistic="sign_count", contrast=False
     )
     assert drawn is not None
     panel = drawn.panels[2]
@@ -37,7 +37,7 @@ def test_a_bar_runs_from_the_centre_of_its_null(example_run: Path) -> None:
 
 
 def test_a_scale_of_magnitudes_is_symmetric_and_holds_everything(example_run: Path) -> None:
-    results = read_run(example_run).results
+    results = RunResults.read(example_run).results
     drawn = figure(results, layers=LAYERS, class_name="swing", statistic="sensitivity", contrast=False)
     assert drawn is not None
     for panel in drawn.panels:
@@ -48,7 +48,7 @@ def test_a_scale_of_magnitudes_is_symmetric_and_holds_everything(example_run: Pa
 
 
 def test_what_is_not_a_number_is_not_drawn(example_run: Path) -> None:
-    rows = [row.model_copy(update={"value": math.nan}) for row in read_run(example_run).results]
+    rows = [row.model_copy(update={"value": math.nan}) for row in RunResults.read(example_run).results]
     assert figure(rows, layers=LAYERS, class_name="swing", statistic="cosine", contrast=False) is None
 
 

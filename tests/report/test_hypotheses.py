@@ -10,12 +10,12 @@ import pytest
 from videotcav.records import Outcome, Result, Verdict
 from videotcav.report.hypotheses import HypothesisAnswer, statement
 from videotcav.results.manifest import ConceptFacts
-from videotcav.results.read import read_run
+from videotcav.results.read import RunResults
 
 
 @pytest.fixture
 def row(example_run: Path) -> Result:
-    rows = read_run(example_run).results
+    rows = RunResults.read(example_run).results
     return next(r for r in rows if (r.kind, r.layer, r.verdict) == ("spatiotemporal", "features.4", "positive"))
 
 
@@ -24,7 +24,7 @@ def test_a_statement_names_test_family_interval_and_sizes(example_run: Path, row
         update={"value": 0.98, "low": 0.95, "high": 1.0, "p_corrected": 0.002, "accuracy": 0.9}
         | {"accuracy_low": 0.83, "accuracy_high": 0.93}
     )
-    told = statement(exact, manifest=read_run(example_run).manifest, family=12)
+    told = statement(exact, manifest=RunResults.read(example_run).manifest, family=12)
     assert told.replace("\N{NO-BREAK SPACE}", " ") == (
         "At features.4, moving bar clips push the model towards “swing” (sign count 0.98, 95 % interval 0.95 to 1.00; "
         "set-level randomisation, 1,000 pseudo-concepts, p = 0.0020 after Holm's correction over 12 declared tests; "
@@ -34,7 +34,7 @@ def test_a_statement_names_test_family_interval_and_sizes(example_run: Path, row
 
 @pytest.mark.parametrize("against", ["random", "frozen", "concept"])
 def test_every_verdict_of_every_kind_has_a_statement_of_its_own(example_run: Path, row: Result, against: str) -> None:
-    manifest = read_run(example_run).manifest
+    manifest = RunResults.read(example_run).manifest
     rows = [
         row.model_copy(update={"verdict": verdict, "against": against, "other": "ball/spatial"})
         for verdict in get_args(Verdict)
@@ -47,7 +47,7 @@ def test_every_verdict_of_every_kind_has_a_statement_of_its_own(example_run: Pat
 
 def test_what_was_not_declared_says_so_and_claims_no_declared_family(example_run: Path, row: Result) -> None:
     exploratory = row.model_copy(update={"exploratory": True})
-    told = statement(exploratory, manifest=read_run(example_run).manifest, family=3)
+    told = statement(exploratory, manifest=RunResults.read(example_run).manifest, family=3)
     assert "exploratory: moving bar clips" in told
     assert "declared" not in told
 
@@ -67,7 +67,7 @@ def test_what_matters_against_the_class_is_not_told_like_what_matters_for_it(row
 
 def test_clips_of_one_kind_are_not_called_moving(example_run: Path, row: Result) -> None:
     """A folder `static/*.mp4` is of no stated kind: “moving static clips” would be made up."""
-    manifest = read_run(example_run).manifest
+    manifest = RunResults.read(example_run).manifest
     alone = manifest.model_copy(update={"concepts": {"static": ConceptFacts(kinds={"spatiotemporal": 12})}})
     static = row.model_copy(update={"concept": "static", "verdict": "negative"})
     assert "“static” clips push the model away from “swing”" in statement(static, manifest=alone, family=3)

@@ -14,7 +14,7 @@ from support.elements import EVIL, Elements
 from videotcav.errors import OutputError, RunFolderError
 from videotcav.records import Result
 from videotcav.report.page import write_report
-from videotcav.results.read import read_run
+from videotcav.results.read import RunResults
 from videotcav.results.words import score
 
 
@@ -75,7 +75,7 @@ def test_every_number_of_the_results_is_on_the_page_to_the_last_digit(run_folder
     page = page_of(run_folder)
     body = page.split('<table class="numbers">', 1)[1]
     exact = set(re.findall(r'<data value="([^"]*)">', body))
-    for row in read_run(run_folder).results:
+    for row in RunResults.read(run_folder).results:
         for value in (row.value, row.low, row.high, row.null_low, row.null_high, row.p, row.p_corrected, row.accuracy):
             assert str(value) in exact
         assert f'<data value="{row.value}">{score(row.value, row.statistic)}</data>' in body
@@ -87,7 +87,9 @@ def test_bars_stand_where_the_numbers_are(run_folder: Path) -> None:
     push = page.split("Push towards “swing”")[1].split("What motion adds")[0]
     drawn = [float(position) for position in re.findall(r'<circle class="point" cx="([\d.]+)%" cy="15"', push)]
     values = [
-        row.value for row in read_run(run_folder).results if row.statistic == "sign_count" and row.against == "random"
+        row.value
+        for row in RunResults.read(run_folder).results
+        if row.statistic == "sign_count" and row.against == "random"
     ]
     assert sorted(drawn) == pytest.approx(sorted(100 * value for value in values), abs=0.01)
 
@@ -159,7 +161,7 @@ def test_every_class_is_answered(run_folder: Path, write_run) -> None:
 
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="is not a folder"):
-        read_run(tmp_path / "nothing")
+        RunResults.read(tmp_path / "nothing")
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "results.parquet"])
@@ -176,30 +178,30 @@ def test_a_file_is_truncated(run_folder: Path, name: str, kept: int) -> None:
     path = run_folder / name
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(RunFolderError, match=f"{name} is damaged"):
-        read_run(run_folder)
+        RunResults.read(run_folder)
 
 
 def test_a_fact_is_of_the_wrong_kind(run_folder: Path, write_run) -> None:
     write_run(run_folder, question=None)
     with pytest.raises(RunFolderError, match=r"manifest.json is damaged: question: .*string"):
-        read_run(run_folder)
+        RunResults.read(run_folder)
 
 
 def test_there_are_no_results(run_folder: Path, write_run) -> None:
     write_run(run_folder, results=[])
     with pytest.raises(RunFolderError, match="results"):
-        read_run(run_folder)
+        RunResults.read(run_folder)
 
 
 def test_unknown_facts_are_damage_unless_the_manifest_is_older_than_its_format(run_folder: Path, write_run) -> None:
     write_run(run_folder, another="ab12", model={"name": "small", "nickname": "it"})
-    assert read_run(run_folder).manifest.model.name == "small"
+    assert RunResults.read(run_folder).manifest.model.name == "small"
     write_run(run_folder, format=1)
     with pytest.raises(RunFolderError, match=r"damaged: model.nickname: Extra"):
-        read_run(run_folder)
+        RunResults.read(run_folder)
     write_run(run_folder, format=99)
     with pytest.raises(RunFolderError, match="newer than this one"):
-        read_run(run_folder)
+        RunResults.read(run_folder)
 
 
 def test_a_page_that_cannot_be_written_leaves_the_old_one(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

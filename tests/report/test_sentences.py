@@ -12,14 +12,14 @@ from videotcav.records import Result, Verdict
 from videotcav.report.cautions import cautions
 from videotcav.report.sentences import answers
 from videotcav.report.verdicts import detail_of, lead_of
-from videotcav.results.read import read_run
+from videotcav.results.read import RunResults
 from videotcav.results.words import count, listing, number, p_value, percent, score
 
 
 @pytest.fixture
 def row(example_run: Path) -> Result:
     """The moving bar at the last sound layer."""
-    rows = read_run(example_run).results
+    rows = RunResults.read(example_run).results
     return next(r for r in rows if (r.kind, r.layer, r.verdict) == ("spatiotemporal", "features.4", "positive"))
 
 
@@ -48,7 +48,7 @@ def test_the_numbers_of_a_sentence_are_those_of_its_row(example_run: Path, row: 
     exact = row.model_copy(
         update={"value": 0.98, "low": 0.95, "high": 1.0, "null_low": 0.31, "null_high": 0.7, "p_corrected": 0.002}
     )
-    told = detail_of(exact, manifest=read_run(example_run).manifest).replace("\N{NO-BREAK SPACE}", " ")
+    told = detail_of(exact, manifest=RunResults.read(example_run).manifest).replace("\N{NO-BREAK SPACE}", " ")
     assert told == (
         "Sign count 0.98 at features.4 (95 % interval 0.95 to 1.00; random sets give 0.31 to 0.70; "
         "p = 0.0020 after Holm)."
@@ -57,18 +57,18 @@ def test_the_numbers_of_a_sentence_are_those_of_its_row(example_run: Path, row: 
 
 def test_no_evidence_says_what_could_not_have_been_seen(example_run: Path, row: Result) -> None:
     unseen = row.model_copy(update={"verdict": "no evidence", "smallest_effect": 0.2, "p_corrected": 0.4})
-    told = detail_of(unseen, manifest=read_run(example_run).manifest)
+    told = detail_of(unseen, manifest=RunResults.read(example_run).manifest)
     assert "An effect smaller than ±0.20 could not have been seen." in told
 
 
 def test_an_underpowered_study_claims_no_bound(example_run: Path, row: Result) -> None:
     blind = row.model_copy(update={"verdict": "underpowered", "smallest_effect": math.inf})
-    assert "No effect, however large" in detail_of(blind, manifest=read_run(example_run).manifest)
+    assert "No effect, however large" in detail_of(blind, manifest=RunResults.read(example_run).manifest)
 
 
 def test_a_concept_is_told_at_the_last_layer_with_a_verdict(example_run: Path) -> None:
     """The planted answer: the bar at features.4, not where only the cosine speaks; its twins at the same layer."""
-    (answer,) = answers(read_run(example_run))
+    (answer,) = answers(RunResults.read(example_run))
     bar, ball = answer.concepts
     assert (bar.concept, bar.layer, bar.verdict) == ("bar", "features.4", "positive")
     assert (ball.concept, ball.layer, ball.verdict) == ("ball", "features.4", "no evidence")
@@ -83,14 +83,14 @@ def test_a_concept_is_told_at_the_last_layer_with_a_verdict(example_run: Path) -
 
 
 def test_where_a_sign_says_nothing_the_cosine_speaks(example_run: Path) -> None:
-    (answer,) = answers(read_run(example_run))
+    (answer,) = answers(RunResults.read(example_run))
     last = answer.concepts[0].findings[0].per_layer[-1]
     assert (last.layer, last.statistic, last.verdict) == ("avgpool", "cosine", "positive")
 
 
 def test_a_model_that_does_not_know_the_class_is_told_first(run_folder: Path, write_run) -> None:
     write_run(run_folder, classes={"swing": {"clips": 50, "sources": 9, "accuracy": 0.44, "mean_probability": 0.3}})
-    first, *others = cautions(read_run(run_folder))
+    first, *others = cautions(RunResults.read(run_folder))
     assert first.grave
     assert "recognises only 44\N{NO-BREAK SPACE}% of the 50 clips of “swing”" in first.text
     assert "mean little" in first.text
@@ -98,7 +98,7 @@ def test_a_model_that_does_not_know_the_class_is_told_first(run_folder: Path, wr
 
 
 def test_cautions_name_what_is_degenerate_not_learned_underpowered_and_unreviewed(example_run: Path) -> None:
-    told = {caution.title: caution.text for caution in cautions(read_run(example_run))}
+    told = {caution.title: caution.text for caution in cautions(RunResults.read(example_run))}
     assert "avgpool" in told["Degenerate layer"]
     assert "features.0: “ball”" in told["Not learned"]
     assert "features.2: “ball” (moving)" in told["Underpowered"]
@@ -110,7 +110,7 @@ def test_cautions_name_what_is_degenerate_not_learned_underpowered_and_unreviewe
 def test_a_sound_study_has_no_cautions(run_folder: Path, write_run) -> None:
     sound = [row.model_copy(update={"verdict": "no evidence"}) for row in write_run.results("swing")]
     write_run(run_folder, results=sound, concepts={}, left_out={})
-    assert cautions(read_run(run_folder)) == ()
+    assert cautions(RunResults.read(run_folder)) == ()
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from markupsafe import escape
 
-from videotcav.results.read import read_run
+from videotcav.results.read import RunResults
 from videotcav.results.table import results_html, results_table_text
 
 
 def test_the_text_has_a_line_a_result_and_its_columns_stand_in_line(example_run: Path) -> None:
-    results = read_run(example_run).results[:12]
+    results = RunResults.read(example_run).results[:12]
     head, *lines = results_table_text(results).splitlines()
     assert len(lines) == 12
     column = head.index("verdict")
@@ -19,7 +19,7 @@ def test_the_text_has_a_line_a_result_and_its_columns_stand_in_line(example_run:
 
 
 def test_html_escapes_names(example_run: Path) -> None:
-    row = read_run(example_run).results[0].model_copy(update={"concept": "<script>x</script>"})
+    row = RunResults.read(example_run).results[0].model_copy(update={"concept": "<script>x</script>"})
     page = results_html([row])
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
@@ -31,7 +31,7 @@ def test_nothing_is_a_table_with_headings_alone() -> None:
 
 
 def test_a_whole_run_shows_itself_under_its_question(example_run: Path) -> None:
-    run = read_run(example_run)
+    run = RunResults.read(example_run)
     page = run._repr_html_()
     assert page.count("<tr>") == 1 + len(run.results)
     assert f"<caption>{escape(run.manifest.question)}</caption>" in page

@@ -17,7 +17,7 @@ from videotcav.errors import ConceptError, NotEnoughData, OutputError, RunFolder
 from videotcav.features.measure import measure
 from videotcav.records import Declaration
 from videotcav.report.comparison import write_comparison_page
-from videotcav.results.read import read_run
+from videotcav.results.read import RunResults
 from videotcav.study.comparison import compare, load_studies
 from videotcav.study.inputs import gather
 from videotcav.study.plan import plan
@@ -341,10 +341,10 @@ def test_hypotheses_that_were_changed_after_the_run_are_refused(study_folder: Pa
         text = (copy / name).read_text()
         (copy / name).write_text(text.replace("dynamic > frozen", "frozen > dynamic"))
         with pytest.raises(RunFolderError, match="not those that were declared before the run"):
-            read_run(copy)
+            RunResults.read(copy)
     (run.folder / "declaration.json").unlink()
     with pytest.raises(RunFolderError, match="missing or damaged"):
-        read_run(run.folder)
+        RunResults.read(run.folder)
 
 
 def test_mistakes_in_hypotheses_join_the_list_of_mistakes(study_folder: Path) -> None:
@@ -398,7 +398,7 @@ def test_numbers_that_changed_since_the_run_are_refused(study_folder: Path, tmp_
     values = table.column_names.index("value")
     pq.write_table(table.set_column(values, "value", [[0.5] * len(table)]), run.folder / "results.parquet")
     with pytest.raises(RunFolderError, match=r"results.parquet is not what the run wrote: its checksum"):
-        read_run(run.folder)
+        RunResults.read(run.folder)
 
 
 @pytest.mark.parametrize("facts", ["{}", "[]", '{"models": {"a": {}}}', "{", ""])

@@ -28,7 +28,7 @@ from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec, ModelCard
 from videotcav.report.comparison import comparison_sentences, read_comparison, write_comparison_page
 from videotcav.report.page import write_report
-from videotcav.results.read import read_run
+from videotcav.results.read import RunResults
 from videotcav.study.audit import audit
 from videotcav.study.comparison import compare
 from videotcav.study.file import read_study_file
@@ -90,7 +90,7 @@ def whole_comparison() -> Path:
 def _read(folder: Path) -> object:
     """Everything that reads a comparison and the runs in it; what they say, and the pages they write."""
     run = folder / "models" / "small-1"
-    found = read_run(run)
+    found = RunResults.read(run)
     compared = read_comparison(folder)
     facts, standings = compared.facts, compared.standings
     return (

@@ -12,7 +12,7 @@ from videotcav.report.cautions import cautions
 from videotcav.report.hypotheses import hypothesis_answers
 from videotcav.report.render import PAGE, data_uri, write_page
 from videotcav.results import words
-from videotcav.results.read import RunResults, read_run
+from videotcav.results.read import RunResults
 
 _TYPES = {
     ".mp4": "video/mp4",
@@ -40,7 +40,7 @@ def write_report(folder: Path | str) -> Path:
     The page appears complete or not at all, and the same folder gives the same bytes.
     Raises RunFolderError when it is not a run folder, is damaged, or cannot be written to.
     """
-    run = read_run(folder)
+    run = RunResults.read(folder)
     pictures = [_picture(run, medium) for medium in run.media]
     by_statistic = _by_statistic(run)
     return write_page(

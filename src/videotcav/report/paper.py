@@ -15,7 +15,7 @@ from videotcav.report.render import data_uri, write_page
 from videotcav.results import words
 from videotcav.results.manifest import MANIFEST, read_manifest
 from videotcav.results.paper_facts import KINDS, PaperFacts
-from videotcav.results.read import RunResults, read_run
+from videotcav.results.read import RunResults
 
 PAGE = "paper.html"
 FIGURES = "figures"
@@ -41,7 +41,7 @@ def read_paper(folder: Path) -> PaperResults:
         facts = read_manifest(folder / MANIFEST, PaperFacts)
     except RunFolderError as error:
         raise RunFolderError(f"{folder} is not a folder that `videotcav paper` wrote: {error}") from error
-    return PaperResults(folder, facts, read_run(folder / "run"))
+    return PaperResults(folder, facts, RunResults.read(folder / "run"))
 
 
 def write_paper(folder: Path) -> Path:

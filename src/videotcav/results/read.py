@@ -1,4 +1,4 @@
-"""A run folder, read and checked: `read_run`. What the page and the notebook show comes from here and nowhere else."""
+"""A run folder, read and checked. What the page and the notebook show comes from here and nowhere else."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class RunResults:
         return data_frame(row.as_row() for row in self.results)
 
     def save(self, folder: Path | str) -> Path:
-        """Copies the run to a new folder, which `read_run` reads back. Raises RunFolderError where one is there."""
+        """Copies the run to a new folder, which `read` reads back. Raises RunFolderError where one is there."""
         return copied(self.folder, Path(folder))
 
     @property
@@ -62,17 +62,12 @@ class RunResults:
 
     @classmethod
     def read(cls, folder: Path | str) -> Self:
-        """As `read_run`."""
+        """The run in a folder.
+
+        Raises RunFolderError when it is not a run folder, when its manifest or its results are damaged, or when they do
+        not fit what was declared before the run.
+        """
         return cls(*_read(Path(folder)))
-
-
-def read_run(run: Path | str) -> RunResults:
-    """The run in the folder `run`.
-
-    Raises RunFolderError when it is not a run folder, when its manifest or its results are damaged, or when they do not
-    fit what was declared before the run.
-    """
-    return RunResults.read(run)
 
 
 def _read(folder: Path) -> tuple[Path, Manifest, tuple[Result, ...], Declaration | None]:

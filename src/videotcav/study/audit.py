@@ -18,7 +18,7 @@ from pydantic import Field, PositiveInt, ValidationError
 from videotcav.errors import AuditError, UnreadableText
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.records import Correction, Record
-from videotcav.results.read import read_run
+from videotcav.results.read import RunResults
 from videotcav.texts import first_problem, parse_json, read_text
 
 _TIE = 1e-6
@@ -141,7 +141,7 @@ def _of_captum(raw: dict[str, Any], path: Path) -> PublishedResults:
 
 def _of_run(folder: Path) -> PublishedResults:
     """A run of our own: its sign counts with their clips, and the draws of its tests."""
-    run = read_run(folder)
+    run = RunResults.read(folder)
     rows = [row for row in run.results if row.statistic == run.manifest.tests.primary and not row.exploratory]
     results = tuple(
         Published(
