@@ -95,6 +95,12 @@ def write_text(path: Path, text: str) -> None:
             os.fsync(stream.fileno())
 
 
+def file_sha256(path: Path) -> str:
+    """The hash of a file's content, however large it is."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def short_name(name: str) -> str:
     """The name itself, or a shorter one of its own where something that is put around it would make it too long."""
     encoded = name.encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,12 +15,12 @@ from matplotlib.figure import Figure
 from safetensors.numpy import load_file, save_file
 
 import videotcav as vt
-from videotcav.errors import LayoutError, OutputError, RunFolderError, VideotcavError, VideotcavWarning
+from videotcav.errors import LayoutError, OutputError, RunFolderError, VideoError, VideotcavError, VideotcavWarning
 from videotcav.maps import ClipMaps, PixelSettings, clip_maps, layer_maps
 from videotcav.maps.compute import METHOD_NAMES
 from videotcav.maps.stored import ARRAYS
 from videotcav.models.model import VideoModel
-from videotcav.results.manifest import file_sha256
+from videotcav.outputs import file_sha256
 from videotcav.video.clips import Clips
 
 LAYERS = ["features.0", "features.2"]
@@ -158,6 +159,24 @@ def test_parts_and_profiles(maps: ClipMaps) -> None:
     np.testing.assert_allclose(maps.profiles().sum(axis=-1), 1, rtol=1e-5)
 
 
+def test_maps_are_not_laid_over_another_video(maps: ClipMaps, videos: tuple[Path, ...], tmp_path: Path) -> None:
+    """Saved maps outlive their videos: another one of the same name, size and length is told, not drawn."""
+    moved = tmp_path / "clip.mp4"
+    shutil.copy(videos[0], moved)
+    clip = maps.clips[0].model_copy(update={"video": maps.clips[0].video.model_copy(update={"path": moved})})
+    one = ClipMaps(**{**vars(maps[0]), "clips": (clip,)})
+    back = ClipMaps.read(one.save(tmp_path / "maps"))
+    assert back.plot().axes
+    shutil.copy(videos[1], moved)
+    with pytest.raises(VideoError, match="is not the video"):
+        back.plot()
+    moved.unlink()
+    with pytest.raises(VideoError, match=r"clip\.mp4"):
+        back.report(tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
+    assert len(back.to_pandas()) == 8
+
+
 def _rewritten(folder: Path, change: Callable[[dict], None]) -> None:
     facts = json.loads((folder / "manifest.json").read_text())
     change(facts)
@@ -216,6 +235,9 @@ def test_targets_of_batches_are_taken_in_turn(swin: VideoModel, clips: Clips) ->
             clip_maps(swin, iter(batches), targets=targets)
     with pytest.raises(VideotcavError, match="no clips"):
         clip_maps(swin, iter([]))
+    for wrong in ("clip.mp4", Path("clip.mp4"), ["clip.mp4"], clips.pixels):
+        with pytest.raises(VideotcavError, match="clips are what read_clips gives, or batches of them, not"):
+            clip_maps(swin, wrong)  # type: ignore[arg-type]
 
 
 def test_maps_that_show_nothing_are_told(swin: VideoModel, token_net: VideoModel, clips: Clips) -> None:

@@ -26,6 +26,7 @@ from videotcav.explain.cavs.gram import Gram
 from videotcav.features.extract import LOGITS, Clip, Passer, Passing, missing
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import Score, out_of_memory
+from videotcav.outputs import file_sha256
 from videotcav.records import Pooling, Progress, Record, silent
 
 DEFAULT_MEMORY_BYTES = 2 * 2**30
@@ -325,7 +326,6 @@ def _probabilities(model: VideoModel, logits: npt.NDArray[np.float32]) -> npt.ND
 def _digest(path: Path) -> str:
     """The sha256 of a file; for one that cannot be read something that no clip ever had or will have."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError:
         return f"unread {uuid.uuid4()}"

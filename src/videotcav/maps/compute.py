@@ -193,10 +193,11 @@ def clip_maps(
     targets = _listed(targets)
     if isinstance(clips, Clips) and len(targets) not in (0, len(clips)):
         raise VideotcavError(f"{len(targets)} targets for {len(clips)} clips: give one class a clip")
+    batches = clips if isinstance(clips, Iterable) else [clips]  # of a str, its letters are refused
     parts = list(
         stream_maps(
             model,
-            (part for batch in ([clips] if isinstance(clips, Clips) else clips) for part in _split(batch, batch_size)),
+            (part for batch in batches for part in _split(batch, batch_size)),
             layers=layers,
             methods=methods,
             classes=classes,
@@ -244,7 +245,9 @@ def _of_batch(  # noqa: PLR0917 - the parts of one pass
     return values, shares
 
 
-def _split(clips: Clips, size: int) -> Iterator[Clips]:
+def _split(clips: Any, size: int) -> Iterator[Clips]:
+    if not isinstance(clips, Clips):
+        raise VideotcavError(f"clips are what read_clips gives, or batches of them, not {type(clips).__name__}")
     parts = (slice(start, start + size) for start in range(0, len(clips), size))
     return (Clips(records=clips.records[part], pixels=clips.pixels[part]) for part in parts)
 

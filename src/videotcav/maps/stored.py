@@ -13,9 +13,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from videotcav.errors import RunFolderError
+from videotcav.outputs import file_sha256
 from videotcav.report.render import write_figures_page
 from videotcav.results.folder import MEDIA, new_run_folder
-from videotcav.results.manifest import MANIFEST, AnyFacts, Facts, file_sha256, read_manifest, write_manifest
+from videotcav.results.manifest import MANIFEST, AnyFacts, Facts, read_manifest, write_manifest
 from videotcav.results.table import table_html
 
 ARRAYS = "maps.safetensors"

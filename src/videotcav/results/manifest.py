@@ -6,7 +6,6 @@ before `format` was written is read as far as it is known.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from typing import Any, Literal, Self, TypeVar, get_args
 from pydantic import Field, ValidationError
 
 from videotcav.errors import RunFolderError, UnreadableText
+from videotcav.outputs import file_sha256
 from videotcav.records import Medium, ModelCard, Outcome, Record, Statistic
 from videotcav.texts import first_problem, read_json
 
@@ -213,12 +213,6 @@ def write_manifest(folder: Path, manifest: Facts, *, results: str = RESULTS) -> 
     if (folder / results).is_file():
         manifest = manifest.model_copy(update={"results_sha256": file_sha256(folder / results)})
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
-
-
-def file_sha256(path: Path) -> str:
-    """The hash of a file's content, however large it is."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_manifest(path: Path, kind: type[AnyFacts]) -> AnyFacts:

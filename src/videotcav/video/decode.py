@@ -6,7 +6,6 @@ are stored, as Kinetics models are trained on them.
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,6 +22,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from videotcav.errors import VideoError
+from videotcav.outputs import file_sha256
 from videotcav.records import VideoInfo
 from videotcav.video.container import COPY_AGAIN, opened
 from videotcav.video.timeline import read_timeline, remarks_on
@@ -85,12 +85,10 @@ class Decoder:
     def info(self) -> VideoInfo:
         """The record of this file; decodes its first frame."""
         height, width = self.frames([0]).shape[1:3]
-        with self.path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         duration = self._timeline.duration_seconds
         return VideoInfo(
             path=self.path,
-            sha256=sha256,
+            sha256=file_sha256(self.path),
             width=width,
             height=height,
             duration_seconds=duration,

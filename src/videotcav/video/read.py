@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videotcav.errors import VideoError
+from videotcav.outputs import file_sha256
 from videotcav.records import VideoInfo
 from videotcav.video.apart import Apart, is_wanted
 from videotcav.video.decode import Decoder, Frames
@@ -39,9 +40,13 @@ def frame_times(path: Path | str) -> NDArray[np.float64]:
 def read_frames(video: VideoInfo, timestamps: Sequence[float]) -> Frames:
     """The frames on show at the given seconds, in the given order, as uint8 `time height width channel`.
 
-    Raises `VideoError` for a time outside the video and for a frame that cannot be decoded.
+    Raises `VideoError` for a time outside the video, for a frame that cannot be decoded, and where another file has
+    taken the place of the one that the record is of.
     """
-    return VideoFile(video.path).at(timestamps)
+    file = VideoFile(video.path)
+    if video.sha256 and file_sha256(video.path) != video.sha256:
+        raise VideoError(video.path, "is not the video that was read: its content has changed; put that one back")
+    return file.at(timestamps)
 
 
 def read_all(path: Path | str) -> tuple[Frames, NDArray[np.float64]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import hashlib
 import io
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from videotcav.concepts.detectors.detect import Detections, Frames
 from videotcav.concepts.detectors.letterbox import Letterbox, letterbox
 from videotcav.concepts.detectors.yolo_forms import FORMS, Form, Output, class_count, decode, recognise
 from videotcav.errors import ConceptError, closest
+from videotcav.outputs import file_sha256
 
 _USUAL_SIDE = 640  # where the file leaves the input's size open
 _LONGEST_SIDE = 2**14
@@ -60,8 +60,7 @@ class Yolo:
             raise ConceptError(
                 f"{self.path}: tells {count} classes apart, but {len(self.labels)} names were given for them"
             )
-        with self.path.open("rb") as file:
-            self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        self.sha256 = file_sha256(self.path)
         self.settings: dict[str, str | float] = {
             "form": self._form,
             "min_score": min_score,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from videotcav.concepts.folder import ClipRecord
 from videotcav.errors import ConceptError, VideoError
+from videotcav.outputs import file_sha256
 from videotcav.video.read import VideoFile
 
 WIDEST_PIXELS = 960
@@ -60,8 +60,7 @@ def _with_box(picture: Image.Image, boxes: tuple[tuple[float, float, float, floa
 
 @lru_cache(maxsize=1024)
 def _sha256(path: Path, modified_ns: int, size: int) -> str:  # noqa: ARG001 - a changed file is hashed again
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 @lru_cache(maxsize=64)
