@@ -70,7 +70,7 @@ def need(path: Path, what: str) -> Path:
     return path
 
 
-def taken(cell: Mapping[str, Any]) -> dict[str, str]:
+def taken(cell: Mapping[str, Any]) -> dict[str, Any]:
     """The commit and the machine of a cell, for its promises."""
     return {"commit": cell["commit"], "machine": in_words(cell["machine"])}
 

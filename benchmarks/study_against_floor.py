@@ -26,6 +26,7 @@ from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
@@ -56,6 +57,7 @@ MODELS = {
 }
 CONCEPT, POOL, CLASS_CLIPS = 12, 40, 12
 CLASS = "abseiling"
+CALLERS = {"in memory": "study.tcav", "on files": "study.run"}  # modules whose study is timed
 PARTS = {  # functions by which a study's time is told apart, as whoever calls them knows them
     "passes": ("features.measure", "_pass"),
     "inner products": ("features.measure", "_grams"),
@@ -167,6 +169,11 @@ class StudyInMemory:
         )
 
 
+def part_of(where: str, *, called_by: str) -> ModuleType:
+    """The module in which a part is looked up."""
+    return import_module(f"videotcav.{where.replace('WHO', called_by)}")
+
+
 def shares(study: Callable[[], object], *, called_by: str) -> dict[str, float]:
     """The share of a study's time that each part of it takes; decoding, writing and the report are the rest."""
     seconds = dict.fromkeys(PARTS, 0.0)
@@ -180,7 +187,7 @@ def shares(study: Callable[[], object], *, called_by: str) -> dict[str, float]:
 
     with ExitStack() as stack:
         for part, (where, name) in PARTS.items():
-            module = import_module(f"videotcav.{where.replace('WHO', called_by)}")
+            module = part_of(where, called_by=called_by)
             stack.enter_context(patch.object(module, name, partial(timed, part, getattr(module, name))))
         start = time.perf_counter()
         study()
@@ -218,7 +225,7 @@ def take(book: Book, title: str, folder: Path) -> None:
     book.note(
         title,
         **{f"study ÷ {who}": float(np.median(study / wall)) for who, wall in walls.items()},
-        shares=shares(whole, called_by="study.run" if isinstance(whole, StudyOnFiles) else "study.tcav"),
+        shares=shares(whole, called_by=CALLERS[where]),
     )
 
 

@@ -54,3 +54,23 @@ def test_a_row_of_targets_stands_in_a_page_as_it_is() -> None:
         for line in page.read_text(encoding="utf-8").splitlines():
             if line.startswith("| ") and line.split(" | ")[0].removeprefix("| ") in known:
                 assert any(line.startswith(told) for told in lines), f"{page.name}: {line}"
+
+
+def published(*, sets: str = "", test: str = "sample t") -> list[float]:
+    """How often published tests reject true nulls, in per cent."""
+    found = rows("benchmarks/null_calibration.py")
+    return [100 * (row.value or 0) for row in found if test in row.what and sets in row.what]
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/audit.md", "src/videotcav/study/audit.py", "src/videotcav/report/page.html"]
+)
+def test_the_tens_between_which_published_tests_reject_true_nulls_are_measured(page: str) -> None:
+    low, high = (round(end, -1) for end in (min(published()), max(published())))
+    assert f"{low:.0f}–{high:.0f} %" in (ROOT / page).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", ["docs/paper.md", "src/videotcav/report/paper.html"])
+def test_how_often_ten_random_sets_reject_true_nulls_is_measured(page: str) -> None:
+    found = published(sets="10 random sets", test="two-sample t")
+    assert f"{min(found):.0f} to {max(found):.0f} %" in (ROOT / page).read_text(encoding="utf-8")

@@ -52,17 +52,32 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     yield load
     for name in set(sys.modules) - before:
-        if name in ("harness", "_clips", "_gaussian") or name.startswith("benchmark_"):
+        if name.partition(".")[0] in ("harness", "pages", "_clips", "_gaussian") or name.startswith("benchmark_"):
             sys.modules.pop(name)
 
 
 @pytest.mark.parametrize("name", PROMISING)
 def test_the_rows_of_a_benchmark_are_made_of_its_results(name: str, script: Any) -> None:
-    cells = json.loads((BENCHMARKS / "results" / f"{name}.json").read_text(encoding="utf-8"))["cells"]
+    results = BENCHMARKS / "results" / f"{name}.json"
+    cells = json.loads(results.read_text(encoding="utf-8"))["cells"] if results.is_file() else {}
     made = [
         Row(**vars(each), met=each.meets(), script=f"benchmarks/{name}.py") for each in script(name).promises(cells)
     ]
     assert made == rows(f"benchmarks/{name}.py"), f"python benchmarks/{name}.py --from-results"
+
+
+@pytest.mark.parametrize(
+    "name", [path.stem for path in sorted(BENCHMARKS.glob("[a-z]*.py")) if path.stem not in PROMISING]
+)
+def test_other_benchmarks_find_what_they_import(name: str, script: Any) -> None:
+    assert script(name)
+
+
+def test_the_parts_of_a_study_that_a_benchmark_times_are_there(script: Any) -> None:
+    floor = script("study_against_floor")
+    for caller in floor.CALLERS.values():
+        for where, name in floor.PARTS.values():
+            assert callable(getattr(floor.part_of(where, called_by=caller), name))
 
 
 def test_the_rows_of_the_proof_are_made_of_its_results_and_its_page_of_the_rows() -> None:
