@@ -47,6 +47,7 @@ from videotcav.report.paper import write_paper
 from videotcav.report.render import PAGE
 from videotcav.report.run import Run, read_run
 from videotcav.results.manifest import kind_of
+from videotcav.study.alignment import moments, moments_of
 from videotcav.study.audit import Finding, audit
 from videotcav.study.comparison import compare, load_studies
 from videotcav.study.demo import run_demo
@@ -54,6 +55,7 @@ from videotcav.study.paper import run_paper
 from videotcav.study.plan import Plan, Spreads, plan_study
 from videotcav.study.run import Study
 from videotcav.study.tcav import TcavResults, tcav
+from videotcav.video.alignment import Align, Alignment, Edges
 from videotcav.video.clips import Clips, read_clips
 from videotcav.video.sources import as_sources
 
@@ -204,17 +206,27 @@ def read_concepts(
     spec: ClipSpec,
     *,
     sources: Mapping[Path | str, str] | Path | str | None = None,
+    align: Align | None = None,
+    events: Mapping[Path | str, float | None] | Path | str | None = None,
+    edges: Edges = "refuse",
     progress: Progress = silent,
 ) -> dict[str, Clips]:
     """The accepted concept sets of a folder as clips, by `concept/kind`; a twin has the order of its tracks.
 
     Clips count as in a study: what reviewers accepted, under the name that they gave it, and what was accepted unseen.
     `sources` says what the clips, or the videos that they were cut from, come from, as for `read_clips`.
+    So do `align`, `events` and `edges`; still clips and twins take the moment of the moving clip of their track.
     """
     clips = {}
     table = as_sources(sources)
-    for concept in reviewed_sets(folder, sources=table).sets:
-        read = read_clips([clip.path for clip in concept.clips], spec, fit="stretch", progress=progress)
+    sets = reviewed_sets(folder, sources=table).sets
+    alignment = Alignment.of(align, events, edges)
+    how: dict[str, Any] = {}
+    if alignment.align != "none":
+        unread = {clip.path: None for concept in sets for clip in concept.clips}
+        how = {"events": unread | moments_of(moments(sets, (), alignment, progress=progress)), "edges": edges}
+    for concept in sets:
+        read = read_clips([clip.path for clip in concept.clips], spec, fit="stretch", progress=progress, **how)
         records = tuple(
             record.model_copy(update={"source": clip.source, "track": clip.id})
             for record, clip in zip(read.records, concept.clips, strict=True)
@@ -232,6 +244,7 @@ def run(
     study: Study | Path | str | Sequence[Study],
     output: Path | str | None = None,
     *,
+    events: Path | str | None = None,
     device: str | None = None,
     precision: Precision = "fp32",
     skip_bad: bool = False,
@@ -244,12 +257,14 @@ def run(
 ) -> Run | Comparison:
     """The run of a study, given as an object or as its file; of several models the comparison.
 
-    `device` and `precision` are those that a study file's models are loaded with. Other arguments and errors as those
+    `device` and `precision` are those that a study file's models are loaded with, `events` a table (CSV: file, seconds)
+    of the moments that its clips are aligned on. Other arguments and errors as those
     of `Study.run`.
     """
     if isinstance(study, Path | str):
-        studies: Sequence[Study] = load_studies(Path(study), device=device, precision=precision)
+        studies: Sequence[Study] = load_studies(Path(study), device=device, precision=precision, events=events)
     else:
+        _refuse_events(events)
         studies = [study] if isinstance(study, Study) else study
     how: dict[str, Any] = {
         "skip_bad": skip_bad,
@@ -263,18 +278,28 @@ def run(
     return studies[0].run(output, **how) if len(studies) == 1 else compare(studies, output, **how)
 
 
+def _refuse_events(events: object) -> None:
+    if events is not None:
+        raise VideotcavError("a study that is made already has its events; give them to Study.of or Study.from_file")
+
+
 def plan(
     study: Study | Path | str,
     *,
+    events: Path | str | None = None,
     pilot: Run | Path | str | None = None,
     spreads: Spreads | None = None,
     clips_per_second: float | None = None,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     progress: Progress = silent,
 ) -> Plan:
-    """What a study needs, could see and will cost, without passing a clip of it. Arguments as `plan_study`."""
+    """What a study needs, could see and will cost, without passing a clip of it. Arguments as `plan_study`, and
+    `events` as for `run`.
+    """
+    if isinstance(study, Study):
+        _refuse_events(events)
     return plan_study(
-        study if isinstance(study, Study) else Study.from_file(study),
+        study if isinstance(study, Study) else Study.from_file(study, events=events),
         pilot=read_run(pilot) if isinstance(pilot, Path | str) else pilot,
         spreads=spreads,
         clips_per_second=clips_per_second,

@@ -20,7 +20,7 @@ from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice, command_line, parsed_bytes, show_warnings
 from videotcav.cli.engines import Address, CpusPerWorker, EngineOption, GpusPerWorker, Where, Workers, engine_of
 from videotcav.cli.models import layers, models
-from videotcav.cli.options import BatchSize, Device, PrecisionOption, Replace
+from videotcav.cli.options import BatchSize, Device, EventsOption, PrecisionOption, Replace
 from videotcav.cli.paper import paper
 from videotcav.cli.plan import plan
 from videotcav.errors import VideotcavError
@@ -138,6 +138,7 @@ def run(
             help="What inner products may take beside the model and its passes; what is more lies in files.",
         ),
     ] = "2GiB",
+    events: EventsOption = None,
     batch_size: BatchSize = None,
     device: Device = None,
     precision: PrecisionOption = "fp32",
@@ -158,6 +159,7 @@ def run(
     found = api.run(
         study,
         output,
+        events=events,
         device=device,
         precision=precision,  # type: ignore[arg-type] # checked there
         skip_bad=skip_bad,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,3 +25,7 @@ BatchSize = Annotated[
     ),
 ]
 PrecisionOption = Annotated[str, typer.Option("--precision", help="What passes compute in: fp32, bf16 or fp16.")]
+EventsOption = Annotated[
+    Path | None,
+    typer.Option("--events", help="CSV table (file, seconds) of the moments that clips are aligned on."),
+]

@@ -9,6 +9,7 @@ import typer
 from pydantic import ByteSize
 
 from videotcav.cli.console import parsed_bytes
+from videotcav.cli.options import EventsOption
 
 if TYPE_CHECKING:
     from videotcav.study.plan import Plan
@@ -27,6 +28,7 @@ def plan(
     clips_per_second: Annotated[
         float | None, typer.Option(min=1e-9, help="Forward passes a second; else timed.")
     ] = None,
+    events: EventsOption = None,
     memory: Annotated[str, typer.Option(metavar="SIZE", help="As of `videotcav run`.")] = "2GiB",
 ) -> None:
     """Say what a study needs, what effect it could see and what it will cost, without passing a clip of it.
@@ -37,6 +39,7 @@ def plan(
 
     made = api.plan(
         study,
+        events=events,
         pilot=pilot,
         spreads=None if null_spread is None else api.Spreads(null_spread, estimate_spread),
         clips_per_second=clips_per_second,
@@ -55,6 +58,7 @@ def _lines(made: Plan) -> list[str]:
     return [
         f"{made.tests} tests in the declared family",
         *needs,
+        *([f"  {made.alignment}"] if made.alignment else []),
         *(f"! {remark}" for remark in made.remarks),
         *(f"  visible with a power of 80 %: ±{each.effect:.3g}, {each.question}" for each in made.visible),
         f"{cost.clips_forward} clips forward, {cost.clips_backward} of them backward",

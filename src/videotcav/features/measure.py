@@ -102,7 +102,8 @@ class ClipReader:
     """Clips in files, known by their content first, and loaded only where that is needed.
 
     `files` and `read` are by class name, None standing for concept and random clips; `read` is given a `view` too
-    where a file has one. `left_out` maps the names of clips that could not be read to the reason. Without `skip_bad`
+    where a file has one, and `event_seconds` where `moments` has its path. `alignment` is all else that decides how
+    such a clip is read. `left_out` maps the names of clips that could not be read to the reason. Without `skip_bad`
     one of them refuses all, and all are told.
     """
 
@@ -112,10 +113,12 @@ class ClipReader:
     progress: Progress = silent
     left_out: dict[str, str] = field(default_factory=dict)
     digests: dict[Path, str] = field(default_factory=dict)
+    moments: Mapping[Path, float] = field(default_factory=dict)
+    alignment: str = ""
 
     def clips(self) -> Mapping[str | None, Sequence[Clip]]:
-        """The clips of each class, without those left out: a clip is the bytes of its file, and whether it may be
-        stretched to the model's length.
+        """The clips of each class, without those left out: a clip is the bytes of its file, whether it may be
+        stretched to the model's length, and the moment that it is laid around.
         """
         if not self.digests:
             paths = list(dict.fromkeys(file.path for files in self.files.values() for file in files))
@@ -127,12 +130,14 @@ class ClipReader:
 
     def loader(self) -> Callable[[Clip, str | None], Tensor]:
         """What reads a clip of that class, here or in another process. Raises VideoError."""
-        return partial(_load, self.read)
+        return partial(_load, self.read, self.moments)
 
     def _clip(self, file: ClipFile, group: str | None) -> Clip:
         sampling = "time or stretch" if group is None else "time"
         view = "" if file.view is None else f" view {file.view}"
-        return Clip(f"{self.digests[file.path]} {sampling}{view}", file.name, file.view)
+        moment = self.moments.get(file.path)
+        around = "" if moment is None else f" around {moment!r} s, {self.alignment}"
+        return Clip(f"{self.digests[file.path]} {sampling}{view}{around}", file.name, file.view)
 
 
 def reading_rate(reader: ClipReader) -> float:
@@ -313,9 +318,12 @@ def _put_symmetric(matrix: Matrix, block: npt.NDArray[np.float64], top: int, lef
     matrix.put(left, top, block.T)
 
 
-def _load(read: Callable[..., Tensor], clip: Clip, class_name: str | None) -> Tensor:
-    view = {} if clip.view is None else {"view": clip.view}
-    return read(Path(clip.name), class_name, **view)
+def _load(read: Callable[..., Tensor], moments: Mapping[Path, float], clip: Clip, class_name: str | None) -> Tensor:
+    path = Path(clip.name)
+    how: dict[str, float] = {} if clip.view is None else {"view": clip.view}
+    if path in moments:
+        how["event_seconds"] = moments[path]
+    return read(path, class_name, **how)
 
 
 def _probabilities(model: VideoModel, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -19,6 +19,7 @@ from videotcav.models.model import VideoModel
 from videotcav.outputs import MARK, refuse_overwriting, whole_file
 from videotcav.records import ClipSpec
 from videotcav.report.render import png
+from videotcav.video.alignment import Edges
 from videotcav.video.clips import Clips, read_clip
 from videotcav.video.overlay import labelled
 from videotcav.video.read import Frames, probe
@@ -43,6 +44,8 @@ def write_maps(
     pixel_settings: PixelSettings | None = None,
     start_seconds: float | None = None,
     event: tuple[float, float] | None = None,
+    event_seconds: float | None = None,
+    edges: Edges = "refuse",
     replace: bool = False,
 ) -> ClipMaps:
     """The maps of a clip of `video`, also written to `path` as its ending says.
@@ -62,6 +65,8 @@ def write_maps(
         pixel_settings: for methods that read pixels.
         start_seconds: where the clip begins; the middle of the video is taken when left out.
         event: its first and last second; a clip whose middle is the event's is taken, as far as the video allows.
+        event_seconds: what a clip of an aligned study is laid around, see `videotcav.video.alignment`; with `edges`.
+        edges: as there.
         replace: a file at `path` that the tool did not write may be replaced.
 
     Raises:
@@ -79,7 +84,9 @@ def write_maps(
     require_distinct("class", [model.card.classes[model.class_index(name)] for name in classes])
     if event is not None:
         start_seconds = _start_around(event, video, model.card.clip_spec)
-    clip, pixels = read_clip(video, model.card.clip_spec, start_seconds=start_seconds)
+    clip, pixels = read_clip(
+        video, model.card.clip_spec, start_seconds=start_seconds, event_seconds=event_seconds, edges=edges
+    )
     (maps,) = stream_maps(
         model,
         [Clips(records=(clip,), pixels=pixels[None])],

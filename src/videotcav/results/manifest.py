@@ -103,6 +103,30 @@ class RandomFacts(Record):
     sources: int = 0
 
 
+class AlignmentFacts(Record):
+    """How clips were laid around moments of their videos: on which frame, by what, and how many were not."""
+
+    align: str
+    frame: int
+    edges: str
+    events: str = ""
+    events_sha256: str = ""
+    clips: int
+    without_event: int
+    held: int
+
+    @property
+    def sentence(self) -> str:
+        """In words."""
+        of = f"the event in {self.events}" if self.events else "the moment of most motion"
+        said = f"{of} falls on frame {self.frame} (the first is 0) of {self.clips - self.without_event} clips"
+        if self.without_event:
+            said += f"; {self.without_event} without one are read as without alignment"
+        if self.held:
+            said += f"; {self.held} hold the first or last frame of their video"
+        return said
+
+
 class HypothesisFacts(Record):
     """What became of one declared hypothesis."""
 
@@ -132,6 +156,7 @@ class Manifest(Facts):
     study_sha256: str = ""
     layers: tuple[str, ...] = ()
     pooling: str = "none"
+    alignment: AlignmentFacts | None = None
     tests: TestFacts = TestFacts()
     concepts: dict[str, ConceptFacts] = Field(default_factory=dict)
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)

@@ -23,13 +23,18 @@ from videotcav.study.run import Study
 RUNS = "models"
 
 
-def load_studies(path: Path, *, device: str | None = None, precision: Precision = "fp32") -> tuple[Study, ...]:
-    """The study with each of its models. Raises StudyFileError with the mistakes of all of them."""
+def load_studies(
+    path: Path, *, device: str | None = None, precision: Precision = "fp32", events: Path | str | None = None
+) -> tuple[Study, ...]:
+    """The study with each of its models, `events` as in `Study.from_file`.
+
+    Raises StudyFileError with the mistakes of all of them.
+    """
     found: list[Study] = []
     problems: list[str] = []
     for number, key in enumerate(model_keys(path)):
         try:
-            found.append(Study.from_file(path, device=device, precision=precision, model=number))
+            found.append(Study.from_file(path, device=device, precision=precision, model=number, events=events))
         except StudyFileError as error:
             problems += [re.sub(r"^model(?=[.:])", key, problem) for problem in error.problems]
     if problems:

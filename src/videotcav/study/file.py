@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
+import tomli_w
 from pydantic import Field, FiniteFloat, ValidationError
 
 from videotcav.errors import StudyFileError, UnreadableText, VideoError, closest
 from videotcav.explain.design.settings import MOST_SEED, AnalysisSettings
 from videotcav.records import MOST_PIXELS, MOST_VIEWS, Distinct, Kind, Pooling, Positive, Record
 from videotcav.texts import read_toml
+from videotcav.video.alignment import Align, Edges, alignment_problem
 from videotcav.video.find import find_videos
 
 Length = Annotated[int, Field(ge=1, le=MOST_PIXELS)]
@@ -107,12 +109,18 @@ class StudyFile(Record):
 
     `hypotheses` are sentences (see `explain.hypothesis`): the family that verdicts are corrected for. Without any the
     family is every test of the study. `smallest_effect` is the smallest effect of interest, in units of `primary`.
+
+    `align` lays the clip of every video around its moment: "event", those of the CSV table `events` (columns `file` and
+    `seconds`), or "motion". `edges` says what becomes of clips that cannot be shifted so far.
     """
 
     question: str
     seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
     layers: Distinct[str] = ()
     pooling: Pooling = "none"
+    align: Align = "none"
+    events: Path | None = None
+    edges: Edges = "refuse"
     primary: Literal["sign_count", "sensitivity", "cosine"] = "cosine"
     hypotheses: Distinct[str] = ()
     smallest_effect: Positive | None = None
@@ -145,13 +153,18 @@ class StudyText(Record):
 
 
 def read_study_file(
-    path: Path, *, check: Callable[[Mapping[str, Any]], Iterable[str]] = lambda _: (), model: int = 0
+    path: Path,
+    *,
+    check: Callable[[Mapping[str, Any]], Iterable[str]] = lambda _: (),
+    model: int = 0,
+    events: Path | str | None = None,
 ) -> StudyText:
     """The study in `path`.
 
     Args:
         path: the file (TOML).
         model: which of the study's models, where it names several.
+        events: the table of events in the place of the study's; `align` is "event" where the file does not say.
         check: finds further mistakes in the raw tables, such as only a model can tell; they join the others.
 
     Raises:
@@ -161,6 +174,9 @@ def read_study_file(
         text, tables = read_toml(path)
     except UnreadableText as error:
         raise StudyFileError(path, [error.reason]) from error
+    if events is not None:
+        tables = {"align": "event", **tables, "events": str(Path(events).absolute())}
+        text = tomli_w.dumps(tables)
     return parse_study(path, text, _with_one_model(tables, model), check=check)
 
 
@@ -200,6 +216,8 @@ def study_tables(
     }
     if isinstance(sources, str | Path):
         raw["sources"] = {"table": str(Path(sources).absolute())}
+    if others.get("events") is not None:
+        raw["events"] = str(Path(others["events"]).absolute())
     return raw
 
 
@@ -252,6 +270,12 @@ def path_problems(raw: Mapping[str, Any], folder: Path) -> Iterator[str]:
         for path in value if isinstance(value, list) else [value]:
             if isinstance(path, str) and not (folder / path).exists():
                 yield f"{key}.{name}: '{path}' does not exist below {folder.resolve()}"
+    events = raw.get("events")
+    if isinstance(events, str) and not (folder / events).is_file():
+        yield f"events: '{events}' is no file below {folder.resolve()}"
+    align, edges = raw.get("align", "none"), raw.get("edges", "refuse")
+    if problem := alignment_problem(align, has_events=events is not None, edges=edges):
+        yield f"align: {problem}"
     tests = raw.get("tests")
     if isinstance(tests, Mapping) and "seed" in tests:
         yield "tests.seed: a study has one seed; write it at the top, as seed = 0"

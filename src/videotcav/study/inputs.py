@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +12,7 @@ from videotcav.concepts.review.review import SetReview, is_concept_folder, revie
 from videotcav.errors import ConceptError, StudyFileError, UnreadableText, VideotcavError, closest
 from videotcav.features.measure import ClipFile
 from videotcav.records import KINDS, ConceptClip, ConceptSet, Kind
+from videotcav.results.manifest import AlignmentFacts
 from videotcav.study.file import SourcesSection, StudyText, class_videos
 from videotcav.video.find import videos_in
 from videotcav.video.sources import Sources, counted_pieces
@@ -36,6 +37,7 @@ class Inputs:
     """Everything a study reads, in a fixed order; `reviews` says of each concept that people verified how they did.
 
     `declared` are the study's groups: names of concepts or of sets. `remarks` are what a reader must know of them.
+    `moments` are the seconds that clips are laid around, of those that are.
     """
 
     concepts: tuple[ConceptSet, ...]
@@ -44,6 +46,8 @@ class Inputs:
     reviews: dict[str, str]
     declared: dict[str, tuple[str, ...]]
     remarks: tuple[str, ...] = ()
+    moments: Mapping[Path, float] = field(default_factory=dict)
+    alignment: AlignmentFacts | None = None
 
     @property
     def groups(self) -> list[tuple[str, tuple[str, ...]]]:

@@ -80,6 +80,8 @@ def run_paper(
         LayerNotFound: the protocol's three layers are not known for this model, and the study names no three.
     """
     given = Study.from_file(study_file, device=device, with_hypotheses=False)
+    if given.file.study.align != "none":
+        raise StudyFileError(given.file.path, ["align: is no part of the published protocol; leave it out"])
     inputs = gather(given.file)
     asked = paper_study(given, inputs, class_name=class_name)
     truths = truths or Truths()

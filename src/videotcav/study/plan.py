@@ -51,7 +51,9 @@ class Visible(Record):
 
 
 class Plan(Record):
-    """What a study needs, could see and will cost. `tests` is the declared family; `remarks` are of its files."""
+    """What a study needs, could see and will cost. `tests` is the declared family; `remarks` and
+    `alignment` are of its files.
+    """
 
     tests: int
     null_draws: int
@@ -59,6 +61,7 @@ class Plan(Record):
     cost: Costs
     visible: tuple[Visible, ...]
     remarks: tuple[str, ...] = ()
+    alignment: str = ""
 
     @property
     def is_enough(self) -> bool:
@@ -162,6 +165,7 @@ def plan(
         ),
         visible=seen,
         remarks=inputs.remarks,
+        alignment=inputs.alignment.sentence if inputs.alignment else "",
     )
 
 

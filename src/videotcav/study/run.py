@@ -54,10 +54,12 @@ from videotcav.results.manifest import (
     versions,
     write_manifest,
 )
+from videotcav.study.alignment import aligned
 from videotcav.study.file import StudyText, parse_study, read_study_file, study_tables
 from videotcav.study.inputs import Inputs, gather, overlaps
 from videotcav.study.overlap import near_overlaps
 from videotcav.study.preregistration import declaration, hypotheses, hypothesis_problems, outcomes
+from videotcav.video.alignment import Edges
 from videotcav.video.clips import read_clip
 from videotcav.video.overlay import COLOURS
 from videotcav.video.read import probe
@@ -80,11 +82,13 @@ class Study:
         device: str | None = None,
         precision: Precision = "fp32",
         model: int = 0,
+        events: Path | str | None = None,
         with_hypotheses: bool = True,
     ) -> Self:
         """The study in a file, its model loaded onto `device`, its passes in `precision`.
 
-        `model` says which one, where the file names several. Hypotheses are left unread without `with_hypotheses`.
+        `model` says which one, where the file names several. `events` is a table of events in the place of the file's.
+        Hypotheses are left unread without `with_hypotheses`.
 
         Raises:
             StudyFileError: the file has mistakes, also such that only the model can tell (layers, classes).
@@ -96,7 +100,7 @@ class Study:
             read = raw if with_hypotheses else {**raw, "hypotheses": []}
             return _model_problems(read, folder=Path(path).parent, load=load, loaded=loaded)
 
-        file = read_study_file(Path(path), check=check, model=model)
+        file = read_study_file(Path(path), check=check, model=model, events=events)
         return cls(_by_name(file, loaded[0]), loaded[0])
 
     @classmethod
@@ -121,9 +125,9 @@ class Study:
             random: the folder of the random pool.
             question: what the report is headed by.
             name: what the run folder is called by default.
-            others: any other key of a study file: `seed`, `layers`, `pooling`, `primary`, `hypotheses`,
-                `smallest_effect`, `groups`, `sources` (a table, or its section), `tests` (AnalysisSettings, or keys)
-                and `cam`.
+            others: any other key of a study file: `seed`, `layers`, `pooling`, `align`, `events`, `edges`, `primary`,
+                `hypotheses`, `smallest_effect`, `groups`, `sources` (a table, or its section), `tests`
+                (AnalysisSettings, or keys) and `cam`.
 
         The manifest holds it as the text of a study file, which gives the same run where the model has a name that can
         be loaded.
@@ -229,13 +233,22 @@ class Study:
         found = overlaps(inputs, reader.digests)
         inputs = inputs.once(reader.digests)
         alike = near_overlaps(inputs.concepts, inputs.random, inputs.classes, progress=progress)
-        return replace(inputs, remarks=(*inputs.remarks, *found, *alike))
+        inputs = replace(inputs, remarks=(*inputs.remarks, *found, *alike))
+        return aligned(inputs, self.file, self.model.card.clip_spec, progress=progress)
 
     def reader(self, inputs: Inputs, *, skip_bad: bool = False, progress: Progress = silent) -> ClipReader:
         """What brings the clips to the passes, and knows afterwards which could not be read."""
         files: dict[str | None, tuple[ClipFile, ...]] = {None: inputs.set_files}
         files.update(inputs.classes.items())
-        return ClipReader(files, partial(_read, spec=self.model.card.clip_spec), skip_bad=skip_bad, progress=progress)
+        edges = self.file.study.edges
+        return ClipReader(
+            files,
+            partial(_read, spec=self.model.card.clip_spec, edges=edges),
+            skip_bad=skip_bad,
+            progress=progress,
+            moments=inputs.moments,
+            alignment=f"edges {edges}",
+        )
 
     def _design(self, inputs: Inputs) -> Design:
         """What is asked of which clips, the rows of one kind of clips standing one after the other."""
@@ -269,7 +282,15 @@ class Study:
         for number, (name, file) in enumerate(progress(clips, "overlays", total=len(clips)), start=1):
             shown = (name, cam.against) if cam.against and cam.against != name else (name,)
             path = f"cam-{number}-{_slug(name)}.mp4"
-            maps = write_maps(media / path, self.model, file.path, layers=[layer], classes=shown)
+            maps = write_maps(
+                media / path,
+                self.model,
+                file.path,
+                layers=[layer],
+                classes=shown,
+                event_seconds=inputs.moments.get(file.path),
+                edges=self.file.study.edges,
+            )
             yield Medium(
                 role="cam",
                 path=path,
@@ -303,6 +324,7 @@ class Study:
             study_sha256=self.file.sha256,
             layers=self.layers,
             pooling=study.pooling,
+            alignment=inputs.alignment,
             tests=TestFacts(**study.tests.model_dump(), primary=study.primary),
             classes={
                 name: ClassFacts(
@@ -403,9 +425,21 @@ def _weights(value: object, folder: Path) -> str | None:
     return str(folder / value) if Path(value).suffix else value
 
 
-def _read(path: Path, class_name: str | None, *, spec: ClipSpec, view: int | None = None) -> Tensor:
-    """A clip at its own speed; a concept or random clip too short for that is stretched to the model's length."""
+def _read(
+    path: Path,
+    class_name: str | None,
+    *,
+    spec: ClipSpec,
+    view: int | None = None,
+    event_seconds: float | None = None,
+    edges: Edges = "refuse",
+) -> Tensor:
+    """A clip at its own speed, laid around its event where it has one; a concept or random clip without that is too
+    short for it is stretched to the model's length.
+    """
     video = probe(path)
+    if event_seconds is not None:
+        return read_clip(video, spec, view=view, event_seconds=event_seconds, edges=edges)[1]
     stretched = class_name is None and video.duration_seconds <= spec.seconds
     return read_clip(video, spec, fit="stretch" if stretched else "time", view=view)[1]
 

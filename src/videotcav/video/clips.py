@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from videotcav.errors import VideoError, VideosError, VideotcavWarning
 from videotcav.records import Clip, ClipSpec, Progress, VideoInfo, silent
+from videotcav.video.alignment import Align, Alignment, Edges, aligned_times, several_clips
 from videotcav.video.find import find_videos
 from videotcav.video.read import Frames, VideoFile
 from videotcav.video.sources import as_sources
@@ -222,11 +223,14 @@ def read_clip(
     start_seconds: float | None = None,
     fit: Fit = "time",
     view: int | None = None,
+    event_seconds: float | None = None,
+    edges: Edges = "refuse",
 ) -> tuple[Clip, Tensor]:
     """One clip of a video and its pixels as the model is shown them, float32 `channel time height width`.
 
     Raises `VideoError`. With `fit="stretch"` no video is too short. `view` is one of the spec's `views`, clip by clip
-    and within a clip crop by crop; None the centre of the video and of its frames.
+    and within a clip crop by crop; None the centre of the video and of its frames. With `event_seconds` the clip is
+    laid around that second instead, see `aligned_times`.
     """
     _refuse_other_channels(video.path if isinstance(video, VideoInfo) else video, spec)
     side = within = 0.5
@@ -235,7 +239,11 @@ def read_clip(
         side = crop_number / 2 if spec.crops_per_clip > 1 else 0.5
     file = VideoFile(video.path if isinstance(video, VideoInfo) else video)
     info = video if isinstance(video, VideoInfo) else file.info()
-    if fit == "stretch":
+    if event_seconds is not None:
+        if spec.clips_per_video > 1:
+            raise VideoError(info.path, several_clips(spec))
+        timestamps = aligned_times(info, spec, event_seconds, edges=edges, frame_times=file.times)
+    elif fit == "stretch":
         timestamps = stretched_times(file.times, spec)
     else:
         if view is not None:
@@ -281,6 +289,9 @@ def read_clips(
     *,
     fit: Fit = "time",
     sources: Mapping[Path | str, str] | Path | str | None = None,
+    align: Align | None = None,
+    events: Mapping[Path | str, float | None] | Path | str | None = None,
+    edges: Edges = "refuse",
     skip_bad: bool = False,
     progress: Progress = silent,
 ) -> Clips:
@@ -289,17 +300,25 @@ def read_clips(
     `sources` says what each file was cut from: a mapping of paths, or a CSV table with the columns `file` and `source`.
     Files that it does not name, and all without it, count as sources of their own.
 
+    With `align` the same moment falls on the middle frame of every clip: "event", that of `events` (seconds of each
+    file, or a CSV table with the columns `file` and `seconds`), or "motion", that of most motion. `edges="hold"`
+    repeats the first or last frame of a video that is too short for its clip to be shifted so far.
+
     Raises `VideosError` with all bad files at once; with `skip_bad` they are left out and told in `left_out`,
     unless no video is left.
     """
     paths = find_videos(where)
     table = as_sources(sources)
+    alignment = Alignment.of(align, events, edges)
+    if alignment.events is not None:
+        alignment.events.refuse_unnamed(paths)
     clips: list[Clip] = []
     left_out: dict[str, str] = {}
     pixels = torch.empty((len(paths), spec.channels, spec.frames, spec.height, spec.width))
     for path in progress(paths, "reading", total=len(paths)):
         try:
-            clip, pixels[len(clips)] = read_clip(path, spec, fit=fit)
+            moment = alignment.moment(path)
+            clip, pixels[len(clips)] = read_clip(path, spec, fit=fit, event_seconds=moment, edges=edges)
         except VideoError as error:
             left_out[str(path)] = error.reason
         else:
