@@ -88,7 +88,7 @@ def test_somebody_elses_file_is_replaced_only_where_that_is_asked_for(tmp_path: 
     _foreign(tmp_path / "theirs.png")
     with pytest.raises(OutputError, match="was not written by videotcav") as refused:
         refuse_overwriting([tmp_path / "theirs.png"])
-    assert refused.value.hint == "replace"
+    assert "`replace=True`" in refused.value.hint
     refuse_overwriting([tmp_path / "theirs.png", tmp_path / "not there.png"], replace=True)
     with pytest.raises(OutputError, match="is a folder"):
         refuse_overwriting([tmp_path], replace=True)
@@ -320,6 +320,6 @@ def test_addresses_are_told_without_their_passwords(text: str, shown: str) -> No
 
 
 def test_errors_keep_their_cure_on_the_way_between_processes() -> None:
-    error = pickle.loads(pickle.dumps(OutputError("there", hint="replace")))  # noqa: S301 - our own
-    assert (str(error), error.hint) == ("there", "replace")
+    error = pickle.loads(pickle.dumps(OutputError("there", hint="give `replace=True`")))  # noqa: S301 - our own
+    assert (str(error), error.hint) == ("there; give `replace=True`", "give `replace=True`")
     assert str(pickle.loads(pickle.dumps(VideoError("a.mp4", "is empty")))) == "a.mp4: is empty"  # noqa: S301 - our own

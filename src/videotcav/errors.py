@@ -1,23 +1,37 @@
-"""Everything that can go wrong, as one tree.
+"""Everything that can go wrong, as one tree: what a caller may want to catch by itself is a class of its own.
 
-Every message is one sentence or a short list: what was wrong, where, and what to do. An error survives the way from
-one process to another.
+A message says what was wrong and where. Its `hint` says what to do, in the names of the Python interface between
+backticks (`replace=True`, `propose()`); the command line words these as its options and commands. An error survives
+the way from one process to another.
 
     VideotcavError
+    ├── NotFound              what was named is not there: name another. Also each of the classes `…NotFound` below
+    ├── ArgumentError         the call is wrong, not the data: an unknown choice, or two arguments that contradict
     ├── VideoError            a video file cannot be read: names the file and the reason
+    │   ├── VideoNotFound     no such video
     │   └── VideosError       several at once, each with its reason
-    ├── UnreadableText        a text file cannot be read, is too large, or is not what it should be
+    ├── UnreadableText        a text, list or table cannot be read, is too large, or is not what it should be
+    │   └── TextNotFound      no such text, list or table
     ├── StudyFileError        mistakes in a study file, all of them in one message
-    ├── ConceptError          a concept folder, a sidecar of boxes or a detector does not fit
-    ├── ModelError            a model, a checkpoint or a device cannot be used
+    ├── ConceptError          sets of clips do not fit one another, the random pool or the question
+    │   ├── ConceptNotFound   no such concept, kind of clips or concept folder
+    │   ├── NothingAccepted   candidates wait for a person's review
+    │   ├── ReviewError       the reviewers' decisions cannot be read or kept
+    │   ├── BoxesError        a file of boxes has not the form that it should have, or belongs to other videos
+    │   └── DetectorError     a detector cannot be loaded, or gives what no detector gives
+    ├── ModelError            a model, a checkpoint or a device cannot be used, or the model cannot be explained
+    │   ├── ModelNotFound     no such model, weights or checkpoint file
     │   ├── LayerNotFound     no such layer; the closest names are suggested
     │   ├── ClassNotFound     no such class; the closest names are suggested
     │   └── LayoutError       a layer's output cannot be folded into channel time height width
-    ├── OutputError           a file cannot be written, or what is there is not to be replaced
+    ├── OutputError           a file or folder cannot be written
+    │   └── PathTaken         something is there already and is not to be replaced: name another path, or replace it
     ├── NotEnoughData         fewer clips or draws than the method can stand on; says the number needed
+    ├── NotEnoughMemory       what was asked for needs more memory than there is: ask for less
+    ├── HypothesisError       a hypothesis cannot be read, or asks for what is not there
     ├── NumericalError        NaN or infinity, with the clip and the layer where it appeared
     ├── AuditError            results that are to be audited have none of the forms that are read
-    ├── RunFolderError        a run folder cannot be written or is not one
+    ├── RunFolderError        what should be a folder of results is none, or is damaged
     ├── StoreError            a store of rows cannot be read or written
     ├── EngineError           the machines that should do the work cannot be reached, or were lost
     └── MissingExtra          an optional package is not installed; says which extra brings it
@@ -38,15 +52,26 @@ T = TypeVar("T")
 class VideotcavError(Exception):
     """Base of every error that is raised on purpose; its text is fit to be shown to a user.
 
-    `hint` is what would help in the words of whoever called: the command line says its option.
+    `message` says what was wrong and where, `hint` what to do.
     """
 
     def __init__(self, message: str = "", *, hint: str = "") -> None:
-        self.hint = hint
-        super().__init__(masked(message))
+        self.message, self.hint = masked(message), hint
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return "; ".join(filter(None, (self.message, self.hint)))
 
     def __reduce__(self) -> tuple[object, ...]:
         return partial(type(self), hint=self.hint), self.args
+
+
+class NotFound(VideotcavError):
+    """What was named is not there."""
+
+
+class ArgumentError(VideotcavError, ValueError):
+    """An argument has a value that there is not, or contradicts another."""
 
 
 class VideoError(VideotcavError):
@@ -59,6 +84,10 @@ class VideoError(VideotcavError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.path, self.reason)
+
+
+class VideoNotFound(VideoError, NotFound):
+    """There is no such video file."""
 
 
 class VideosError(VideoError):
@@ -79,19 +108,39 @@ class VideosError(VideoError):
 class StudyFileError(VideotcavError):
     """A study file has mistakes; `problems` lists each with its key and what to do."""
 
-    def __init__(self, path: object, problems: Iterable[str]) -> None:
+    def __init__(self, path: object, problems: Iterable[str], *, hint: str = "") -> None:
         self.path = str(path)
         self.problems = tuple(problems)
         listed = "\n".join(f"  {problem}" for problem in self.problems)
         mistakes = "mistake" if len(self.problems) == 1 else "mistakes"
-        super().__init__(f"{path}: {len(self.problems)} {mistakes}\n{listed}")
+        super().__init__(f"{path}: {len(self.problems)} {mistakes}\n{listed}", hint=hint)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.path, self.problems)
+        return partial(type(self), hint=self.hint), (self.path, self.problems)
 
 
 class ConceptError(VideotcavError):
-    """A concept folder, a sidecar of boxes, or a detector cannot be used."""
+    """Sets of clips do not fit one another, the random pool, or the question."""
+
+
+class ConceptNotFound(ConceptError, NotFound):
+    """There is no such concept, no such kind of its clips, or no such concept folder."""
+
+
+class NothingAccepted(ConceptError):
+    """There are candidate clips, and nobody accepted one."""
+
+
+class ReviewError(ConceptError):
+    """What reviewers decided cannot be read or kept."""
+
+
+class BoxesError(ConceptError):
+    """A file of boxes has not the form that it should have, or belongs to other videos."""
+
+
+class DetectorError(ConceptError):
+    """A detector cannot be loaded, or gives what no detector gives."""
 
 
 class UnreadableText(VideotcavError):
@@ -105,15 +154,23 @@ class UnreadableText(VideotcavError):
         return type(self), (self.path, self.reason)
 
 
+class TextNotFound(UnreadableText, NotFound):
+    """There is no such text, list or table."""
+
+
 class ModelError(VideotcavError):
-    """A model, a checkpoint or a device cannot be used."""
+    """A model, a checkpoint or a device cannot be used, or the model cannot be explained."""
 
 
-class LayerNotFound(ModelError):
+class ModelNotFound(ModelError, NotFound):
+    """There is no such model, weights or checkpoint file."""
+
+
+class LayerNotFound(ModelError, NotFound):
     """The model has no layer of that name."""
 
 
-class ClassNotFound(ModelError):
+class ClassNotFound(ModelError, NotFound):
     """The model has no class of that name or index."""
 
 
@@ -122,14 +179,22 @@ class LayoutError(ModelError):
 
 
 class OutputError(VideotcavError):
-    """A file cannot be written, or one that is there is not to be replaced."""
+    """A file or a folder cannot be written."""
+
+
+class PathTaken(OutputError):
+    """Something is there already and is not to be replaced."""
 
 
 class NotEnoughData(VideotcavError):
     """There are fewer clips, sources or draws than the method can stand on."""
 
 
-class HypothesisError(VideotcavError):
+class NotEnoughMemory(VideotcavError, MemoryError):
+    """What was asked for needs more memory than there is."""
+
+
+class HypothesisError(VideotcavError, ValueError):
     """A hypothesis cannot be read, or asks for what is not there."""
 
 
@@ -142,7 +207,7 @@ class AuditError(VideotcavError):
 
 
 class RunFolderError(VideotcavError):
-    """A run folder cannot be written, or what was given is not one."""
+    """What should be a folder of results is none, or is damaged."""
 
 
 class StoreError(VideotcavError):
@@ -180,9 +245,9 @@ def repeated(values: Iterable[T]) -> list[T]:
 
 
 def require_distinct(what: str, names: Iterable[object]) -> None:
-    """Nothing where all are different. Raises VideotcavError with the one that is named twice."""
+    """Nothing where all are different. Raises ArgumentError with the one that is named twice."""
     if twice := repeated(names):
-        raise VideotcavError(f"{what} {twice[0]!r} is named twice; name it once")
+        raise ArgumentError(f"{what} {twice[0]!r} is named twice; name it once")
 
 
 def closest(name: str, known: Iterable[str], *, limit: int = 3) -> str:

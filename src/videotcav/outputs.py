@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from videotcav.errors import OutputError
+from videotcav.errors import OutputError, PathTaken
 
 MARK = "made-by-videotcav"
 
@@ -40,13 +40,13 @@ def refuse_overwriting(outputs: Iterable[Path], *, inputs: Iterable[Path] = (), 
         if identity is None:
             continue
         if identity in read:
-            raise OutputError(f"{output} is an input ({read[identity]}) and is never written to; name another output")
+            raise PathTaken(f"{output} is an input ({read[identity]}) and is never written to; name another output")
         if output.is_dir():
-            raise OutputError(f"{output} is a folder; name a file")
+            raise PathTaken(f"{output} is a folder; name a file")
         if not (replace or is_ours(output)):
-            raise OutputError(
-                f"{output} is there already and was not written by videotcav; name another output, or remove it first",
-                hint="replace",
+            raise PathTaken(
+                f"{output} is there already and was not written by videotcav",
+                hint="name another output, remove it first, or give `replace=True`",
             )
 
 

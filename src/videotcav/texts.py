@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from videotcav.errors import UnreadableText
+from videotcav.errors import TextNotFound, UnreadableText
 
 MOST_BYTES = 2**30
 """Of a file of data: boxes, tables, decisions."""
@@ -32,7 +32,7 @@ def read_bytes(path: Path | str, *, most_bytes: int = MOST_BYTES) -> bytes:
     path = Path(path)
     try:
         if not path.exists() and path.is_symlink():
-            raise UnreadableText(path, f"is a link to {path.readlink()}, which is not there")
+            raise TextNotFound(path, f"is a link to {path.readlink()}, which is not there")
         with path.open("rb") as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
@@ -40,6 +40,8 @@ def read_bytes(path: Path | str, *, most_bytes: int = MOST_BYTES) -> bytes:
             if found.st_size > most_bytes:
                 raise UnreadableText(path, f"has {found.st_size:,} bytes; at most {most_bytes:,} are read")
             return file.read(most_bytes)
+    except FileNotFoundError:
+        raise TextNotFound(path, "cannot be read: there is no such file") from None
     except OSError as error:
         raise UnreadableText(path, f"cannot be read: {error.strerror or error}") from None
 

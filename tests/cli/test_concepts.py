@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice
 from videotcav.cli.main import main
-from videotcav.errors import ConceptError, VideotcavWarning
+from videotcav.errors import ArgumentError, UnreadableText, VideotcavWarning
 from videotcav.video.write import write_video
 
 
@@ -58,11 +58,11 @@ def test_from_videos_to_a_random_set(videos: Path, tmp_path: Path):
 
 def test_wrong_rules_are_named_with_those_that_exist(videos: Path, tmp_path: Path):
     words = ("propose", videos, "--detector", videos / "marks.json", "--label", "mark", "-o", tmp_path / "out")
-    with pytest.raises(ConceptError, match=r"min_side_pixel: unknown; closest: 'min_side_pixels'"):
+    with pytest.raises(ArgumentError, match=r"min_side_pixel: unknown; closest: 'min_side_pixels'"):
         run(*words, "--rule", "min_side_pixel=3")
-    with pytest.raises(ConceptError, match=r"zzz: unknown; known are mode, fill"):
+    with pytest.raises(ArgumentError, match=r"zzz: unknown; known are mode, fill"):
         run(*words, "--rule", "zzz=3")
-    with pytest.raises(ConceptError, match="mode: input should be 'paper', 'window' or 'in-place'"):
+    with pytest.raises(ArgumentError, match="mode: input should be 'paper', 'window' or 'in-place'"):
         run(*words, "--mode", "windows")
 
 
@@ -71,7 +71,7 @@ def test_recordings_come_from_a_table(videos: Path, tmp_path: Path):
     words = ("propose", videos, "--detector", videos / "marks.json", "--label", "mark", "-o", tmp_path / "out")
     proposal = run(*words, "--sources", tmp_path / "scenes.csv", "--source-column", "scene")
     assert {one["source"] for one in proposal["outcomes"]} == {"a"}
-    with pytest.raises(ConceptError, match="has no column 'source'; found: file, scene"):
+    with pytest.raises(UnreadableText, match="has no column 'source'; found: file, scene"):
         run(*words, "--sources", tmp_path / "scenes.csv")
 
 

@@ -104,7 +104,7 @@ def test_a_reshape_transform_folds_what_nobody_described(model: VideoModel) -> N
 def test_what_is_no_part_of_the_model_or_holds_no_clip(model: VideoModel) -> None:
     with pytest.raises(LayerNotFound, match="this Conv3d is no part of net"):
         model.layer_name(nn.Conv3d(1, 1, 1))
-    with pytest.raises(ConceptError, match="'empty': its data_iter yields no clip"):
+    with pytest.raises(NotEnoughData, match="'empty': its data_iter yields no clip"):
         tcav(
             model,
             target="a",

@@ -13,7 +13,7 @@ from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.show import contact_sheet, summarise
 from videotcav.concepts.propose.videos import propose_from_boxes
 from videotcav.concepts.review.random_sets import draw_evenly, write_random_set
-from videotcav.errors import ConceptError, NotEnoughData
+from videotcav.errors import ConceptError, ConceptNotFound, NotEnoughData, PathTaken
 from videotcav.records import KINDS
 
 WHOLE = Recipe(frames_per_clip=None, min_hash_distance=0)
@@ -37,15 +37,15 @@ def test_a_plain_folder_works_without_a_table(folder: Path):
 
 def test_only_the_wanted_concepts_are_read_and_a_wrong_name_is_corrected(folder: Path):
     assert {one.concept for one in read_candidates(folder, include=["square"])} == {"square"}
-    with pytest.raises(ConceptError, match="no concept 'squares'; closest: 'square'"):
+    with pytest.raises(ConceptNotFound, match="no concept 'squares'; closest: 'square'"):
         read_candidates(folder, include=["squares"])
 
 
 def test_damage_to_the_folder_is_named(folder: Path, tmp_path: Path):
-    with pytest.raises(ConceptError, match="no such concept folder"):
+    with pytest.raises(ConceptNotFound, match="no such concept folder"):
         read_candidates(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ConceptError, match="no concept clips; expected"):
+    with pytest.raises(ConceptNotFound, match="no concept clips; expected"):
         read_candidates(tmp_path / "empty")
     record = read_records(folder)[0]
     (folder / record.file_name).unlink()
@@ -89,7 +89,7 @@ def test_an_outcome_or_rules_of_another_version_are_told_in_a_sentence(folder: P
         summarise(folder)
     (folder / ".propose" / "recipe.json").write_text("[1")
     videos = make_videos(3)
-    with pytest.raises(ConceptError, match="cannot be read as the rules"):
+    with pytest.raises(PathTaken, match="cannot be read as the rules"):
         propose_from_boxes(videos, videos / "boxes.json", folder, labels=["square"], recipe=WHOLE)
 
 
@@ -153,7 +153,7 @@ def test_a_random_set_says_when_it_must_share_sources(folder: Path, tmp_path: Pa
     assert [one.name for one in sets] == ["random/spatial", "random/spatiotemporal"]
     record = read_records(tmp_path / "random")[0]
     assert (tmp_path / "random" / record.source_video).resolve().is_file()
-    with pytest.raises(ConceptError, match="is there already"):
+    with pytest.raises(PathTaken, match="is there already"):
         write_random_set(folder, tmp_path / "random", concept="square", size=2, rng=0)
-    with pytest.raises(ConceptError, match="no concept 'sqare'; closest: 'square'"):
+    with pytest.raises(ConceptNotFound, match="no concept 'sqare'; closest: 'square'"):
         write_random_set(folder, tmp_path / "other", concept="sqare", size=2, rng=0)

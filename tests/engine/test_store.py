@@ -249,5 +249,5 @@ def test_a_place_that_cannot_be_used_is_told_in_a_sentence(tmp_path: Path) -> No
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"the store .*file cannot be used"):
         Store(tmp_path / "file").put(RECIPE, ["clip 0"], matrix(1))
-    with pytest.raises((StoreError, MissingExtra), match="--store nowhere://bucket"):
+    with pytest.raises((StoreError, MissingExtra), match="the store nowhere://bucket"):
         Store("nowhere://bucket")

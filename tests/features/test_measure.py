@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from videotcav.errors import ModelError, NotEnoughData, NumericalError, VideoError, VideosError
+from videotcav.errors import NotEnoughData, NotEnoughMemory, NumericalError, VideoError, VideosError
 from videotcav.features.measure import Batch, ClipFile, ClipReader, measure
 from videotcav.models.load import VideoModel, load_model
 from videotcav.records import ClipSpec, ModelCard
@@ -223,7 +223,7 @@ def test_passes_are_halved_until_memory_holds_them(model: VideoModel, says: type
     np.testing.assert_allclose(found.grams["first"].kernel, expected.grams["first"].kernel, rtol=1e-6)
     np.testing.assert_allclose(found.grams["first"].cross, expected.grams["first"].cross, rtol=1e-6)
     hungry.most = 0
-    with pytest.raises(ModelError, match="one clip of small at these layers needs more memory than cpu has"):
+    with pytest.raises(NotEnoughMemory, match="one clip of small at these layers needs more memory than cpu has"):
         measure(replace(model, module=hungry), batches(groups, 3), classes=["a"], layers=["first"], pooling="none")
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import videotcav as vt
-from videotcav.errors import RunFolderError
+from videotcav.errors import PathTaken, RunFolderError
 from videotcav.maps import concept as concept_module
 from videotcav.maps.concept import concept_maps
 from videotcav.maps.concept_view import ConceptMaps, ConceptMapSettings
@@ -157,7 +157,7 @@ def test_a_concepts_maps_read_back_to_the_bit(model: VideoModel, clips: Clips, t
     assert vt.report(tmp_path / "maps").is_file()
     with pytest.raises(RunFolderError, match="another kind"):
         vt.ClipMaps.read(tmp_path / "maps")
-    with pytest.raises(RunFolderError, match="exists already"):
+    with pytest.raises(PathTaken, match="exists already"):
         found.save(tmp_path / "maps")
     (tmp_path / "maps" / "maps.safetensors").write_bytes(b"")
     with pytest.raises(RunFolderError, match="checksum"):

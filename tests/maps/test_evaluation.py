@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from videotcav.concepts.detectors.detect import load_detector
-from videotcav.errors import ConceptError, RunFolderError, VideosError, VideotcavError
+from videotcav.errors import ArgumentError, ConceptError, RunFolderError, VideosError, VideotcavError
 from videotcav.maps.evaluation import PER_CLIP, Truths, measure_faithfulness, read_events
 from videotcav.maps.judged import BASELINES, FaithfulnessSettings
 from videotcav.models.model import VideoModel
@@ -170,7 +170,7 @@ def test_bad_videos_are_listed_and_nothing_is_left_behind(
 def test_mistakes_are_told(boxes: Path, tmp_path: Path) -> None:
     with pytest.raises(ConceptError, match="no boxes of 'squares'; closest: 'square'"):
         Truths(boxes=load_detector(str(boxes)), labels=("squares",))
-    with pytest.raises(ConceptError, match="'square' says which boxes count, and no boxes are given"):
+    with pytest.raises(ArgumentError, match="'square' says which boxes count, and no boxes are given"):
         Truths(labels=("square",))
     events = tmp_path / "events.json"
     with pytest.raises(VideotcavError, match="cannot be read"):

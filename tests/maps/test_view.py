@@ -15,7 +15,15 @@ from matplotlib.figure import Figure
 from safetensors.numpy import load_file, save_file
 
 import videotcav as vt
-from videotcav.errors import LayoutError, OutputError, RunFolderError, VideoError, VideotcavError, VideotcavWarning
+from videotcav.errors import (
+    LayoutError,
+    OutputError,
+    PathTaken,
+    RunFolderError,
+    VideoError,
+    VideotcavError,
+    VideotcavWarning,
+)
 from videotcav.maps import ClipMaps, PixelSettings, clip_maps, layer_maps
 from videotcav.maps.compute import METHOD_NAMES
 from videotcav.maps.stored import ARRAYS
@@ -38,7 +46,7 @@ def test_what_is_saved_reads_back_to_the_bit(maps: ClipMaps, tmp_path: Path) -> 
     assert back.values.tobytes() == maps.values.tobytes()
     for name in ("model", "clips", "views", "classes", "probabilities", "weights", "settings"):
         assert getattr(back, name) == getattr(maps, name)
-    with pytest.raises(RunFolderError, match="exists already"):
+    with pytest.raises(PathTaken, match="exists already"):
         maps.save(tmp_path / "maps")
 
 

@@ -36,7 +36,7 @@ def test_an_unknown_class_is_told_the_closest(swin: VideoModel, asked: str | int
 
 
 def test_an_unknown_layer_is_told_the_closest(swin: VideoModel) -> None:
-    says = r"no layer 'feature.2' in swin3d; closest: 'features.2'.*\. List them: videotcav layers torchvision:swin3d"
+    says = r"no layer 'feature.2' in swin3d; closest: 'features.2'.*; `layers\(\"torchvision:swin3d\"\)` lists them"
     with pytest.raises(LayerNotFound, match=says):
         swin.layer("feature.2")
     with pytest.raises(LayerNotFound, match="no layer ''"):

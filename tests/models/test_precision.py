@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from videotcav.errors import ModelError
+from videotcav.errors import ArgumentError
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import features, gradients
@@ -56,5 +56,5 @@ def test_small_gradients_survive_half_precision() -> None:
 
 
 def test_another_precision_is_told_which_there_are(swin: VideoModel) -> None:
-    with pytest.raises(ModelError, match="'fp8' is no precision; there are fp32, bf16, fp16"):
+    with pytest.raises(ArgumentError, match="'fp8' is no precision; there are fp32, bf16, fp16"):
         load_model(swin.module, card=swin.card, precision="fp8")  # type: ignore[arg-type]

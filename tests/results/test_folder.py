@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.manifests import write_seed
-from videotcav.errors import RunFolderError
+from videotcav.errors import OutputError, PathTaken
 from videotcav.results.folder import free_run_folder, new_run_folder
 
 
@@ -46,7 +46,7 @@ def test_an_earlier_run_survives_when_its_replacement_fails(tmp_path: Path) -> N
 def test_what_is_not_a_run_folder_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "thesis.txt").touch()
-    with pytest.raises(RunFolderError, match="exists already"), new_run_folder(tmp_path / "one", replace=True):
+    with pytest.raises(PathTaken, match="exists already"), new_run_folder(tmp_path / "one", replace=True):
         pass
     assert (tmp_path / "one" / "thesis.txt").exists()
 
@@ -65,7 +65,7 @@ def test_of_two_runs_into_one_folder_the_first_to_end_is_kept(tmp_path: Path) ->
             with new_run_folder(tmp_path / "one") as quick:
                 write_seed(quick, 2)
 
-    with pytest.raises(RunFolderError, match="another run wrote this folder meanwhile"):
+    with pytest.raises(PathTaken, match="another run wrote this folder meanwhile"):
         late()
     assert '"seed": 2' in (tmp_path / "one" / "manifest.json").read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
@@ -85,7 +85,7 @@ def test_an_earlier_run_comes_back_where_the_new_one_cannot_take_its_place(
 
     monkeypatch.setattr(Path, "rename", full)
     with (
-        pytest.raises(RunFolderError, match="No space left"),
+        pytest.raises(OutputError, match="No space left"),
         new_run_folder(tmp_path / "one", replace=True) as partial,
     ):
         write_seed(partial, 2)

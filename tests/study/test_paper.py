@@ -188,7 +188,7 @@ def test_the_page_is_rebuilt_from_the_folder_alone(paper: PaperResults, tmp_path
     shutil.rmtree(tmp_path / "copy" / "figures")
     write_paper(tmp_path / "copy")
     assert (tmp_path / "copy" / "paper.html").read_bytes() == before
-    with pytest.raises(RunFolderError, match="is not a folder that `videotcav paper` wrote"):
+    with pytest.raises(RunFolderError, match="is no folder of a study by the paper's protocol"):
         read_paper(tmp_path / "copy" / "run")
 
 
@@ -231,7 +231,7 @@ def test_what_the_protocol_cannot_be_asked_is_refused_in_a_sentence(
     with pytest.raises(StudyFileError, match="there is no 'yess'; closest: 'yes'"):
         run_paper(study, tmp_path / "out", class_name="yess")
     study.write_text(STUDY + '[classes.no]\nvideos = ["yes"]\n')
-    with pytest.raises(StudyFileError, match="is about one of yes, no; name it: --class"):
+    with pytest.raises(StudyFileError, match="is about one of yes, no; name it with `class_name`"):
         run_paper(study, tmp_path / "out")
     study.write_text(STUDY)
     for concept in CONCEPTS:

@@ -9,7 +9,7 @@ import typer
 
 from videotcav.cli.console import command_line
 from videotcav.cli.options import Device, ModelOption, PrecisionOption, Replace, Weights
-from videotcav.errors import VideotcavError, closest
+from videotcav.errors import ArgumentError, NotFound, closest
 
 if TYPE_CHECKING:
     from videotcav.models.model import VideoModel
@@ -74,9 +74,9 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
     loaded = api.load_model(model, weights=weights, device=device, precision=precision)  # type: ignore[arg-type] # checked there
     if concept is not None or random is not None:
         if concept is None or random is None or class_name is None or len(layer or ()) > 1:
-            raise VideotcavError("a concept's map needs --concept, --random and --class, and one --layer at most")
+            raise ArgumentError("a concept's map needs --concept, --random and --class, and one --layer at most")
         if start is not None or events is not None:
-            raise VideotcavError("a concept's map is of the middle of the video: leave --start and --events out")
+            raise ArgumentError("a concept's map is of the middle of the video: leave --start and --events out")
         found = api.write_concept_map(
             output,
             loaded,
@@ -131,11 +131,11 @@ def _event(events: Path | None, video: Path, *, start: float | None) -> tuple[fl
     if events is None:
         return None
     if start is not None:
-        raise VideotcavError("--start and --events both say where the clip lies; give one of them")
+        raise ArgumentError("--start and --events both say where the clip lies; give one of them")
     known = api.read_events(events)
     if video.stem not in known:
         near = closest(video.stem, known)
-        raise VideotcavError(f"{events}: has no event of '{video.stem}'" + (f"; closest: {near}" if near else ""))
+        raise NotFound(f"{events}: has no event of '{video.stem}'" + (f"; closest: {near}" if near else ""))
     return known[video.stem]
 
 

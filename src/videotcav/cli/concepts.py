@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from videotcav.cli.engines import Address, CpusPerWorker, EngineOption, GpusPerWorker, Where, Workers, engine_of
 from videotcav.cli.options import Replace
-from videotcav.errors import ConceptError, closest
+from videotcav.errors import ArgumentError, UnreadableText, closest
 from videotcav.texts import read_table, read_text
 
 concepts = typer.Typer(help="Concept sets from your own videos: detect, track, crop, twin.", no_args_is_help=True)
@@ -185,7 +185,7 @@ def _recipe(*, mode: str, fill: str | None, frames: int, rules: list[str]) -> An
                 near = closest(key, Recipe.model_fields)
                 says = f"unknown; closest: {near}" if near else f"unknown; known are {', '.join(Recipe.model_fields)}"
             mistakes.append(f"{key}: {says}")
-        raise ConceptError(f"the rules do not fit: {'; '.join(mistakes)}") from None
+        raise ArgumentError(f"the rules do not fit: {'; '.join(mistakes)}") from None
 
 
 def _lines(path: Path | None) -> tuple[str, ...] | None:
@@ -201,5 +201,5 @@ def _sources(table: Path | None, column: str) -> dict[str, str] | None:
     missing = [name for name in ("file", column) if not rows or name not in rows[0]]
     if missing:
         found = ", ".join(filter(None, rows[0])) if rows else "no rows"
-        raise ConceptError(f"{table}: has no column '{missing[0]}'; found: {found}")
+        raise UnreadableText(table, f"has no column '{missing[0]}'; found: {found}")
     return {Path(row["file"]).stem: row[column] for row in rows}

@@ -20,6 +20,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from videotcav.cli.wording import worded
 from videotcav.errors import VideotcavError, VideotcavWarning, masked
 
 T = TypeVar("T")
@@ -91,8 +92,8 @@ class Voice:
 
     def fail(self, error: Exception) -> None:
         """Why it did not work, in one sentence on standard error."""
-        option = f", or give --{error.hint}" if isinstance(error, VideotcavError) and error.hint else ""
-        text = f"error: {masked(str(error))}{option}"
+        said = worded(error) if isinstance(error, VideotcavError) else str(error)
+        text = f"error: {masked(said)}"
         Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False, style="red")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from videotcav.errors import EngineError
+from videotcav.errors import ArgumentError
 
 if TYPE_CHECKING:
     from videotcav.engine.local import Engine
@@ -44,7 +44,7 @@ def engine_of(where: Where, *, address: str | None, workers: int | None, cpus: f
 
     if where is Where.LOCAL:
         if address is not None or workers is not None or gpus:
-            raise EngineError(
+            raise ArgumentError(
                 "--address, --workers and --gpus-per-worker are for --engine ray; add it, or leave them out"
             )
         return here

@@ -23,7 +23,7 @@ from videotcav.cli.models import layers, models
 from videotcav.cli.options import BatchSize, Device, EventsOption, PrecisionOption, Replace
 from videotcav.cli.paper import paper
 from videotcav.cli.plan import plan
-from videotcav.errors import VideotcavError
+from videotcav.errors import NotEnoughMemory, VideotcavError
 
 if TYPE_CHECKING:
     from videotcav.results.read import RunResults
@@ -74,7 +74,7 @@ def main() -> None:
         if debug:
             raise
         Voice().fail(
-            VideotcavError("this needs more memory than there is: take fewer or smaller clips, or pool layers")
+            NotEnoughMemory("this needs more memory than there is: take fewer or smaller clips, or pool layers")
         )
         sys.exit(1)
 

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from videotcav.errors import ConceptError
+from videotcav.errors import ConceptError, NotEnoughData
 from videotcav.records import Clip, Result, VideoInfo
 from videotcav.video.clips import Clips
 
@@ -54,10 +54,10 @@ def clips_from_pixels(pixels: Tensor, name: str) -> Clips:
 
 
 def clips_of(concept: CaptumConcept) -> Clips:
-    """The clips that a captum concept's loader yields, already preprocessed. Raises ConceptError where it has none."""
+    """The clips that a captum concept's loader yields, already preprocessed. Raises NotEnoughData where it has none."""
     batches = [] if concept.data_iter is None else [_pixels(batch, concept.name) for batch in concept.data_iter]
     if not batches:
-        raise ConceptError(f"'{concept.name}': its data_iter yields no clip")
+        raise NotEnoughData(f"'{concept.name}': its data_iter yields no clip")
     return clips_from_pixels(torch.cat(batches), f"{concept.name} ({concept.id})")
 
 

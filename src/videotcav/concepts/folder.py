@@ -22,7 +22,7 @@ from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 
-from videotcav.errors import ConceptError, UnreadableText, closest
+from videotcav.errors import ConceptError, ConceptNotFound, UnreadableText, closest
 from videotcav.outputs import write_text
 from videotcav.records import KINDS, ConceptClip, ConceptSet, Kind, Record
 from videotcav.texts import first_problem, read_text
@@ -97,7 +97,7 @@ def read_candidates(
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise ConceptError(f"{folder}: no such concept folder; make one with: videotcav concepts propose")
+        raise ConceptNotFound(f"{folder}: no such concept folder", hint="make one with `propose()`")
     sources = sources or Sources()
     in_table = (folder / METADATA).exists()
     clips = _from_table(folder, records, sources) if in_table else _from_files(folder, sources)
@@ -106,7 +106,7 @@ def read_candidates(
         if name not in concepts:
             near = closest(name, concepts)
             hint = f"closest: {near}" if near else f"it has: {', '.join(concepts)}"
-            raise ConceptError(f"{folder}: no concept '{name}'; {hint}")
+            raise ConceptNotFound(f"{folder}: no concept '{name}'; {hint}")
     wanted = [clip for clip in clips if include is None or clip.concept in include]
     wanted.sort(key=lambda clip: (clip.concept, KINDS.index(clip.kind), clip.id))
     return [
@@ -124,7 +124,7 @@ def read_records(folder: Path | str) -> list[ClipRecord]:
     try:
         lines = read_text(table).split("\n")  # not splitlines(): a name may hold U+2028 or U+0085
     except UnreadableText as error:
-        raise ConceptError(f"{error}; make it anew: videotcav concepts propose") from None
+        raise ConceptError(str(error), hint="make it anew with `propose()`") from None
     return [read_as(ClipRecord, line, where=f"{table}, line {number}") for number, line in enumerate(lines, 1) if line]
 
 
@@ -143,7 +143,7 @@ def accept(folder: Path | str, *, include: Collection[str] | None = None, when: 
     concepts = {record.concept for record in records}
     for name in include or ():
         if name not in concepts:
-            raise ConceptError(f"{folder}: no concept '{name}'; it has: {', '.join(sorted(concepts))}")
+            raise ConceptNotFound(f"{folder}: no concept '{name}'; it has: {', '.join(sorted(concepts))}")
     when = when or dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     taken = {"decision": "accepted", "who": UNREVIEWED, "when": when}
     after = [
@@ -162,7 +162,8 @@ def read_as(record: type[AnyRecord], text: str | bytes, *, where: str) -> AnyRec
         return record.model_validate_json(text)
     except ValidationError as error:
         raise ConceptError(
-            f"{where}: {first_problem(error)}; it was not written by this version of 'videotcav concepts propose'"
+            f"{where}: {first_problem(error)}, so that this version cannot read it",
+            hint="make it anew with `propose()`",
         ) from None
 
 
@@ -187,12 +188,12 @@ def clip_of(folder: Path, record: ClipRecord, sources: Sources) -> ConceptClip:
 def _from_table(folder: Path, records: Collection[ClipRecord] | None, sources: Sources) -> list[ConceptClip]:
     records = read_records(folder) if records is None else records
     if not records:
-        raise ConceptError(f"{folder / METADATA}: is empty; make clips with: videotcav concepts propose")
+        raise ConceptError(f"{folder / METADATA}: is empty", hint="make clips with `propose()`")
     missing = [record.file_name for record in records if not (folder / record.file_name).is_file()]
     if missing:
-        raise ConceptError(
-            f"{folder}: {len(missing)} clips of {METADATA} are not there, the first is {missing[0]}; "
-            "run 'videotcav concepts propose' again to make them"
+        raise ConceptNotFound(
+            f"{folder}: {len(missing)} clips of {METADATA} are not there, the first is {missing[0]}",
+            hint="make them again with `propose()`",
         )
     return [clip_of(folder, record, sources) for record in records]
 
@@ -215,7 +216,7 @@ def _from_files(folder: Path, sources: Sources) -> list[ConceptClip]:
             for path in videos_in(place)
         ]
     if not clips:
-        raise ConceptError(
+        raise ConceptNotFound(
             f"{folder}: no concept clips; expected {folder}/<concept>/<clip>.mp4, or a folder of each kind between the "
             f"two: {', '.join(KINDS)}"
         )

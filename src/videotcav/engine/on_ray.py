@@ -97,7 +97,7 @@ class OnRay:
             import ray  # noqa: PLC0415 - an optional extra, and slow to import
             import ray.data  # noqa: PLC0415 - as above
         except ImportError as error:
-            raise MissingExtra(error.name or "ray", extra="ray", purpose="--engine ray") from None
+            raise MissingExtra(error.name or "ray", extra="ray", purpose="work on a Ray cluster") from None
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         if not ray.is_initialized():
             alone = self.address is None

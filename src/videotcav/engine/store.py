@@ -70,9 +70,11 @@ class Store:
             self.files, self.root = fsspec.core.url_to_fs(self.place)
         except ImportError as error:
             extra = "s3" if self.place.startswith("s3:") else "store"
-            raise MissingExtra(error.name or "a package", extra=extra, purpose=f"--store {self.place}") from None
+            raise MissingExtra(error.name or "a package", extra=extra, purpose=f"the store {self.place}") from None
         except ValueError as error:
-            raise StoreError(f"--store {self.place}: {error}; give a folder or a URL as s3://bucket/folder") from None
+            raise StoreError(
+                f"the store {self.place} cannot be used: {error}; give a folder or a URL as s3://bucket/folder"
+            ) from None
         except Exception as error:  # some backends connect at once
             raise self._unusable(error) from error
         if self.is_local:

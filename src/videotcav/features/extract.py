@@ -19,7 +19,7 @@ from torch import Tensor
 
 from videotcav.engine.local import batched, load_ahead
 from videotcav.engine.store import Recipe, Shelf, Store
-from videotcav.errors import ModelError, VideoError
+from videotcav.errors import NotEnoughMemory, VideoError
 from videotcav.models.identity import identity
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import Score, features, gradients, logits
@@ -87,9 +87,9 @@ class Passing:
         return self.batch_size or clips_a_pass(self.model)
 
     def with_less_memory(self) -> Passing:
-        """The same with half the clips a pass. Raises ModelError where one clip alone is too much."""
+        """The same with half the clips a pass. Raises NotEnoughMemory where one clip alone is too much."""
         if self.clips_a_pass == 1:
-            raise ModelError(
+            raise NotEnoughMemory(
                 f"one clip of {self.model.name} at these layers needs more memory than {self.model.device} has; "
                 "name fewer layers, or take precision bf16 or another device"
             )

@@ -13,7 +13,7 @@ from einops import rearrange
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from videotcav.errors import LayoutError, VideotcavError, VideotcavWarning, require_distinct
+from videotcav.errors import ArgumentError, LayoutError, VideotcavWarning, require_distinct
 from videotcav.explain.saliency.cam import METHODS, PIXEL_METHODS, Method, Over, method_of, upsample
 from videotcav.explain.saliency.faithfulness import FILLS, blurred
 from videotcav.explain.saliency.integrated import integrated_gradients
@@ -35,7 +35,7 @@ def last_spatial_layer(model: VideoModel) -> str:
     for layer in reversed(model.card.default_layers):
         if "h w" in model.layout_of(layer):
             return layer
-    raise LayoutError(f"{model.card.name} names no default layer with time, height and width; name one: --layer")
+    raise LayoutError(f"{model.card.name} names no default layer with time, height and width", hint="name a `layer`")
 
 
 def view_maps(
@@ -64,7 +64,7 @@ def view_maps(
         Maps `view class clip time height width` at the pixels' resolution, not normalised; logits `clip class`.
 
     Raises:
-        VideotcavError: there is no such method, or it has no such weights.
+        ArgumentError: there is no such method, or it has no such weights.
         LayoutError: a layer's output cannot be folded to time, height and width.
         NumericalError: NaN or infinity; names clip and layer.
     """
@@ -125,7 +125,7 @@ def stream_maps(
     asked = tuple(model.class_index(each) for each in _listed(classes))
     require_distinct("class", [model.card.classes[index] for index in asked])
     if asked and len(targets):
-        raise VideotcavError("classes are those of every clip, targets one class a clip: give one of the two")
+        raise ArgumentError("classes are those of every clip, targets one class a clip: give one of the two")
     indices: Sequence[tuple[int, ...]]
     of_each: list[tuple[int, ...]] = [(model.class_index(each),) for each in _listed(targets)]
     reads_pixels = any(view.layer == PIXELS for view in views)
@@ -141,7 +141,7 @@ def stream_maps(
             indices = [(index,) for index in logits(model, batch.pixels, clip_names=names).argmax(dim=1).tolist()]
         taken += len(batch)
         if len(indices) < len(batch):
-            raise VideotcavError(f"{len(of_each)} targets for {taken} clips or more: give one class a clip")
+            raise ArgumentError(f"{len(of_each)} targets for {taken} clips or more: give one class a clip")
         values, shares = _of_batch(model, batch.pixels, indices, names, views, weights, settings)
         for position, record in enumerate(batch.records):
             yield ClipMaps(
@@ -157,7 +157,7 @@ def stream_maps(
             )
         del values, batch
     if of_each and taken != len(of_each):
-        raise VideotcavError(f"{len(of_each)} targets for {taken} clips: give one class a clip")
+        raise ArgumentError(f"{len(of_each)} targets for {taken} clips: give one class a clip")
 
 
 def clip_maps(
@@ -188,11 +188,11 @@ def clip_maps(
 
     Raises:
         ClassNotFound, LayerNotFound, LayoutError, NumericalError: names what does not fit.
-        VideotcavError: there is no such method, or something is named twice.
+        ArgumentError: there is no such method, or something is named twice.
     """
     targets = _listed(targets)
     if isinstance(clips, Clips) and len(targets) not in (0, len(clips)):
-        raise VideotcavError(f"{len(targets)} targets for {len(clips)} clips: give one class a clip")
+        raise ArgumentError(f"{len(targets)} targets for {len(clips)} clips: give one class a clip")
     batches = clips if isinstance(clips, Iterable) else [clips]  # of a str, its letters are refused
     parts = list(
         stream_maps(
@@ -207,7 +207,7 @@ def clip_maps(
         )
     )
     if not parts:
-        raise VideotcavError("there are no clips to explain")
+        raise ArgumentError("there are no clips to explain")
     maps = joined(parts)
     for remark in maps.remarks:
         warnings.warn(remark, VideotcavWarning, stacklevel=2)
@@ -247,15 +247,15 @@ def _of_batch(  # noqa: PLR0917 - the parts of one pass
 
 def _split(clips: Any, size: int) -> Iterator[Clips]:
     if not isinstance(clips, Clips):
-        raise VideotcavError(f"clips are what read_clips gives, or batches of them, not {type(clips).__name__}")
+        raise ArgumentError(f"clips are what read_clips gives, or batches of them, not {type(clips).__name__}")
     parts = (slice(start, start + size) for start in range(0, len(clips), size))
     return (Clips(records=clips.records[part], pixels=clips.pixels[part]) for part in parts)
 
 
 def _of_layers(methods: Sequence[str], weights: Over) -> dict[str, Method]:
-    """Those of the methods that read layers. Raises VideotcavError where there is no such method or weights."""
+    """Those of the methods that read layers. Raises ArgumentError where there is no such method or weights."""
     if weights != "clip" and (of_pixels := [method for method in methods if method in PIXEL_METHODS]):
-        raise VideotcavError(f"{of_pixels[0]} has no channels to weigh: leave the weights over frames out")
+        raise ArgumentError(f"{of_pixels[0]} has no channels to weigh: leave the weights over frames out")
     return {method: method_of(method, weights=weights) for method in methods if method not in PIXEL_METHODS}
 
 
@@ -299,7 +299,7 @@ def _integrated(model: VideoModel, clip: Tensor, classes: Sequence[int], setting
     cancels, as where attributions are summed over regions (Kapishnikov et al. 2019); frames stay apart.
     """
     if settings.baseline not in FILLS:
-        raise VideotcavError(f"no baseline '{settings.baseline}'; there are {', '.join(FILLS)}")
+        raise ArgumentError(f"no baseline '{settings.baseline}'; there are {', '.join(FILLS)}")
 
     def slopes(points: Tensor) -> Tensor:
         return pixel_gradients(model, points, classes).cpu()
@@ -317,7 +317,8 @@ def require_space(model: VideoModel, layer: str) -> None:
     if layout and not {"h", "w"} <= set(re.findall(r"\w+", layout)):
         raise LayoutError(
             f"layer '{layer}' of {model.name} has no height and width (its layout is '{layout}'): a picture would show "
-            "nothing; name a layer that has, or take the numbers over time (class_maps; videotcav cam -o maps.npz)"
+            "nothing",
+            hint="name a `layer` that has, or save the numbers over time, as maps.npz",
         )
 
 
@@ -328,15 +329,15 @@ def views_of(
 
     Raises:
         LayerNotFound: there is no such layer.
-        VideotcavError: no such method or weights; one is named twice; a layer for methods that read none.
+        ArgumentError: no such method or weights; one is named twice; a layer for methods that read none.
     """
     methods, layers = _listed(methods), _listed(layers)
     require_distinct("method", methods)
     of_layers = _of_layers(methods, weights)
     if not methods:
-        raise VideotcavError(f"no method is named; there are {', '.join(METHOD_NAMES)}")
+        raise ArgumentError(f"no method is named; there are {', '.join(METHOD_NAMES)}")
     if layers and not of_layers:
-        raise VideotcavError(f"{', '.join(methods)} reads the pixels and no layer: leave the layer out")
+        raise ArgumentError(f"{', '.join(methods)} reads the pixels and no layer: leave the layer out")
     names = [model.layer_name(layer) for layer in layers]
     require_distinct("layer", names)
     names = names or ([last_spatial_layer(model)] if of_layers else [])

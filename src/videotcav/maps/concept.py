@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from videotcav.concepts.review.review import counted_videos
 from videotcav.engine.run_store import held
-from videotcav.errors import OutputError
+from videotcav.errors import OutputError, PathTaken
 from videotcav.explain.cavs.cav import ridge, spread
 from videotcav.explain.cavs.gram import gram
 from videotcav.explain.design.draws import Clips as ClipRows
@@ -133,7 +133,7 @@ def write_concept_map(
     if path.suffix:
         refuse_overwriting([path], inputs=[video], replace=replace)
     elif path.exists():
-        raise OutputError(f"{path} is there already; name a new folder")
+        raise PathTaken(f"{path} is there already; name a new folder")
     spec = model.card.clip_spec
     found = concept_maps(
         model,

@@ -167,7 +167,7 @@ class ConceptMaps:
         )
 
     def save(self, folder: Path | str) -> Path:
-        """Writes everything to a new folder, which `ConceptMaps.read` reads back to the bit. Raises RunFolderError."""
+        """Writes everything to a new folder, which `ConceptMaps.read` reads back to the bit. Raises PathTaken."""
         tests = (*self.tests, self.together)
         clusters = tuple(
             tuple(ClusterFacts(mass=each.mass, sign=each.sign, p=each.p) for each in test.clusters) for test in tests

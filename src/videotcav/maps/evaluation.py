@@ -23,10 +23,11 @@ from pydantic import AfterValidator, ConfigDict, ValidationError
 from videotcav.concepts.detectors.detect import Detections, Detector
 from videotcav.concepts.detectors.detect import Frames as DetectorFrames
 from videotcav.errors import (
-    ConceptError,
+    ArgumentError,
+    BoxesError,
+    UnreadableText,
     VideoError,
     VideosError,
-    VideotcavError,
     VideotcavWarning,
     closest,
     require_distinct,
@@ -75,13 +76,13 @@ class Truths:
 
     def __post_init__(self) -> None:
         if self.labels and self.boxes is None:
-            raise ConceptError(
+            raise ArgumentError(
                 f"'{self.labels[0]}' says which boxes count, and no boxes are given: give them, or no label"
             )
         for label in self.labels:
             if self.boxes is not None and label not in self.boxes.labels:
                 near = closest(label, self.boxes.labels) or ", ".join(self.boxes.labels[:5])
-                raise ConceptError(f"{self.boxes.name}: there are no boxes of '{label}'; closest: {near}")
+                raise BoxesError(f"{self.boxes.name}: there are no boxes of '{label}'; closest: {near}")
 
     def detections(self, file: VideoFile, clip: Clip) -> list[Detections]:
         """The boxes that count in each frame of the clip, in source pixels; none where there is no source of boxes."""
@@ -125,7 +126,7 @@ def read_events(path: Path) -> dict[str, Span]:
         return _Events.model_validate_json(read_bytes(path)).events
     except ValidationError as error:
         cure = 'it should be {"events": {"name of a video without .mp4": [first second, last second]}}'
-        raise VideotcavError(f"{path}: is no file of events: {first_problem(error)}; {cure}") from None
+        raise UnreadableText(path, f"is no file of events: {first_problem(error)}; {cure}") from None
 
 
 def _ascending(span: Span) -> Span:
@@ -173,7 +174,7 @@ def measure_faithfulness(
 
     Raises:
         VideosError: videos cannot be read; all of them are listed.
-        RunFolderError: something is at `output` already.
+        PathTaken: something is at `output` already.
     """
     require_distinct("method", methods)
     settings, truths = settings or FaithfulnessSettings(), truths or Truths()

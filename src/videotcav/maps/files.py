@@ -11,7 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from videotcav.errors import MissingExtra, OutputError, require_distinct
+from videotcav.errors import MissingExtra, OutputError, PathTaken, require_distinct
 from videotcav.explain.saliency.cam import Over
 from videotcav.maps.compute import DEFAULT_METHODS, require_space, stream_maps, views_of
 from videotcav.maps.view import ClipMaps, PixelSettings
@@ -76,7 +76,7 @@ def write_maps(
     if path.suffix.lower() not in FOLDERS:
         refuse_overwriting([path], inputs=[video], replace=replace)
     elif path.exists():
-        raise OutputError(f"{path} is there already; name a new folder")
+        raise PathTaken(f"{path} is there already; name a new folder")
     views = views_of(model, layers, methods, weights=weights)
     if path.suffix.lower() in PICTURES:
         for view in views:

@@ -25,7 +25,7 @@ SHOWN = 12
 
 
 def write_arrays(folder: Path | str, manifest: Facts, arrays: Mapping[str, NDArray[Any]]) -> Path:
-    """Writes a new folder of arrays and what is known of them. Raises RunFolderError where something is there."""
+    """Writes a new folder of arrays and what is known of them. Raises PathTaken where something is there."""
     with new_run_folder(Path(folder)) as unfinished:
         (unfinished / MEDIA).rmdir()
         # A view that is not in C's order would be written as if it were.

@@ -233,7 +233,7 @@ class ClipMaps:
         )
 
     def save(self, folder: Path | str) -> Path:
-        """Writes everything to a new folder, which `ClipMaps.read` reads back to the bit. Raises RunFolderError."""
+        """Writes everything to a new folder, which `ClipMaps.read` reads back to the bit. Raises PathTaken."""
         facts = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "values"}
         return write_arrays(folder, MapsManifest(**stamp(), versions=versions(), **facts), {"values": self.values})
 

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from videotcav.errors import ModelError, UnreadableText
+from videotcav.errors import ModelError, ModelNotFound, UnreadableText
 from videotcav.records import ClipSpec
 from videotcav.texts import MOST_STUDY_BYTES, first_problem, parse_json, read_text
 
@@ -51,7 +51,7 @@ def read(path: Path) -> Checkpoint:
             not plain numbers; or what it says of itself cannot be true.
     """
     if not path.is_file():
-        raise ModelError(f"{path}: there is no such checkpoint file")
+        raise ModelNotFound(f"{path}: there is no such checkpoint file")
     metadata: dict[str, str] = {}
     if path.suffix == ".safetensors":
         try:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from videotcav.compat.torchvision import import_torchvision
-from videotcav.errors import ModelError, closest
+from videotcav.errors import ModelError, ModelNotFound, closest
 from videotcav.models import checkpoint, from_mmaction
 from videotcav.models.checkpoint import Checkpoint, State
 from videotcav.models.families import FAMILIES
@@ -49,7 +49,7 @@ def load(name: str, *, weights: str | None) -> tuple[nn.Module, ModelCard]:
     if name not in (known := (*names(), OWN_SIZE)):
         near = closest(name, known)
         suggestion = f"; closest: {near}" if near else ""
-        raise ModelError(f"torchvision has no video model '{name}'{suggestion}. It has {', '.join(names())}")
+        raise ModelNotFound(f"torchvision has no video model '{name}'{suggestion}. It has {', '.join(names())}")
     published = {} if name == OWN_SIZE else {entry.name: entry for entry in _published(name)}
     if weights is None:
         return _random(name)
@@ -57,7 +57,7 @@ def load(name: str, *, weights: str | None) -> tuple[nn.Module, ModelCard]:
         return _downloaded(name, published[weights])
     if not Path(weights).suffix:
         listed = f" ({', '.join(published)})" if published else ""
-        raise ModelError(f"'{weights}' is neither weights of torchvision's {name}{listed} nor a checkpoint file")
+        raise ModelNotFound(f"'{weights}' is neither weights of torchvision's {name}{listed} nor a checkpoint file")
     held = checkpoint.read(Path(weights))
     if from_mmaction.is_video_swin(held.state):
         held = replace(held, state=from_mmaction.renamed(held.state))

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from videotcav.compat.torchvision import import_torchvision
-from videotcav.errors import MissingExtra, ModelError
+from videotcav.errors import MissingExtra, ModelError, ModelNotFound
 from videotcav.models import checkpoint
 from videotcav.models.seeded import seeded
 from videotcav.models.transformers_families import FAMILIES, Family
@@ -56,7 +56,7 @@ def load(name: str, *, weights: str | None) -> tuple[nn.Module, ModelCard]:
     origin = f"transformers:{name}"
     with _quiet_transformers(origin) as transformers:
         if name.startswith((".", "/", "~")) and not Path(name).expanduser().is_dir():
-            raise ModelError(f"{origin}: there is no such folder")
+            raise ModelNotFound(f"{origin}: there is no such folder")
         place = str(Path(name).expanduser())
         config = _fetched(origin, "config", lambda: transformers.AutoConfig.from_pretrained(place))
         _check_kind(transformers, origin, config)

@@ -11,7 +11,7 @@ from typing import Any, Protocol, get_args
 import torch
 from torch import Tensor, nn
 
-from videotcav.errors import ModelError, VideotcavError, VideotcavWarning
+from videotcav.errors import ArgumentError, ModelError, ModelNotFound, VideotcavError, VideotcavWarning
 from videotcav.models import checkpoint
 from videotcav.models.identity import counters, held
 from videotcav.models.model import VideoModel, borrowed
@@ -67,7 +67,7 @@ def load_model(
     """
     wanted = None if weights is None else str(weights)
     if precision not in get_args(Precision):
-        raise ModelError(f"'{precision}' is no precision; there are {', '.join(get_args(Precision))}")
+        raise ArgumentError(f"'{precision}' is no precision; there are {', '.join(get_args(Precision))}")
     if isinstance(name, nn.Module):
         module, own_card = name, None
     else:
@@ -135,7 +135,7 @@ def _named(name: str, weights: str | None) -> tuple[nn.Module, ModelCard | None,
     installed = sources()
     if not colon or not rest:
         known = ", ".join(f"{source}:…" for source in installed)
-        raise ModelError(f"'{name}' is no model: name it as source:model ({known}) or package.module:function")
+        raise ModelNotFound(f"'{name}' is no model: name it as source:model ({known}) or package.module:function")
     if prefix in installed:
         source: ModelSource = installed[prefix].load()
         return *source(rest, weights=weights), None

@@ -177,9 +177,9 @@ class VideoModel:
         if name and name in modules:
             return modules[name]
         near = closest(name, (known for known in modules if known))
-        listing = f"videotcav layers {self.name}" if ":" in self.name else "model.layers()"
+        listing = f'`layers("{self.name}")` lists them' if ":" in self.name else "`model.layers()` lists them"
         suggestion = f"; closest: {near}" if near else ""
-        raise LayerNotFound(f"no layer '{name}' in {self._short_name}{suggestion}. List them: {listing}")
+        raise LayerNotFound(f"no layer '{name}' in {self._short_name}{suggestion}", hint=listing)
 
     def layer_name(self, layer: str | nn.Module) -> str:
         """The name of a layer given by name or as the module itself. Raises LayerNotFound."""

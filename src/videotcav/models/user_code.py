@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from videotcav.compat.torchvision import import_torchvision
-from videotcav.errors import ModelError, closest
+from videotcav.errors import ModelError, ModelNotFound, closest
 from videotcav.records import ModelCard
 from videotcav.texts import first_problem
 
@@ -38,14 +38,14 @@ def built(package: str, function: str, *, sources: tuple[str, ...]) -> tuple[nn.
         if missing is not None and f"{package}.".startswith(f"{missing}."):
             near = closest(package, sources)
             suggestion = f"; closest: {near}" if near else ""
-            raise ModelError(
+            raise ModelNotFound(
                 f"'{package}' is neither a source of models ({', '.join(sources)}){suggestion} nor a Python module"
             ) from None
         needs = f"it needs the package '{missing}'{place(error)}" if missing else where(error)
         raise ModelError(f"'{name}' cannot be imported: {needs}") from error
     if (build := getattr(module, function, None)) is None:
         near = closest(function, (known for known in vars(module) if not known.startswith("_")))
-        raise ModelError(f"the Python module '{package}' has no '{function}'{'; closest: ' * bool(near)}{near}")
+        raise ModelNotFound(f"the Python module '{package}' has no '{function}'{'; closest: ' * bool(near)}{near}")
     try:
         found = build()
     except _Failed as error:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from videotcav.compat.torchvision import import_torchvision
-from videotcav.errors import ModelError
+from videotcav.errors import ModelError, ModelNotFound
 from videotcav.planted.factors import MOTIONS
 from videotcav.records import ClipSpec, KnownModel, ModelCard
 
@@ -69,7 +69,7 @@ def load(name: str, *, weights: str | None = None) -> tuple[nn.Module, ModelCard
     This is the source `planted:` of models. Raises `ModelError` for another name or for weights that do not fit.
     """
     if name != "swin":
-        raise ModelError(f"there is no bundled model '{name}'; the only one is 'swin', as planted:swin")
+        raise ModelNotFound(f"there is no bundled model '{name}'; the only one is 'swin', as planted:swin")
     path = WEIGHTS if weights is None else Path(weights)
     module = build()
     try:

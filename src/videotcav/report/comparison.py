@@ -76,7 +76,7 @@ class Comparison:
         return data_frame(row.model_dump() for row in self.standings)
 
     def save(self, folder: Path | str) -> Path:
-        """Copies the folder to a new one, which `read_comparison` reads back. Raises RunFolderError."""
+        """Copies the folder to a new one, which `read_comparison` reads back. Raises PathTaken."""
         return copied(self.folder, Path(folder))
 
     def report(self) -> Path:

@@ -139,7 +139,7 @@ class FaithfulnessRun:
         return data_frame(row.model_dump() for row in self)
 
     def save(self, folder: Path | str) -> Path:
-        """Copies the folder to a new one, which `read_faithfulness` reads back. Raises RunFolderError."""
+        """Copies the folder to a new one, which `read_faithfulness` reads back. Raises PathTaken."""
         return copied(self.folder, Path(folder))
 
     def report(self) -> Path:
@@ -180,7 +180,7 @@ def read_faithfulness(folder: Path | str) -> FaithfulnessRun:
     """The measured maps in a folder. Raises RunFolderError where there are none, or they are damaged."""
     folder = Path(folder)
     if not (folder / MANIFEST).is_file():
-        raise RunFolderError(f"{folder} holds no measured maps; make it: videotcav faithfulness")
+        raise RunFolderError(f"{folder} holds no measured maps", hint="`faithfulness()` measures them")
     manifest = read_manifest(folder / MANIFEST, FaithfulnessManifest)
     rows = read_rows(folder / RESULTS, Faithfulness, sha256=manifest.results_sha256)
     if strange := {row.measure for row in rows} - MEASURES.keys():

@@ -40,7 +40,9 @@ def read_paper(folder: Path) -> PaperResults:
     try:
         facts = read_manifest(folder / MANIFEST, PaperFacts)
     except RunFolderError as error:
-        raise RunFolderError(f"{folder} is not a folder that `videotcav paper` wrote: {error}") from error
+        raise RunFolderError(
+            f"{folder} is no folder of a study by the paper's protocol: {error.message}", hint="`paper()` writes one"
+        ) from error
     return PaperResults(folder, facts, RunResults.read(folder / "run"))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from videotcav.errors import RunFolderError
+from videotcav.errors import OutputError, PathTaken
 from videotcav.outputs import short_name
 from videotcav.records import Declaration, Result
 from videotcav.results.manifest import MANIFEST, RESULTS
@@ -47,12 +47,12 @@ def new_run_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
         replace: an earlier *run folder* at `target` may be replaced.
 
     Raises:
-        RunFolderError: something else is at `target`, or the folder cannot be made.
+        OutputError: something else is at `target` (PathTaken), or the folder cannot be made.
     """
     import fcntl  # noqa: PLC0415 - not on every system
 
     if os.path.lexists(target) and not (replace and _is_run(target)):
-        raise RunFolderError(f"{target} exists already; name another folder with -o, or remove it first")
+        raise PathTaken(f"{target} exists already", hint="name another folder, or remove it first")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)
@@ -60,7 +60,7 @@ def new_run_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
         lock = os.open(partial, os.O_RDONLY)  # a killed process gives it back
         fcntl.flock(lock, fcntl.LOCK_SH)
     except OSError as error:
-        raise RunFolderError(f"{target}: the run folder cannot be made: {error.strerror}") from error
+        raise OutputError(f"{target}: the run folder cannot be made: {error.strerror}") from error
     try:
         (partial / MEDIA).mkdir()
         yield partial
@@ -73,7 +73,7 @@ def new_run_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         about = f": {error.filename}" if error.filename else ""
         reason = f"{error.strerror or error}{about}"
-        raise RunFolderError(f"{target}: the run cannot be finished ({reason}); nothing of it is left") from error
+        raise OutputError(f"{target}: the run cannot be finished ({reason}); nothing of it is left") from error
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -125,7 +125,9 @@ def _is_held(folder: Path) -> bool:
 def _appear(target: Path, partial: Path) -> None:
     """The finished folder under its name, unless another run took it meanwhile."""
     if target.exists():
-        raise RunFolderError(f"{target}: another run wrote this folder meanwhile, and it is kept; use another with -o")
+        raise PathTaken(
+            f"{target}: another run wrote this folder meanwhile, and it is kept", hint="name another folder"
+        )
     partial.rename(target)
 
 
@@ -144,9 +146,9 @@ def _replace(target: Path, partial: Path) -> None:
 
 
 def copied(folder: Path, target: Path) -> Path:
-    """A copy of a whole folder of results. Raises RunFolderError where something is at `target`."""
+    """A copy of a whole folder of results. Raises PathTaken where something is at `target`."""
     if os.path.lexists(target):
-        raise RunFolderError(f"{target} is there already; name a new folder for the copy")
+        raise PathTaken(f"{target} is there already; name a new folder for the copy")
     return Path(shutil.copytree(folder, target))
 
 

@@ -251,7 +251,7 @@ def read_manifest(path: Path, kind: type[AnyFacts]) -> AnyFacts:
         expected = kind.model_fields["kind"].default
         if isinstance(raw, dict) and raw.get("kind", expected) != expected:
             raise RunFolderError(
-                f"{path} is of another kind of run ({raw['kind']}, not {expected}); `videotcav report` writes its page"
+                f"{path} is of another kind of run ({raw['kind']}, not {expected})", hint="`report()` writes its page"
             )
         is_old = isinstance(raw, dict) and "format" not in raw
         return kind.model_validate_json(json.dumps(_known(raw, kind) if is_old else raw))

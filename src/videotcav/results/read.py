@@ -47,7 +47,7 @@ class RunResults:
         return data_frame(row.as_row() for row in self.results)
 
     def save(self, folder: Path | str) -> Path:
-        """Copies the run to a new folder, which `read` reads back. Raises RunFolderError where one is there."""
+        """Copies the run to a new folder, which `read` reads back. Raises PathTaken where one is there."""
         return copied(self.folder, Path(folder))
 
     @property
@@ -72,11 +72,11 @@ class RunResults:
 
 def _read(folder: Path) -> tuple[Path, Manifest, tuple[Result, ...], Declaration | None]:
     if not folder.is_dir():
-        raise RunFolderError(f"{folder} is not a folder: give the folder that `videotcav run` wrote")
+        raise RunFolderError(f"{folder} is not a folder: give the folder of a run")
     missing = [name for name in (MANIFEST, RESULTS) if not (folder / name).is_file()]
     if missing:
         raise RunFolderError(
-            f"{folder} is not a run folder: it has no {' and no '.join(missing)}; `videotcav run` writes both"
+            f"{folder} is not a run folder: it has no {' and no '.join(missing)}", hint="`run()` writes both"
         )
     manifest = read_manifest(folder / MANIFEST, Manifest)
     results = read_rows(folder / RESULTS, Result, sha256=manifest.results_sha256)

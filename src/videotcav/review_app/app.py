@@ -215,7 +215,8 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(ConceptError)
     def refused(_: Request, error: ConceptError) -> JSONResponse:
-        status = {GestureTaken: 409, LedgerUnusable: 503}.get(type(error), 422)
+        statuses: dict[type[ConceptError], int] = {GestureTaken: 409, LedgerUnusable: 503}
+        status = statuses.get(type(error), 422)
         return JSONResponse({"detail": str(error)}, status)
 
 

@@ -96,7 +96,7 @@ class Guard:
                 entrance.set_cookie(cookie, self._token, httponly=True, samesite="lax", path="/")
             return entrance
         if not known:
-            raise _Refused(401, "Open the link that `videotcav concepts review` printed: it carries the token.")
+            raise _Refused(401, "Open the link that this review gave when it started: it carries the token.")
         return None
 
     def _check_host(self, headers: Headers) -> None:

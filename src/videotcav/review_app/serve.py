@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from videotcav.errors import MissingExtra, VideotcavError
+from videotcav.errors import ArgumentError, MissingExtra
 
 _HOST = "127.0.0.1"
 _KEEP_ALIVE_SECONDS = 60
@@ -81,7 +81,7 @@ def _listening(port: int) -> socket.socket:
         listener.bind((_HOST, port))
     except (OSError, OverflowError) as error:
         listener.close()
-        raise VideotcavError(f"port {port} cannot be used ({error}): choose another, or 0 for any free one") from error
+        raise ArgumentError(f"port {port} cannot be used ({error}): choose another, or 0 for any free one") from error
     listener.listen()
     return listener
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from videotcav.engine.local import Engine, here
-from videotcav.errors import ModelError, StudyFileError
+from videotcav.errors import NotEnoughData, StudyFileError
 from videotcav.explain.inference.standing import standings
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES
 from videotcav.records import Precision, Progress, Standing, silent
@@ -84,7 +84,9 @@ def compare(
             card = study.model.card
             runs[label] = ModelOfMany(run=str(place), layers=study.layers, name=card.name, weights=card.weights)
         if not rows:
-            raise ModelError(f"{first.path}: no model has a moving concept (spatiotemporal) with a null to compare by")
+            raise NotEnoughData(
+                f"{first.path}: no model has a moving concept (spatiotemporal) with a null to compare by"
+            )
         pq.write_table(pa.Table.from_pylist([row.model_dump() for row in rows]), folder / RESULTS)
         manifest = ComparisonManifest(
             **stamp(command),

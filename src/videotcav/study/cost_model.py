@@ -77,7 +77,7 @@ def costs(
         set_clips: concept and random clips.
         class_clips: clips of each class.
         widths: activations of a clip at each layer, after pooling.
-        memory_bytes: as `videotcav run --memory`.
+        memory_bytes: as for a run.
         bootstrap_resamples: as in the study's tests.
         draws_bytes: what the draws of a null take, see `explain.design.draws_bytes`.
         rates: of the machine; without them there are no seconds.

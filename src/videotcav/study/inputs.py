@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from videotcav.concepts.review.review import SetReview, is_concept_folder, reviewed_sets
-from videotcav.errors import ConceptError, StudyFileError, UnreadableText, VideotcavError, closest
+from videotcav.errors import ConceptError, ConceptNotFound, NotEnoughData, StudyFileError, UnreadableText, closest
 from videotcav.features.measure import ClipFile
 from videotcav.records import KINDS, ConceptClip, ConceptSet, Kind
 from videotcav.results.manifest import AlignmentFacts
@@ -138,14 +138,18 @@ def gather(file: StudyText) -> Inputs:
     for name in study.concepts.include:
         if name not in reviews:
             hint = closest(name, reviews) or ", ".join(reviews)
-            raise ConceptError(f"{', '.join(map(str, study.concepts.folders))}: no concept '{name}'; closest: {hint}")
+            raise ConceptNotFound(
+                f"{', '.join(map(str, study.concepts.folders))}: no concept '{name}'; closest: {hint}"
+            )
     wanted = study.concepts.include or tuple(reviews)
     kinds = study.concepts.kinds or KINDS
     used = tuple(
         concept for name in wanted for concept in concepts if concept.concept == name and concept.kind in kinds
     )
     if not used:
-        raise ConceptError(f"{', '.join(map(str, study.concepts.folders))}: no clips of the kind {' or '.join(kinds)}")
+        raise ConceptNotFound(
+            f"{', '.join(map(str, study.concepts.folders))}: no clips of the kind {' or '.join(kinds)}"
+        )
     check_groups(study.groups, used)
     random = _random_pool(folder / study.random.folder, sources, folder)
     classes = {
@@ -154,7 +158,7 @@ def gather(file: StudyText) -> Inputs:
     }
     try:
         remarks = sources.remarks()
-    except VideotcavError as error:
+    except UnreadableText as error:
         raise StudyFileError(file.path, [f"sources.table: {error}"]) from None
     if study.sources is None:
         by_hand = [
@@ -186,7 +190,7 @@ def check_groups(groups: Mapping[str, Sequence[str]], concepts: Sequence[Concept
             if member not in known or members.count(member) > 1:
                 twice = "is named twice" if member in known else f"is not one of its {'sets' if sets else 'concepts'}"
                 hint = closest(member, known) or ", ".join(known)
-                raise ConceptError(f"groups.{group}: '{member}' {twice}; closest: {hint}")
+                raise ConceptNotFound(f"groups.{group}: '{member}' {twice}; closest: {hint}")
 
 
 def _random_pool(place: Path, sources: Sources, folder: Path) -> tuple[ClipFile, ...]:
@@ -197,7 +201,7 @@ def _random_pool(place: Path, sources: Sources, folder: Path) -> tuple[ClipFile,
     else:
         pool = tuple(_clip_file(path, sources, folder) for path in videos_in(place, below=True))
     if not pool:
-        raise ConceptError(f"{place}: the random pool holds no video; put unrelated clips there")
+        raise NotEnoughData(f"{place}: the random pool holds no video; put unrelated clips there")
     return pool
 
 

@@ -39,13 +39,13 @@ CLIPS_A_CONCEPT = range(25, 31)
 CLASS_CLIPS = 30
 NO_BOXES = (
     "Which of the maps hits its object is not known without boxes on the class's own videos, so the clips that the "
-    "model is surest and least sure of are shown: give --boxes (a detector, or a file of boxes) and --label."
+    "model is surest and least sure of are shown: give boxes (a detector, or a file of boxes) and a label."
 )
 NO_DETECTIONS = (
     "No detections: the concept folder has no metadata.jsonl, or the source videos are not where it says. "
-    "videotcav concepts propose records every box."
+    "Proposing clips records every box."
 )
-_CUT = "cut them with: videotcav concepts propose --mode paper --rule kinds=spatial,spatiotemporal"
+_CUT = "cut them in the mode 'paper', with the rule kinds=spatial,spatiotemporal"
 
 
 def run_paper(
@@ -134,8 +134,8 @@ def paper_study(study: Study, inputs: Inputs, *, class_name: str | None) -> Stud
     """
     if not any(each.kind in KINDS for each in inputs.concepts):
         raise NotEnoughData(
-            "paper mode needs spatial or spatiotemporal clips, and the study has neither; cut them with: "
-            "videotcav concepts propose --mode paper"
+            "paper mode needs spatial or spatiotemporal clips, and the study has neither",
+            hint='cut them with `propose(mode="paper")`',
         )
     text = study.file.study
     name = the_class(study, class_name)
@@ -161,10 +161,11 @@ def the_class(study: Study, asked: str | None) -> str:
         return asked
     if asked is None and len(known) == 1:
         return known[0]
-    mistake = f"paper mode is about one of {', '.join(known)}; name it: --class"
     if asked is not None:
-        mistake = f"there is no '{asked}'; closest: {closest(asked, known) or ', '.join(known)}"
-    raise StudyFileError(study.file.path, [f"classes: {mistake}"])
+        near = closest(asked, known) or ", ".join(known)
+        raise StudyFileError(study.file.path, [f"classes: there is no '{asked}'; closest: {near}"])
+    mistake = f"classes: paper mode is about one of {', '.join(known)}"
+    raise StudyFileError(study.file.path, [mistake], hint="name it with `class_name`")
 
 
 def paper_layers(study: Study) -> tuple[str, ...]:
@@ -181,7 +182,8 @@ def paper_layers(study: Study) -> tuple[str, ...]:
     if len(named) != LAYERS:
         raise LayerNotFound(
             f"the protocol reads two stages and the pooled feature, and {model.name} does not say which those are; "
-            f"name three layers in the study file, as layers = [...]; list them: videotcav layers {model.name}"
+            "name three layers in the study file, as layers = [...]",
+            hint=f'`layers("{model.name}")` lists them',
         )
     return named
 
@@ -213,10 +215,7 @@ def departures(study: Study, inputs: Inputs, records: Sequence[ClipRecord], *, c
         yield "Nothing says how the concept clips were cut: their folder has no metadata.jsonl."
     modes = {json.loads(record.recipe).get("mode") for record in records if record.recipe.startswith("{")} - {"paper"}
     if modes:
-        yield (
-            f"Concept clips were cut in mode {' and '.join(sorted(map(str, modes)))}, not in the paper's: cut them "
-            "with videotcav concepts propose --mode paper."
-        )
+        yield f"Concept clips were cut in mode {' and '.join(sorted(map(str, modes)))}, not in the paper's."
     unseen = sorted({each.concept for each in inputs.concepts} - set(inputs.reviews))
     if unseen:
         yield f"Every crop was verified by hand; here nobody looked through {', '.join(unseen)}."

@@ -126,7 +126,7 @@ def plan(
         inputs: the clips that there are.
         widths: activations of a clip at each layer, after pooling.
         rates: of the machine; without them the costs have no seconds.
-        memory_bytes: as `videotcav run --memory`.
+        memory_bytes: as for a run.
         pilot: the results of an earlier run, whose spreads are carried over to the sizes of this one.
         spreads: stated in their stead, in units of the primary statistic.
     """

@@ -20,10 +20,12 @@ from videotcav.compat.captum import CaptumConcept, captum_scores, clips_of
 from videotcav.engine.local import Engine, here
 from videotcav.engine.store import Store
 from videotcav.errors import (
+    ArgumentError,
     ConceptError,
+    ConceptNotFound,
     HypothesisError,
+    NotEnoughData,
     RunFolderError,
-    VideotcavError,
     VideotcavWarning,
     closest,
     repeated,
@@ -178,9 +180,9 @@ def tcav(
     asked = _classes(model, clips, target)
     for what, given, known in (("pooling", pooling, get_args(Pooling)), ("primary", primary, STATISTICS)):
         if given not in known:
-            raise VideotcavError(f"no {what} '{given}'; there are {', '.join(known)}")
+            raise ArgumentError(f"no {what} '{given}'; there are {', '.join(known)}")
     if not isinstance(random, Clips | CaptumConcept):
-        raise ConceptError(f"random is the pool of clips that chance is measured by, not {type(random).__name__}")
+        raise ArgumentError(f"random is the pool of clips that chance is measured by, not {type(random).__name__}")
     if isinstance(concepts, Mapping):
         named, numbers = dict(concepts), list(range(len(concepts)))
     else:
@@ -247,10 +249,10 @@ def _classes(model: VideoModel, clips: Clips | Mapping[str, Clips], target: str 
     """The clips of each class by the model's own name for it. Raises ConceptError where it is not said which class."""
     if isinstance(clips, Clips):
         if target is None:
-            raise ConceptError("clips are of one class: say which as target, or give clips by the names of classes")
+            raise ArgumentError("clips are of one class: say which as target, or give clips by the names of classes")
         return {model.card.classes[model.class_index(target)]: clips}
     if target is not None or not clips:
-        raise ConceptError("clips by the names of classes say which classes are asked: name one, and leave target out")
+        raise ArgumentError("clips by the names of classes say which classes are asked: name one, and leave target out")
     names = [model.card.classes[model.class_index(name)] for name in clips]
     require_distinct("class", names)
     return dict(zip(names, clips.values(), strict=True))
@@ -264,10 +266,10 @@ def _groups(groups: Mapping[str, Sequence[str]], concepts: Sequence[ConceptRows]
         require_distinct(f"in the group '{name}',", members)
         if strange := [member for member in members if member not in known]:
             near = closest(strange[0], known) or ", ".join(sorted(known))
-            raise ConceptError(f"group '{name}': there is no concept '{strange[0]}'; closest: {near}")
+            raise ConceptNotFound(f"group '{name}': there is no concept '{strange[0]}'; closest: {near}")
     found = grouped(groups, by_name)
     if lonely := groups.keys() - {name for name, _ in found}:
-        raise ConceptError(f"group '{min(lonely)}' has fewer than two sets of one kind; name two concepts at least")
+        raise NotEnoughData(f"group '{min(lonely)}' has fewer than two sets of one kind; name two concepts at least")
     return tuple(Group(name, tuple(by_name[each] for each in members)) for name, members in found)
 
 
@@ -276,7 +278,7 @@ def _concept_and_kind(name: str) -> tuple[str, Kind]:
     if not concept:
         return name, "spatiotemporal"
     if kind not in KINDS:
-        raise ConceptError(f"'{name}': a concept is named name/kind with a kind of {', '.join(KINDS)}")
+        raise ArgumentError(f"'{name}': a concept is named name/kind with a kind of {', '.join(KINDS)}")
     return concept, kind
 
 

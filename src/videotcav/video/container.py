@@ -15,7 +15,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from videotcav.errors import VideoError, closest
+from videotcav.errors import VideoError, VideoNotFound, closest
 
 _IN_ONE_FILE = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,live_flv,asf,ogg,nut,mxf,mxf_opatom,rm,swf,dv,"
@@ -58,10 +58,10 @@ def require_whole_file(path: Path) -> None:
         if path.is_dir():
             raise VideoError(path, "is a folder, not a video file")
         if not path.exists() and path.is_symlink():
-            raise VideoError(path, f"is a link to {path.readlink()}, which is not there")
+            raise VideoNotFound(path, f"is a link to {path.readlink()}, which is not there")
         if not path.exists():
             near = closest(path.name, [other.name for other in path.parent.glob("*")])
-            raise VideoError(path, "there is no such file" + (f"; closest: {near}" if near else ""))
+            raise VideoNotFound(path, "there is no such file" + (f"; closest: {near}" if near else ""))
         if not path.is_file():
             raise VideoError(path, "is not a regular file; save the video to disk first")
         size = path.stat().st_size

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from videotcav.errors import VideoError, VideosError, VideotcavWarning
+from videotcav.errors import VideoError, VideoNotFound, VideosError, VideotcavWarning
 
 # fmt: off
 VIDEO_SUFFIXES = frozenset({
@@ -81,7 +81,7 @@ def _expand(place: Path, *, below: bool) -> list[Path]:
     else:
         return [place]
     if not found:
-        raise VideoError(place, f"matches no video; {cure}")
+        raise VideoNotFound(place, f"matches no video; {cure}")
     return found
 
 

@@ -13,7 +13,7 @@ from einops import rearrange
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from videotcav.errors import NumericalError, VideotcavError
+from videotcav.errors import ArgumentError, NumericalError
 from videotcav.video.read import Frames
 
 COLOURS = "inferno"
@@ -33,10 +33,10 @@ def overlay_heatmap(
     """Frames (uint8 `time height width channel`) with heat (`time height width`, 0…1) laid over them.
 
     Where the heat is 0 the frame is untouched; where it is 1 the colour covers it by `opacity`. Heat outside 0…1
-    is clipped. Raises `NumericalError` for NaN, `VideotcavError` where the shapes differ.
+    is clipped. Raises `NumericalError` for NaN, `ArgumentError` where the shapes differ.
     """
     if heat.shape != frames.shape[:3]:
-        raise VideotcavError(f"heat of shape {heat.shape} does not fit frames of shape {frames.shape[:3]}: map it back")
+        raise ArgumentError(f"heat of shape {heat.shape} does not fit frames of shape {frames.shape[:3]}: map it back")
     if not np.isfinite(heat).all():
         raise NumericalError("the heat to be drawn holds NaN or infinity; look at the map that it comes from")
     table = (255 * mpl.colormaps[colours](np.linspace(0, 1, 256))[:, :3]).round()
@@ -73,7 +73,7 @@ def labelled(
     """
     shapes = {frames.shape for frames in panels}
     if len(shapes) != 1 or len(panels) != len(captions):
-        raise VideotcavError(f"{len(captions)} captions and videos of shapes {sorted(shapes)} cannot stand in a row")
+        raise ArgumentError(f"{len(captions)} captions and videos of shapes {sorted(shapes)} cannot stand in a row")
     count = len(panels[0])
     width, height = _legible(panels[0].shape[2], panels[0].shape[1])
     font = _font(max(15, min(width, height) // 20))

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from re import fullmatch
 
-from videotcav.errors import UnreadableText, VideotcavError
+from videotcav.errors import UnreadableText
 from videotcav.texts import read_table
 
 
@@ -55,16 +55,17 @@ class Sources:
         """What did not fit, in sentences: rows of files that are not there, and files that have no row.
 
         Raises:
-            VideotcavError: no row fits any file.
+            UnreadableText: no row fits any file.
         """
         if not self._rows:
             return []
         unknown = [path for path, known in self._asked.items() if not known]
         lost = [path for path in self._rows if not self._asked.get(path) and not path.exists()]
         if not any(self._asked.values()):
-            raise VideotcavError(
-                f"{self._table}: none of its {len(self._rows)} rows is about a file of this study, the first is about "
-                f"{next(iter(self._rows))}; paths in it are relative to the table"
+            raise UnreadableText(
+                self._table,
+                f"none of its {len(self._rows)} rows is about a file of this study, the first is about "
+                f"{next(iter(self._rows))}; paths in it are relative to the table",
             )
         found = []
         if unknown:

@@ -8,7 +8,7 @@ import pytest
 from videotcav.concepts.detectors.detect import Detections
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.track import ShotCuts, tracks_of
-from videotcav.errors import ConceptError
+from videotcav.errors import BoxesError
 from videotcav.video.read import VideoFile
 
 RECIPE = Recipe()
@@ -69,7 +69,7 @@ def test_known_instances_are_taken_as_they_are():
     tracks = tracks_of(found, recipe=RECIPE, labels=["ball"])
     assert [(track.id, track.frames) for track in tracks] == [("a", (0, 1, 2)), ("b", (0, 1, 2))]
     twice = [Detections.of([row(10, instance="a"), row(50, instance="a")])]
-    with pytest.raises(ConceptError, match="track a of 'ball' has two boxes in frame 0"):
+    with pytest.raises(BoxesError, match="track a of 'ball' has two boxes in frame 0"):
         tracks_of(twice, recipe=RECIPE, labels=["ball"])
 
 

@@ -24,7 +24,7 @@ from videotcav.concepts.propose import videos as route
 from videotcav.concepts.propose.overlay import draw_tracks
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.videos import propose_from_boxes
-from videotcav.errors import ConceptError, VideoError, VideosError
+from videotcav.errors import BoxesError, NotFound, PathTaken, VideoError, VideosError
 from videotcav.records import KINDS, Box, Track
 from videotcav.video.read import VideoFile, read_all
 from videotcav.video.write import write_video
@@ -102,13 +102,13 @@ def test_other_rules_need_another_folder(make_videos: MakeVideos, tmp_path: Path
     videos = make_videos(1)
     propose_from_boxes(videos, videos / "boxes.json", tmp_path / "out", labels=["square"], recipe=WHOLE)
     other = WHOLE.model_copy(update={"mode": "window"})
-    with pytest.raises(ConceptError, match="mode was paper, now window"):
+    with pytest.raises(PathTaken, match="mode was paper, now window"):
         propose_from_boxes(videos, videos / "boxes.json", tmp_path / "out", labels=["square"], recipe=other)
 
 
 def test_an_unknown_label_is_answered_with_the_closest(make_videos: MakeVideos, tmp_path: Path):
     videos = make_videos(1)
-    with pytest.raises(ConceptError, match="no label 'tenis raket'; closest: 'tennis racket'"):
+    with pytest.raises(NotFound, match="no label 'tenis raket'; closest: 'tennis racket'"):
         propose_from_boxes(videos, videos / "boxes.json", tmp_path / "out", labels=["tenis raket"])
     assert not (tmp_path / "out").exists()
 
@@ -127,7 +127,7 @@ def test_boxes_of_another_version_of_the_video_are_refused(make_videos: MakeVide
     said = json.loads((videos / "boxes.json").read_text())
     said["videos"][0]["width"] = 1920
     (videos / "boxes.json").write_text(json.dumps(said))
-    with pytest.raises(ConceptError, match=r"says v0.mp4 is 1920×64, but it is 96×64"):
+    with pytest.raises(BoxesError, match=r"says v0.mp4 is 1920×64, but it is 96×64"):
         propose_from_boxes(videos, videos / "boxes.json", tmp_path / "out", labels=["square"])
     assert not (tmp_path / "out").exists()
 
@@ -236,7 +236,7 @@ def test_a_star_stands_for_all_other_labels(make_videos: MakeVideos, tmp_path: P
         ("square", "square"),
         ("other", "tennis racket"),
     }
-    with pytest.raises(ConceptError, match="its 'other' is made of tennis racket, not of square"):
+    with pytest.raises(PathTaken, match="its 'other' is made of tennis racket, not of square"):
         propose_from_boxes(videos, videos / "boxes.json", tmp_path / "out", labels={"square": "other"}, recipe=WHOLE)
 
 
@@ -289,7 +289,7 @@ def test_a_real_clip_gives_its_player(shared_data: Path, tmp_path: Path):
     best = max((one for one in read_records(tmp_path / "out") if one.kind == "spatiotemporal"), key=lambda r: r.height)
     assert best.height > 100  # of 240: the player fills the picture
     other = Yolo(shared_data / "detectors" / "yolox_nano_416.onnx", min_score=0.2)
-    with pytest.raises(ConceptError, match=r"detector_min_score was 0.1, now 0.2"):
+    with pytest.raises(PathTaken, match=r"detector_min_score was 0.1, now 0.2"):
         route.propose(tmp_path / "serve.mp4", other, tmp_path / "out", labels=["person"])
 
 

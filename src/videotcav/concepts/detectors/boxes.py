@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from videotcav.concepts.detectors.detect import Detections, Frames
-from videotcav.errors import ConceptError, closest
+from videotcav.errors import BoxesError, closest
 from videotcav.records import VideoInfo
 
 Row = tuple[float, float, float, float, float, str, str | None]
@@ -57,7 +57,7 @@ class BoxesFile:
         return all(video.knows_instances for video in self.videos.values())
 
     def __call__(self, frames: Frames) -> list[Detections]:
-        """The file's boxes in these frames; raises ConceptError where the file does not fit the video."""
+        """The file's boxes in these frames; raises BoxesError where the file does not fit the video."""
         boxes = self._of(frames.video)
         indices = range(frames.first, frames.first + len(frames.pixels))
         return [self._detections(boxes, index, frames.video) for index in indices]
@@ -68,20 +68,20 @@ class BoxesFile:
             near = [key for key in near if f"/{video.path.with_suffix('').as_posix()}".endswith(f"/{key}")]
         if len(near) != 1:
             hint = closest(video.path.stem, self.videos)
-            raise ConceptError(
+            raise BoxesError(
                 f"{self.path}: has no boxes for the video {video.path.name}"
                 + (f"; closest: {hint}" if hint else "; its videos must be named as the files are")
             )
         boxes = self.videos[near[0]]
         if boxes.size is not None and boxes.size != (video.width, video.height):
-            raise ConceptError(
+            raise BoxesError(
                 f"{self.path}: says {video.path.name} is {boxes.size[0]}×{boxes.size[1]}, but it is "
                 f"{video.width}×{video.height}; its boxes belong to another version of the video"
             )
         count = round(video.duration_seconds * video.frames_per_second)
         last = max(boxes.frames, default=0)
         if last >= count:
-            raise ConceptError(
+            raise BoxesError(
                 f"{self.path}: has boxes in frame {last} of {video.path.name}, whose last frame is {count - 1}"
             )
         return boxes
@@ -95,7 +95,7 @@ class BoxesFile:
             inside = (max(edges[0], 0), max(edges[1], 0), min(edges[2], video.width), min(edges[3], video.height))
             if inside[0] >= inside[2] or inside[1] >= inside[3]:
                 shown = ", ".join(f"{edge:g}" for edge in edges)
-                raise ConceptError(
+                raise BoxesError(
                     f"{self.path}: the box ({shown}) of '{label}' in frame {index} of {video.path.name} lies outside "
                     f"the {video.width}×{video.height} frame or is empty"
                 )
@@ -128,14 +128,14 @@ class Regions:
         return {}
 
     def __call__(self, frames: Frames) -> list[Detections]:
-        """Every place in every frame; raises ConceptError where one lies outside the frame."""
+        """Every place in every frame; raises BoxesError where one lies outside the frame."""
         video = frames.video
         rows: list[Row] = []
         for label, place in self.places.items():
             scale = (video.width, video.height) * 2 if max(place) <= 1 else (1,) * 4
             left, top, right, bottom = (edge * factor for edge, factor in zip(place, scale, strict=True))
             if not (0 <= left < right <= video.width and 0 <= top < bottom <= video.height):
-                raise ConceptError(
+                raise BoxesError(
                     f"{self.path}: '{label}' {list(place)} does not lie within the {video.width}×{video.height} frame "
                     f"of {video.path.name}; it needs left < right and top < bottom"
                 )

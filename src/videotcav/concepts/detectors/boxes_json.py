@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from videotcav.concepts.detectors.boxes import BoxesFile, Regions, Row, VideoBoxes
-from videotcav.errors import ConceptError, UnreadableText
+from videotcav.errors import BoxesError, UnreadableText
 from videotcav.texts import first_problem, parse_json, read_bytes
 
 Form = TypeVar("Form", bound="_Loose")
@@ -77,12 +77,12 @@ def read_coco(path: Path) -> BoxesFile:
         where = f"{path}: annotations[{number}]"
         image = images.get(annotation.image_id)
         if image is None or image.video_id not in videos:
-            raise ConceptError(f"{where} points to image {annotation.image_id}, which is in no video of the file")
+            raise BoxesError(f"{where} points to image {annotation.image_id}, which is in no video of the file")
         if annotation.category_id not in categories:
-            raise ConceptError(f"{where} has category {annotation.category_id}, which 'categories' does not list")
+            raise BoxesError(f"{where} has category {annotation.category_id}, which 'categories' does not list")
         index = image.frame_index if image.frame_index is not None else image.frame_id
         if index is None or index < 0:
-            raise ConceptError(f"{path}: image {image.id} needs a frame_index, counted from 0")
+            raise BoxesError(f"{path}: image {image.id} needs a frame_index, counted from 0")
         instance = annotation.track_id if annotation.track_id is not None else annotation.instance_id
         left, top, width, height = annotation.bbox
         videos[image.video_id].setdefault(index, []).append(
@@ -115,5 +115,5 @@ def _as(form: type[Form], data: bytes, path: Path, what: str) -> Form:
     try:
         parse_json(data, path)
     except UnreadableText as error:
-        raise ConceptError(str(error)) from None
-    raise ConceptError(f"{path}: is {said}")
+        raise BoxesError(str(error)) from None
+    raise BoxesError(f"{path}: is {said}")

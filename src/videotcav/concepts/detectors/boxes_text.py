@@ -11,7 +11,7 @@ from pathlib import Path
 
 from videotcav.concepts.detectors.boxes import BoxesFile, Row, VideoBoxes
 from videotcav.concepts.detectors.coco_names import COCO_NAMES
-from videotcav.errors import ConceptError
+from videotcav.errors import BoxesError
 from videotcav.texts import read_bytes, read_text
 
 FRAME_NUMBER = re.compile(r"_(\d+)$")
@@ -36,10 +36,10 @@ def read_mot(path: Path, *, class_names: tuple[str, ...] | None) -> BoxesFile:
         for where, row in _rows(text, least=_MOT_COLUMNS):
             frame, instance, left, top, width, height = row[:_MOT_COLUMNS]
             if frame < 1 or frame != int(frame):
-                raise ConceptError(f"{where}: frame {frame:g}; MOT counts whole frames from 1")
+                raise BoxesError(f"{where}: frame {frame:g}; MOT counts whole frames from 1")
             score = row[6] if len(row) > 6 and row[6] != -1 else 1.0  # noqa: PLR2004 - the seventh column; −1 unknown
             if not 0 <= score <= 1:
-                raise ConceptError(f"{where}: the seventh column is a score from 0 to 1, got {score:g}")
+                raise BoxesError(f"{where}: the seventh column is a score from 0 to 1, got {score:g}")
             number = int(row[7]) - 1 if class_names and len(row) > 7 else 0  # noqa: PLR2004 - the eighth column
             label = _name(class_names or ("object",), number, where)
             known = None if instance < 0 else f"{instance:g}"
@@ -56,13 +56,13 @@ def read_yolo(path: Path, *, class_names: tuple[str, ...] | None) -> BoxesFile:
     for text in texts:
         number = FRAME_NUMBER.search(text.stem)
         if number is None or int(number[1]) < 1:
-            raise ConceptError(f"{text}: a text of YOLO is named <video>_<frame>.txt, frames counted from 1")
+            raise BoxesError(f"{text}: a text of YOLO is named <video>_<frame>.txt, frames counted from 1")
         rows = []
         for where, row in _rows(text, least=_YOLO_COLUMNS):
             kind, x, y, width, height = row[:_YOLO_COLUMNS]
             score = row[5] if len(row) > _YOLO_COLUMNS else 1.0
             if not 0 <= score <= 1:
-                raise ConceptError(f"{where}: the sixth column is a score from 0 to 1, got {score:g} (save_conf=True)")
+                raise BoxesError(f"{where}: the sixth column is a score from 0 to 1, got {score:g} (save_conf=True)")
             instance = f"{row[6]:g}" if len(row) >= _YOLO_WITH_INSTANCE else None
             label = _name(names, int(kind), where)
             rows.append((x - width / 2, y - height / 2, x + width / 2, y + height / 2, score, label, instance))
@@ -83,17 +83,17 @@ def _rows(text: Path, *, least: int) -> Iterator[tuple[str, list[float]]]:
         try:
             row = [float(cell) for cell in line.replace(",", " ").split()]
         except ValueError:
-            raise ConceptError(f"{where}: is not a row of numbers: {line[:60]}") from None
+            raise BoxesError(f"{where}: is not a row of numbers: {line[:60]}") from None
         if not all(map(math.isfinite, row)):
-            raise ConceptError(f"{where}: is not a row of finite numbers: {line[:60]}")
+            raise BoxesError(f"{where}: is not a row of finite numbers: {line[:60]}")
         if len(row) < least:
-            raise ConceptError(f"{where}: has {len(row)} columns, and needs {least} at least")
+            raise BoxesError(f"{where}: has {len(row)} columns, and needs {least} at least")
         yield where, row
 
 
 def _name(names: tuple[str, ...], number: int, where: str) -> str:
     if not 0 <= number < len(names):
-        raise ConceptError(f"{where}: class {number}, but only {len(names)} names are known; give a file of names")
+        raise BoxesError(f"{where}: class {number}, but only {len(names)} names are known; give a file of names")
     return names[number]
 
 
@@ -104,7 +104,7 @@ def _class_names(folder: Path) -> tuple[str, ...] | None:
 
 def _some(path: Path, videos: dict[str, VideoBoxes]) -> dict[str, VideoBoxes]:
     if not videos:
-        raise ConceptError(f"{path}: holds no texts with boxes")
+        raise BoxesError(f"{path}: holds no texts with boxes")
     return videos
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from videotcav.errors import ConceptError, MissingExtra, closest
+from videotcav.errors import DetectorError, MissingExtra, closest
 from videotcav.records import VideoInfo
 
 UInt8Frames = NDArray[np.uint8]
@@ -44,9 +44,12 @@ class Detections:
     def __post_init__(self) -> None:
         count = len(self.labels)
         if self.boxes.shape != (count, 4) or self.scores.shape != (count,):
-            raise ValueError(f"{count} labels need boxes {count}×4, got {self.boxes.shape} and {self.scores.shape}")
+            raise DetectorError(
+                f"a detector gave boxes {self.boxes.shape} and scores {self.scores.shape} for {count} labels; "
+                "it must give four edges and one score a label"
+            )
         if not (np.isfinite(self.boxes).all() and np.isfinite(self.scores).all()):
-            raise ConceptError("a detector gave a box or a score that is NaN or infinite: its weights are damaged")
+            raise DetectorError("a detector gave a box or a score that is NaN or infinite: its weights are damaged")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -107,7 +110,7 @@ class DetectorSource(Protocol):
 def load_detector(spec: str | Path, *, form: str | None = None, class_names: tuple[str, ...] | None = None) -> Detector:
     """The detector that a person means by `yolo:model.onnx`, `transformers:folder`, `boxes:boxes.json` or a bare path.
 
-    A bare path to an `.onnx` file is a YOLO network; any other is boxes from a file. Raises ConceptError for what is
+    A bare path to an `.onnx` file is a YOLO network; any other is boxes from a file. Raises DetectorError for what is
     none of these and MissingExtra where the source needs a package that is not installed.
     """
     sources = {point.name: point for point in entry_points(group="videotcav.detectors")}
@@ -116,13 +119,15 @@ def load_detector(spec: str | Path, *, form: str | None = None, class_names: tup
         path = Path(spec)
         if not path.exists():
             near = closest(scheme, sources) if colon else ""
-            raise ConceptError(
+            raise DetectorError(
                 f"{spec}: there is no such detector file"
                 + (f"; closest source: {near}" if near else "")
                 + f"; give a path or one of {', '.join(f'{source}:…' for source in sorted(sources))}"
             )
         if path.suffix in {".pt", ".pth"}:
-            raise ConceptError(f"{path}: is a PyTorch checkpoint; export it to ONNX first (YOLOv7: export.py --grid)")
+            raise DetectorError(
+                f"{path}: is a PyTorch checkpoint; export it to ONNX first (YOLOv7: its export.py, with grid)"
+            )
         scheme, name = ("yolo" if path.suffix == ".onnx" else "boxes"), str(path)
     try:
         load: DetectorSource = sources[scheme].load()

@@ -11,7 +11,7 @@ import torch
 
 from videotcav.compat.torchvision import import_torchvision
 from videotcav.concepts.detectors.detect import Detections, Frames
-from videotcav.errors import ConceptError
+from videotcav.errors import ArgumentError, DetectorError
 
 
 class TransformersDetector:
@@ -29,7 +29,7 @@ class TransformersDetector:
             self._model: Any = transformers.AutoModelForObjectDetection.from_pretrained(name).eval()
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise ConceptError(f"transformers:{name}: is no object detector that can be loaded: {reason}") from None
+            raise DetectorError(f"transformers:{name}: is no object detector that can be loaded: {reason}") from None
         finally:
             if speaks:
                 transformers.utils.logging.enable_progress_bar()
@@ -63,7 +63,9 @@ class TransformersDetector:
 def load(name: str, *, form: str | None = None, class_names: tuple[str, ...] | None = None) -> TransformersDetector:
     """The detector of that name: the entry point `transformers`."""
     if form is not None or class_names is not None:
-        raise ConceptError(f"transformers:{name}: knows its own form and class names; leave --form and --names out")
+        raise ArgumentError(
+            f"transformers:{name}: knows its own form and class names", hint="leave `form` and `class_names` out"
+        )
     return TransformersDetector(name)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from videotcav.concepts.detectors.boxes import BoxesFile, Regions
 from videotcav.concepts.detectors.boxes_json import read_coco, read_regions
 from videotcav.concepts.detectors.boxes_text import FRAME_NUMBER, read_mot, read_yolo
-from videotcav.errors import ConceptError, closest
+from videotcav.errors import BoxesError, closest
 
 FORMS = ("coco", "regions", "mot", "yolo")
 
@@ -28,11 +28,11 @@ def read_boxes(
     - `yolo`: a folder of texts `<video>_<frame>.txt`, frames counted from 1, as Ultralytics saves them.
 
     Texts hold class numbers; their names are `class_names`, else the lines of `classes.txt` in the folder, else
-    COCO's 80 (`yolo`) or `object` (`mot`). Raises ConceptError with the place of the first mistake.
+    COCO's 80 (`yolo`) or `object` (`mot`). Raises BoxesError with the place of the first mistake.
     """
     path = Path(path)
     if not path.exists():
-        raise ConceptError(f"{path}: there is no such file of boxes")
+        raise BoxesError(f"{path}: there is no such file of boxes")
     form = form or _form_of(path)
     match form:
         case "coco":
@@ -44,9 +44,7 @@ def read_boxes(
         case "yolo":
             return read_yolo(path, class_names=class_names)
         case _:
-            raise ConceptError(
-                f"there is no form of boxes '{form}'; closest: {closest(form, FORMS) or ', '.join(FORMS)}"
-            )
+            raise BoxesError(f"there is no form of boxes '{form}'; closest: {closest(form, FORMS) or ', '.join(FORMS)}")
 
 
 def _form_of(path: Path) -> str:

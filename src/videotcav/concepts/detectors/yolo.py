@@ -18,7 +18,7 @@ from videotcav.concepts.detectors.coco_names import COCO_NAMES
 from videotcav.concepts.detectors.detect import Detections, Frames
 from videotcav.concepts.detectors.letterbox import Letterbox, letterbox
 from videotcav.concepts.detectors.yolo_forms import FORMS, Form, Output, class_count, decode, recognise
-from videotcav.errors import ConceptError, closest
+from videotcav.errors import DetectorError, closest
 from videotcav.outputs import file_sha256
 
 _USUAL_SIDE = 640  # where the file leaves the input's size open
@@ -49,7 +49,7 @@ class Yolo:
         self._type = _TYPES[self._input.type]
         self._height, self._width = (side if isinstance(side, int) else _USUAL_SIDE for side in self._input.shape[2:])
         if not 0 < min(self._height, self._width) <= max(self._height, self._width) <= _LONGEST_SIDE:
-            raise ConceptError(
+            raise DetectorError(
                 f"{self.path}: takes pictures of {self._width}×{self._height} pixels, as no detector does"
             )
         outputs = self._outputs()
@@ -57,7 +57,7 @@ class Yolo:
         count = class_count(self._form, outputs[self._output].shape)
         self.labels = class_names or self._names_inside() or _default_names(self.path, count)
         if count is not None and count != len(self.labels):
-            raise ConceptError(
+            raise DetectorError(
                 f"{self.path}: tells {count} classes apart, but {len(self.labels)} names were given for them"
             )
         self.sha256 = file_sha256(self.path)
@@ -88,7 +88,7 @@ class Yolo:
             pixels, fitted = self._look(frame)
             (output,) = self._session.run([self._session.get_outputs()[self._output].name], {self._input.name: pixels})
             if not np.isfinite(output).all():
-                raise ConceptError(
+                raise DetectorError(
                     f"{self.path}: gives NaN or infinity for a frame of {frames.video.path}; its weights are damaged, "
                     "or too much for half precision: export it again, in float32"
                 )
@@ -125,7 +125,7 @@ class Yolo:
         try:
             arrays = self._session.run(None, {self._input.name: grey})
         except Exception as error:  # noqa: BLE001 - onnxruntime raises its own types, which it does not export
-            raise ConceptError(f"{self.path}: does not run on a picture {grey.shape}: {_one_line(error)}") from None
+            raise DetectorError(f"{self.path}: does not run on a picture {grey.shape}: {_one_line(error)}") from None
         names = [output.name for output in self._session.get_outputs()]
         return [Output(name, np.shape(array)) for name, array in zip(names, arrays, strict=True)]
 
@@ -134,14 +134,15 @@ class Yolo:
             dimensions = 2 if form == "end2end" else 3
             fitting = [number for number, output in enumerate(outputs) if len(output.shape) == dimensions]
             if form not in FORMS or not fitting:
-                raise ConceptError(f"{self.path}: cannot be read as form '{form}'; {_listed(outputs)}")
+                raise DetectorError(f"{self.path}: cannot be read as form '{form}'; {_listed(outputs)}")
             return form, fitting[0]
         recognised = recognise(outputs, height=self._height, width=self._width)
         if recognised is None:
-            raise ConceptError(
+            raise DetectorError(
                 f"{self.path}: is no form of YOLO that is known here ({', '.join(FORMS)}); {_listed(outputs)} "
-                f"for an input of {self._width}×{self._height}. YOLOv7: export with --grid or --end2end; "
-                "or name the form with --form"
+                f"for an input of {self._width}×{self._height}. YOLOv7 is exported with "
+                "its option grid or end2end",
+                hint="export it again, or name its `form`",
             )
         return recognised
 
@@ -154,7 +155,7 @@ class Yolo:
             names = ast.literal_eval(text)
             return tuple(str(names[number]) for number in range(len(names)))
         except (ValueError, SyntaxError, KeyError, TypeError, RecursionError, MemoryError):
-            raise ConceptError(
+            raise DetectorError(
                 f"{self.path}: its class names cannot be read: {text[:80]}; give a file of names"
             ) from None
 
@@ -162,13 +163,13 @@ class Yolo:
 def load(name: str, *, form: str | None = None, class_names: tuple[str, ...] | None = None) -> Yolo:
     """The detector of an ONNX file: the entry point `yolo`."""
     if form is not None and form not in FORMS:
-        raise ConceptError(f"there is no form '{form}'; closest: {closest(form, FORMS) or ', '.join(FORMS)}")
+        raise DetectorError(f"there is no form '{form}'; closest: {closest(form, FORMS) or ', '.join(FORMS)}")
     return Yolo(name, form=form, class_names=class_names)
 
 
 def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     if not path.is_file():
-        raise ConceptError(f"{path}: there is no such detector file")
+        raise DetectorError(f"{path}: there is no such detector file")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # warnings about the graph help nobody here
@@ -178,7 +179,7 @@ def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
         with contextlib.redirect_stdout(io.StringIO()):  # it prints what it also raises
             return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # noqa: BLE001 - onnxruntime raises its own types, which it does not export
-        raise ConceptError(f"{path}: is not an ONNX network that onnxruntime can load: {_one_line(error)}") from None
+        raise DetectorError(f"{path}: is not an ONNX network that onnxruntime can load: {_one_line(error)}") from None
 
 
 def _only_input(path: Path, session: onnxruntime.InferenceSession) -> Any:
@@ -187,14 +188,14 @@ def _only_input(path: Path, session: onnxruntime.InferenceSession) -> Any:
     channels = picture.shape[1:2] if len(picture.shape) == 4 else []  # noqa: PLR2004 - batch, channel, height, width
     if len(inputs) != 1 or picture.type not in _TYPES or channels not in ([3], ["channels"]):
         listed = "; ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
-        raise ConceptError(f"{path}: a detector has one input, float 1×3×height×width; this one has {listed}")
+        raise DetectorError(f"{path}: a detector has one input, float 1×3×height×width; this one has {listed}")
     return picture
 
 
 def _default_names(path: Path, count: int | None) -> tuple[str, ...]:
     if count is None or count == len(COCO_NAMES):
         return COCO_NAMES
-    raise ConceptError(f"{path}: tells {count} classes apart and does not name them; give a file with one name a line")
+    raise DetectorError(f"{path}: tells {count} classes apart and does not name them; give a file with one name a line")
 
 
 def _listed(outputs: list[Output]) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from videotcav.concepts.detectors.detect import Detections
 from videotcav.concepts.propose.recipe import Recipe
-from videotcav.errors import ConceptError, MissingExtra
+from videotcav.errors import BoxesError, MissingExtra
 from videotcav.records import Box, Track
 
 Rows = dict[int, tuple[Box, float]]
@@ -49,7 +49,7 @@ def known_tracks(found: Sequence[Detections], *, min_score: float) -> list[Track
             detections.boxes, detections.scores.tolist(), detections.labels, detections.track_ids or (), strict=True
         ):
             if frame in rows[label, instance]:
-                raise ConceptError(f"track {instance} of '{label}' has two boxes in frame {frame}; an instance has one")
+                raise BoxesError(f"track {instance} of '{label}' has two boxes in frame {frame}; an instance has one")
             if score >= min_score:
                 rows[label, instance][frame] = (_box(edges), score)
     return [_track(instance, label, seen) for (label, instance), seen in sorted(rows.items()) if seen]

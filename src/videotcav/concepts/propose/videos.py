@@ -22,7 +22,7 @@ from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.track import tracks_of
 from videotcav.concepts.propose.watch import Job, Seen, Watcher, in_order
 from videotcav.concepts.propose.workshop import Outcome, Workshop
-from videotcav.errors import ConceptError, VideoError, VideosError, VideotcavWarning, closest
+from videotcav.errors import ArgumentError, NotFound, VideoError, VideoNotFound, VideosError, VideotcavWarning, closest
 from videotcav.outputs import refuse_overwriting
 from videotcav.records import Progress, Record, VideoInfo, silent
 from videotcav.video.find import find_videos
@@ -137,11 +137,11 @@ def propose_from_boxes(
 
 
 def _found(videos: Path | str | Sequence[Path | str]) -> list[Path]:
-    """The video files that are meant, by name. Raises ConceptError where one is not there."""
+    """The video files that are meant, by name. Raises VideoNotFound where one is not there."""
     found = sorted(find_videos(videos, below=True))
     for path in found:
         if not path.exists():
-            raise ConceptError(f"{path}: there is no such video, and no folder or pattern that holds one")
+            raise VideoNotFound(path, "there is no such video, and no folder or pattern that holds one")
     return found
 
 
@@ -149,18 +149,18 @@ def _concepts(labels: Sequence[str] | Mapping[str, str], detector: Detector) -> 
     """The concept of each of the detector's labels that is wanted."""
     wanted = dict(labels) if isinstance(labels, Mapping) else {label: label.replace(" ", "_") for label in labels}
     if not wanted:
-        raise ConceptError("no label was asked for; give at least one of the detector's")
+        raise ArgumentError("no label was asked for; give at least one of the detector's")
     rest = wanted.pop("*", None)
     for label in wanted:
         if label not in detector.labels:
             near = closest(label, detector.labels)
             hint = f"closest: {near}" if near else f"it knows: {', '.join(detector.labels)}"
-            raise ConceptError(f"{detector.name} has no label '{label}'; {hint}")
+            raise NotFound(f"{detector.name} has no label '{label}'; {hint}")
     if rest is not None:
         wanted = {**dict.fromkeys(detector.labels, rest), **wanted}
     for concept in wanted.values():
         if not concept or concept.startswith(".") or "/" in concept or "\\" in concept or not concept.isprintable():
-            raise ConceptError(
+            raise ArgumentError(
                 f"'{concept}' cannot name a folder; choose a concept name without slashes or a leading dot"
             )
     return wanted

@@ -19,7 +19,7 @@ from typing import Self
 from videotcav.concepts.detectors.detect import Detector
 from videotcav.concepts.folder import ClipRecord, as_json, read_as, read_records, write_records
 from videotcav.concepts.propose.recipe import Recipe
-from videotcav.errors import ConceptError, UnreadableText
+from videotcav.errors import PathTaken, UnreadableText
 from videotcav.outputs import write_text
 from videotcav.records import Record
 from videotcav.texts import read_json
@@ -105,11 +105,11 @@ class Workshop:
     def knows(self, sha256: str, concept: str, labels: tuple[str, ...]) -> bool:
         """Whether a video with these bytes, whatever its name, is done for this concept.
 
-        Raises ConceptError where the concept was made of other labels.
+        Raises PathTaken where the concept was made of other labels.
         """
         for outcome in self.of(concept):
             if outcome.labels != labels:
-                raise ConceptError(
+                raise PathTaken(
                     f"{self.folder}: its '{concept}' is made of {', '.join(outcome.labels)}, not of "
                     f"{', '.join(labels)}; give the concept another name (LABEL=NAME) or use another folder"
                 )
@@ -132,12 +132,12 @@ class Workshop:
         try:
             before = dict(read_json(path))
         except (ValueError, TypeError, UnreadableText):
-            raise ConceptError(f"{path}: cannot be read as the rules of its clips; use another folder") from None
+            raise PathTaken(f"{path}: cannot be read as the rules of its clips; use another folder") from None
         now = json.loads(self.rules)
         changed = [key for key in now if before.get(key) != now[key]]
         if changed:
             listed = "; ".join(f"{key} was {before.get(key)}, now {now[key]}" for key in changed)
-            raise ConceptError(
+            raise PathTaken(
                 f"{self.folder}: its clips were made by other rules ({listed}); use the same rules or another folder"
             )
 

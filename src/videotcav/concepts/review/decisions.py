@@ -9,7 +9,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from videotcav.errors import ConceptError
+from videotcav.errors import ReviewError
 from videotcav.records import Record
 from videotcav.texts import first_problem
 
@@ -39,11 +39,11 @@ def _checked_name(text: str) -> str:
 
 
 def checked_name(text: str) -> str:
-    """The name without spare spaces, its letters composed (NFC). Raises ConceptError where it cannot be one."""
+    """The name without spare spaces, its letters composed (NFC). Raises ReviewError where it cannot be one."""
     try:
         return _checked_name(text)
     except ValueError as error:
-        raise ConceptError(str(error)) from None
+        raise ReviewError(str(error)) from None
 
 
 Name = Annotated[str, AfterValidator(_checked_name)]
@@ -150,7 +150,7 @@ def to_lines(decisions: Iterable[Decision]) -> Iterator[str]:
 
 
 def from_lines(text: str) -> list[Decision]:
-    """The decisions in a JSONL text. Raises ConceptError with the number of the first bad line."""
+    """The decisions in a JSONL text. Raises ReviewError with the number of the first bad line."""
     rows = []
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
@@ -158,5 +158,5 @@ def from_lines(text: str) -> list[Decision]:
         try:
             rows.append(Decision.model_validate_json(line))
         except ValidationError as error:
-            raise ConceptError(f"line {number} is not a decision: {first_problem(error)}") from error
+            raise ReviewError(f"line {number} is not a decision: {first_problem(error)}") from error
     return rows

@@ -21,7 +21,7 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from videotcav.concepts.review.decisions import Candidate, Decision, Judgement
-from videotcav.errors import ConceptError
+from videotcav.errors import ConceptNotFound, ReviewError
 from videotcav.outputs import short_name
 from videotcav.texts import first_problem
 
@@ -68,11 +68,11 @@ _SCHEMA_VERSION = 1
 _BUSY_SECONDS = 15
 
 
-class LedgerUnusable(ConceptError):
+class LedgerUnusable(ReviewError):
     """The database cannot be read or written: no room, no right, or not a database."""
 
 
-class GestureTaken(ConceptError):
+class GestureTaken(ReviewError):
     """Another decision was recorded under the same gesture."""
 
 
@@ -82,7 +82,7 @@ class Ledger:
     def __init__(self, folder: Path | str) -> None:
         self.path = Path(folder) / DATABASE
         if not self.path.parent.is_dir():
-            raise ConceptError(f"{folder} is not a folder: give the concept folder that holds the clips")
+            raise ConceptNotFound(f"{folder} is not a folder: give the concept folder that holds the clips")
         self._lock = threading.Lock()
         self._opened: sqlite3.Connection | None = None
         with self._sentences():
@@ -223,7 +223,7 @@ class Ledger:
         tomorrow = datetime.now(UTC) + timedelta(days=1)
         for row in rows:
             if row.at > tomorrow:
-                raise ConceptError(f"a decision by {row.reviewer} is dated {row.at}, in the future: check that clock")
+                raise ReviewError(f"a decision by {row.reviewer} is dated {row.at}, in the future: check that clock")
         with self._transaction() as database:
             before = _last_number(database)
             _append(database, rows)
@@ -280,7 +280,7 @@ def _decision(*, candidate: Candidate, **fields: object) -> Decision:
     try:
         return Decision.model_validate({"concept": candidate.concept, "id": candidate.id, **fields})
     except ValidationError as error:
-        raise ConceptError(first_problem(error)) from error
+        raise ReviewError(first_problem(error)) from error
 
 
 def _append(database: sqlite3.Connection, rows: Sequence[Decision]) -> tuple[Decision, ...]:

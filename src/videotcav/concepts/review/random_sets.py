@@ -12,7 +12,7 @@ import numpy as np
 
 from videotcav.concepts.folder import UNREVIEWED, ClipRecord, write_records
 from videotcav.concepts.review.review import reviewed_clips
-from videotcav.errors import ConceptError, NotEnoughData, closest
+from videotcav.errors import ConceptNotFound, NotEnoughData, PathTaken, closest
 from videotcav.outputs import whole_file
 from videotcav.records import Kind, Record
 
@@ -77,7 +77,7 @@ def write_random_set(
     """
     folder, out = Path(folder), Path(out)
     if out.exists():
-        raise ConceptError(f"{out}: is there already; name a new folder for the random set")
+        raise PathTaken(f"{out}: is there already; name a new folder for the random set")
     # A clip is what reviewers call it; what they turned away is in no set.
     records = {
         Path(place): [
@@ -91,7 +91,7 @@ def write_random_set(
     if not own:
         names = {record.concept for record in records[folder]}
         near = closest(concept, names) or ", ".join(sorted(names)) or "none"
-        raise ConceptError(f"{folder}: no concept '{concept}'; closest: {near}")
+        raise ConceptNotFound(f"{folder}: no concept '{concept}'; closest: {near}")
     # The detector's word for what reviewers moved here stands for other things as well.
     labels = {one.record.label for one in reviewed_clips(folder) if one.record and one.clip.concept == concept}
     others: dict[str, list[tuple[Path, ClipRecord]]] = defaultdict(list)

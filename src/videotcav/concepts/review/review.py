@@ -16,7 +16,7 @@ from videotcav.concepts.folder import METADATA, ClipRecord, clip_of, read_candid
 from videotcav.concepts.review.agreement import Agreement, agreement, ratings
 from videotcav.concepts.review.decisions import Candidate, Decision, Standing, from_lines, standings, to_lines
 from videotcav.concepts.review.ledger import DATABASE, Ledger
-from videotcav.errors import ConceptError, UnreadableText
+from videotcav.errors import ConceptError, NothingAccepted, ReviewError, UnreadableText
 from videotcav.outputs import refuse_overwriting, write_text
 from videotcav.records import KINDS, TWINS, ConceptClip, ConceptSet, Record
 from videotcav.texts import read_text
@@ -125,15 +125,15 @@ def reviewed_sets(folder: Path | str, *, sources: Sources | None = None) -> Revi
         key=lambda one: (one.concept, KINDS.index(one.clip.kind), one.clip.id),
     )
     if not chosen:
-        raise ConceptError(
-            f"{folder}: {len(clips)} candidate clips and none accepted; look at them with "
-            f"'videotcav concepts review {folder}', or take them unseen with 'videotcav concepts accept {folder} --all'"
+        raise NothingAccepted(
+            f"{folder}: {len(clips)} candidate clips and none accepted",
+            hint=f'look at them with `review("{folder}")`, or take them unseen with `accept("{folder}")`',
         )
     missing = [one.clip.path for one in chosen if not one.clip.path.is_file()]
     if missing:
         raise ConceptError(
-            f"{folder}: {len(missing)} accepted clips are not there, the first is {missing[0]}; "
-            "run 'videotcav concepts propose' again to make them"
+            f"{folder}: {len(missing)} accepted clips are not there, the first is {missing[0]}",
+            hint="make them again with `propose()`",
         )
     return ReviewedSets(
         sets=tuple(
@@ -173,9 +173,7 @@ def counted_videos(place: Path | str) -> dict[Path, str]:
     moving = [each for each in sets if each.kind == "spatiotemporal"]
     found = {clip.path: clip.source for each in moving or sets for clip in each.clips}
     if not found:
-        raise ConceptError(
-            f"{place}: none of its clips is accepted; look at them with 'videotcav concepts review {root}'"
-        )
+        raise NothingAccepted(f"{place}: none of its clips is accepted", hint=f'look at them with `review("{root}")`')
     return found
 
 
@@ -258,7 +256,7 @@ def import_decisions(folder: Path | str, path: Path | str) -> int:
     try:
         text = read_text(path)
     except UnreadableText as error:
-        raise ConceptError(f"{path} cannot be read as a file of decisions: {error.reason}") from error
+        raise ReviewError(f"{path} cannot be read as a file of decisions: {error.reason}") from error
     rows = from_lines(text)
     with Ledger(folder) as ledger:
         return ledger.merge(rows)

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from videotcav.concepts.folder import ClipRecord
-from videotcav.errors import ConceptError, VideoError
+from videotcav.errors import ReviewError, VideoError
 from videotcav.outputs import file_sha256
 from videotcav.video.read import VideoFile
 
@@ -22,20 +22,20 @@ def source_picture(folder: Path, record: ClipRecord) -> bytes:
     """The source frame with the surest box of the candidate, and the way its centre goes, drawn in; a JPEG.
 
     Only the very file that the clip was cut from is opened: its bytes must have the recorded SHA-256. Raises
-    ConceptError where the source is not there any more, is another file, or cannot be read.
+    ReviewError where the source is not there any more, is another file, or cannot be read.
     """
     path = folder / record.source_video
     if not record.boxes or len(record.boxes) != len(record.frames) or not record.source_video or not path.is_file():
-        raise ConceptError(f"The source video is not at hand: {_ALONE}")
+        raise ReviewError(f"The source video is not at hand: {_ALONE}")
     status = path.stat()
     if _sha256(path, status.st_mtime_ns, status.st_size) != record.source_sha256:
-        raise ConceptError(f"The source video has changed since the clip was cut: {_ALONE}")
+        raise ReviewError(f"The source video has changed since the clip was cut: {_ALONE}")
     scores = dict(enumerate(record.scores))
     surest = max(range(len(record.boxes)), key=lambda i: scores.get(i, 0.0))
     try:
         pixels = _video(path, status.st_mtime_ns).frames([record.frames[surest]])[0]
     except (VideoError, IndexError) as error:
-        raise ConceptError(f"The source video cannot be read: {_ALONE}") from error
+        raise ReviewError(f"The source video cannot be read: {_ALONE}") from error
     picture = _with_box(Image.fromarray(pixels), record.boxes, surest)
     written = io.BytesIO()
     picture.save(written, "JPEG", quality=_JPEG_QUALITY)

@@ -12,7 +12,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from videotcav.errors import NotEnoughData
+from videotcav.errors import NotEnoughData, NotEnoughMemory
 from videotcav.explain.cavs.gram import Rows
 from videotcav.explain.cavs.score import all_runs
 from videotcav.explain.design.draws import Clips, Flags, draw_flips, draw_negatives, draw_sets, generator
@@ -205,7 +205,7 @@ class Design:
         )
         there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else None
         if there is not None and asked > there:
-            raise NotEnoughData(
+            raise NotEnoughMemory(
                 f"{self.null_draws} pseudo-concepts with {self.settings.random_draws} random sets each take "
                 f"{asked / 2**30:.0f} GiB of memory, more than the {there / 2**30:.0f} GiB of this machine: "
                 "lower random_draws or pseudo_concepts"

@@ -17,7 +17,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal
 
-from videotcav.errors import closest
+from videotcav.errors import ConceptNotFound, HypothesisError, closest
 from videotcav.records import KINDS, TWINS, Against, Kind, Outcome, Record, Verdict
 
 Claim = Literal["matters", "greater", "less", "negligible"]
@@ -88,7 +88,7 @@ def parse(text: str, *, smallest_effect: float | None = None) -> Hypothesis:
     """The hypothesis that a sentence states; one of nothing is about effects below `smallest_effect`.
 
     Raises:
-        ValueError: it has none of the known forms, or compares kinds that are no pair of twins.
+        HypothesisError: it has none of the known forms, or compares kinds that are no pair of twins.
     """
     for pattern, claim in _PATTERNS.items():
         found = re.fullmatch(pattern, text)
@@ -106,7 +106,7 @@ def parse(text: str, *, smallest_effect: float | None = None) -> Hypothesis:
         if claim == "negligible":
             return hypothesis.model_copy(update={"smallest_effect": smallest_effect})
         return hypothesis
-    raise ValueError(f"'{text}' has none of the known forms: {', '.join(FORMS)}; then 'at LAYER', 'for CLASS'")
+    raise HypothesisError(f"'{text}' has none of the known forms: {', '.join(FORMS)}; then 'at LAYER', 'for CLASS'")
 
 
 def _twins(first: str, second: str) -> tuple[Against, Claim]:
@@ -114,13 +114,13 @@ def _twins(first: str, second: str) -> tuple[Against, Claim]:
     for word in (first, second):
         if word not in _KIND_WORDS:
             near = closest(word, _KIND_WORDS) or ", ".join(_KIND_WORDS)
-            raise ValueError(f"unknown kind '{word}'; closest: {near}")
+            raise HypothesisError(f"unknown kind '{word}'; closest: {near}")
     one, other = _KIND_WORDS[first], _KIND_WORDS[second]
     if one == "spatiotemporal" and other in ("frozen", "shuffled", "reversed"):
         return other, "greater"
     if other == "spatiotemporal" and one in ("frozen", "shuffled", "reversed"):
         return one, "less"
-    raise ValueError(
+    raise HypothesisError(
         f"'{first} > {second}' compares no moving clips with their twins: one of the two must be 'dynamic', the other "
         "'frozen', 'shuffled' or 'reversed'"
     )
@@ -130,15 +130,15 @@ def named(name: str, sets: Sets) -> str:
     """The set that a name means: itself with a kind, otherwise the moving clips, or the still ones.
 
     Raises:
-        LookupError: there is no such concept or no such kind of it; the closest names are suggested.
+        ConceptNotFound: there is no such concept or no such kind of it; the closest names are suggested.
     """
     concept, slash, kind = name.rpartition("/") if name.rpartition("/")[2] in KINDS else (name, "", "")
     if concept not in sets:
         near = closest(concept, sets) or ", ".join(sets)
-        raise LookupError(f"no concept '{concept}'; closest: {near}")
+        raise ConceptNotFound(f"no concept '{concept}'; closest: {near}")
     has = sets[concept]
     if slash and kind not in has:
-        raise LookupError(f"'{concept}' has no {kind} clips; it has: {', '.join(has)}")
+        raise ConceptNotFound(f"'{concept}' has no {kind} clips; it has: {', '.join(has)}")
     if slash:
         return name
     found = next((kind for kind in ("spatiotemporal", "spatial", *TWINS) if kind in has), "")
@@ -163,7 +163,7 @@ def _unknown(hypothesis: Hypothesis, sets: Sets, classes: Collection[str]) -> It
     for name in (hypothesis.concept, hypothesis.other) if hypothesis.other else (hypothesis.concept,):
         try:
             named(name, sets)
-        except LookupError as error:
+        except ConceptNotFound as error:
             yield str(error)
     if hypothesis.class_name is not None and hypothesis.class_name not in classes:
         near = closest(hypothesis.class_name, classes) or ", ".join(classes)

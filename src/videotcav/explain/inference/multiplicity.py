@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from videotcav.errors import ArgumentError
 from videotcav.explain.cavs.gram import Floats
 from videotcav.records import Correction
 
 
 def _probabilities(p: Floats) -> Floats:
-    """The same. Raises ValueError where some are no probabilities."""
+    """The same. Raises ArgumentError where some are no probabilities."""
     p = np.asarray(p, dtype=np.float64)
     if not bool(((p >= 0) & (p <= 1)).all()):
         wrong = p[~((p >= 0) & (p <= 1))][0]
-        raise ValueError(f"p-values lie between 0 and 1, got {wrong:g}")
+        raise ArgumentError(f"p-values lie between 0 and 1, got {wrong:g}")
     return p
 
 

@@ -16,7 +16,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own abbreviation
 from einops import rearrange, reduce
 from torch import Tensor, einsum
 
-from videotcav.errors import VideotcavError, closest
+from videotcav.errors import ArgumentError, closest
 
 Over = Literal["clip", "frame"]
 """Over what a channel's weight is taken: the whole clip (Grad-CAM as defined for it), or each time step by itself
@@ -115,15 +115,15 @@ PIXEL_METHODS = ("integrated-gradients", "rise")
 
 
 def method_of(name: str, *, weights: Over = "clip") -> Method:
-    """The method of that name. Raises VideotcavError for an unknown one, and for weights that it does not have."""
+    """The method of that name. Raises ArgumentError for an unknown one, and for weights that it does not have."""
     if name not in METHODS:
         known = (*METHODS, *PIXEL_METHODS)
-        raise VideotcavError(f"no method '{name}'; closest: {closest(name, known) or ', '.join(known)}")
+        raise ArgumentError(f"no method '{name}'; closest: {closest(name, known) or ', '.join(known)}")
     method = METHODS[name]
     if weights not in _POOLED:
-        raise VideotcavError(f"weights are taken over 'clip' or 'frame', not '{weights}'")
+        raise ArgumentError(f"weights are taken over 'clip' or 'frame', not '{weights}'")
     if weights == "frame" and not method.pools:
-        raise VideotcavError(f"{name} weighs each position by itself: leave the weights over frames out")
+        raise ArgumentError(f"{name} weighs each position by itself: leave the weights over frames out")
     return method
 
 

@@ -10,6 +10,8 @@ import torch.nn.functional as F  # noqa: N812 - torch's own abbreviation
 from einops import rearrange
 from torch import Tensor, einsum
 
+from videotcav.errors import ArgumentError
+
 Score = Callable[[Tensor], Tensor]
 """Scores `clip class` of pixels `clip channel time height width`."""
 
@@ -63,7 +65,7 @@ def rise(
         batch_size: masked clips held at a time.
     """
     if masks < 1:
-        raise ValueError("RISE needs at least one mask")
+        raise ArgumentError("RISE needs at least one mask")
     frames, height, width = pixels.shape[1:]
     together = total = shown = torch.zeros((), device=pixels.device)
     drawn = random_masks(masks, size=(frames, height, width), grid=grid, keep=keep, rng=rng, batch_size=batch_size)
