@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import statistics
@@ -449,7 +448,6 @@ def test_five_thousand_candidates_are_smooth(template: Path, tmp_path: Path, vis
             assert text(page, "#position") == "1 of 5,000"
             now = measured(page)
             best = {what: min(best[what], now[what]) for what in most}
-            print(json.dumps(now))  # noqa: T201 - the figures of docs/review.md: pytest -s
             if all(best[what] < most[what] for what in most):
                 break
     finally:
