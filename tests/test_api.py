@@ -41,7 +41,7 @@ def model() -> VideoModel:
     return load_model(Brightness(), card=ModelCard(name="net", clip_spec=SPEC, classes=("a", "b")))
 
 
-def ask(model: VideoModel, *hypotheses: str, smallest_effect: float | None = None, clips: int = 12) -> TcavResults:
+def ask(model: VideoModel, *hypotheses: str, equivalence_margin: float | None = None, clips: int = 12) -> TcavResults:
     concepts = {
         "bright/spatiotemporal": clips_from_pixels(pixels(clips, 1, shift=1.0), "bright"),
         "bright/frozen": clips_from_pixels(pixels(clips, 2), "frozen"),
@@ -54,9 +54,14 @@ def ask(model: VideoModel, *hypotheses: str, smallest_effect: float | None = Non
         concepts=concepts,
         random=clips_from_pixels(pixels(60, 5), "random"),
         layers=["eye"],
-        settings=AnalysisSettings(random_draws=5, bootstrap_resamples=200, degenerate_cosine=0.99999),
+        settings=AnalysisSettings(
+            scores="classic",
+            equivalence_margin=equivalence_margin,
+            random_draws=5,
+            bootstrap_resamples=200,
+            degenerate_cosine=0.99999,
+        ),
         hypotheses=hypotheses,
-        smallest_effect=smallest_effect,
         primary="sensitivity",
     )
 
@@ -78,7 +83,12 @@ def test_all_mistakes_are_told_before_the_first_pass(model: VideoModel) -> None:
         ask(
             model, "brite matters", "bright: dynamic > spinning", "noise matters at head", "nothing about noise matters"
         )
-    for part in ("no concept 'brite'", "unknown kind 'spinning'", "'noise matters at head'", "needs smallest_effect"):
+    for part in (
+        "no concept 'brite'",
+        "unknown kind 'spinning'",
+        "'noise matters at head'",
+        "needs equivalence_margin",
+    ):
         assert part in str(told.value)
     with pytest.raises(NotEnoughData, match="at least 10"):
         ask(model, clips=4)

@@ -21,15 +21,28 @@ T = TypeVar("T")
 Kind = Literal["spatial", "spatiotemporal", "frozen", "shuffled", "reversed"]
 """How a concept clip was made: one crop repeated; a track; or a twin of that same track."""
 
-Statistic = Literal["sign_count", "sensitivity", "cosine", "relative"]
-"""The scores of method.md 3: fraction of clips with S > 0, mean of S, mean cosine of gradient and CAV; and the fraction
-along a CAV that was trained against the rest of a group of concepts."""
+Statistic = Literal["contrast", "shift", "sign_count", "sensitivity", "cosine", "relative"]
+"""What a row tells. `contrast`: what the class's score does on the concept's clips, and `shift`: the same as far as a
+layer's linear readout shows it too (method.md 8). The classic scores (method.md 3): fraction of class clips with S > 0,
+mean of S, mean cosine of gradient and CAV; and the fraction along a CAV that was trained against the rest of a
+group."""
 
 Against = Literal["random", "frozen", "shuffled", "reversed", "concept", "group"]
 """What a concept is held against: random clips, a twin of its own clips, another concept, or the rest of a group."""
 
-Verdict = Literal["positive", "negative", "negligible", "no evidence", "not learned", "degenerate", "underpowered"]
-"""What may be concluded about a concept; decided by effect, interval, p and accuracy together."""
+Verdict = Literal[
+    "positive",
+    "negative",
+    "negligible",
+    "undecided",
+    "fidelity too low",
+    "no evidence",
+    "not learned",
+    "degenerate",
+    "underpowered",
+]
+"""What may be concluded about a concept. The last four, which are those of classic scores alone, are decided by effect,
+interval, p and accuracy together; *fidelity too low* is said of a layer's row."""
 
 Outcome = Literal["supported", "contradicted", "mixed", "not supported", "cannot be judged"]
 """What became of a hypothesis, over all of its tests."""
@@ -47,12 +60,16 @@ Scores = Literal["logits", "multi-label logits", "one logit", "probabilities", "
 """What a network's outputs are: logits of which one class is true (softmax) or any number (sigmoid), a probability a
 class, or a lone one that speaks for the second of two."""
 
+ScoreName = Literal["centred logit", "logit", "log-odds", "probability"]
+"""What of a class a study asks by: its logit above the mean of all logits, its logit, ln p / (1 − p), or p."""
+
 LONE: tuple[Scores, ...] = ("one logit", "one probability")
 
 KINDS: tuple[Kind, ...] = ("spatial", "spatiotemporal", "frozen", "shuffled", "reversed")
 TWINS: tuple[Kind, ...] = ("frozen", "shuffled", "reversed")
+STILL: tuple[Kind, ...] = ("spatial", "frozen")
 STATISTICS: tuple[Statistic, ...] = ("sign_count", "sensitivity", "cosine")
-"""Those of every CAV; `relative` belongs to groups alone."""
+"""The classic ones of every CAV; `relative` belongs to groups alone."""
 
 
 class Record(BaseModel):
@@ -322,11 +339,19 @@ class Result(Record):
     """One row of results: a concept × kind × layer × class × statistic, against random clips, a twin, another concept
     or a group.
 
-    `value` with its 95 % interval is the estimate; for `against` a twin or a concept (`other`, as `person/spatial`) it
-    is the difference between the two values. `null_*` is the central 95 % of the null and its centre. `p` is never 0.
-    `classic` is the published t-test, shown for comparison only: it holds `runs`, the values with each random set
-    (`value` is their mean), against `random_runs`, those of as many random sets against random sets. `group` names the
-    concepts that a `relative` value is held against.
+    A row of `contrast` has no layer. Its `value`, 95 % interval, `smallest_effect` (the detectable one: what this study
+    finds with 80 % power) and `effect_of_interest` (the equivalence margin) are in standard deviations of the class's
+    score over the pool; its null is the interval from `null_low` to `null_high`, ± `negligible_below`. A row of `shift`
+    has the smaller of the two effects where both have one sign, otherwise the layer's own, which is `shift`; its p is
+    the larger, and `fidelity` says how closely the layer's readout follows the score over the pool's videos. Rows of
+    both say what share of the concept's and of the pool's clips the model gives to the class, and how many source
+    videos must at most be removed before the verdict is another one, of the concept and of the pool.
+
+    What follows is said of classic scores. `value` with its 95 % interval is the estimate; for `against` a twin or a
+    concept (`other`, as `person/spatial`) it is the difference between the two values. `null_*` is the central 95 % of
+    the null and its centre. `p` is never 0. `classic` is the published t-test, shown for comparison
+    only: it holds `runs`, the values with each random set (`value` is their mean), against `random_runs`, those of as
+    many random sets against random sets. `group` names the concepts that a `relative` value is held against.
 
     `hypothesis` is the declared sentence that asks for this row; a row of a study with hypotheses that none of them
     asks for is `exploratory`. `p_equivalence` is given where a hypothesis declares the effect to be smaller than
@@ -353,11 +378,11 @@ class Result(Record):
     p_classic_corrected: Fraction | None = None
     runs: tuple[float, ...] = ()
     random_runs: tuple[float, ...] = ()
-    accuracy: Fraction
-    accuracy_low: Fraction
-    accuracy_high: Fraction
+    accuracy: Fraction | None = None
+    accuracy_low: Fraction | None = None
+    accuracy_high: Fraction | None = None
     smallest_effect: float
-    gradient_cosine: float
+    gradient_cosine: float | None = None
     concept_clips: PositiveInt
     concept_sources: PositiveInt
     class_clips: PositiveInt
@@ -370,6 +395,13 @@ class Result(Record):
     effect_of_interest: float | None = None
     p_equivalence: Fraction | None = None
     p_equivalence_corrected: Fraction | None = None
+    negligible_below: float | None = None
+    shift: float | None = None
+    fidelity: float | None = None
+    concept_predicted: Fraction | None = None
+    pool_predicted: Fraction | None = None
+    removed_of_concept: int | None = None
+    removed_of_pool: int | None = None
 
     def as_row(self) -> dict[str, Any]:
         """The result as one flat row of a table."""
@@ -377,12 +409,18 @@ class Result(Record):
 
 
 class Declaration(Record):
-    """What a study declared before its first pass, and when: the family of its tests, and how they are decided."""
+    """What a study declared before its first pass, and when: the family of its tests, and how they are decided.
+
+    `tests` counts all families. `smallest_effect` is what earlier runs called the equivalence margin.
+    """
 
     declared: str
     study_sha256: str
     hypotheses: tuple[str, ...]
-    smallest_effect: float | None
+    smallest_effect: float | None = None
+    equivalence_margin: float | None = None
+    negligible_below: float | None = None
+    score: str = ""
     primary: Statistic
     alpha: float
     correction: str
@@ -391,14 +429,15 @@ class Declaration(Record):
     @property
     def sha256(self) -> str:
         """Hash of all of it, as recorded in the manifest."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        return hashlib.sha256(self.model_dump_json(exclude_unset=True).encode()).hexdigest()
 
 
 class Standing(Record):
     """How one model answers one question at one layer, in units that models share.
 
-    `value` with its 95 % interval is a result's distance from the centre of its null, in standard deviations of that
-    null. `against` the frozen twin it is the dynamic-reliance index: how much of the effect is motion's.
+    `value` with its 95 % interval is a contrast, or a classic result's distance from the centre of its null in standard
+    deviations of that null. `against` the frozen twin it is the dynamic-reliance index: how much of the effect is
+    motion's.
     """
 
     model: str

@@ -152,7 +152,7 @@ def test_the_same_study_again_has_the_same_results(model: VideoModel, tmp_path: 
             concepts={"concept": clips_from_pixels(concept, "concept")},
             random=clips_from_pixels(torch.cat([clips(number) for number in range(3, 9)]), "random"),
             layers=[LAYER],
-            settings=AnalysisSettings(random_draws=5, bootstrap_resamples=100, minimum_clips=CLIPS),
+            settings=AnalysisSettings(scores="classic", random_draws=5, bootstrap_resamples=100, minimum_clips=CLIPS),
         )
         return str(list(found))
 

@@ -33,7 +33,7 @@ with warnings.catch_warnings():
     from captum.concept import Concept
 
 SPEC = ClipSpec(frames=4, seconds_between_frames=0.1, height=6, width=6, resize=6)
-SETTINGS = AnalysisSettings(random_draws=5, pseudo_concepts=99, bootstrap_resamples=100)
+SETTINGS = AnalysisSettings(scores="classic", random_draws=5, pseudo_concepts=99, bootstrap_resamples=100)
 
 
 class Net(nn.Module):

@@ -93,6 +93,11 @@ def test_an_outcome_or_rules_of_another_version_are_told_in_a_sentence(folder: P
         propose_from_boxes(videos, videos / "boxes.json", folder, labels=["square"], recipe=WHOLE)
 
 
+def test_a_folder_that_is_not_there_has_nothing_to_accept(tmp_path: Path):
+    with pytest.raises(ConceptNotFound, match="there is no such folder"):
+        accept(tmp_path / "nowhere")
+
+
 def test_accepting_one_concept_leaves_the_others(folder: Path):
     assert accept(folder, include=["square"]) == 15
     assert accept(folder, include=["square"]) == 0

@@ -22,13 +22,13 @@ from videotcav.explain.inference.permutation import classic_one_sample, classic_
 from videotcav.explain.questions.all import answers, estimates, refuse_untestable
 from videotcav.explain.questions.scorer import Scorer
 
-SETTINGS = AnalysisSettings(random_draws=5, pseudo_concepts=99, bootstrap_resamples=200)
+SETTINGS = AnalysisSettings(scores="classic", random_draws=5, pseudo_concepts=99, bootstrap_resamples=200)
 
 
 def test_two_draws_from_the_pool_are_told_apart_no_more_often_than_claimed(gaussian_study: Any) -> None:
     """A comparison in which both sides are given the same pseudo-concept has a null of nothing but zeros."""
     studies, rejected = 80, np.zeros(3, dtype=int)
-    hypothesis = parse("a > b", smallest_effect=None)
+    hypothesis = parse("a > b")
     for seed in range(studies):
         study = gaussian_study(np.random.default_rng([5, seed]), pool=40, dimensions=30, class_clips=10)
         for name in ("a", "b"):
@@ -45,7 +45,7 @@ def test_a_comparisons_null_is_as_wide_as_that_of_a_difference_of_two(gaussian_s
     for name in ("a", "b"):
         study.add(name, "spatial", study.rng.normal(size=(12, study.dimensions)))
     settings = SETTINGS.model_copy(update={"pseudo_concepts": 999})
-    hypothesis = parse("a > b", smallest_effect=None)
+    hypothesis = parse("a > b")
     design = Design(tuple(study.concepts), study.random, study.classes, 1, settings, hypotheses=(hypothesis,))
     found = estimates(Scorer("l", study.gram, design))
     for statistic in ("sign_count", "sensitivity", "cosine"):

@@ -99,8 +99,8 @@ def assert_same(one: Measured, two: Measured) -> None:
     for layer, gram in one.grams.items():
         for name in ("kernel", "cross", "gradients"):
             np.testing.assert_array_equal(getattr(gram, name), getattr(two.grams[layer], name))
-    for name, shares in one.probabilities.items():
-        np.testing.assert_array_equal(shares, two.probabilities[name])
+    for name, logits in one.logits.items():
+        np.testing.assert_array_equal(logits, two.logits[name])
 
 
 def test_a_second_run_passes_no_clip_and_writes_no_byte(folder: Path, tmp_path: Path) -> None:
@@ -207,7 +207,8 @@ def test_wide_rows_do_not_wait_in_memory(folder: Path, tmp_path: Path, monkeypat
     """A shard of work is written in as many files as its rows fill."""
     monkeypatch.setattr(shards, "SHARD_BYTES", 4 * 16 * 4 * 8 * 8 * 4)  # one pass of the first layer
     run(folder, tmp_path, sets=some("s", 12), classes={"a": ["k"]}, layers=("first",))
-    assert len(list(tmp_path.rglob("*.safetensors"))) == 3 + 2
+    of_layer, of_logits = 3 + 1, 3 + 1
+    assert len(list(tmp_path.rglob("*.safetensors"))) == of_layer + of_logits
 
 
 def test_without_memory_the_same_bits_lie_in_files(folder: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from videotcav.errors import LayoutError, NumericalError
+from videotcav.models.class_score import class_score
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import features, gradients, logits, volumes
 from videotcav.records import ModelCard, Pooling
@@ -79,11 +80,11 @@ def test_without_pooling_the_output_is_flattened_as_it_is(mvit: VideoModel) -> N
         gradients(mvit, clips, ["blocks.0.attn"], [0], pooling="all")
 
 
-def test_the_softmax_score_is_the_probability(swin: VideoModel, pixels: Tensor) -> None:
+def test_the_gradient_of_a_probability_is_that_of_a_softmax(swin: VideoModel, pixels: Tensor) -> None:
     """∂p_k/∂a = p_k (∂f_k/∂a − Σ_j p_j ∂f_j/∂a)."""
     classes = range(5)
     by_logit = gradients(swin, pixels, LAYERS, classes)
-    by_probability = gradients(swin, pixels, LAYERS, [2], score="softmax")
+    by_probability = gradients(swin, pixels, LAYERS, [2], score=class_score("probability", swin))
     probabilities = by_logit.logits.softmax(dim=1)
     for layer in LAYERS:
         each = torch.stack([by_logit.gradients[index][layer] for index in classes])

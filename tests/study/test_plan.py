@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from scipy.stats import norm
 
 from videotcav.explain.design.settings import AnalysisSettings
-from videotcav.explain.inference.power import videos_for_flips, visible_effect
+from videotcav.explain.inference.interval_null import Margins, against_pool
+from videotcav.explain.inference.power import detectable, videos_for_flips, visible_effect
 from videotcav.features.measure import ClipFile
 from videotcav.records import ConceptClip, ConceptSet, Kind
 from videotcav.study.cost_model import Rates
@@ -39,7 +41,7 @@ def inputs(clips: int = 12, pool: int = 40) -> Inputs:
     )
 
 
-def study(*hypotheses: str) -> StudyFile:
+def study(*hypotheses: str, scores: str = "classic") -> StudyFile:
     return StudyFile.model_validate(
         {
             "question": "?",
@@ -48,8 +50,13 @@ def study(*hypotheses: str) -> StudyFile:
             "classes": {"swing": {"videos": ["*.mp4"]}},
             "concepts": {"folder": "concepts"},
             "random": {"folder": "random"},
+            "tests": {"scores": scores},
         }
     )
+
+
+def contrast_study(*hypotheses: str) -> StudyFile:
+    return study(*hypotheses, scores="contrast")
 
 
 def test_the_declared_family_says_how_many_draws_are_needed() -> None:
@@ -66,6 +73,42 @@ def test_what_is_missing_is_named_with_its_number() -> None:
     assert "clips of racket/spatiotemporal: 7, but 10 are needed" in told
     assert "source videos of racket/frozen: 7, but 9 are needed" in told  # 2^8 flips reach 0.05 / 9, 2^7 do not
     assert "random clips (better 21): 9, but 11 are needed" in told
+
+
+def test_a_contrast_is_one_test_whatever_the_layers() -> None:
+    """Two hypotheses: 2 tests, and the p of an interval test is a sum of two: M ≥ 2 · 2 / 0.05 − 1 = 79."""
+    declared = plan(contrast_study("racket pushes swing", "racket: moving > frozen"), inputs(), widths=THREE)
+    assert (declared.tests, declared.needs[0].needs) == (2, 79)
+    everything = plan(contrast_study(), inputs(), widths=THREE)
+    assert (everything.tests, everything.needs[0].needs) == (3, 119)
+    assert everything.needs[0].has >= 20 * 3 * 3 / 0.05 - 1  # the rows of three layers ask for more
+
+
+def test_what_a_contrast_lacks_is_named_with_its_number() -> None:
+    made = plan(contrast_study(), inputs(clips=6, pool=4), widths=THREE)
+    told = [need.sentence for need in made.needs if not need.is_met]
+    assert "clips of racket/spatiotemporal: 6, but 10 are needed" in told
+    assert "source videos of racket/frozen: 6, but 7 are needed" in told  # 2^(1 − 7) reaches 0.05 / 3, 2^(1 − 6) not
+    assert "random source videos beside racket/spatiotemporal (better 30): 4, but 5 are needed" in told
+
+
+def test_what_negligible_takes_is_said() -> None:
+    """One test at 5 %: 1/n + 1/N ≤ (0.3 / 2.93)², which 191 against 191 meet, and 460 against 120."""
+    asked = contrast_study("nothing about racket matters")
+    assert "about 191 videos against 191 random ones" in plan(asked, inputs(), widths=THREE).equivalence
+    assert "by 460 against these 120" in plan(asked, inputs(pool=120), widths=THREE).equivalence
+    assert not plan(asked, inputs(clips=191, pool=191), widths=THREE).equivalence
+
+
+def test_a_detectable_effect_is_found_in_four_of_five_studies() -> None:
+    settings = AnalysisSettings()
+    rng = np.random.default_rng(0)
+    n, N = 30, 60
+    effect = detectable(math.sqrt(1 / n + 1 / N), tests=4, settings=settings)
+    found = against_pool(
+        effect + rng.normal(size=(n, 2000)), rng.normal(size=(N, 2000)), margins=Margins(), draws=1599, rng=rng
+    )
+    assert (found.p <= 0.05 / 4).mean() == pytest.approx(0.8, abs=0.06)
 
 
 @pytest.mark.parametrize("tests", [1, 9, 100])

@@ -50,7 +50,7 @@ def study(rows):
         found = measure(model, ClipReader({None: files("s"), "a": files("a"), "b": files("b")}, pixels),
                         classes=("a", "b"), layers=("0", "2"), pooling="none", store=store)
     arrays = [each for gram in found.grams.values() for each in (gram.kernel, gram.cross, gram.gradients)]
-    return [each.tobytes().hex() for each in [*arrays, *found.probabilities.values()]], found.clips_passed
+    return [each.tobytes().hex() for each in [*arrays, *found.logits.values()]], found.clips_passed
 
 def forked(rows, kill_at):
     """What a run in a process of its own gives, None if it was killed, and how many calls it made."""
@@ -82,7 +82,7 @@ def held(rows):
     store, passing = Store(rows), shards.Passing(model, "none")
     count = 0
     for group, name in ((None, "s"), ("a", "a"), ("b", "b")):
-        shelves = passing.shelves(store, ("0", "2") if group is None else ("0", "2", shards.LOGITS), group)
+        shelves = passing.shelves(store, ("0", "2", shards.LOGITS), group)
         for clip in ClipReader({group: files(name)}, pixels).clips()[group]:
             count += all(clip.key in shelf for shelf in shelves.values())
     return count

@@ -1,4 +1,4 @@
-"""The whole analysis of inner products in one call, as tests ask it."""
+"""The whole analysis of inner products in one call, as tests of the classic scores ask it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ def analyse(
     primary: Statistic = "cosine",
 ) -> list[Result]:
     """The answers to the design of these sets."""
+    settings = (settings or AnalysisSettings()).model_copy(update={"scores": "classic"})
     design = Design(
         tuple(concepts),
         random,
         classes,
         layers=len(grams),
-        settings=settings or AnalysisSettings(),
+        settings=settings,
         groups=tuple(groups),
         hypotheses=tuple(hypotheses),
     )

@@ -187,11 +187,12 @@ def _handles() -> Iterator[int]:
 
 def _held(rows: Path) -> int:
     """How many clips lie there with all of their rows, by the headers of the files alone."""
-    shelves: dict[str, list[set[str]]] = {"activations": [], "gradients": [], "logits": []}
+    shelves: dict[bool, list[set[str]]] = {True: [], False: []}
     for recipe in rows.glob("*/recipe.json"):
-        kind = json.loads(recipe.read_text())["rows"]
-        shelves[kind].append({clip for shard in recipe.parent.glob("*.safetensors") for clip in _clips(shard)})
-    return _in_all(shelves["activations"], LAYERS) + _in_all(shelves["gradients"] + shelves["logits"], LAYERS + 1)
+        facts = json.loads(recipe.read_text())
+        of_class = facts["rows"] == "gradients" or bool(facts.get("graph"))
+        shelves[of_class].append({clip for shard in recipe.parent.glob("*.safetensors") for clip in _clips(shard)})
+    return sum(_in_all(each, LAYERS + 1) for each in shelves.values())
 
 
 def _in_all(shelves: list[set[str]], wanted: int) -> int:

@@ -231,7 +231,7 @@ def _whole_rows() -> tuple[Path, list[bytes]]:
 
 def _bytes(measured: Measured) -> list[bytes]:
     arrays = [each for gram in measured.grams.values() for each in (gram.kernel, gram.cross, gram.gradients)]
-    return [each.tobytes() for each in [*arrays, *measured.probabilities.values()]]
+    return [each.tobytes() for each in [*arrays, *measured.logits.values()]]
 
 
 def _store(change: Callable[[Path, Rng], None]) -> Callable[[Path, Rng], str]:

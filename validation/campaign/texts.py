@@ -29,7 +29,7 @@ STUDY = """question = "Does the racket matter?"
 seed = 1
 layers = ["stages.3"]
 pooling = "none"
-primary = "cosine"
+score = "logit"
 [model]
 name = "planted:swin"
 [classes.swing]
@@ -42,8 +42,8 @@ include = ["racket"]
 [random]
 folder = "random"
 [tests]
-random_draws = 5
-pseudo_concepts = 199
+negligible_below = 0.1
+relabellings = 199
 [cam]
 clips = 1
 """

@@ -137,6 +137,8 @@ def write_records(folder: Path | str, records: Iterable[ClipRecord]) -> None:
 
 def accept(folder: Path | str, *, include: Collection[str] | None = None, when: str | None = None) -> int:
     """How many undecided clips (of the concepts in `include`) are now accepted, on record as seen by nobody."""
+    if not Path(folder).is_dir():
+        raise ConceptNotFound(f"{folder}: there is no such folder, so there is nothing to accept")
     records = read_records(folder)
     if not records:
         raise ConceptError(f"{folder}: no {METADATA}, so there is nothing to accept; every clip here counts already")

@@ -20,9 +20,10 @@ from torch import Tensor
 from videotcav.engine.local import batched, load_ahead
 from videotcav.engine.store import Recipe, Shelf, Store
 from videotcav.errors import NotEnoughMemory, VideoError
+from videotcav.models.class_score import LOGIT, ClassScore
 from videotcav.models.identity import identity
 from videotcav.models.model import VideoModel
-from videotcav.models.passes import Score, features, gradients, logits
+from videotcav.models.passes import features, forward, gradients, logits
 from videotcav.records import Pooling
 from videotcav.video.timeline import READING
 
@@ -72,13 +73,13 @@ class Passing:
     Attributes:
         model: handed back unchanged.
         pooling: which axes of an activation are averaged.
-        score: what is differentiated, the class's logit or its softmax.
+        score: what is differentiated, of a class.
         batch_size: clips a pass; as many as `clips_a_pass` says by default.
     """
 
     model: VideoModel
     pooling: Pooling
-    score: Score = "logit"
+    score: ClassScore = LOGIT
     batch_size: int | None = None
 
     @cached_property
@@ -108,10 +109,11 @@ class Passing:
     def recipe(self, row: str, class_name: str | None) -> Recipe:
         """Everything that a row of that name depends on besides its clip."""
         if row == LOGITS:
-            return {**self.common, "rows": LOGITS}
+            # A pass with a graph may take other kernels than one without, which round otherwise.
+            return {**self.common, "rows": LOGITS, **({} if class_name is None else {"graph": True})}
         of = {"rows": "activations"}
         if class_name is not None:
-            of = {"rows": "gradients", "class": str(self.model.class_index(class_name)), "score": self.score}
+            of = {"rows": "gradients", "class": str(self.model.class_index(class_name)), "score": self.score.name}
         return {**self.common, **of, "layer": row, "pooling": self.pooling}
 
     def shelves(self, store: Store, rows: Iterable[str], class_name: str | None) -> dict[str, Shelf]:
@@ -128,6 +130,9 @@ class Passing:
         names = [*(clip.name for clip in clips), *[clips[-1].name] * (size - len(clips))]
         if not layers:
             found = {LOGITS: logits(self.model, filled, clip_names=names)}
+        elif shard.class_name is None and LOGITS in shard.rows:
+            passed = forward(self.model, filled, layers, pooling=self.pooling, clip_names=names)
+            found = {**passed.activations, LOGITS: passed.logits}
         elif shard.class_name is None:
             found = features(self.model, filled, layers, pooling=self.pooling, clip_names=names)
         else:

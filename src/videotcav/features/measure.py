@@ -23,22 +23,27 @@ from videotcav.engine.store import RowsLost, Store
 from videotcav.engine.tiles import Matrix, Multiplier, grains, pairs_of_panels
 from videotcav.errors import NotEnoughData, StoreError, VideosError, require_distinct
 from videotcav.explain.cavs.gram import Gram
+from videotcav.explain.questions.contrast import ClipScores
 from videotcav.features.extract import LOGITS, Clip, Passer, Passing, missing
+from videotcav.models.class_score import LOGIT, ClassScore
 from videotcav.models.model import VideoModel
-from videotcav.models.passes import Score, out_of_memory
+from videotcav.models.passes import out_of_memory
 from videotcav.outputs import file_sha256
-from videotcav.records import Pooling, Progress, Record, silent
+from videotcav.records import Kind, Pooling, Progress, Record, silent
 
 DEFAULT_MEMORY_BYTES = 2 * 2**30
 ATTEMPTS = 3
 
 
 class ClipFile(Record):
-    """A video that is one clip of a study, or one view of several; `source` is what it was cut from."""
+    """A video that is one clip of a study, or one view of several; `source` is what it was cut from, and `kind` how,
+    where that is known.
+    """
 
     path: Path
     source: str
     view: int | None = None
+    kind: Kind | None = None
 
     @property
     def name(self) -> str:
@@ -63,13 +68,21 @@ class Measured:
     """What the statistics need of the passes.
 
     `grams[layer]` has the set clips as its rows and the clips of all classes, one class after the other, as its
-    gradients; `probabilities[class]` is `clip × class`, those of that class's clips.
+    gradients. `logits` are `clip class`: of the set clips under None, of each class's clips under its name.
     `clips_passed` went through the model for it; the rows of all others were in the store.
     """
 
     grams: Mapping[str, Gram]
-    probabilities: Mapping[str, npt.NDArray[np.float64]]
+    logits: Mapping[str | None, npt.NDArray[np.float64]]
     clips_passed: int = 0
+
+    def scores(self, model: VideoModel, score: ClassScore) -> ClipScores:
+        """What each class is asked by, of the set clips."""
+        logits = torch.from_numpy(self.logits[None])
+        indices = [model.class_index(name) for name in self.logits if name is not None]
+        values = torch.stack([score(logits, index) for index in indices], dim=1)
+        given = torch.stack([logits.argmax(dim=1) == index for index in indices], dim=1)
+        return ClipScores(values.double().numpy(), given.numpy(), linear=score.linear)
 
 
 class HeldClips:
@@ -160,7 +173,7 @@ def measure(
     classes: Sequence[str],
     layers: Sequence[str],
     pooling: Pooling,
-    score: Score = "logit",
+    score: ClassScore = LOGIT,
     store: Store | None = None,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     batch_size: int | None = None,
@@ -179,7 +192,7 @@ def measure(
         classes: on whose clips their own score is explained.
         layers: names of the layers.
         pooling: which axes of an activation are averaged.
-        score: what is differentiated, the class's logit or its softmax.
+        score: what a class is asked by, and what is differentiated.
         store: where rows are kept; without one, half of `memory_bytes` or a temporary folder.
         memory_bytes: what Gram blocks and the rows for them may take beside the model and its passes; what is more
             lies in files.
@@ -221,9 +234,9 @@ def measure(
             try:
                 return Measured(
                     grams=_grams(passing, keys, store, classes, layers, memory_bytes=memory_bytes, engine=engine),
-                    probabilities={
-                        name: _probabilities(model, store.shelf(passing.recipe(LOGITS, name)).rows(keys[name]).whole())
-                        for name in classes
+                    logits={
+                        name: store.shelf(passing.recipe(LOGITS, name)).rows(keys[name]).whole().astype(np.float64)
+                        for name in (None, *classes)
                     },
                     clips_passed=passed,
                 )
@@ -249,9 +262,7 @@ def _pass(
     shards = [
         shard
         for name in (None, *classes)
-        for shard in missing(
-            clips.get(name, ()), name, passing.shelves(store, layers if name is None else (*layers, LOGITS), name)
-        )
+        for shard in missing(clips.get(name, ()), name, passing.shelves(store, (*layers, LOGITS), name))
     ]
     work = engine(Passer(passing, store, source.loader(), source.skip_bad), shards)
     passed = 0
@@ -324,11 +335,6 @@ def _load(read: Callable[..., Tensor], moments: Mapping[Path, float], clip: Clip
     if path in moments:
         how["event_seconds"] = moments[path]
     return read(path, class_name, **how)
-
-
-def _probabilities(model: VideoModel, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    shares: npt.NDArray[np.float64] = model.probabilities(torch.from_numpy(logits).double()).numpy()
-    return shares
 
 
 def _digest(path: Path) -> str:

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, TypeVar
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
 from videotcav.errors import LayoutError, ModelError, NumericalError
+from videotcav.models.class_score import LOGIT, ClassScore
 from videotcav.models.layout import pool, pool_gradient
 from videotcav.models.model import VideoModel, borrowed
 from videotcav.models.tap import tap
 from videotcav.records import Pooling
 
 T = TypeVar("T")
-
-Score = Literal["logit", "softmax"]
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 
@@ -64,6 +63,24 @@ def features(
 ) -> dict[str, Tensor]:
     """The activations of each layer, `clip d` in float32, from one forward pass that ends behind the last of them.
 
+    Arguments and errors as in `forward`.
+    """
+    flat = _pooled(model, layers, pooling, pool, pixels)
+    with tap(model, layers) as tapped, torch.no_grad():
+        activations = tapped.read(pixels)
+    return _shaped(activations, layers, flat, f"the activation of {model.name}", clip_names, clips=len(pixels))
+
+
+def forward(
+    model: VideoModel,
+    pixels: Tensor,
+    layers: Sequence[str],
+    *,
+    pooling: Pooling = "none",
+    clip_names: Sequence[str] = (),
+) -> Passes:
+    """The logits, and the activations of each layer, from one whole forward pass without a graph.
+
     With pooling `none` the layer's output is flattened as it is, class token included; any other pooling folds it
     first (the layer's layout must be known), where a class token has no place.
 
@@ -75,12 +92,16 @@ def features(
         clip_names: what errors call the clips; their positions where absent.
 
     Raises:
-        NumericalError: an activation is NaN or infinite; names clip and layer.
+        NumericalError: an activation or a logit is NaN or infinite; names clip and layer.
     """
     flat = _pooled(model, layers, pooling, pool, pixels)
     with tap(model, layers) as tapped, torch.no_grad():
-        activations = tapped.read(pixels)
-    return _shaped(activations, layers, flat, f"the activation of {model.name}", clip_names, clips=len(pixels))
+        found = tapped(pixels).float()
+        activations = tapped.activations
+    what = f"the activation of {model.name}"
+    shaped = _shaped(activations, layers, flat, what, clip_names, clips=len(pixels))
+    _check_finite(found, f"the logits of {model.name}", clip_names, clips=len(pixels))
+    return Passes(logits=found, activations=shaped, gradients={})
 
 
 def gradients(
@@ -90,12 +111,12 @@ def gradients(
     class_indices: Sequence[int],
     *,
     pooling: Pooling = "none",
-    score: Score = "logit",
+    score: ClassScore = LOGIT,
     clip_names: Sequence[str] = (),
 ) -> Passes:
     """Logits, activations and gradients, from one forward pass and one backward pass for each class.
 
-    Arguments and errors as in `features`; `score` is what is differentiated: a class's logit or its probability.
+    Arguments and errors as in `forward`; `score` is what is differentiated, of each class.
     Gradients are those with respect to the *pooled* activation.
     """
     flat = (
@@ -111,7 +132,7 @@ def volumes(
     layers: Sequence[str],
     class_indices: Sequence[int],
     *,
-    score: Score = "logit",
+    score: ClassScore = LOGIT,
     clip_names: Sequence[str] = (),
 ) -> Passes:
     """As `gradients`, with activations and gradients folded to `clip channel time height width`, as a CAM needs them.
@@ -157,7 +178,7 @@ def _passes(
     layers: Sequence[str],
     class_indices: Sequence[int],
     *,
-    score: Score,
+    score: ClassScore,
     shapes: tuple[_Shape, _Shape],
     clip_names: Sequence[str],
 ) -> Passes:
@@ -189,7 +210,7 @@ def _differentiated(
     layers: Sequence[str],
     class_indices: Sequence[int],
     *,
-    score: Score,
+    score: ClassScore,
     shapes: tuple[_Shape, _Shape],
     clip_names: Sequence[str],
 ) -> Passes:
@@ -202,10 +223,9 @@ def _differentiated(
             tapped.activations, layers, activation_shape, f"the activation of {model.name}", clip_names, clips=len(raw)
         )
         _check_finite(raw.detach(), f"the logits of {model.name}", clip_names, clips=len(raw))
-        scores = model.probabilities(raw.float()) if score == "softmax" else raw
         for index in class_indices:
             what = f"the gradient of class '{model.card.classes[index]}' of {model.name}"
-            slopes = tapped.gradients(scores[:, index])
+            slopes = tapped.gradients(score(raw.float(), index))
             found[index] = _shaped(slopes, layers, gradient_shape, what, clip_names, clips=len(raw))
     return Passes(logits=raw.detach().float(), activations=activations, gradients=found)
 

@@ -35,12 +35,11 @@ seed = {seed}
 layers = ["features.0", "features.2", "features.4"]
 pooling = "none"
 hypotheses = [
-    "racket: dynamic > frozen",
-    "racket matters",
+    "racket pushes swing",
+    "racket: moving > frozen",
     "racket > ball",
     "nothing about ball matters",
 ]
-smallest_effect = 0.1   # a cosine below it would not be of interest
 
 [model]
 name = "planted:swin"
@@ -53,13 +52,11 @@ folder = "concepts"
 include = ["racket", "ball"]
 
 [random]
-folder = "random"
+folder = ["random/moving", "random/still"]
 
 [tests]
 alpha = 0.05
 correction = "holm"
-random_draws = 20
-pseudo_concepts = 1000
 
 [cam]
 layer = "features.4"

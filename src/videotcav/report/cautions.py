@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from videotcav.records import Verdict
+from videotcav.records import Result, Verdict
 from videotcav.report.sentences import layer_order, told_rows, unique
 from videotcav.results.manifest import Manifest
 from videotcav.results.read import RunResults
@@ -13,6 +13,7 @@ from videotcav.results.words import KIND_WORDS, STATISTIC_WORDS, count, listing,
 
 RECOGNISES_MOST = 0.8
 RECOGNISES_HALF = 0.5
+FAITHFUL = 0.8
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ def cautions(run: RunResults) -> tuple[Caution, ...]:
     """What stands above the answer, gravest first."""
     found = [
         *_weak_model(run.manifest),
+        *_opposite_signs(run),
+        *_association(run),
         *_degenerate_layers(run),
         *_unjudged(
             run, "not learned", "Not learned", "These concepts are not recognised on new videos; no verdict. {where}."
@@ -55,6 +58,44 @@ def _weak_model(manifest: Manifest) -> Iterable[Caution]:
                 else "the clips that it misses are part of every score below."
             ),
             grave=weak,
+        )
+
+
+def _opposite_signs(run: RunResults) -> Iterable[Caution]:
+    """What the concept does on its own clips, and what a readout taken at the class's clips says, are two things."""
+    scores = {_asked(row): row for row in run.results if row.statistic == "contrast"}
+    apart = [
+        row
+        for row in run.results
+        if row.statistic == "shift"
+        and row.shift is not None
+        and (row.fidelity or 0) >= FAITHFUL
+        and (found := scores.get(_asked(row))) is not None
+        and row.shift * found.value < 0
+        and found.verdict in ("positive", "negative")
+    ]
+    if apart:
+        named = unique(
+            f"“{row.concept}” ({KIND_WORDS[row.kind]}) at {row.layer} for “{row.class_name}”" for row in apart
+        )
+        yield Caution(
+            "Opposite signs",
+            f"On the class's own clips {listing(named)} may do the opposite of what is told here: the layer's readout, "
+            "taken at these clips, points the other way. Only changing the concept in these clips can tell.",
+            grave=True,
+        )
+
+
+def _asked(row: Result) -> tuple[str, ...]:
+    return (row.concept, row.kind, row.against, row.other, row.class_name)
+
+
+def _association(run: RunResults) -> Iterable[Caution]:
+    if any(row.statistic == "contrast" and row.against == "random" for row in run.results):
+        yield Caution(
+            "Association",
+            "Against random clips a contrast is an association; confounding is not excluded: a concept's clips may "
+            "carry the class's own cues. Against their own twins it is an intervention.",
         )
 
 

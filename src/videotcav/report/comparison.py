@@ -27,7 +27,7 @@ _TITLES = {
     ),
     "random": (
         "Does the moving concept matter?",
-        "The moving concept against random sets of the same size. Right of 0 it raises the class, left it lowers it.",
+        "The moving concept against random clips. Right of 0 it raises the class, left it lowers it.",
     ),
 }
 
@@ -96,12 +96,13 @@ def write_comparison_page(folder: Path) -> Path:
     """Writes the page from the folder's results alone and says where it lies."""
     found = read_comparison(folder)
     manifest, rows = found.facts, found.standings
+    central = _CENTRAL if manifest.negligible_below is None else manifest.negligible_below
     return write_page(
         folder / PAGE,
         "comparison.html",
         manifest=manifest,
         rows=rows,
-        sections=[(*_TITLES[against], _panels(rows, against)) for against in _TITLES],
+        sections=[(*_TITLES[against], _panels(rows, against, central)) for against in _TITLES],
         sentences=comparison_sentences(manifest, rows),
     )
 
@@ -116,13 +117,14 @@ def comparison_sentences(manifest: ComparisonManifest, rows: Sequence[Standing])
                 for row in rows
                 if (row.model, row.class_name, row.concept, row.against) == (model, class_name, concept, "frozen")
             }
-            judged = [of_model[layer] for layer in facts.layers if layer in of_model]
+            judged = [of_model[layer] for layer in ("", *facts.layers) if layer in of_model]
             sound = [row for row in judged if row.verdict not in ("degenerate", "not learned")]
             if not judged:
                 told.append(f"{model}: no frozen twins of “{concept}”, so nothing is known of its motion.")
                 continue
             row = (sound or judged)[-1]
-            numbers = f"index {_signed(row.value)} [{_signed(row.low)}, {_signed(row.high)}] at {row.layer}"
+            where = f" at {row.layer}" if row.layer else ""
+            numbers = f"index {_signed(row.value)} [{_signed(row.low)}, {_signed(row.high)}]{where}"
             told.append(f"{model}: {_said(row)} of “{concept}” for “{class_name}” ({numbers}; {row.verdict}).")
     return told
 
@@ -135,10 +137,11 @@ def _said(row: Standing) -> str:
     }.get(row.verdict, "shows no reliance on the motion")
 
 
-def _panels(rows: Sequence[Standing], against: str) -> list[Panel]:
+def _panels(rows: Sequence[Standing], against: str, central: float) -> list[Panel]:
+    """The panels of one section; `central` is how far the grey band reaches on either side."""
     asked = [row for row in rows if row.against == against]
     reach = max((abs(end) for row in asked for end in (row.value, row.low, row.high)), default=1.0)
-    reach = max(1.25 * _CENTRAL, 1.05 * reach)  # one scale for all panels of a section
+    reach = max(1.25 * central, 1.05 * reach)  # one scale for all panels of a section
 
     def percent(value: float) -> float:
         return round(50 + 50 * max(-1.0, min(1.0, value / reach)), 2)
@@ -152,10 +155,10 @@ def _panels(rows: Sequence[Standing], against: str) -> list[Panel]:
             for row in of_panel
         )
         ticks = tuple(
-            (percent(tick), f"{tick:+.0f}".replace("-", "−") if tick else "0")
+            (percent(tick), f"{tick:+.2g}".replace("-", "−") if tick else "0")
             for tick in (-reach / 1.05, 0, reach / 1.05)
         )
-        panels.append(Panel(concept, class_name, lanes, percent(0), (percent(-_CENTRAL), percent(_CENTRAL)), ticks))
+        panels.append(Panel(concept, class_name, lanes, percent(0), (percent(-central), percent(central)), ticks))
     return panels
 
 

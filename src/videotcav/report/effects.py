@@ -34,7 +34,10 @@ def effects_figure(rows: Sequence[Result]) -> Figure:
     axes.set_yticks(range(len(rows)), [_asked(row) for row in rows], fontsize=8)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     statistics = dict.fromkeys(row.statistic for row in rows)
-    axes.set_xlabel(f"{', '.join(statistics).replace('_', ' ')}; grey: central 95 % of the null", fontsize=8)
+    is_contrast = rows[0].statistic in ("contrast", "shift")
+    grey = "what counts as no effect" if is_contrast else "central 95 % of the null"
+    unit = ", in standard deviations of the score over the pool" if is_contrast else ""
+    axes.set_xlabel(f"{', '.join(statistics).replace('_', ' ')}{unit}; grey: {grey}", fontsize=8)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     return figure
@@ -42,7 +45,7 @@ def effects_figure(rows: Sequence[Result]) -> Figure:
 
 def _asked(row: Result) -> str:
     against = "" if row.against == "random" else f" − {row.other or row.against}"
-    return f"{row.concept}/{row.kind}{against} → {row.class_name}, {row.layer}"
+    return f"{row.concept}/{row.kind}{against} → {row.class_name}{f', {row.layer}' if row.layer else ''}"
 
 
 def write_results_page(page: Path | str, rows: Sequence[Result], sentences: Sequence[str]) -> Path:

@@ -117,7 +117,7 @@ def figure(
     panels = tuple(
         Panel(
             layer=layer,
-            place=f"layer {place} of {len(layers)}",
+            place=f"layer {place} of {len(layers)}" if layer else "",
             axis=axis,
             groups=tuple(
                 (concept, tuple(_bar(row, axis) for row in here if row.concept == concept))

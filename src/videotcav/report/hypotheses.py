@@ -15,10 +15,12 @@ from videotcav.results.words import (
     STATISTIC_WORDS,
     correction,
     count,
+    number,
     p_value,
     percent,
     percents,
     score,
+    signed,
     span,
 )
 
@@ -97,14 +99,19 @@ def statement(row: Result, *, manifest: Manifest, family: int) -> str:
     `family` is the number of tests that were corrected for; 0 where that is not known.
     """
     lead = lead_of(row, manifest=manifest)
+    where = f"At {row.layer}, " if row.layer else ""
     exploratory = "exploratory: " if row.exploratory else ""
-    return f"At {row.layer}, {exploratory}{lead[0].lower()}{lead[1:]} ({_numbers(row, manifest, family)})."
+    said = f"{where}{exploratory}{lead[0].lower()}{lead[1:]}"
+    return f"{said[0].upper()}{said[1:]} ({_numbers(row, manifest, family)})."
 
 
 def _numbers(row: Result, manifest: Manifest, family: int) -> str:
     clips = f"{count(row.concept_clips, 'clip')} of {count(row.concept_sources, 'video')}"
+    if row.statistic in ("contrast", "shift"):
+        return _numbers_of_contrast(row, manifest, family, clips)
     recognised = (
-        f"{percent(row.accuracy)}, 95\N{NO-BREAK SPACE}% interval {percents(row.accuracy_low, row.accuracy_high)}"
+        f"{percent(row.accuracy)}, 95\N{NO-BREAK SPACE}% interval "
+        f"{percents(row.accuracy_low or 0.0, row.accuracy_high or 0.0)}"
     )
     if row.verdict == "not learned":
         return f"held-out accuracy of the CAV {recognised}, which reaches chance; {clips}"
@@ -125,10 +132,32 @@ def _numbers(row: Result, manifest: Manifest, family: int) -> str:
     return "; ".join(parts)
 
 
+def _numbers_of_contrast(row: Result, manifest: Manifest, family: int, clips: str) -> str:
+    interval = f"95\N{NO-BREAK SPACE}% interval {span(row.low, row.high, row.statistic)}"
+    effect = f"{STATISTIC_WORDS[row.statistic]} {signed(row.value, row.statistic)}"
+    parts = [
+        f"{effect} standard deviations of the score over the pool, {interval}",
+        _test(row, manifest, family),
+        f"{clips} against {count(row.random_clips, 'random clip')}",
+    ]
+    if row.fidelity is not None:
+        parts.append(f"fidelity of the layer's readout {number(row.fidelity, 2)}")
+    if row.verdict == "undecided":
+        parts.append(f"an effect of {score(row.smallest_effect, row.statistic)} is found with a power of 80 %")
+    return "; ".join(parts)
+
+
 def _test(row: Result, manifest: Manifest, family: int) -> str:
     by = correction(manifest.tests.correction)
     after = f" after {by}'s correction" if by else ""
     over = f" over {count(family, 'declared test')}" if by and family and not row.exploratory else ""
+    if row.statistic in ("contrast", "shift") and row.verdict != "negligible":
+        nothing = number(manifest.tests.negligible_below, 2)
+        paired = "signs flipped within videos" if row.against in TWINS else "labels permuted"
+        return (
+            f"interval test against ±{nothing}, the larger p of Welch's t and of {paired} "
+            f"({count(row.null_draws, 'relabelling')}), p = {p_value(row.p_corrected)}{after}{over}"
+        )
     if row.effect_of_interest is not None:
         margin = score(row.effect_of_interest, row.statistic)
         return f"two one-sided tests against ±{margin}, p = {p_value(row.p_equivalence_corrected)}{after}{over}"

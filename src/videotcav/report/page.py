@@ -52,6 +52,8 @@ def write_report(folder: Path | str) -> Path:
         primary=run.manifest.tests.primary,
         correction=words.correction(run.manifest.tests.correction),
         layers=sentences.layer_order(run),
+        verdicts={row.verdict for row in run.results},
+        by_contrast=run.manifest.tests.scores == "contrast",
         answers=sentences.answers(run),
         hypotheses=hypothesis_answers(run),
         cautions=cautions(run),
@@ -72,12 +74,12 @@ def write_report(folder: Path | str) -> Path:
 
 
 def _figures(run: RunResults) -> dict[Statistic, list[figures.Figure]]:
-    """Statistic → for each class the bars against random sets, then those against twins."""
+    """Statistic → for each class the bars against random clips, then those against twins."""
     wanted = {
         statistic: [
             figures.figure(
                 run.results,
-                layers=sentences.layer_order(run),
+                layers=("",) if statistic == "contrast" else sentences.layer_order(run),
                 class_name=class_name,
                 statistic=statistic,
                 contrast=contrast,
@@ -111,14 +113,15 @@ def _relative(run: RunResults) -> list[figures.Figure]:
 def _statistics(run: RunResults) -> tuple[Statistic, ...]:
     """The primary statistic first."""
     primary = run.manifest.tests.primary
-    return (primary, *(other for other in (*STATISTICS, "relative") if other != primary))
+    others: tuple[Statistic, ...] = ("contrast", "shift", *STATISTICS, "relative")
+    return (primary, *(other for other in others if other != primary))
 
 
 def _by_statistic(run: RunResults) -> dict[Statistic, list[Result]]:
     """Statistic → its rows, those of a class and concept together in the order in which they are told."""
     classes = sentences.unique(row.class_name for row in run.results)
     concepts = sentences.unique(row.concept for row in run.results)
-    layers = sentences.layer_order(run)
+    layers = ["", *sentences.layer_order(run)]
     ordered = sorted(
         run.results,
         key=lambda row: (
@@ -134,7 +137,11 @@ def _by_statistic(run: RunResults) -> dict[Statistic, list[Result]]:
 
 def _accuracies(run: RunResults) -> list[tuple[str, Kind, list[Result | None]]]:
     """Concept, kind, and a row of results for each layer: an accuracy belongs to a CAV, not to a class."""
-    by_cav = {(row.concept, row.kind, row.layer): row for row in run.results if row.against == "random"}
+    by_cav = {
+        (row.concept, row.kind, row.layer): row
+        for row in run.results
+        if row.against == "random" and row.accuracy is not None
+    }
     cavs = sentences.unique((concept, kind) for concept, kind, _ in by_cav)
     concepts = sentences.unique(concept for concept, _ in cavs)
     cavs.sort(key=lambda cav: (concepts.index(cav[0]), sentences.question_order(cav[1], "random")))

@@ -33,6 +33,8 @@ _DECIDING: tuple[tuple[str, str], ...] = (
 _CHIEF: tuple[tuple[str, str], ...] = (("spatiotemporal", "random"), ("spatial", "random"))
 """The question that stands for a concept at the top of the page."""
 
+_NO_EFFECT: frozenset[Verdict] = frozenset({"no evidence", "undecided", "negligible"})
+
 Item = TypeVar("Item", bound=Hashable)
 
 
@@ -69,12 +71,14 @@ def answers(run: RunResults) -> tuple[ClassAnswer, ...]:
     """The verdicts of a run, by class and concept in the order of the results."""
     told = told_rows(run.results, primary=run.manifest.tests.primary)
     layers = layer_order(run)
+    beside = [row for row in run.results if row.statistic == "shift"]
     return tuple(
         ClassAnswer(
             class_name=class_name,
             concepts=tuple(
                 _concept_answer(
                     [row for row in told if row.class_name == class_name and row.concept == concept],
+                    [row for row in beside if row.class_name == class_name and row.concept == concept],
                     layers=layers,
                     manifest=run.manifest,
                 )
@@ -97,8 +101,8 @@ def told_rows(results: Iterable[Result], *, primary: Statistic) -> list[Result]:
 
 
 def layer_order(run: RunResults) -> tuple[str, ...]:
-    """The layers of the run from input to output, as the study names them."""
-    present = unique(row.layer for row in run.results)
+    """The layers of the run from input to output, as the study names them; the score itself is none."""
+    present = unique(row.layer for row in run.results if row.layer)
     named = [layer for layer in run.manifest.layers if layer in present]
     return (*named, *(layer for layer in present if layer not in named))
 
@@ -121,14 +125,20 @@ def _question(row: Result) -> tuple[str, ...]:
 # --- one concept -------------------------------------------------------------------------------------------------
 
 
-def _concept_answer(rows: Sequence[Result], *, layers: Sequence[str], manifest: Manifest) -> ConceptAnswer:
-    rows = sorted(rows, key=lambda row: (question_order(row.kind, row.against), layers.index(row.layer)))
+def _concept_answer(
+    rows: Sequence[Result], beside: Sequence[Result], *, layers: Sequence[str], manifest: Manifest
+) -> ConceptAnswer:
+    """The answer from the rows that decide; those `beside` them show contrasts layer by layer."""
+    places = {layer: place for place, layer in enumerate(["", *layers])}
+    rows = sorted(rows, key=lambda row: (question_order(row.kind, row.against), places[row.layer]))
     layer = _telling_layer(rows, primary=manifest.tests.primary)
     findings = []
     for question in unique((row.kind, row.against, row.other) for row in rows):
-        per_layer = tuple(row for row in rows if (row.kind, row.against, row.other) == question)
-        told = next((row for row in per_layer if row.layer == layer), per_layer[-1])
-        findings.append(Finding(told, per_layer, lead_of(told, manifest=manifest), detail_of(told, manifest=manifest)))
+        asked = tuple(row for row in rows if (row.kind, row.against, row.other) == question)
+        told = next((row for row in asked if row.layer == layer), asked[-1])
+        shown = tuple(row for row in beside if (row.kind, row.against, row.other) == question)
+        said = lead_of(told, manifest=manifest), detail_of(told, manifest=manifest)
+        findings.append(Finding(told, shown or asked, *said))
     by_question: dict[tuple[str, str], Result] = {
         (finding.result.kind, finding.result.against): finding.result for finding in findings
     }
@@ -184,7 +194,7 @@ def _frozen_does(frozen: Result | None, chief: Result) -> str:
         return "do so less"
     if _is_decided(frozen):
         return "do the opposite"
-    return "show no such effect" if frozen.verdict == "no evidence" else "cannot be judged"
+    return "show no such effect" if frozen.verdict in _NO_EFFECT else "cannot be judged"
 
 
 def _higher(motion: Result, *, opposite: bool = False) -> str:

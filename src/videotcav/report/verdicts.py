@@ -13,6 +13,7 @@ from videotcav.results.words import (
     p_value,
     percent,
     score,
+    signed,
     span,
 )
 
@@ -53,6 +54,8 @@ def _lead_against_random(row: Result, subject: str) -> str:
         "positive": f"push the model towards {action}",
         "negative": f"push the model away from {action}",
         "negligible": f"move {action} by less than would be of interest, one way or the other",
+        "undecided": f"are neither shown to move {action} nor shown to leave it alone",
+        "fidelity too low": "cannot be judged at this layer: its readout does not follow the score",
         "no evidence": f"give no evidence of a push, towards {action} or away from it",
         "not learned": "cannot be judged: this layer does not recognise the concept on new videos",
         "degenerate": "cannot be judged: every direction scores alike at this layer",
@@ -71,6 +74,8 @@ def _lead_against_twin(row: Result) -> str:
         "positive": f"{capital}: {clips.format('higher')}",
         "negative": f"{capital}, the other way round: {clips.format('lower')}",
         "negligible": f"{capital} less than would be of interest: {alike} score alike",
+        "undecided": f"Undecided whether {matter}: {alike} are neither shown to score apart nor shown to score alike",
+        "fidelity too low": f"{unknown} at this layer: its readout does not follow the score",
         "no evidence": f"No evidence that {matter}: {alike} cannot be told apart here",
         "not learned": f"{unknown}: this layer does not recognise “{row.concept}” on new videos",
         "degenerate": f"{unknown}: every direction scores alike at this layer",
@@ -86,6 +91,8 @@ def _lead_against_concept(row: Result, subject: str) -> str:
         "positive": f"score higher for “{row.class_name}” than {other}",
         "negative": f"score lower for “{row.class_name}” than {other}",
         "negligible": f"score like {other} for “{row.class_name}”, to less than would be of interest",
+        "undecided": f"are neither shown to score apart from {other} for “{row.class_name}” nor shown to score alike",
+        "fidelity too low": f"cannot be held against {other} at this layer: its readout does not follow the score",
         "no evidence": f"give no evidence of scoring higher or lower for “{row.class_name}” than {other}",
         "not learned": f"cannot be held against {other}: this layer does not recognise both on new videos",
         "degenerate": f"cannot be held against {other}: every direction scores alike at this layer",
@@ -96,6 +103,8 @@ def _lead_against_concept(row: Result, subject: str) -> str:
 
 def detail_of(row: Result, *, manifest: Manifest) -> str:
     """The numbers behind a verdict: effect, interval, null, p, and what could not have been seen."""
+    if row.statistic in ("contrast", "shift"):
+        return _contrast_detail(row, manifest)
     if row.verdict == "not learned":
         return (
             f"At {row.layer} its CAV is right on {percent(row.accuracy)} of the clips of held-out videos "
@@ -113,7 +122,7 @@ def detail_of(row: Result, *, manifest: Manifest) -> str:
     else:
         what = f"Difference in {name}"
         null = "pairs of random sets" if row.against == "concept" else "labels flipped within pairs"
-        value = value if value.startswith("−") or row.value == 0 else f"+{value}"
+        value = signed(row.value, row.statistic)
     corrected_by = correction(manifest.tests.correction)
     p = f"p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{p_value(row.p_corrected)}"
     after = f" after {corrected_by}" if corrected_by else ""
@@ -139,6 +148,40 @@ def detail_of(row: Result, *, manifest: Manifest) -> str:
     if row.statistic != manifest.tests.primary:
         text += f" The {STATISTIC_WORDS[manifest.tests.primary]} is degenerate at this layer."
     return text
+
+
+def _contrast_detail(row: Result, manifest: Manifest) -> str:
+    """What a contrast is made of, what would overturn it, and how much of it the clips' own look may be."""
+    nothing = row.null_high
+    by = correction(manifest.tests.correction)
+    interval = span(row.low, row.high, row.statistic)
+    p = f"p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{p_value(row.p_corrected)}{f' after {by}' if by else ''}"
+    effect = f"{signed(row.value, row.statistic)} standard deviations of the score over the pool"
+    parts = [f"{effect} (95 % interval {interval}; {p}, against ±{number(nothing)})."]
+    if row.verdict in ("positive", "negative") and row.low < nothing and row.high > -nothing:
+        parts.append(
+            "The interval looks both ways and the test one way, so the interval may reach what counts as none."
+        )
+    if row.verdict == "negligible":
+        p = p_value(row.p_equivalence_corrected)
+        parts.append(f"It lies within ±{score(row.effect_of_interest, row.statistic)} (two one-sided tests, p = {p}).")
+    if row.verdict == "undecided":
+        parts.append(f"An effect of {score(row.smallest_effect, row.statistic)} is found with a power of 80 %.")
+    parts.append(
+        f"The model gives {percent(row.concept_predicted)} of these clips and {percent(row.pool_predicted)} of the "
+        f"random ones to “{row.class_name}”."
+    )
+    return " ".join([*parts, *_overturned(row)])
+
+
+def _overturned(row: Result) -> list[str]:
+    """How few videos a verdict hangs on; an upper bound, since it is found by a greedy search."""
+    of = [
+        f"{removed} of {what}"
+        for removed, what in ((row.removed_of_concept, "its videos"), (row.removed_of_pool, "the random videos"))
+        if removed is not None
+    ]
+    return [f"Without {' or '.join(of)} the verdict would be another one."] if of else []
 
 
 def _equivalence(row: Result, after: str) -> str:

@@ -8,9 +8,10 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +19,7 @@ import pyarrow.parquet as pq
 from videotcav.errors import OutputError, PathTaken
 from videotcav.outputs import short_name
 from videotcav.records import Declaration, Result
-from videotcav.results.manifest import MANIFEST, RESULTS
+from videotcav.results.manifest import CLIPS, MANIFEST, RESULTS
 
 DECLARATION = "declaration.json"
 MEDIA = "media"
@@ -154,7 +155,21 @@ def copied(folder: Path, target: Path) -> Path:
 
 def write_declaration(folder: Path, declaration: Declaration) -> None:
     """Writes `declaration.json`: what the study declared, before anything is computed."""
-    (folder / DECLARATION).write_text(declaration.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    (folder / DECLARATION).write_text(
+        declaration.model_dump_json(indent=1, exclude_unset=True) + "\n", encoding="utf-8"
+    )
+
+
+def write_clips(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes `clips.parquet`: one row a clip, with what each class is asked by and each layer's readout of it."""
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=_schema(rows)), folder / CLIPS)
+
+
+def _schema(rows: Sequence[Mapping[str, Any]]) -> pa.Schema:
+    """All columns that any row has: those of the first row, and numbers."""
+    columns = dict.fromkeys(name for row in rows for name in row)
+    types = {"view": pa.int64()}
+    return pa.schema([(name, types.get(name, pa.float64() if ":" in name else pa.string())) for name in columns])
 
 
 def write_results(folder: Path, results: Sequence[Result]) -> None:

@@ -23,7 +23,8 @@ from videotcav.texts import first_problem, read_json
 
 MANIFEST = "manifest.json"
 RESULTS = "results.parquet"
-FORMAT = 1
+CLIPS = "clips.parquet"
+FORMAT = 2
 """Raised by one when a manifest of today could not be read by the version before it."""
 
 
@@ -69,12 +70,20 @@ class ClassFacts(Record):
 
 
 class TestFacts(Record):
-    """How the study decided: the settings of its tests, see `AnalysisSettings`, and its primary statistic."""
+    """How the study decided: the settings of its tests, see `AnalysisSettings`, what a class was asked by, the class
+    that it was held against where there is one, and the statistic that decides.
+    """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
 
     alpha: float = 0.05
     correction: str = "holm"
+    scores: str = "classic"
+    negligible_below: float | None = None
+    equivalence_margin: float | None = None
+    relabellings: int | None = None
+    score: str = ""
+    target: str = ""
     classifier: str = ""
     penalty: float | None = None
     random_draws: int | None = None
@@ -192,6 +201,7 @@ class ComparisonManifest(Facts):
     study: str = ""
     study_sha256: str
     models: dict[str, ModelOfMany]
+    negligible_below: float | None = None
 
 
 class BoxesFacts(Record):

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from videotcav.errors import RunFolderError
 from videotcav.records import Declaration, Medium, Record, Result
 from videotcav.results.folder import copied
-from videotcav.results.manifest import MANIFEST, RESULTS, Manifest, read_manifest
+from videotcav.results.manifest import CLIPS, MANIFEST, RESULTS, Manifest, read_manifest
 from videotcav.results.table import data_frame, results_html, results_table_text
 from videotcav.texts import first_problem
 
@@ -45,6 +45,18 @@ class RunResults:
     def to_pandas(self) -> DataFrame:
         """One row a result, columns as in `results.parquet`. Raises MissingExtra without pandas."""
         return data_frame(row.as_row() for row in self.results)
+
+    def clips(self) -> DataFrame:
+        """One row a clip, with what each class is asked by and each layer's readout of it, as in `clips.parquet`.
+
+        Raises MissingExtra without pandas, RunFolderError where an earlier version wrote the run, without them.
+        """
+        path = self.folder / CLIPS
+        try:
+            rows = pq.read_table(path, use_threads=False).to_pylist()
+        except (pa.ArrowException, OSError) as error:
+            raise RunFolderError(f"{path} is missing or damaged; run the study again") from error
+        return data_frame(rows)
 
     def save(self, folder: Path | str) -> Path:
         """Copies the run to a new folder, which `read` reads back. Raises PathTaken where one is there."""

@@ -23,6 +23,8 @@ KIND_EXPLANATIONS: dict[Kind, str] = {
 }
 
 STATISTIC_WORDS: dict[Statistic, str] = {
+    "contrast": "contrast",
+    "shift": "shift",
     "sign_count": "sign count",
     "sensitivity": "sensitivity",
     "cosine": "cosine",
@@ -30,6 +32,8 @@ STATISTIC_WORDS: dict[Statistic, str] = {
 }
 
 STATISTIC_PLURALS: dict[Statistic, str] = {
+    "contrast": "contrasts",
+    "shift": "shifts",
     "sign_count": "sign counts",
     "sensitivity": "sensitivities",
     "cosine": "cosines",
@@ -39,7 +43,9 @@ STATISTIC_PLURALS: dict[Statistic, str] = {
 VERDICT_EXPLANATIONS: dict[Verdict, str] = {
     "positive": "pushes the model towards the class",
     "negative": "pushes the model away from the class",
-    "negligible": "smaller than the smallest effect of interest, as declared",
+    "negligible": "moves the class by less than the equivalence margin",
+    "undecided": "neither shown to move the class nor shown to leave it alone",
+    "fidelity too low": "this layer's readout does not follow the score, so no verdict is given",
     "no evidence": "nothing that this study can tell from chance",
     "not learned": "the layer does not recognise the concept on new videos, so no verdict is given",
     "degenerate": "every direction scores alike at this layer, so the score says nothing",
@@ -66,7 +72,7 @@ _CORRECTIONS = {
     "benjamini_hochberg": "Benjamini–Hochberg",
     "none": "",
 }
-_DECIMALS: dict[Statistic, int] = {"sign_count": 2, "cosine": 3, "relative": 2}
+_DECIMALS: dict[Statistic, int] = {"contrast": 2, "shift": 2, "sign_count": 2, "cosine": 3, "relative": 2}
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SMALLEST_POWER = -4
 _MINUS = "\N{MINUS SIGN}"
@@ -89,6 +95,12 @@ def score(value: float | None, statistic: Statistic) -> str:
     if value is None or statistic in _DECIMALS:
         return number(value, _DECIMALS.get(statistic, 2))
     return _digits(value, 3)
+
+
+def signed(value: float, statistic: Statistic) -> str:
+    """A value with its sign, also where it is above 0."""
+    text = score(value, statistic)
+    return text if text.startswith(_MINUS) or value == 0 else f"+{text}"
 
 
 def span(low: float, high: float, statistic: Statistic) -> str:

@@ -80,7 +80,7 @@ def compare(
                 command=command,
                 progress=progress,
             )
-            rows += standings(label, run.results, statistic=first.study.primary)
+            rows += standings(label, run.results, statistic=first.study.told_by)
             card = study.model.card
             runs[label] = ModelOfMany(run=str(place), layers=study.layers, name=card.name, weights=card.weights)
         if not rows:
@@ -91,10 +91,11 @@ def compare(
         manifest = ComparisonManifest(
             **stamp(command),
             question=first.study.question,
-            statistic=first.study.primary,
+            statistic=first.study.told_by,
             study=first.text,
             study_sha256=first.sha256,
             models=runs,
+            negligible_below=first.study.tests.negligible_below if first.study.told_by == "contrast" else None,
         )
         write_manifest(folder, manifest)
         write_comparison_page(folder)

@@ -14,7 +14,6 @@ from videotcav.results.read import RunResults
 from videotcav.study.run import Study
 
 STILL_AND_MOVING: tuple[Kind, ...] = ("spatial", "spatiotemporal", "frozen", "shuffled")
-MOVING: tuple[Kind, ...] = ("spatiotemporal",)
 
 
 def run_demo(folder: Path, *, command: str = "", progress: Progress = silent) -> RunResults:
@@ -29,13 +28,21 @@ def run_demo(folder: Path, *, command: str = "", progress: Progress = silent) ->
 
 
 def cut_concepts(folder: Path, *, progress: Progress = silent) -> None:
-    """Cuts the concept sets and the random pool of the rendered scenes out of their sources, by their boxes."""
-    sets: dict[str, tuple[dict[str, str], tuple[Kind, ...]]] = {
-        "concepts": ({"racket": "racket", "ball": "ball"}, STILL_AND_MOVING),
-        "random": ({"*": "other things"}, MOVING),
-    }
-    for name, (labels, kinds) in sets.items():
-        sources = folder / f"{name}_source"
+    """Cuts the concept sets and the random pool of the rendered scenes out of their sources, by their boxes.
+
+    Half of the pool's videos give clips that move, the other half still ones: each is what a concept of its sort is
+    compared with.
+    """
+    pool = sorted((folder / "random_source").glob("*.mp4"))
+    half = len(pool) // 2
+    concepts = [folder / "concepts_source"]
+    anything = {"*": "other things"}
+    sets: list[tuple[str, list[Path], dict[str, str], tuple[Kind, ...]]] = [
+        ("concepts", concepts, {"racket": "racket", "ball": "ball"}, STILL_AND_MOVING),
+        ("random/moving", pool[:half], anything, ("spatiotemporal",)),
+        ("random/still", pool[half:], anything, ("spatial",)),
+    ]
+    for name, videos, labels, kinds in sets:
         # Boxes are exact and scenes differ by design: the gates that protect a person's eyes have nothing to do.
         # A steady window with its real surroundings: padding that flickers with the box would look like motion.
         recipe = Recipe(
@@ -46,7 +53,6 @@ def cut_concepts(folder: Path, *, progress: Progress = silent) -> None:
             min_sharpness=0,
             min_hash_distance=0,
         )
-        propose_from_boxes(
-            sources, sources / "boxes.json", folder / name, labels=labels, recipe=recipe, progress=progress
-        )
+        boxes = folder / f"{name.partition('/')[0]}_source" / "boxes.json"
+        propose_from_boxes(videos, boxes, folder / name, labels=labels, recipe=recipe, progress=progress)
         accept(folder / name)

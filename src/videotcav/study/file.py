@@ -10,14 +10,24 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 import tomli_w
-from pydantic import Field, FiniteFloat, ValidationError
+from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
 from videotcav.errors import StudyFileError, UnreadableText, VideoError, closest
 from videotcav.explain.design.settings import MOST_SEED, AnalysisSettings
-from videotcav.records import MOST_PIXELS, MOST_VIEWS, Distinct, Kind, Pooling, Positive, Record
+from videotcav.records import (
+    MOST_PIXELS,
+    MOST_VIEWS,
+    Distinct,
+    Kind,
+    Pooling,
+    Positive,
+    Record,
+    ScoreName,
+    Statistic,
+)
 from videotcav.texts import read_toml
 from videotcav.video.alignment import Align, Edges, alignment_problem
 from videotcav.video.find import find_videos
@@ -82,9 +92,14 @@ class ConceptsSection(Record):
 
 
 class RandomSection(Record):
-    """The pool of random clips: a concept folder or a plain folder of videos."""
+    """The pool of random clips: a concept folder or a plain folder of videos, or several."""
 
-    folder: Path
+    folder: Path | Distinct[Path]
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders, one or more."""
+        return self.folder if isinstance(self.folder, tuple) else (self.folder,)
 
 
 class CamSection(Record):
@@ -102,13 +117,14 @@ GroupMembers = Annotated[tuple[str, ...], Field(min_length=2)]
 class StudyFile(Record):
     """A whole study, as validated from its file. Paths are relative to the folder of the file.
 
-    `primary` is the statistic in which the report tells the verdicts; all three are computed, tested and shown. A
-    sign count saturates where a class's gradients agree, and then nothing can be told from random vectors by it;
-    the cosine does not, and has the same unit at every layer. `groups` names concepts that are also to be told from
+    `score` is what a class is asked by: its logit above the mean of all logits where the head is a softmax, otherwise
+    its logit, unless another is named. `target = "a - b"` holds the study's one class a against another class b.
+    `primary` is the classic statistic in which the report tells the verdicts, cosine unless another is named; it needs
+    `scores = "classic"` in the section `tests`. `groups` names concepts that are also to be told from
     each other (`relative` scores): concepts kind by kind, or sets.
 
-    `hypotheses` are sentences (see `explain.hypothesis`): the family that verdicts are corrected for. Without any the
-    family is every test of the study. `smallest_effect` is the smallest effect of interest, in units of `primary`.
+    `hypotheses` are sentences (see `explain.design.hypotheses`): the family that verdicts are corrected for. Without
+    any the family is every test of the study.
 
     `align` lays the clip of every video around its moment: "event", those of the CSV table `events` (columns `file` and
     `seconds`), or "motion". `edges` says what becomes of clips that cannot be shifted so far.
@@ -121,9 +137,10 @@ class StudyFile(Record):
     align: Align = "none"
     events: Path | None = None
     edges: Edges = "refuse"
-    primary: Literal["sign_count", "sensitivity", "cosine"] = "cosine"
+    score: ScoreName | None = None
+    target: str = ""
+    primary: Literal["sign_count", "sensitivity", "cosine"] | None = None
     hypotheses: Distinct[str] = ()
-    smallest_effect: Positive | None = None
     model: ModelSection
     classes: dict[str, ClassSection] = Field(min_length=1)
     sources: SourcesSection | None = None
@@ -132,6 +149,24 @@ class StudyFile(Record):
     groups: dict[str, GroupMembers] = Field(default_factory=dict)
     tests: AnalysisSettings = Field(default_factory=AnalysisSettings)
     cam: CamSection | None = None
+
+    @model_validator(mode="after")
+    def _asks_one_thing(self) -> Self:
+        if self.primary is not None and self.tests.scores != "classic":
+            raise ValueError(
+                f"primary '{self.primary}' is a classic score: leave it out, since contrast decides, or write scores = "
+                '"classic" in the section tests'
+            )
+        if self.target and self.score is not None:
+            raise ValueError("target and score both say what the class is asked by: leave one of them out")
+        if self.target and len(self.classes) > 1:
+            raise ValueError(f"target '{self.target}' holds one class against another: name one class of the study")
+        return self
+
+    @property
+    def told_by(self) -> Statistic:
+        """The statistic that decides."""
+        return "contrast" if self.tests.scores == "contrast" else self.primary or "cosine"
 
 
 class StudyText(Record):
@@ -201,7 +236,7 @@ def study_tables(
     model: str,
     classes: Mapping[str, Path | str | Sequence[Path | str]],
     concepts: Path | str | Sequence[Path | str],
-    random: Path | str,
+    random: Path | str | Sequence[Path | str],
     others: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The tables of a study file that states this; `others` are its further keys, and those of `[concepts]`."""
@@ -212,7 +247,7 @@ def study_tables(
         "model": {"name": model},
         "classes": {name: {"videos": _paths(videos)} for name, videos in classes.items()},
         "concepts": {"folder": _paths(concepts), **chosen},
-        "random": {"folder": str(Path(random).absolute())},
+        "random": {"folder": _paths(random)},
     }
     if isinstance(sources, str | Path):
         raw["sources"] = {"table": str(Path(sources).absolute())}
@@ -294,8 +329,19 @@ def _matches(folder: Path, pattern: str) -> tuple[Path, ...]:
         return ()
 
 
+_MOVED = {
+    "smallest_effect": "is called equivalence_margin, and stands in the section tests, in standard deviations of the "
+    "score over the pool (of classic scores in units of the primary one)"
+}
+"""Keys of earlier study files, and what became of them."""
+
+
 def _sentence(detail: Mapping[str, Any]) -> str:
     key = ".".join(str(part) for part in detail["loc"])
+    if key in _MOVED:
+        return f"{key}: {_MOVED[key]}"
+    if detail["type"] == "value_error" and not detail["loc"]:
+        return str(detail["ctx"]["error"])
     if detail["type"] == "extra_forbidden":
         parent, name = detail["loc"][:-1], str(detail["loc"][-1])
         near = closest(name, _known_keys(parent))

@@ -151,7 +151,7 @@ def gather(file: StudyText) -> Inputs:
             f"{', '.join(map(str, study.concepts.folders))}: no clips of the kind {' or '.join(kinds)}"
         )
     check_groups(study.groups, used)
-    random = _random_pool(folder / study.random.folder, sources, folder)
+    random = tuple(file for path in study.random.folders for file in _random_pool(folder / path, sources, folder))
     classes = {
         name: tuple(_clip_file(path, sources, folder) for path in paths)
         for name, paths in class_videos(study, folder).items()
@@ -197,7 +197,11 @@ def _random_pool(place: Path, sources: Sources, folder: Path) -> tuple[ClipFile,
     """The clips of the random pool: of a folder with a table or a review those that count, else all videos below it."""
     if is_concept_folder(place):
         sets = reviewed_sets(place, sources=sources).sets
-        pool = tuple(ClipFile(path=clip.path, source=clip.source) for concept in sets for clip in concept.clips)
+        pool = tuple(
+            ClipFile(path=clip.path, source=clip.source, kind=concept.kind)
+            for concept in sets
+            for clip in concept.clips
+        )
     else:
         pool = tuple(_clip_file(path, sources, folder) for path in videos_in(place, below=True))
     if not pool:

@@ -106,7 +106,7 @@ def run_paper(
             "5": tuple(pictures.exemplars(inputs.concepts, "spatial", media)),
             "6": tuple(pictures.exemplars(inputs.concepts, "spatiotemporal", media)),
         }
-        degenerate = {row.layer for row in run.results if row.gradient_cosine > study.tests.degenerate_cosine}
+        degenerate = {row.layer for row in run.results if (row.gradient_cosine or 0) > study.tests.degenerate_cosine}
         facts = PaperFacts(
             **stamp(command),
             class_name=name,
@@ -147,8 +147,15 @@ def paper_study(study: Study, inputs: Inputs, *, class_name: str | None) -> Stud
         "concepts": text.concepts.model_copy(update={"kinds": tuple(KINDS)}),
         "groups": paper_groups(inputs),
         "tests": text.tests.model_copy(
-            update={"random_draws": RANDOM_SETS, "alpha": ALPHA, "correction": "bonferroni"}
+            update={
+                "scores": "classic",
+                "random_draws": RANDOM_SETS,
+                "alpha": ALPHA,
+                "correction": "bonferroni",
+            }
         ),
+        "score": "logit",
+        "target": "",
         "cam": None,
     }
     return with_changes(study, file=study.file.model_copy(update={"study": text.model_copy(update=changes)}))

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from videotcav.explain.design.design import draws_bytes
 from videotcav.explain.design.hypotheses import family_size
 from videotcav.explain.design.settings import AnalysisSettings
-from videotcav.explain.inference.power import videos_for_flips, visible_effect
+from videotcav.explain.inference.power import detectable, equivalence_reach, videos_for_flips, visible_effect
+from videotcav.explain.questions.contrast import LEAST_VIDEOS
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, reading_rate
 from videotcav.records import TWINS, ConceptSet, Progress, Record, Result, silent
 from videotcav.results.read import RunResults
@@ -53,6 +54,9 @@ class Visible(Record):
 class Plan(Record):
     """What a study needs, could see and will cost. `tests` is the declared family; `remarks` and
     `alignment` are of its files.
+
+    `equivalence` says what it would take to show that a concept leaves the class alone, where that is more than there
+    is.
     """
 
     tests: int
@@ -62,6 +66,7 @@ class Plan(Record):
     visible: tuple[Visible, ...]
     remarks: tuple[str, ...] = ()
     alignment: str = ""
+    equivalence: str = ""
 
     @property
     def is_enough(self) -> bool:
@@ -133,21 +138,39 @@ def plan(
     asked, layers, classes = hypotheses(study), len(widths), len(inputs.classes)
     pairs = sum(kind in TWINS for kinds in inputs.kinds.values() if "spatiotemporal" in kinds for kind in kinds)
     compared = len({(each.concept, each.other) for each in asked if each.other})
-    everything = (len(inputs.concepts) + pairs + compared) * layers * classes
-    tests = family_size(asked, inputs.kinds, layers=layers, classes=classes) if asked else everything
     settings = study.tests
-    draws = settings.null_draws(max(tests, everything))
-    seen = tuple(_visible(study, inputs, pilot, tests)) if pilot else ()
+    by_contrast = settings.scores == "contrast"
+    levels = 1 if by_contrast else layers
+    everything = (len(inputs.concepts) + pairs + compared) * levels * classes
+    family = [each for each in asked if not (by_contrast and each.layer)]
+    tests = family_size(family, inputs.kinds, layers=levels, classes=classes) if asked else everything
+    if by_contrast:
+        draws = settings.most_relabellings(max(tests, everything * layers))
+        needs = [
+            Need(what="relabellings", has=draws, needs=settings.relabellings_needed(tests)),
+            *_of_contrast_pool(inputs, settings),
+        ]
+        seen = tuple(_detectable(study, inputs, pilot, tests))
+        if spreads is not None:
+            effect = detectable(spreads.estimate, tests=tests, settings=settings)
+    else:
+        draws = settings.null_draws(max(tests, everything))
+        needs = [
+            Need(what="pseudo-concepts", has=draws, needs=settings.null_draws_needed(tests)),
+            *_of_pool(inputs),
+        ]
+        seen = tuple(_visible(study, inputs, pilot, tests)) if pilot else ()
+        if spreads is not None:
+            effect = visible_effect(spreads.null, spreads.estimate, tests=tests, settings=settings)
     if spreads is not None:
-        effect = visible_effect(spreads.null, spreads.estimate, tests=tests, settings=settings)
         seen = (Visible(question="any test of such a spread", effect=effect),)
     return Plan(
         tests=tests,
         null_draws=draws,
         needs=(
-            Need(what="pseudo-concepts", has=draws, needs=settings.null_draws_needed(tests)),
+            *needs[:1],
             *(need for each in inputs.concepts for need in _of_set(each, tests, settings)),
-            *_of_pool(inputs),
+            *needs[1:],
         ),
         cost=costs(
             set_clips=len(inputs.set_files),
@@ -155,7 +178,9 @@ def plan(
             widths=widths,
             memory_bytes=memory_bytes,
             bootstrap_resamples=settings.bootstrap_resamples,
-            draws_bytes=draws_bytes(
+            draws_bytes=0
+            if by_contrast
+            else draws_bytes(
                 max((len(each.clips) for each in inputs.concepts), default=0),
                 random_draws=settings.random_draws,
                 null_draws=draws,
@@ -166,6 +191,7 @@ def plan(
         visible=seen,
         remarks=inputs.remarks,
         alignment=inputs.alignment.sentence if inputs.alignment else "",
+        equivalence=_equivalence(inputs, tests, settings) if by_contrast else "",
     )
 
 
@@ -188,6 +214,55 @@ def _of_pool(inputs: Inputs) -> Iterator[Need]:
     yield Need(what="random source videos", has=len({file.source for file in inputs.random}), needs=videos + 1)
 
 
+def _of_contrast_pool(inputs: Inputs, settings: AnalysisSettings) -> Iterator[Need]:
+    """Random videos that each concept is not cut from too."""
+    pool = {file.source for file in inputs.random}
+    for each in inputs.concepts:
+        others = len(pool - {clip.source for clip in each.clips})
+        what = f"random source videos beside {each.name} (better {LEAST_VIDEOS})"
+        yield Need(what=what, has=others, needs=settings.minimum_sources)
+
+
+def _equivalence(inputs: Inputs, tests: int, settings: AnalysisSettings) -> str:
+    """What shows that an effect lies within the margin, where a concept's scores spread as the pool's do."""
+    pool = len({file.source for file in inputs.random})
+    videos = min(
+        (len({clip.source for clip in each.clips}) for each in inputs.concepts if each.kind not in TWINS), default=0
+    )
+    room = (settings.margin / equivalence_reach(tests, settings)) ** 2
+    if not videos or not pool or 1 / videos + 1 / pool <= room:
+        return ""
+    beside = f", or by {math.ceil(1 / (room - 1 / pool))} against these {pool}" if room > 1 / pool else ""
+    return (
+        f"to show with a power of 80 % that an effect lies within ±{settings.margin:g} takes about "
+        f"{math.ceil(2 / room)} videos against {math.ceil(2 / room)} random ones{beside}: with {videos} against "
+        f"{pool}, no effect means undecided"
+    )
+
+
+def _detectable(study: StudyFile, inputs: Inputs, pilot: tuple[Result, ...], tests: int) -> Iterator[Visible]:
+    """Of every contrast of the pilot; without one of every set, as if its scores spread as the pool's do."""
+    settings = study.tests
+    videos = {each.name: len({clip.source for clip in each.clips}) for each in inputs.concepts}
+    pool = len({file.source for file in inputs.random})
+    if not pilot:
+        for name, count in videos.items():
+            error = math.sqrt(1 / count + 1 / pool) if pool else math.inf
+            yield Visible(
+                question=f"{name} against random, where its scores spread as the pool's do",
+                effect=detectable(error, tests=tests, settings=settings),
+            )
+    for row in pilot:
+        count = videos.get(f"{row.concept}/{row.kind}", 0)
+        if row.statistic != "contrast" or row.exploratory or not count:
+            continue
+        error = math.sqrt(row.concept_sources / count) * (row.high - row.low) / _95_PERCENT
+        yield Visible(
+            question=f"{row.concept}/{row.kind} against {row.other or row.against} for {row.class_name}",
+            effect=detectable(error, tests=tests, settings=settings),
+        )
+
+
 def _visible(study: StudyFile, inputs: Inputs, pilot: tuple[Result, ...], tests: int) -> Iterator[Visible]:
     """Of every row of the pilot that is not exploratory, in the primary statistic.
 
@@ -196,7 +271,7 @@ def _visible(study: StudyFile, inputs: Inputs, pilot: tuple[Result, ...], tests:
     sizes = {each.name: len(each.clips) for each in inputs.concepts}
     for row in pilot:
         clips = sizes.get(f"{row.concept}/{row.kind}")
-        if row.statistic != study.primary or row.exploratory or clips is None:
+        if row.statistic != study.told_by or row.exploratory or clips is None:
             continue
         shrink = math.sqrt(row.concept_clips / clips)
         against = row.other or row.against

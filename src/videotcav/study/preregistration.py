@@ -9,14 +9,15 @@ from typing import Any
 
 from videotcav.concepts.review.review import reviewed_sets
 from videotcav.errors import ConceptError, closest
-from videotcav.explain.design.hypotheses import Hypothesis, outcome, parse, problems
+from videotcav.explain.design.hypotheses import NOTHING_AT_A_LAYER, Hypothesis, outcome, parse, problems
 from videotcav.records import Declaration, Kind, Result
 from videotcav.study.file import StudyFile, StudyText
 
 
 def hypotheses(study: StudyFile) -> tuple[Hypothesis, ...]:
     """The hypotheses of a study, in its order."""
-    return tuple(parse(text, smallest_effect=study.smallest_effect) for text in study.hypotheses)
+    margin = study.tests.margin if study.tests.scores == "contrast" else study.tests.equivalence_margin
+    return tuple(parse(text, equivalence_margin=margin, classes=study.classes) for text in study.hypotheses)
 
 
 def declaration(file: StudyText, *, tests: int) -> Declaration:
@@ -26,8 +27,10 @@ def declaration(file: StudyText, *, tests: int) -> Declaration:
         declared=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         study_sha256=file.sha256,
         hypotheses=study.hypotheses,
-        smallest_effect=study.smallest_effect,
-        primary=study.primary,
+        equivalence_margin=study.tests.margin if study.tests.scores == "contrast" else study.tests.equivalence_margin,
+        negligible_below=study.tests.negligible_below if study.tests.scores == "contrast" else None,
+        score=study.target or study.score or "",
+        primary=study.told_by,
         alpha=study.tests.alpha,
         correction=study.tests.correction,
         tests=tests,
@@ -49,11 +52,13 @@ def hypothesis_problems(raw: Mapping[str, Any], folder: Path, *, layers: Collect
     `layers` are those of the study; None where they cannot be known.
     """
     texts = raw.get("hypotheses")
+    named = raw.get("classes")
+    classes = list(named) if isinstance(named, dict) else []
     read: list[tuple[int, Hypothesis]] = []
     for place, text in enumerate(texts if isinstance(texts, list) else ()):
         try:
             if isinstance(text, str):
-                read.append((place, parse(text)))
+                read.append((place, parse(text, classes=classes)))
         except ValueError as error:
             yield f"hypotheses[{place}]: {error}"
     yield from _nothing_without_a_size(raw, read)
@@ -61,8 +66,8 @@ def hypothesis_problems(raw: Mapping[str, Any], folder: Path, *, layers: Collect
         if layers is not None and each.layer is not None and each.layer not in layers:
             near = closest(each.layer, layers) or ", ".join(layers)
             yield f"hypotheses[{place}]: '{each.text}': the study has no layer '{each.layer}'; closest: {near}"
-    sets, classes = _sets(raw.get("concepts"), folder), raw.get("classes")
-    if read and sets and isinstance(classes, dict):
+    sets = _sets(raw.get("concepts"), folder)
+    if read and sets and classes:
         for index, sentence in problems([each for _, each in read], sets, classes=classes):
             yield f"hypotheses[{read[index][0]}]: {sentence}"
 
@@ -72,11 +77,16 @@ def _nothing_without_a_size(raw: Mapping[str, Any], read: Sequence[tuple[int, Hy
     if nothing is None:
         return
     place, hypothesis = nothing
-    if "smallest_effect" not in raw:
-        yield (
-            f"hypotheses[{place}]: '{hypothesis.text}' needs smallest_effect at the top of the file: the smallest "
-            "effect that would be of interest, in units of the primary statistic"
-        )
+    tests = raw.get("tests")
+    tests = tests if isinstance(tests, dict) else {}
+    if tests.get("scores") == "classic":
+        if "equivalence_margin" not in tests:
+            yield (
+                f"hypotheses[{place}]: '{hypothesis.text}' needs equivalence_margin in the section tests: below which "
+                "an effect is of no interest, in units of the primary statistic"
+            )
+    elif hypothesis.layer is not None:
+        yield f"hypotheses[{place}]: '{hypothesis.text}': {NOTHING_AT_A_LAYER}"
 
 
 def _sets(section: object, folder: Path) -> dict[str, list[Kind]]:

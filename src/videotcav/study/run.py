@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 import tomli_w
+import torch
 from pydantic import ValidationError
 from torch import Tensor
 
@@ -26,10 +27,10 @@ from videotcav.engine.store import Store
 from videotcav.errors import ClassNotFound, LayerNotFound, ModelError
 from videotcav.explain.design.design import ConceptRows, Design, Group
 from videotcav.explain.design.draws import Clips
-from videotcav.explain.design.hypotheses import family_size
 from videotcav.explain.questions.all import answers, refuse_untestable
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, ClipFile, ClipReader, Measured, measure
 from videotcav.maps import CAM_SCALE, last_spatial_layer, write_maps
+from videotcav.models.class_score import ClassScore, against_class, class_score, default_score
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec, Medium, Precision, Progress, silent
@@ -39,6 +40,7 @@ from videotcav.results.folder import (
     MEDIA,
     free_run_folder,
     new_run_folder,
+    write_clips,
     write_declaration,
     write_results,
 )
@@ -55,6 +57,7 @@ from videotcav.results.manifest import (
     write_manifest,
 )
 from videotcav.study.alignment import aligned
+from videotcav.study.clip_rows import ClipTable
 from videotcav.study.file import StudyText, parse_study, read_study_file, study_tables
 from videotcav.study.inputs import Inputs, gather, overlaps
 from videotcav.study.overlap import near_overlaps
@@ -110,7 +113,7 @@ class Study:
         *,
         classes: Mapping[str, Path | str | Sequence[Path | str]],
         concepts: Path | str | Sequence[Path | str],
-        random: Path | str,
+        random: Path | str | Sequence[Path | str],
         question: str = "Which concepts move the class?",
         name: str = "study",
         **others: Any,
@@ -122,12 +125,12 @@ class Study:
             classes: the videos of each class: a folder, a pattern, or several.
             concepts: the folder of concept sets, or several; of some of their concepts and kinds with
                 `include=[…]` and `kinds=[…]`.
-            random: the folder of the random pool.
+            random: the folder of the random pool, or several.
             question: what the report is headed by.
             name: what the run folder is called by default.
-            others: any other key of a study file: `seed`, `layers`, `pooling`, `align`, `events`, `edges`, `primary`,
-                `hypotheses`, `smallest_effect`, `groups`, `sources` (a table, or its section), `tests`
-                (AnalysisSettings, or keys) and `cam`.
+            others: any other key of a study file: `seed`, `layers`, `pooling`, `align`, `events`, `edges`, `score`,
+                `target`, `hypotheses`, `groups`, `sources` (a table, or its section), `tests` (AnalysisSettings, or
+                keys), `primary` and `cam`.
 
         The manifest holds it as the text of a study file, which gives the same run where the model has a name that can
         be loaded.
@@ -145,6 +148,16 @@ class Study:
         """The layers that the file names, or the model's default ones."""
         study = self.file.study
         return study.model.layers or study.layers or self.model.card.default_layers
+
+    @property
+    def score(self) -> ClassScore:
+        """What each class is asked by: what the file says, or else what suits the model's head."""
+        study = self.file.study
+        if study.target:
+            return against_class(self.model, study.target)[1]
+        if study.score is not None:
+            return class_score(study.score, self.model)
+        return default_score(self.model) if study.tests.scores == "contrast" else class_score("logit", self.model)
 
     def run(
         self,
@@ -199,15 +212,19 @@ class Study:
                 classes=tuple(inputs.classes),
                 layers=self.layers,
                 pooling=self.file.study.pooling,
+                score=self.score,
                 store=rows,
                 memory_bytes=memory_bytes,
                 batch_size=batch_size,
                 engine=engine,
             )
             inputs = inputs.without(reader.left_out)
-            results = answers(measured.grams, self._design(inputs), primary=self.file.study.primary)
+            scores = measured.scores(self.model, self.score)
+            results = answers(measured.grams, self._design(inputs), scores=scores, primary=self.file.study.told_by)
             media = [*_exemplars(inputs, folder / MEDIA), *self._overlays(inputs, folder / MEDIA, progress=progress)]
             write_results(folder, results)
+            table = ClipTable(inputs, self._design(inputs), measured, self.model, self.score, self.file.folder)
+            write_clips(folder, table.rows())
             facts = declared | {"hypotheses": outcomes(self.file.study, results)} if declared else {}
             write_manifest(folder, self._manifest(inputs, measured, media, reader, command=command, **facts))
             write_report(folder)
@@ -217,8 +234,8 @@ class Study:
         """Writes down what the study declares, before any clip is read; what the manifest says of it."""
         if not self.file.study.hypotheses:
             return {}
-        asked = hypotheses(self.file.study)
-        tests = family_size(asked, inputs.kinds, layers=len(self.layers), classes=len(inputs.classes))
+        design = self._design(inputs)
+        tests = design.declared_tests + (design.layer_tests if design.asks_contrast else 0)
         declared = declaration(self.file, tests=tests)
         write_declaration(folder, declared)
         return {"declared": declared.declared, "declaration_sha256": declared.sha256}
@@ -269,6 +286,7 @@ class Study:
             settings=self.file.study.tests.model_copy(update={"seed": self.file.study.seed}),
             groups=tuple(Group(name, tuple(by_name[each] for each in members)) for name, members in inputs.groups),
             hypotheses=hypotheses(self.file.study),
+            random_kinds=tuple(file.kind for file in inputs.random),
         )
 
     def _overlays(self, inputs: Inputs, media: Path, *, progress: Progress) -> Iterator[Medium]:
@@ -325,17 +343,12 @@ class Study:
             layers=self.layers,
             pooling=study.pooling,
             alignment=inputs.alignment,
-            tests=TestFacts(**study.tests.model_dump(), primary=study.primary),
+            tests=TestFacts(
+                **study.tests.model_dump(), primary=study.told_by, score=self.score.name, target=study.target
+            ),
             classes={
-                name: ClassFacts(
-                    clips=len(of_class),
-                    sources=len({file.source for file in of_class}),
-                    accuracy=float((shares.argmax(axis=1) == self.model.class_index(name)).mean()),
-                    mean_probability=float(shares[:, self.model.class_index(name)].mean()),
-                )
-                for (name, of_class), shares in zip(
-                    inputs.classes.items(), measured.probabilities.values(), strict=True
-                )
+                name: self._class_facts(name, of_class, torch.from_numpy(measured.logits[name]))
+                for name, of_class in inputs.classes.items()
             },
             concepts=_concept_facts(inputs),
             groups=inputs.declared,
@@ -346,6 +359,15 @@ class Study:
             left_out=dict(reader.left_out),
             remarks=(*self.model.remarks, *inputs.remarks),
             media=tuple(media),
+        )
+
+    def _class_facts(self, name: str, files: tuple[ClipFile, ...], logits: Tensor) -> ClassFacts:
+        index = self.model.class_index(name)
+        return ClassFacts(
+            clips=len(files),
+            sources=len({file.source for file in files}),
+            accuracy=float((logits.argmax(dim=1) == index).double().mean()),
+            mean_probability=float(self.model.probabilities(logits)[:, index].mean()),
         )
 
 
@@ -379,6 +401,7 @@ def _model_problems(
         ("cam.layer", cam.get("layer"), model.layer),
         ("cam.against", cam.get("against"), model.class_index),
     ]
+    yield from _target_problems(raw, model)
     numbers: dict[int, str] = {}
     for key in _strings(raw.get("classes")):
         with suppress(ClassNotFound):
@@ -392,6 +415,23 @@ def _model_problems(
                 look_up(name)
         except (LayerNotFound, ClassNotFound) as error:
             yield f"{key}: {error}"
+
+
+def _target_problems(raw: Mapping[str, Any], model: VideoModel) -> Iterator[str]:
+    target, classes = raw.get("target"), _strings(raw.get("classes"))
+    if not isinstance(target, str) or not target:
+        return
+    try:
+        index = against_class(model, target)[0]
+    except ClassNotFound as error:
+        yield f"target: {error}"
+        return
+    with suppress(ClassNotFound):
+        if len(classes) == 1 and model.class_index(classes[0]) != index:
+            yield (
+                f"target: the class of the study is '{classes[0]}', so that it is what the difference begins with, "
+                f"not '{model.card.classes[index]}'"
+            )
 
 
 def _by_name(file: StudyText, model: VideoModel) -> StudyText:

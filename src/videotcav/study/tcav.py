@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -33,10 +33,11 @@ from videotcav.errors import (
 )
 from videotcav.explain.design import draws
 from videotcav.explain.design.design import ConceptRows, Design, Group
-from videotcav.explain.design.hypotheses import Hypothesis, outcome, parse, problems
+from videotcav.explain.design.hypotheses import NOTHING_AT_A_LAYER, Hypothesis, outcome, parse, problems
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.questions.all import answers, refuse_untestable
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, Batch, HeldClips, measure
+from videotcav.models.class_score import LOGIT, ClassScore, against_class, class_score, default_score, own_score
 from videotcav.models.model import VideoModel
 from videotcav.outputs import MARK, refuse_overwriting, whole_file
 from videotcav.records import (
@@ -48,6 +49,7 @@ from videotcav.records import (
     Pooling,
     Progress,
     Result,
+    ScoreName,
     Statistic,
     silent,
 )
@@ -83,16 +85,25 @@ class TcavResults:
         return len(self.results)
 
     def as_captum(self) -> dict[str, dict[str, dict[str, Tensor]]]:
-        """The scores as `captum.concept.TCAV.interpret` gives them, see `captum_scores`."""
+        """The scores as `captum.concept.TCAV.interpret` gives them, see `captum_scores`.
+
+        Raises VideotcavError where no classic scores were asked for.
+        """
+        if not any(row.statistic == "sign_count" for row in self.results):
+            raise ArgumentError(
+                "captum's scores are the classic ones, which were not asked for: "
+                'tcav(…, settings=AnalysisSettings(scores="classic"))'
+            )
         return captum_scores(self.results, self.ids, self.unmoved)
 
     def to_pandas(self) -> DataFrame:
         """One row a result. Raises MissingExtra without pandas."""
         return data_frame(row.as_row() for row in self.results)
 
-    def plot(self, statistic: Statistic = "cosine") -> Figure:
-        """Effects with their intervals over their nulls."""
-        return effects_figure([row for row in self.results if row.statistic == statistic])
+    def plot(self, statistic: Statistic | None = None) -> Figure:
+        """Effects with their intervals over their nulls: of the first statistic that there is, or of another."""
+        shown = statistic or self.results[0].statistic
+        return effects_figure([row for row in self.results if row.statistic == shown])
 
     def save(self, path: Path | str) -> Path:
         """Writes everything to one Parquet file, which `TcavResults.read` reads back. Raises OutputError."""
@@ -136,9 +147,9 @@ def tcav(
     layers: Sequence[str | nn.Module] | None = None,
     pooling: Pooling = "none",
     settings: AnalysisSettings | None = None,
+    score: ScoreName | Callable[[Tensor], Tensor] | None = None,
     hypotheses: Sequence[str] = (),
-    smallest_effect: float | None = None,
-    primary: Statistic = "cosine",
+    primary: Statistic | None = None,
     store: Path | str | None = None,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     batch_size: int | None = None,
@@ -150,7 +161,7 @@ def tcav(
     Args:
         model: from `load_model`; handed back unchanged.
         clips: clips of the class `target`; or those of several classes, by their names, and no `target`.
-        target: the class, by name or index.
+        target: the class, by name or index; or "a - b", the class a held against the class b.
         concepts: clips of each concept, by `name/kind` or by `name` alone (then `spatiotemporal`). Kinds of one
             concept are paired by their clips' `track`, or, where none have one, by position: clip i of `racket/frozen`
             is then the twin of clip i of `racket/spatiotemporal`, and there are as many. Or captum's `Concept`
@@ -160,11 +171,12 @@ def tcav(
             or of concepts alone, then kind by kind (`relative` scores).
         layers: names of layers, or the modules themselves; the model's default ones when left out.
         pooling: which axes of an activation are averaged.
-        settings: how CAVs are trained, tested and judged.
-        hypotheses: sentences as in a study file, such as "racket matters" or "racket: dynamic > frozen". Only what
+        settings: how concepts are tested and judged.
+        score: what a class is asked by: its logit above the mean of all where the head is a softmax, otherwise its
+            logit; another by name, or a function of the logits `clip class` that gives one number a clip.
+        hypotheses: sentences as in a study file, such as "racket pushes swing" or "racket: moving > frozen". Only what
             they ask for is tested as declared and corrected for; all else is exploratory.
-        smallest_effect: what "nothing about racket matters" is about, in units of `primary`.
-        primary: the statistic that hypotheses are decided by.
+        primary: the statistic that hypotheses about classic scores are decided by; cosine when left out.
         store: a folder or URL where what the passes produce is kept for other questions.
         memory_bytes: what inner products may take beside the model; the rest lies in files.
         batch_size: clips of a pass; see `videotcav.features.measure.measure`.
@@ -177,10 +189,10 @@ def tcav(
         NotEnoughData: fewer clips or draws than the tests can stand on; says the number needed.
         NumericalError: NaN or infinity in the model; names clip and layer.
     """
+    settings = settings or AnalysisSettings()
+    _refuse_unknown(pooling, primary, score, settings)
+    target, asked_score = _score(model, target, score, settings)
     asked = _classes(model, clips, target)
-    for what, given, known in (("pooling", pooling, get_args(Pooling)), ("primary", primary, STATISTICS)):
-        if given not in known:
-            raise ArgumentError(f"no {what} '{given}'; there are {', '.join(known)}")
     if not isinstance(random, Clips | CaptumConcept):
         raise ArgumentError(f"random is the pool of clips that chance is measured by, not {type(random).__name__}")
     if isinstance(concepts, Mapping):
@@ -217,10 +229,10 @@ def tcav(
         _rows(pool, first),
         {name: _rows(each, end - len(each)) for (name, each), end in zip(asked.items(), ends, strict=True)},
         layers=len(names),
-        settings=settings or AnalysisSettings(),
+        settings=settings,
         groups=_groups(groups or {}, rows),
     )
-    declared = _declared(hypotheses, design, names, smallest_effect)
+    declared = _declared(hypotheses, design, names)
     design = replace(design, hypotheses=declared)
     refuse_untestable(design)
     batches = [(None, each) for each in (*named.values(), pool)], asked.items()
@@ -232,17 +244,52 @@ def tcav(
         classes=tuple(asked),
         layers=names,
         pooling=pooling,
+        score=asked_score,
         store=None if store is None else Store(store),
         memory_bytes=memory_bytes,
         batch_size=batch_size,
         engine=engine,
     )
-    results = answers(measured.grams, design, primary=primary)
+    scores = measured.scores(model, asked_score)
+    results = answers(measured.grams, design, scores=scores, primary=primary or "cosine")
     found = {
         each.text: outcome(each, [row.verdict for row in results if row.hypothesis == each.text]) for each in declared
     }
     unmoved = {layer: float((gram.cross == 0).all(axis=1).mean()) for layer, gram in measured.grams.items()}
     return TcavResults(tuple(results), numbered, found, unmoved)
+
+
+def _refuse_unknown(pooling: object, primary: object, score: object, settings: AnalysisSettings) -> None:
+    for what, given, known in (
+        ("pooling", pooling, get_args(Pooling)),
+        ("primary", primary, (None, *STATISTICS)),
+        ("score", None if callable(score) else score, (None, *get_args(ScoreName))),
+    ):
+        if given not in known:
+            raise ArgumentError(f"no {what} '{given}'; there are {', '.join(filter(None, known))}")
+    if primary is not None and settings.scores != "classic":
+        raise ArgumentError(
+            f"primary '{primary}' is a classic score: leave it out, since contrast decides, or give "
+            'settings=AnalysisSettings(scores="classic")'
+        )
+
+
+def _score(
+    model: VideoModel,
+    target: str | int | None,
+    score: ScoreName | Callable[[Tensor], Tensor] | None,
+    settings: AnalysisSettings,
+) -> tuple[str | int | None, ClassScore]:
+    """The class, and what it is asked by."""
+    if isinstance(target, str) and target not in model.card.classes and " - " in target:
+        if score is not None:
+            raise ArgumentError("target and score both say what the class is asked by: leave one of them out")
+        return against_class(model, target)
+    if callable(score):
+        return target, own_score(score)
+    if score is not None:
+        return target, class_score(score, model)
+    return target, default_score(model) if settings.scores == "contrast" else LOGIT
 
 
 def _classes(model: VideoModel, clips: Clips | Mapping[str, Clips], target: str | int | None) -> dict[str, Clips]:
@@ -282,23 +329,25 @@ def _concept_and_kind(name: str) -> tuple[str, Kind]:
     return concept, kind
 
 
-def _declared(
-    texts: Sequence[str], design: Design, layers: Sequence[str], smallest_effect: float | None
-) -> tuple[Hypothesis, ...]:
+def _declared(texts: Sequence[str], design: Design, layers: Sequence[str]) -> tuple[Hypothesis, ...]:
     """The hypotheses that the sentences state. Raises HypothesisError with all that is wrong with them."""
+    settings = design.settings
+    margin = settings.margin if design.asks_contrast else settings.equivalence_margin
     read: list[Hypothesis] = []
     wrong: list[str] = []
     for text in texts:
         try:
-            read.append(parse(text, smallest_effect=smallest_effect))
+            read.append(parse(text, equivalence_margin=margin, classes=design.classes))
         except ValueError as error:
             wrong.append(str(error))
     wrong += [sentence for _, sentence in problems(read, design.kinds, classes=design.classes)]
     for each in read:
         if each.layer not in (None, *layers):
             wrong.append(f"'{each.text}': the layers that are asked are {', '.join(layers)}")
-        if each.claim == "negligible" and smallest_effect is None:
-            wrong.append(f"'{each.text}' needs smallest_effect: the smallest effect that would be of interest")
+        if each.claim == "negligible" and margin is None:
+            wrong.append(f"'{each.text}' needs equivalence_margin in the settings: below which nothing is of interest")
+        if each.claim == "negligible" and each.layer is not None and design.asks_contrast:
+            wrong.append(f"'{each.text}': {NOTHING_AT_A_LAYER}")
     if wrong:
         raise HypothesisError("; ".join(wrong))
     return tuple(read)

@@ -17,7 +17,9 @@ from videotcav.explain.design.draws import Clips
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.records import Result
 
-SETTINGS = AnalysisSettings(alpha=0.4, correction="none", random_draws=5, pseudo_concepts=99, bootstrap_resamples=400)
+SETTINGS = AnalysisSettings(
+    scores="classic", alpha=0.4, correction="none", random_draws=5, pseudo_concepts=99, bootstrap_resamples=400
+)
 
 
 def study(gaussian_study: Any, classes: int) -> tuple[Gram, dict[str, Any]]:

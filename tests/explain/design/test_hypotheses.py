@@ -18,7 +18,7 @@ from videotcav.explain.inference.permutation import difference_null, equivalence
 from videotcav.explain.questions.scorer import Scorer
 from videotcav.records import Kind, Result, Verdict
 
-FAST = AnalysisSettings(random_draws=4, pseudo_concepts=399, bootstrap_resamples=400)
+FAST = AnalysisSettings(scores="classic", random_draws=4, pseudo_concepts=399, bootstrap_resamples=400)
 SETS: dict[str, tuple[Kind, ...]] = {
     "racket": ("spatial", "spatiotemporal", "frozen"),
     "person": ("spatial",),
@@ -47,18 +47,18 @@ SETS: dict[str, tuple[Kind, ...]] = {
                 "class_name": "playing tennis",
             },
         ),
-        ("nothing about person matters", {"claim": "negligible", "concept": "person", "smallest_effect": 0.1}),
-        ("person does not matter", {"claim": "negligible", "concept": "person", "smallest_effect": 0.1}),
+        ("nothing about person matters", {"claim": "negligible", "concept": "person", "equivalence_margin": 0.1}),
+        ("person does not matter", {"claim": "negligible", "concept": "person", "equivalence_margin": 0.1}),
     ],
 )
 def test_a_sentence_is_read_as_it_says(text: str, parts: dict[str, Any]) -> None:
-    assert parse(text, smallest_effect=0.1) == Hypothesis(text=text, **parts)
+    assert parse(text, equivalence_margin=0.1) == Hypothesis(text=text, **parts)
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("racket mattters", "none of the known forms: 'NAME matters'"),
+        ("racket mattters", "none of the known forms: 'NAME pushes CLASS'"),
         ("racket matters a lot", "none of the known forms"),
         ("racket < person", "none of the known forms"),
         ("racket > person > ball", "none of the known forms"),
@@ -149,7 +149,7 @@ def run(study: Any, *texts: str, settings: AnalysisSettings = FAST) -> list[Resu
         random=study.random,
         classes=study.classes,
         settings=settings,
-        hypotheses=[parse(text, smallest_effect=0.3) for text in texts],
+        hypotheses=[parse(text, equivalence_margin=0.3) for text in texts],
     )
 
 
@@ -227,7 +227,7 @@ def test_what_was_not_shown_to_be_small_is_no_evidence_and_a_large_effect_contra
     assert {row.verdict for row in racket} == {"positive"}
     assert all(row.exploratory for row in racket)  # the difference was not declared
     assert all(row.p_equivalence_corrected > 0.05 for row in racket)
-    tight = [parse("advert does not matter", smallest_effect=0.01)]
+    tight = [parse("advert does not matter", equivalence_margin=0.01)]
     rows = analyse(
         {"a": study.gram},
         concepts=study.concepts,
@@ -291,7 +291,7 @@ def test_a_guard_speaks_before_any_declared_verdict(gaussian_study: Any, guard: 
         random=study.random,
         classes=study.classes,
         settings=FAST,
-        hypotheses=[parse(text, smallest_effect=0.2) for text in texts],
+        hypotheses=[parse(text, equivalence_margin=0.2) for text in texts],
         primary="sign_count",
     )
     assert {row.hypothesis: row.verdict for row in rows if row.hypothesis} == dict.fromkeys(texts, guard)
@@ -300,7 +300,7 @@ def test_a_guard_speaks_before_any_declared_verdict(gaussian_study: Any, guard: 
 # --- level -------------------------------------------------------------------------------------------------------
 
 STUDIES, CONCEPTS = 100, 6
-LEVEL = AnalysisSettings(random_draws=6, pseudo_concepts=99, bootstrap_resamples=100)
+LEVEL = AnalysisSettings(scores="classic", random_draws=6, pseudo_concepts=99, bootstrap_resamples=100)
 
 
 def test_two_concepts_without_effect_are_told_apart_no_more_often_than_claimed(gaussian_study: Any) -> None:

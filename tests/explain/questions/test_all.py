@@ -18,7 +18,7 @@ from videotcav.explain.design.draws import Clips
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.records import STATISTICS, ConceptClip, ConceptSet, Result
 
-FAST = AnalysisSettings(random_draws=4, pseudo_concepts=399, bootstrap_resamples=200)
+FAST = AnalysisSettings(scores="classic", random_draws=4, pseudo_concepts=399, bootstrap_resamples=200)
 
 
 def planted(make: Any, *, seed: int = 0, **options: Any) -> Any:
@@ -128,7 +128,9 @@ def test_the_whole_of_set_level_randomisation_in_a_plain_loop(gaussian_study: An
     """The draws are taken from the design; everything after them is done again in R^d with scikit-learn."""
     study = gaussian_study(np.random.default_rng(4), pool=40, dimensions=15, class_clips=6)
     study.add("racket", "spatial", study.base(10) + 0.3 * study.w)
-    settings = AnalysisSettings(random_draws=3, pseudo_concepts=59, correction="none", bootstrap_resamples=100)
+    settings = AnalysisSettings(
+        scores="classic", random_draws=3, pseudo_concepts=59, correction="none", bootstrap_resamples=100
+    )
     found = [row(run(study, settings), "racket", "spatial", "random", statistic) for statistic in STATISTICS]
     X, G = study.X, study.G
     penalty = settings.penalty * spread(X[:40] @ X[:40].T)
@@ -161,7 +163,7 @@ def test_the_whole_of_the_paired_test_by_enumeration(gaussian_study: Any) -> Non
     base = study.base(10)
     study.add("racket", "spatiotemporal", base + 0.5 * study.w, clips_per_video=2)
     study.add("racket", "frozen", base + 0.3 * study.rng.normal(size=base.shape), clips_per_video=2)
-    settings = AnalysisSettings(random_draws=2, correction="none", bootstrap_resamples=100)
+    settings = AnalysisSettings(scores="classic", random_draws=2, correction="none", bootstrap_resamples=100)
     found = row(run(study, settings), "racket", "spatiotemporal", "frozen", "sensitivity")
     X, G = study.X, study.G
     penalty = settings.penalty * spread(X[:40] @ X[:40].T)

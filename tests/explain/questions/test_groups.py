@@ -15,7 +15,7 @@ from videotcav.explain.design.draws import Clips
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.records import Result
 
-SETTINGS = AnalysisSettings(random_draws=3, pseudo_concepts=199, bootstrap_resamples=100)
+SETTINGS = AnalysisSettings(scores="classic", random_draws=3, pseudo_concepts=199, bootstrap_resamples=100)
 
 
 @pytest.fixture

@@ -18,7 +18,9 @@ from videotcav.explain.cavs.score import all_runs
 from videotcav.explain.design.draws import Clips, Flags, draw_flips, draw_negatives, draw_sets, generator
 from videotcav.explain.design.hypotheses import Hypothesis, family_size, named
 from videotcav.explain.design.settings import AnalysisSettings
-from videotcav.records import STATISTICS, TWINS, ConceptSet, Kind
+from videotcav.records import STATISTICS, STILL, TWINS, Against, ConceptSet, Kind
+
+_POOL_VIDEOS = 30  # as many as tell a layer's fidelity
 
 PART_BYTES = 2**26
 """What the largest arrays of statistics may take: of as many classes as fit, and of one class at least."""
@@ -56,6 +58,13 @@ class ConceptRows:
         return ConceptRows(self.concept, self.kind, tuple(ids), Clips(self.clips.rows[at], sources))
 
 
+def against_twin(twin: ConceptRows) -> Against:
+    """What a moving set is held against: the twin, by its kind."""
+    if twin.kind in ("frozen", "shuffled", "reversed"):
+        return twin.kind
+    raise ValueError(f"'{twin.name}' is no twin")
+
+
 @dataclass(frozen=True)
 class Group:
     """Concept sets that are told from each other: a relative CAV has one of them on one side, the rest on the other."""
@@ -73,7 +82,8 @@ class Group:
 @dataclass(frozen=True)
 class Design:
     """What is asked of which clips: concept sets, the random pool and the class clips, at how many layers; and what of
-    it was declared beforehand (everything, where there are no hypotheses).
+    it was declared beforehand (everything, where there are no hypotheses). `random_kinds` are the kinds of the random
+    clips, where somebody says them.
     """
 
     concepts: tuple[ConceptRows, ...]
@@ -83,6 +93,18 @@ class Design:
     settings: AnalysisSettings
     groups: tuple[Group, ...] = ()
     hypotheses: tuple[Hypothesis, ...] = ()
+    random_kinds: tuple[Kind | None, ...] = ()
+
+    def pool_of(self, concept: ConceptRows) -> Clips:
+        """The random clips that a concept is compared with: still ones with still ones, moving ones with moving ones.
+
+        All of them where the pool does not say, or has no clip that moves as the concept does.
+        """
+        alike = [kind is not None and (kind in STILL) == (concept.kind in STILL) for kind in self.random_kinds]
+        if not any(alike):
+            return self.random
+        sources = tuple(source for source, same in zip(self.random.sources, alike, strict=True) if same)
+        return Clips(self.random.rows[np.array(alike)], sources)
 
     @property
     def kinds(self) -> dict[str, tuple[Kind, ...]]:
@@ -120,16 +142,49 @@ class Design:
         return [(by_name[named(one, kinds)], by_name[named(other, kinds)]) for one, other in dict.fromkeys(pairs)]
 
     @property
+    def asks_contrast(self) -> bool:
+        """Whether contrast decides, or the classic scores are asked."""
+        return self.settings.scores == "contrast"
+
+    @property
+    def _questions(self) -> int:
+        return (len(self.concepts) + len(self.pairs) + len(self.comparisons)) * len(self.classes)
+
+    @property
     def tests(self) -> int:
-        """All tests of one statistic: every set, pair and comparison, at every layer, for every class."""
-        return (len(self.concepts) + len(self.pairs) + len(self.comparisons)) * self.layers * len(self.classes)
+        """All tests of one statistic: every set, pair and comparison, for every class; of classic scores at every
+        layer.
+        """
+        return self._questions * (1 if self.asks_contrast else self.layers)
 
     @property
     def declared_tests(self) -> int:
         """Tests of the family that the study declares: those that its hypotheses ask for, or all without any."""
         if not self.hypotheses:
             return self.tests
-        return family_size(self.hypotheses, self.kinds, layers=self.layers, classes=len(self.classes))
+        asked = [each for each in self.hypotheses if not (self.asks_contrast and each.layer)]
+        layers = 1 if self.asks_contrast else self.layers
+        return family_size(asked, self.kinds, layers=layers, classes=len(self.classes))
+
+    @property
+    def layer_tests(self) -> int:
+        """Tests of the second family beside contrasts: the rows of layers, or those that hypotheses ask for."""
+        if not self.hypotheses:
+            return self._questions * self.layers
+        asked = [each for each in self.hypotheses if each.layer]
+        return family_size(asked, self.kinds, layers=1, classes=len(self.classes))
+
+    @property
+    def relabellings(self) -> int:
+        """The relabellings of each interval test at most: as many as the larger of all families asks for."""
+        return self.settings.most_relabellings(max(self.tests, self._questions * self.layers))
+
+    def asking(self, set_name: str, against: Against, other: str, layer: str, class_name: str) -> Hypothesis | None:
+        """The hypothesis that declares this test; of contrasts `layer` is empty."""
+        asked = (set_name, against, other, layer, class_name)
+        every = not self.asks_contrast
+        kinds = self.kinds
+        return next((each for each in self.hypotheses if each.asks(*asked, sets=kinds, at_every_layer=every)), None)
 
     @property
     def null_draws(self) -> int:
@@ -167,6 +222,33 @@ class Design:
         """
         settings = self.settings
         self._refuse_nothing()
+        self._refuse_small_sets()
+        for name, clips in self.classes.items():
+            if len(clips) < 2:  # noqa: PLR2004 - one clip has no spread
+                raise NotEnoughData(f"class '{name}' has {len(clips)} clips; at least 2 are needed, better 30")
+        if self.asks_contrast:
+            self._refuse_too_little_contrast()
+        relative = 0 if self.hypotheses else self.relative_tests
+        for tests in (relative,) if self.asks_contrast else (self.declared_tests, relative):
+            needed, draws = settings.null_draws_needed(tests), settings.null_draws(tests)
+            asked = f"{tests} tests at alpha {settings.alpha} with the correction '{settings.correction}' need at least"
+            if draws < needed:
+                raise NotEnoughData(
+                    f"{asked} {needed} pseudo-concepts, not {draws}: raise pseudo_concepts, or leave it out"
+                )
+            nothing = any(each.claim == "negligible" for each in self.hypotheses)
+            if nothing and not self.asks_contrast and settings.bootstrap_resamples < needed:
+                raise NotEnoughData(
+                    f"{asked} {needed} bootstrap resamples to show that an effect is small, not "
+                    f"{settings.bootstrap_resamples}: raise bootstrap_resamples"
+                )
+        if not self.asks_contrast:
+            for each in self.concepts:
+                null_shape(each, self.random)
+            self._refuse_too_much()
+
+    def _refuse_small_sets(self) -> None:
+        settings = self.settings
         for each in (*self.concepts, *(dynamic for dynamic, _ in self.pairs)):
             sources = len(each.clips.counts)
             if len(each.clips) < settings.minimum_clips or sources < settings.minimum_sources:
@@ -176,25 +258,24 @@ class Design:
                     f"{settings.minimum_sources} videos are needed. Add clips, or lower minimum_clips or "
                     "minimum_sources in the study's tests"
                 )
-        for name, clips in self.classes.items():
-            if len(clips) < 2:  # noqa: PLR2004 - one clip has no spread
-                raise NotEnoughData(f"class '{name}' has {len(clips)} clips; at least 2 are needed, better 30")
-        for tests in (self.declared_tests, 0 if self.hypotheses else self.relative_tests):
-            needed, draws = settings.null_draws_needed(tests), settings.null_draws(tests)
-            asked = f"{tests} tests at alpha {settings.alpha} with the correction '{settings.correction}' need at least"
+
+    def _refuse_too_little_contrast(self) -> None:
+        settings = self.settings
+        for each in self.concepts:
+            others = set(self.pool_of(each).sources) - set(each.clips.sources)
+            if len(others) < settings.minimum_sources:
+                raise NotEnoughData(
+                    f"the random pool has {len(others)} source videos that '{each.name}' is not cut from too; at least "
+                    f"{settings.minimum_sources} are needed, better {_POOL_VIDEOS}. Add random clips of other videos: "
+                    "more clips of the same ones do not help"
+                )
+        for tests in (self.declared_tests, self.layer_tests if self.hypotheses else 0):
+            needed, draws = settings.relabellings_needed(tests), settings.most_relabellings(tests)
             if draws < needed:
                 raise NotEnoughData(
-                    f"{asked} {needed} pseudo-concepts, not {draws}: raise pseudo_concepts, or leave it out"
+                    f"{tests} tests at alpha {settings.alpha} with the correction '{settings.correction}' need at "
+                    f"least {needed} relabellings, not {draws}: raise relabellings, or leave it out"
                 )
-            nothing = any(each.claim == "negligible" for each in self.hypotheses)
-            if nothing and settings.bootstrap_resamples < needed:
-                raise NotEnoughData(
-                    f"{asked} {needed} bootstrap resamples to show that an effect is small, not "
-                    f"{settings.bootstrap_resamples}: raise bootstrap_resamples"
-                )
-        for each in self.concepts:
-            null_shape(each, self.random)
-        self._refuse_too_much()
 
     def _refuse_too_much(self) -> None:
         asked = draws_bytes(
@@ -212,7 +293,8 @@ class Design:
             )
 
     def _refuse_nothing(self) -> None:
-        for what, given in (("layer", self.layers), ("concept", self.concepts), ("class", self.classes)):
+        layers = self.layers or self.asks_contrast  # the score itself needs none
+        for what, given in (("layer", layers), ("concept", self.concepts), ("class", self.classes)):
             if not given:
                 raise NotEnoughData(f"no {what} is named, so that there is nothing to test; name one at least")
 

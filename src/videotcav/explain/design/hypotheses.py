@@ -1,14 +1,18 @@
 """What a study declares before it looks: hypotheses in words, which of its tests they are, and what became of them.
 
-    racket matters                      a concept against draws from the random pool
-    racket: dynamic > frozen            its moving clips against their own twins (frozen, shuffled or reversed)
+    racket pushes swing                 a concept against the random pool, towards the class
+    racket pushes away from swing       the same, away from it
+    racket matters                      the same, one way or the other; for every class
+    racket: moving > frozen             its moving clips against their own twins (frozen, shuffled or reversed)
     racket > person                     two concepts against each other
-    nothing about background matters    an effect smaller than the study's smallest effect of interest, either way
+    nothing about background matters    an effect smaller than the study's equivalence margin, either way
     background does not matter          the same
 
-Each may end in `at LAYER`, in `for CLASS`, or in both, in that order; without them it is asked at every layer and for
-every class of the study. A concept is named alone (its moving clips, or its still ones where none move) or with a kind
-of clips, as `racket/frozen`. Words stand apart by single spaces and count as they are written.
+Each may end in `at LAYER`, in `for CLASS`, or in both, in that order; `pushes` names its class itself. Without a class
+it is asked for every class of the study. Without a layer it asks the score itself (contrast), and with one the row of
+that layer; classic scores are asked at every layer then. A concept is named alone (its moving clips, or its still
+ones where none move) or with a kind of clips, as `racket/frozen`. Words stand apart by single
+spaces and count as they are written.
 """
 
 from __future__ import annotations
@@ -20,14 +24,21 @@ from typing import Literal
 from videotcav.errors import ConceptNotFound, HypothesisError, closest
 from videotcav.records import KINDS, TWINS, Against, Kind, Outcome, Record, Verdict
 
+NOTHING_AT_A_LAYER = (
+    "only the score itself can be shown to be moved by less than the equivalence margin; leave 'at LAYER' out"
+)
+
 Claim = Literal["matters", "greater", "less", "negligible"]
+"""That there is an effect, one of that sign, or none as large as the equivalence margin."""
 
 Sets = Mapping[str, Collection[Kind]]
 """The kinds of clips that each concept has."""
 
 FORMS = (
+    "'NAME pushes CLASS'",
+    "'NAME pushes away from CLASS'",
     "'NAME matters'",
-    "'NAME: dynamic > frozen' (or shuffled, reversed)",
+    "'NAME: moving > frozen' (or shuffled, reversed)",
     "'NAME > OTHER'",
     "'nothing about NAME matters'",
     "'NAME does not matter'",
@@ -47,15 +58,16 @@ _KIND_WORDS: dict[str, Kind] = {
     "moving": "spatiotemporal",
     **{kind: kind for kind in ("spatiotemporal", *TWINS)},
 }
-_UNDECIDED: frozenset[Verdict] = frozenset({"not learned", "degenerate", "underpowered"})
+_PUSHES = re.compile(rf"{_NAME} pushes (?P<away>away from )?(?P<class_name>.+)")
+_UNDECIDED: frozenset[Verdict] = frozenset({"not learned", "degenerate", "underpowered", "fidelity too low"})
 
 
 class Hypothesis(Record):
     """One declared sentence and the tests that it speaks of.
 
     `concept` and `other` are names of sets, as `racket` or `racket/frozen`. `greater` and `less` say which way a
-    contrast is expected to go; its test has two sides all the same. `layer` and `class_name` are None for all.
-    `smallest_effect` is what a claim of nothing is about, in units of the study's primary statistic; None for others.
+    effect is expected to go; its test has two sides all the same. `class_name` is None for all, `layer` for the score
+    itself, and of classic scores for all. `equivalence_margin` is what a claim of nothing is about; None for others.
     """
 
     text: str
@@ -65,7 +77,7 @@ class Hypothesis(Record):
     other: str = ""
     layer: str | None = None
     class_name: str | None = None
-    smallest_effect: float | None = None
+    equivalence_margin: float | None = None
 
     def sets(self, sets: Sets) -> tuple[str, ...]:
         """The sets that it is about, as `racket/frozen`: every kind but the twins for a claim of nothing."""
@@ -73,23 +85,39 @@ class Hypothesis(Record):
             return tuple(f"{self.concept}/{kind}" for kind in sets[self.concept] if kind not in TWINS)
         return (named(self.concept, sets),)
 
-    def asks(self, set_name: str, against: Against, other: str, layer: str, class_name: str, *, sets: Sets) -> bool:
-        """Whether this test is one of those that it declares."""
+    def asks(
+        self,
+        set_name: str,
+        against: Against,
+        other: str,
+        layer: str,
+        class_name: str,
+        *,
+        sets: Sets,
+        at_every_layer: bool = True,
+    ) -> bool:
+        """Whether this test is one of those that it declares; without a layer those of all, or that of none."""
         return (
             against == self.against
             and set_name in self.sets(sets)
             and other == (named(self.other, sets) if self.other else "")
-            and self.layer in (None, layer)
+            and (self.layer == layer or (self.layer is None and (at_every_layer or not layer)))
             and self.class_name in (None, class_name)
         )
 
 
-def parse(text: str, *, smallest_effect: float | None = None) -> Hypothesis:
-    """The hypothesis that a sentence states; one of nothing is about effects below `smallest_effect`.
+def parse(text: str, *, equivalence_margin: float | None = None, classes: Collection[str] = ()) -> Hypothesis:
+    """The hypothesis that a sentence states; one of nothing is about effects below `equivalence_margin`.
+
+    `classes` are those of the study: one of them may have “ at ” in its name.
 
     Raises:
         HypothesisError: it has none of the known forms, or compares kinds that are no pair of twins.
     """
+    if pushes := _PUSHES.fullmatch(text):
+        class_name, layer = _class_and_layer(pushes["class_name"], classes)
+        claim: Claim = "less" if pushes["away"] else "greater"
+        return Hypothesis(text=text, claim=claim, concept=pushes["name"], layer=layer, class_name=class_name)
     for pattern, claim in _PATTERNS.items():
         found = re.fullmatch(pattern, text)
         if found is None:
@@ -104,9 +132,15 @@ def parse(text: str, *, smallest_effect: float | None = None) -> Hypothesis:
         if "other" in parts:
             return hypothesis.model_copy(update={"against": "concept", "other": parts["other"]})
         if claim == "negligible":
-            return hypothesis.model_copy(update={"smallest_effect": smallest_effect})
+            return hypothesis.model_copy(update={"equivalence_margin": equivalence_margin})
         return hypothesis
     raise HypothesisError(f"'{text}' has none of the known forms: {', '.join(FORMS)}; then 'at LAYER', 'for CLASS'")
+
+
+def _class_and_layer(text: str, classes: Collection[str]) -> tuple[str, str | None]:
+    """What stands behind `pushes`: a class, and a layer where one is named."""
+    class_name, said, layer = text.rpartition(" at ")
+    return (text, None) if text in classes or not said or " " in layer else (class_name, layer)
 
 
 def _twins(first: str, second: str) -> tuple[Against, Claim]:
@@ -121,7 +155,7 @@ def _twins(first: str, second: str) -> tuple[Against, Claim]:
     if other == "spatiotemporal" and one in ("frozen", "shuffled", "reversed"):
         return one, "less"
     raise HypothesisError(
-        f"'{first} > {second}' compares no moving clips with their twins: one of the two must be 'dynamic', the other "
+        f"'{first} > {second}' compares no moving clips with their twins: one of the two must be 'moving', the other "
         "'frozen', 'shuffled' or 'reversed'"
     )
 
@@ -208,17 +242,17 @@ def outcome(hypothesis: Hypothesis, verdicts: Sequence[Verdict]) -> Outcome:
     """What became of a hypothesis, from the verdicts of its tests at all of its layers and for all of its classes.
 
     An effect is supported where one test finds it, since the correction pays for all of them; that there is none must
-    hold in all. A contrast that goes the declared way in one place and the other way elsewhere is mixed.
+    hold in all. An effect that goes the declared way in one place and the other way elsewhere is mixed.
     """
     found = set(verdicts)
     up, down = "positive" in found, "negative" in found
     if hypothesis.claim == "less":
         up, down = down, up
-    contrast = hypothesis.claim in ("greater", "less")
+    has_sign = hypothesis.claim in ("greater", "less")
     nothing = hypothesis.claim == "negligible"
     rules: tuple[tuple[bool, Outcome], ...] = (
-        (contrast and up and down, "mixed"),
-        (found == {"negligible"} if nothing else up or (down and not contrast), "supported"),
+        (has_sign and up and down, "mixed"),
+        (found == {"negligible"} if nothing else up or (down and not has_sign), "supported"),
         (down or (nothing and up), "contradicted"),
         (found <= _UNDECIDED, "cannot be judged"),
     )

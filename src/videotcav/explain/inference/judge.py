@@ -117,7 +117,7 @@ def judge(
     if not declared:
         return results
     family = [estimates[place] for place in declared]
-    margins = [hypothesis.smallest_effect for hypothesis in declared.values()]
+    margins = [hypothesis.equivalence_margin for hypothesis in declared.values()]
     p = [each.p if margin is None else each.p_equivalence(margin) for each, margin in zip(family, margins, strict=True)]
     within = _corrected(family, p, settings=settings)
     for index, (place, hypothesis) in enumerate(declared.items()):

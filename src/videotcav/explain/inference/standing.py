@@ -18,7 +18,8 @@ def standings(model: str, results: Iterable[Result], *, statistic: Statistic) ->
     """
     found = []
     for row in results:
-        spread = (row.null_high - row.null_low) / _CENTRAL_95
+        # A contrast is in standard deviations already: of the score over the pool.
+        spread = 1.0 if statistic == "contrast" else (row.null_high - row.null_low) / _CENTRAL_95
         asked = row.against in ("random", "frozen") and row.kind == "spatiotemporal" and row.statistic == statistic
         if asked and spread > 0:
             value, low, high = ((each - row.null_centre) / spread for each in (row.value, row.low, row.high))

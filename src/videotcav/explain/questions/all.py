@@ -15,7 +15,9 @@ from videotcav.explain.design.draws import Clips
 from videotcav.explain.design.hypotheses import Hypothesis
 from videotcav.explain.inference.judge import Estimate, judge
 from videotcav.explain.questions.comparison import comparison_estimates
+from videotcav.explain.questions.contrast import ClipScores
 from videotcav.explain.questions.groups import relative_estimates
+from videotcav.explain.questions.moves import move_results
 from videotcav.explain.questions.pool import pool_estimates
 from videotcav.explain.questions.scorer import Scorer
 from videotcav.explain.questions.twin import twin_estimates
@@ -34,11 +36,30 @@ def answers(
     grams: Mapping[str, Gram],
     design: Design,
     *,
+    scores: ClipScores | None = None,
     primary: Statistic = "cosine",
 ) -> list[Result]:
+    """The results of what the design's settings ask: contrast and shift, see `move_results`, for which `scores` are
+    those of the set clips; or the classic scores. Then one `relative` result for every member of every group × layer ×
+    class.
+
+    Raises:
+        NotEnoughData: a set, the random pool or the null draws are too few; the message says what is needed.
+    """
+    refuse_untestable(design)
+    if not design.asks_contrast:
+        return _classic(grams, design, primary)
+    if scores is None:
+        raise ValueError("contrast needs the scores of the concept and random clips")
+    relative = _classic(grams, design, primary, only_groups=True) if design.groups else []
+    return [*move_results(grams, design, scores), *relative]
+
+
+def _classic(
+    grams: Mapping[str, Gram], design: Design, primary: Statistic, *, only_groups: bool = False
+) -> list[Result]:
     """One result for every concept set × layer × class × statistic against random clips, and for every dynamic
-    concept against each of its twins; set by set, in the order of the design. Then one `relative` result for every
-    member of every group × layer × class.
+    concept against each of its twins; set by set, in the order of the design. Then the relative ones.
 
     `grams` maps layers to their inner products; the design says which kernel rows are each set's, and which rows of
     `cross` are each class's clips. Every random choice follows from the seed and the concept's name, so neither order
@@ -47,24 +68,21 @@ def answers(
     The family of a correction is what the design's hypotheses ask of the statistic `primary`; all else is then
     exploratory. Without hypotheses it is all rows of one statistic: the three are views of the same questions, not
     more questions; relative scores ask their own.
-
-    Raises:
-        NotEnoughData: a set, the random pool or the null draws are too few; the message says what is needed.
     """
-    refuse_untestable(design)
     settings = design.settings
     # Many tiny solves: a thread a layer serves them, several threads a solve only get into each other's way.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
         layers = [
-            threads.submit(_estimates, name, gram, design, classes)
+            threads.submit(_estimates, name, gram, design, classes, only_groups=only_groups)
             for name, gram in grams.items()
             for classes in design.class_parts
         ]
         found = [each for layer in layers for each in layer.result()]
-    place = {concept.name: index for index, concept in enumerate(design.concepts)}
+    sets = [*design.concepts, *(member for group in design.groups for member in group.members)]
+    place = {name: index for index, name in enumerate(dict.fromkeys(each.name for each in sets))}
     found.sort(key=lambda each: (each.against == "group", place[each.of.name], each.against != "random"))
     results: dict[int, Result] = {}
-    for statistic in (*STATISTICS, *(["relative"] if design.groups else [])):
+    for statistic in (*(() if only_groups else STATISTICS), *(["relative"] if design.groups else [])):
         members = [index for index, each in enumerate(found) if each.statistic == statistic]
         family = [found[index] for index in members]
         declared = _declared(family if statistic == primary else [], design)
@@ -78,7 +96,7 @@ def estimates(scorer: Scorer) -> list[Estimate]:
     concepts, all groups within themselves.
     """
     accuracies = {each.name: scorer.accuracy(each) for each in scorer.design.concepts}
-    found = []
+    found: list[Estimate] = []
     for each in scorer.design.concepts:
         found += pool_estimates(scorer, each, accuracies[each.name])
     for dynamic, twin in scorer.design.pairs:
@@ -86,12 +104,16 @@ def estimates(scorer: Scorer) -> list[Estimate]:
     for first, second in scorer.design.comparisons:
         worse = min(accuracies[first.name], accuracies[second.name], key=lambda accuracy: accuracy.low)
         found += comparison_estimates(scorer, first, second, worse)
-    for group in scorer.design.groups:
-        found += relative_estimates(scorer, group)
-    return found
+    return [*found, *_of_groups(scorer)]
 
 
-def _estimates(name: str, gram: Gram, design: Design, classes: Mapping[str, Clips]) -> list[Estimate]:
+def _of_groups(scorer: Scorer) -> list[Estimate]:
+    return [estimate for group in scorer.design.groups for estimate in relative_estimates(scorer, group)]
+
+
+def _estimates(
+    name: str, gram: Gram, design: Design, classes: Mapping[str, Clips], *, only_groups: bool
+) -> list[Estimate]:
     """All estimates of a layer for some of the classes, from the inner products of their clips alone."""
     if len(classes) < len(design.classes):
         rows: Rows = np.concatenate([clips.rows for clips in classes.values()])
@@ -101,7 +123,8 @@ def _estimates(name: str, gram: Gram, design: Design, classes: Mapping[str, Clip
             name: Clips(np.arange(end - len(clips), end), clips.sources)
             for end, (name, clips) in zip(ends, classes.items(), strict=True)
         }
-    return estimates(Scorer(name, gram, design, classes))
+    scorer = Scorer(name, gram, design, classes)
+    return _of_groups(scorer) if only_groups else estimates(scorer)
 
 
 def _declared(estimates: Sequence[Estimate], design: Design) -> dict[int, Hypothesis]:

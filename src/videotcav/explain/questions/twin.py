@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from videotcav.explain.cavs.gram import Floats
-from videotcav.explain.design.design import ConceptRows, flips_within_pairs
+from videotcav.explain.design.design import ConceptRows, against_twin, flips_within_pairs
 from videotcav.explain.inference.accuracy import Accuracy
 from videotcav.explain.inference.judge import Estimate
 from videotcav.explain.inference.permutation import flip_null
 from videotcav.explain.questions.scorer import Scorer
-from videotcav.records import STATISTICS, Against
+from videotcav.records import STATISTICS
 
 
 def twin_estimates(scorer: Scorer, dynamic: ConceptRows, twin: ConceptRows, accuracy: Accuracy) -> list[Estimate]:
@@ -22,7 +22,7 @@ def twin_estimates(scorer: Scorer, dynamic: ConceptRows, twin: ConceptRows, accu
     return [
         scorer.estimate(
             dynamic,
-            _against(twin),
+            against_twin(twin),
             class_name=class_name,
             statistic=statistic,
             value=float(contrast[index, 0, column]),
@@ -48,9 +48,3 @@ def flipped(scorer: Scorer, dynamic: ConceptRows, twin: ConceptRows) -> tuple[Fl
         for chosen in (flips, ~flips)
     )
     return (first - second).mean(axis=2), complete
-
-
-def _against(twin: ConceptRows) -> Against:
-    if twin.kind in ("frozen", "shuffled", "reversed"):
-        return twin.kind
-    raise ValueError(f"'{twin.name}' is no twin")

@@ -1,0 +1,237 @@
+"""Which concepts move the class: contrast decides, shift tells from which layer on (method.md 8.6 to 8.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from videotcav.explain.cavs.gram import Floats, Gram
+from videotcav.explain.design.design import Design
+from videotcav.explain.design.hypotheses import Hypothesis
+from videotcav.explain.design.settings import AnalysisSettings
+from videotcav.explain.inference.fragility import fewest_removed
+from videotcav.explain.inference.interval_null import Effects, Margins
+from videotcav.explain.inference.multiplicity import correct
+from videotcav.explain.inference.power import detectable
+from videotcav.explain.inference.verdict import is_significant
+from videotcav.explain.questions.contrast import FIDELITY, ClipScores, Readouts, Sides, fidelities, sides
+from videotcav.records import Result, Verdict
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One test before its correction: a question, and the column of a class's score or of a layer's readout of it."""
+
+    sides: Sides
+    effects: Effects
+    layer: str
+    class_name: str
+    column: int
+    of_score: int
+    hypothesis: Hypothesis | None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the layer's effect has the sign of the score's own."""
+        effect = self.effects.effect
+        return bool(np.sign(effect[self.column]) == np.sign(effect[self.of_score]))
+
+    @property
+    def p(self) -> float:
+        """The larger of the layer's and the score's; 1 where the two have opposite signs."""
+        p = self.effects.p
+        return float(max(p[self.column], p[self.of_score])) if self.agrees else 1.0
+
+    @property
+    def told(self) -> int:
+        """The column whose effect is told: the smaller of the two where they agree, otherwise the layer's own."""
+        size = np.abs(self.effects.effect)
+        return self.of_score if self.agrees and size[self.of_score] < size[self.column] else self.column
+
+
+def move_results(grams: Mapping[str, Gram], design: Design, scores: ClipScores) -> list[Result]:
+    """One row of `contrast` for each concept set × comparison × class, then one of `shift` for each of them × layer.
+
+    Contrasts are one family, the layers' rows are another. With hypotheses a family is what they ask for: without a
+    layer a contrast, with one the row of that layer; all others are exploratory.
+    """
+    readouts = Readouts.of(scores, grams, design.classes)
+    settings = design.settings
+    margins = Margins(settings.negligible_below, settings.margin)
+    rows = []
+    for question in sides(readouts, design):
+        effects = question.effects(margins, draws=design.relabellings, seed=settings.seed)
+        for column, (layer, class_name) in enumerate(readouts.columns):
+            rows.append(
+                _Row(
+                    question,
+                    effects,
+                    layer,
+                    class_name,
+                    column,
+                    readouts.column("", class_name),
+                    design.asking(question.of.name, question.against, question.other, layer, class_name),
+                )
+            )
+    fidelity = fidelities(readouts, design.random)
+    of_score, of_layers = [row for row in rows if not row.layer], [row for row in rows if row.layer]
+    judged = _Judged(design, scores, fidelity)
+    return [*judged.contrasts(of_score), *judged.shifts(of_layers)]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Rows of one study, corrected and put into results."""
+
+    design: Design
+    scores: ClipScores
+    fidelity: Floats
+
+    @property
+    def settings(self) -> AnalysisSettings:
+        return self.design.settings
+
+    def contrasts(self, rows: Sequence[_Row]) -> Iterable[Result]:
+        """The rows of contrast: a difference is tested, and that it is negligible where it is none."""
+        p = np.array([row.p for row in rows])
+        equivalence = np.array([row.effects.p_equivalence[row.column] for row in rows])
+        declared = [place for place, row in enumerate(rows) if row.hypothesis]
+        claims_nothing = [row.hypothesis is not None and row.hypothesis.claim == "negligible" for row in rows]
+        corrected, negligible = self._corrected(p), self._corrected(equivalence)
+        if declared:
+            within = self._corrected(np.where(claims_nothing, equivalence, p)[declared])
+            for place, value in zip(declared, within.tolist(), strict=True):
+                (negligible if claims_nothing[place] else corrected)[place] = value
+        for place, row in enumerate(rows):
+            family = declared if place in declared else list(range(len(rows)))
+            asked = np.where(claims_nothing, equivalence, p) if place in declared else p
+            found: Verdict = "undecided"
+            if is_significant(corrected[place], self.settings.alpha):
+                found = "positive" if row.effects.effect[row.column] > 0 else "negative"
+            elif is_significant(negligible[place], self.settings.alpha):
+                found = "negligible"
+            declared_effect = row.hypothesis is not None and not claims_nothing[place]
+            removed = self._removed(
+                row, asked[family], family.index(place), is_effect=found in ("positive", "negative")
+            )
+            yield self._result(
+                row,
+                float(corrected[place]),
+                found,
+                tests=len(family),
+                effect_of_interest=self.settings.margin,
+                p_equivalence=float(equivalence[place]),
+                p_equivalence_corrected=float(negligible[place]),
+                # A hypothesis of nothing that finds a difference instead has found what was not declared, and one of
+                # a difference that is found to be negligible too.
+                exploratory=bool(self.design.hypotheses)
+                and (
+                    row.hypothesis is None
+                    or (found in ("positive", "negative") and not declared_effect)
+                    or (found == "negligible" and declared_effect)
+                ),
+                removed_of_concept=removed[0],
+                removed_of_pool=removed[1],
+            )
+
+    def shifts(self, rows: Sequence[_Row]) -> Iterable[Result]:
+        """The rows of layers: shift and contrast must both reject, with one sign, where the readout is faithful."""
+        p = np.array([row.p for row in rows])
+        declared = [place for place, row in enumerate(rows) if row.hypothesis]
+        corrected = self._corrected(p)
+        if declared:
+            corrected[declared] = self._corrected(p[declared])
+        for place, row in enumerate(rows):
+            fidelity = float(self.fidelity[row.column])
+            found: Verdict = "undecided"
+            if fidelity < FIDELITY:
+                found = "fidelity too low"
+            elif fidelity >= FIDELITY and is_significant(corrected[place], self.settings.alpha):
+                found = "positive" if row.effects.effect[row.column] > 0 else "negative"
+            yield self._result(
+                row,
+                float(corrected[place]),
+                found,
+                tests=len(declared) if place in declared else len(rows),
+                shift=float(row.effects.effect[row.column]),
+                fidelity=None if np.isnan(fidelity) else fidelity,
+                exploratory=bool(self.design.hypotheses) and row.hypothesis is None,
+            )
+
+    def _corrected(self, p: Floats) -> Floats:
+        return correct(p, correction=self.settings.correction)
+
+    def _result(
+        self, row: _Row, p_corrected: float, found: Verdict, *, tests: int, exploratory: bool, **others: Any
+    ) -> Result:
+        of, effects, told = row.sides.of, row.effects, row.told
+        class_clips, pool, settings = self.design.classes[row.class_name], self.design.pool_of(of), self.settings
+        place = list(self.design.classes).index(row.class_name)
+        given = self.scores.given[:, place]
+        return Result(
+            concept=of.concept,
+            kind=of.kind,
+            against=row.sides.against,
+            other=row.sides.other,
+            layer=row.layer,
+            class_name=row.class_name,
+            statistic="shift" if row.layer else "contrast",
+            value=float(effects.effect[told]),
+            low=float(effects.low[told]),
+            high=float(effects.high[told]),
+            null_centre=0.0,
+            null_low=-settings.negligible_below,
+            null_high=settings.negligible_below,
+            p=row.p,
+            p_corrected=p_corrected,
+            null_draws=int(max(effects.draws[told], 1)),
+            smallest_effect=detectable(float(effects.standard_error[told]), tests=tests, settings=settings),
+            concept_clips=len(of.clips),
+            concept_sources=len(of.clips.counts),
+            class_clips=len(class_clips),
+            class_sources=len(class_clips.counts),
+            random_clips=len(pool),
+            verdict=found,
+            hypothesis=row.hypothesis.text if row.hypothesis else "",
+            exploratory=exploratory,
+            negligible_below=settings.negligible_below,
+            concept_predicted=float(given[of.clips.rows].mean()),
+            pool_predicted=float(given[pool.rows].mean()),
+            **others,
+        )
+
+    def _removed(self, row: _Row, family: Floats, place: int, *, is_effect: bool) -> tuple[int | None, int | None]:
+        """How few videos of the concept, and of what it is compared with, overturn the verdict; all else, the p of the
+        `family` but for the one at `place`, stays as it is.
+        """
+        whole, settings = row.sides.part(row.column), self.settings
+        margins = Margins(settings.negligible_below, settings.margin)
+        nothing = settings.negligible_below * float(whole.reference.std(ddof=1))
+
+        def still(some: Sides) -> bool:
+            found = some.effects(margins, draws=settings.most_relabellings(len(family)), seed=settings.seed)
+            anew = family.copy()
+            anew[place] = found.p[0]
+            return is_significant(float(self._corrected(anew)[place]), settings.alpha)
+
+        first, opposite = whole.first[:, 0], whole.opposite
+        of_concept = fewest_removed(
+            first,
+            None if opposite is None else opposite[:, 0],
+            nothing=nothing,
+            is_effect=is_effect,
+            still_effect=lambda kept: still(whole.part(0, first=kept)),
+        )
+        if opposite is None:
+            return of_concept, None
+        of_pool = fewest_removed(
+            opposite[:, 0],
+            first,
+            nothing=nothing,
+            is_effect=is_effect,
+            still_effect=lambda kept: still(whole.part(0, opposite=kept)),
+        )
+        return of_concept, of_pool

@@ -1,0 +1,66 @@
+"""Every clip of a study with its scores, one row each: all that a reader needs to compute any p of a contrast anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from videotcav.explain.design.design import Design
+from videotcav.explain.questions.contrast import Readouts
+from videotcav.features.measure import ClipFile, Measured
+from videotcav.models.class_score import ClassScore
+from videotcav.models.model import VideoModel
+from videotcav.study.inputs import Inputs
+
+
+@dataclass(frozen=True)
+class ClipTable:
+    """The rows of `clips.parquet`, see docs/statistics.md; files are told as seen from `folder`."""
+
+    inputs: Inputs
+    design: Design
+    measured: Measured
+    model: VideoModel
+    score: ClassScore
+    folder: Path
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Concept clips, random clips, then the clips of each class."""
+        return [*self._of_sets(), *(row for name in self.inputs.classes for row in self._of_class(name))]
+
+    def _of_sets(self) -> Iterator[dict[str, Any]]:
+        scores = self.measured.scores(self.model, self.score)
+        readouts = Readouts.of(scores, self.measured.grams, self.design.classes)
+        given = self._predicted(None)
+        concepts = self.inputs.concepts
+        belonging = [(each.concept, str(each.kind), clip.id) for each in concepts for clip in each.clips]
+        belonging += [("random", file.kind or "random", "") for file in self.inputs.random]
+        for place, (file, (name, kind, track)) in enumerate(zip(self.inputs.set_files, belonging, strict=True)):
+            numbers = {
+                (f"shift:{layer}:{class_name}" if layer else f"score:{class_name}"): value
+                for (layer, class_name), value in zip(readouts.columns, readouts.values[place].tolist(), strict=True)
+            }
+            yield {**self._facts(file, name, kind), "track": track, "predicted": given[place], **numbers}
+
+    def _of_class(self, name: str) -> Iterator[dict[str, Any]]:
+        """The class's own clips have scores, but no place on a layer's readout: it was taken at them."""
+        logits = torch.from_numpy(self.measured.logits[name])
+        given = self._predicted(name)
+        classes = self.inputs.classes
+        numbers = {
+            f"score:{each}": self.score(logits, self.model.class_index(each)).double().tolist() for each in classes
+        }
+        for place, file in enumerate(classes[name]):
+            found = {column: values[place] for column, values in numbers.items()}
+            yield {**self._facts(file, name, "class"), "track": "", "predicted": given[place], **found}
+
+    def _predicted(self, name: str | None) -> list[str]:
+        return [self.model.card.classes[index] for index in self.measured.logits[name].argmax(axis=1).tolist()]
+
+    def _facts(self, file: ClipFile, name: str, kind: str) -> dict[str, Any]:
+        place = file.path.relative_to(self.folder) if file.path.is_relative_to(self.folder) else file.path
+        return {"file": str(place), "view": file.view, "set": name, "kind": kind, "source": file.source}
