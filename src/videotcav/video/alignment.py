@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from videotcav.errors import UnreadableText, VideoError, VideotcavError, closest
+from videotcav.errors import ArgumentError, UnreadableText, VideoError, closest
 from videotcav.records import ClipSpec, VideoInfo
 from videotcav.texts import read_table
 from videotcav.video.read import VideoFile
@@ -179,13 +179,13 @@ class Alignment:
         events: Mapping[Path | str, float | None] | Path | str | None = None,
         edges: Edges = "refuse",
     ) -> Alignment:
-        """Of what a caller names; `events` alone means `align="event"`. Raises VideotcavError where it does not fit."""
+        """Of what a caller names; `events` alone means `align="event"`. Raises ArgumentError where it does not fit."""
         chosen = align or ("none" if events is None else "event")
         for what, given, known in (("align", chosen, get_args(Align)), ("edges", edges, get_args(Edges))):
             if given not in known:
-                raise VideotcavError(f"{what} '{given}' is none of {', '.join(known)}")
+                raise ArgumentError(f"{what} '{given}' is none of {', '.join(known)}")
         if problem := alignment_problem(chosen, has_events=events is not None, edges=edges):
-            raise VideotcavError(problem)
+            raise ArgumentError(problem)
         if events is None:
             return cls(chosen, None, edges)
         return cls(chosen, Events.read(Path(events)) if isinstance(events, Path | str) else Events(events), edges)
