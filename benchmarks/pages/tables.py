@@ -16,7 +16,7 @@ from template import DOCS, cells, promised, table
 from validation import targets
 from validation.targets import told, value_in_words
 
-PAGES = ("cam", "concepts", "planted", "review", "statistics")
+PAGES = ("cam", "concepts", "planted", "review", "statistics", "video")
 PLACE = re.compile(r"(?<=<!-- table )(?P<name>.+?)(?P<middle> -->\n)(?P<old>.*?)(?=<!-- end -->)", re.DOTALL)
 
 
@@ -102,6 +102,37 @@ def box_precision() -> str:
     return table(("right", "person", "racket", "ball", "all"), rows)
 
 
+def moments() -> str:
+    """Of events at different moments: how many rows find something, and how many of these say the opposite."""
+    (cell,) = cells("moments").values()
+    every = cell["findings"]["rows"]
+
+    def told_of(asked: list[Mapping[str, Any]]) -> str:
+        found = [row for row in asked if row["verdict"] in ("positive", "negative")]
+        opposite = [row for row in found if row["is_opposite"]]
+        names = ", ".join(dict.fromkeys(row["concept"] for row in opposite))
+        return f"{len(found)} of {len(asked)}, {len(opposite)}" + f" ({names})" * bool(names)
+
+    rows = []
+    for align, pooling in dict.fromkeys((row["align"], row["pooling"]) for row in every):
+        of = [row for row in every if (row["align"], row["pooling"]) == (align, pooling)]
+        said = [told_of([row for row in of if row["statistic"] == statistic]) for statistic in ("cosine", "shift")]
+        rows.append([align, pooling, *said])
+    return table(("`align`", "`pooling`", "classic: found, opposite of the truth", "shift: found, opposite"), rows)
+
+
+def moments_contrast() -> str:
+    """What each event does to the score, re-rendered, and what contrast says of it."""
+    (cell,) = cells("moments").values()
+    rows = []
+    for concept, truth in cell["findings"]["truth"].items():
+        said = [row for row in cell["findings"]["rows"] if row["statistic"] == "contrast" and row["concept"] == concept]
+        told_of = [f"{row['value']:+.1f} σ, *{row['verdict']}*" for row in said]
+        rows.append([concept, f"{truth['effect']:+.1f} σ ({truth['low']:+.1f} to {truth['high']:+.1f})", *told_of])
+    aligned = [f'contrast, align = "{align}"' for align in ("none", "event")]
+    return table(("", "put into the pool's own films", *aligned), rows)
+
+
 def propose_throughput() -> str:
     """Frames a second of detectors alone and in the pipeline, and processor time a frame."""
     rows = []
@@ -121,6 +152,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "cam_why": cam_why,
     "cam_speed": cam_speed,
     "box_precision": box_precision,
+    "moments": moments,
+    "moments_contrast": moments_contrast,
     "propose_throughput": propose_throughput,
 }
 
