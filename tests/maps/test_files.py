@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from videotcav.errors import OutputError
+from videotcav.errors import ArgumentError, OutputError
 from videotcav.maps import ClipMaps, layer_maps, write_maps
 from videotcav.models.model import VideoModel
 from videotcav.video.clips import read_clip, to_source
@@ -107,3 +107,24 @@ def test_without_a_class_it_is_the_predicted_one(swin: VideoModel, videos: tuple
     maps = write_maps(tmp_path / "map.mp4", swin, videos[0], layers=["features.2"])
     assert maps.classes[0] == (swin.card.classes[int(shares.argmax())],)
     assert maps.probabilities[0] == pytest.approx((float(shares.max()),))
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"start_seconds": 0.0, "event": (0.1, 0.2)},
+        {"start_seconds": 0.0, "event_seconds": 0.2},
+        {"event": (0.1, 0.2), "event_seconds": 0.2},
+    ],
+)
+def test_two_places_of_one_clip_are_refused(where, swin, videos, tmp_path: Path):
+    with pytest.raises(ArgumentError, match="give one of them"):
+        write_maps(tmp_path / "map.npz", swin, videos[0], **where)
+
+
+def test_the_maps_of_an_aligned_clip_are_those_of_its_own_frames(swin, videos, tmp_path: Path):
+    spec = swin.card.clip_spec
+    held = write_maps(tmp_path / "map.npz", swin, videos[0], event_seconds=0.0, edges="hold")
+    middle = spec.frames // 2
+    assert held.clips[0].timestamps[: middle + 1] == (0.0,) * (middle + 1)
+    assert held.clips[0].timestamps[middle + 1] == pytest.approx(spec.seconds_between_frames)

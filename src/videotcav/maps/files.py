@@ -11,7 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from videotcav.errors import MissingExtra, OutputError, PathTaken, require_distinct
+from videotcav.errors import ArgumentError, MissingExtra, OutputError, PathTaken, require_distinct
 from videotcav.explain.saliency.cam import Over
 from videotcav.maps.compute import DEFAULT_METHODS, require_space, stream_maps, views_of
 from videotcav.maps.view import ClipMaps, PixelSettings
@@ -65,8 +65,8 @@ def write_maps(
         pixel_settings: for methods that read pixels.
         start_seconds: where the clip begins; the middle of the video is taken when left out.
         event: its first and last second; a clip whose middle is the event's is taken, as far as the video allows.
-        event_seconds: what a clip of an aligned study is laid around, see `videotcav.video.alignment`; with `edges`.
-        edges: as there.
+        event_seconds: the second that falls on the clip's middle frame, as in an aligned study.
+        edges: what becomes of a clip that would begin before the video or end after it: refused, or the end frame held.
         replace: a file at `path` that the tool did not write may be replaced.
 
     Raises:
@@ -82,6 +82,8 @@ def write_maps(
         for view in views:
             require_space(model, view.layer)
     require_distinct("class", [model.card.classes[model.class_index(name)] for name in classes])
+    if sum(moment is not None for moment in (start_seconds, event, event_seconds)) > 1:
+        raise ArgumentError("start_seconds, event and event_seconds each say where the clip lies; give one of them")
     if event is not None:
         start_seconds = _start_around(event, video, model.card.clip_spec)
     clip, pixels = read_clip(
