@@ -21,12 +21,13 @@ demo: .venv/.ready  ## the whole study on the bundled scenes; ends with the path
 test: .venv/.ready  ## the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: .venv/.ready  ## style, types, import contracts, known vulnerabilities
+check: .venv/.ready  ## style, types, import contracts, changelog, known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry src
+	$(BIN)/python .ci/changelog.py
 	@$(BIN)/python .ci/audit.py
 
 targets: .venv/.ready  ## the numbers that the project promises and falls short of (docs/targets.json)
