@@ -50,13 +50,14 @@ from videotcav.results.manifest import kind_of
 from videotcav.study.alignment import moments, moments_of
 from videotcav.study.audit import Finding, audit
 from videotcav.study.comparison import compare, load_studies
+from videotcav.study.concept_scores import ConceptScores, concept_scores
 from videotcav.study.demo import run_demo
 from videotcav.study.paper import run_paper
 from videotcav.study.plan import Plan, Spreads, plan_study
 from videotcav.study.run import Study
 from videotcav.study.tcav import TcavResults, tcav
 from videotcav.video.alignment import Align, Alignment, Edges
-from videotcav.video.clips import Clips, read_clips
+from videotcav.video.clips import Clips, read_clips, read_windows
 from videotcav.video.sources import as_sources
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "Comparison",
     "ConceptMapSettings",
     "ConceptMaps",
+    "ConceptScores",
     "FaithfulnessRun",
     "FaithfulnessSettings",
     "Finding",
@@ -87,6 +89,7 @@ __all__ = [
     "audit",
     "compare",
     "concept_maps",
+    "concept_scores",
     "concepts_in",
     "contact_sheet",
     "demo",
@@ -108,6 +111,7 @@ __all__ = [
     "read_events",
     "read_faithfulness",
     "read_run",
+    "read_windows",
     "render_demo",
     "report",
     "review",

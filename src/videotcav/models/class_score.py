@@ -10,7 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from videotcav.errors import ClassNotFound, ModelError
+from videotcav.errors import ArgumentError, ClassNotFound, ModelError
 from videotcav.models.model import VideoModel
 from videotcav.records import ScoreName
 
@@ -87,6 +87,31 @@ def own_score(function: Callable[[Tensor], Tensor]) -> ClassScore:
     Nothing of it is found in a store again, since nobody can tell whether it is still the same function.
     """
     return ClassScore(f"own {uuid.uuid4()}", partial(_own, function))
+
+
+def asked_score(
+    model: VideoModel,
+    target: str | int | None,
+    score: ScoreName | Callable[[Tensor], Tensor] | None,
+    *,
+    default: ClassScore | None = None,
+) -> tuple[str | int | None, ClassScore]:
+    """The class, and what it is asked by: `score`, or else the `default`, or `default_score`.
+
+    Of "a - b" it is the class a held against b.
+
+    Raises:
+        ArgumentError: both say what the class is asked by.
+    """
+    if isinstance(target, str) and target not in model.card.classes and " - " in target:
+        if score is not None:
+            raise ArgumentError("target and score both say what the class is asked by: leave one of them out")
+        return against_class(model, target)
+    if callable(score):
+        return target, own_score(score)
+    if score is not None:
+        return target, class_score(score, model)
+    return target, default or default_score(model)
 
 
 def _log_odds(logits: Tensor, index: int) -> Tensor:

@@ -145,7 +145,7 @@ class Tapped:
             tensor = tensor.detach().requires_grad_()
         self._outputs[layer] = self._probes[layer] = tensor
         self._stop_where_all_have_run()
-        return _with_first(output, tensor.clone())
+        return with_first(output, tensor.clone())
 
 
 @contextmanager
@@ -186,7 +186,7 @@ def _shares_memory(tensor: Tensor, inputs: Any) -> bool:
     return any(isinstance(each, Tensor) and each.untyped_storage().data_ptr() == place for each in flat)
 
 
-def _with_first(output: Any, tensor: Tensor) -> Any:
+def with_first(output: Any, tensor: Tensor) -> Any:
     """The output of a module with another first tensor, of the same type."""
     if isinstance(output, Tensor):
         return tensor

@@ -37,7 +37,7 @@ from videotcav.explain.design.hypotheses import NOTHING_AT_A_LAYER, Hypothesis, 
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.questions.all import answers, refuse_untestable
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, Batch, HeldClips, measure
-from videotcav.models.class_score import LOGIT, ClassScore, against_class, class_score, default_score, own_score
+from videotcav.models.class_score import LOGIT, asked_score
 from videotcav.models.model import VideoModel
 from videotcav.outputs import MARK, refuse_overwriting, whole_file
 from videotcav.records import (
@@ -191,7 +191,8 @@ def tcav(
     """
     settings = settings or AnalysisSettings()
     _refuse_unknown(pooling, primary, score, settings)
-    target, asked_score = _score(model, target, score, settings)
+    classic = LOGIT if settings.scores == "classic" else None
+    target, asked_by = asked_score(model, target, score, default=classic)
     asked = _classes(model, clips, target)
     if not isinstance(random, Clips | CaptumConcept):
         raise ArgumentError(f"random is the pool of clips that chance is measured by, not {type(random).__name__}")
@@ -203,7 +204,7 @@ def tcav(
             if twice := repeated(marks):
                 raise ConceptError(f"two of the concepts have the {what} {twice[0]!r}; give each one of its own")
         named, numbers = {each.name: clips_of(each) for each in concepts}, [each.id for each in concepts]
-    numbered = {"/".join(_concept_and_kind(name)): number for name, number in zip(named, numbers, strict=True)}
+    numbered = {"/".join(concept_and_kind(name)): number for name, number in zip(named, numbers, strict=True)}
     numbered["random"] = random.id if isinstance(random, CaptumConcept) else len(named)
     pool = clips_of(random) if isinstance(random, CaptumConcept) else random
     names = [model.layer_name(layer) for layer in layers or model.card.default_layers]
@@ -219,7 +220,7 @@ def tcav(
             warnings.warn(message, VideotcavWarning, stacklevel=2)
     rows, first = [], 0
     for name, each in named.items():
-        concept, kind = _concept_and_kind(name)
+        concept, kind = concept_and_kind(name)
         rows.append(ConceptRows(concept=concept, kind=kind, ids=_tracks(each), clips=_rows(each, first)))
         first += len(each)
     _refuse_pairs_that_nobody_can_tell(rows)
@@ -244,13 +245,13 @@ def tcav(
         classes=tuple(asked),
         layers=names,
         pooling=pooling,
-        score=asked_score,
+        score=asked_by,
         store=None if store is None else Store(store),
         memory_bytes=memory_bytes,
         batch_size=batch_size,
         engine=engine,
     )
-    scores = measured.scores(model, asked_score)
+    scores = measured.scores(model, asked_by)
     results = answers(measured.grams, design, scores=scores, primary=primary or "cosine")
     found = {
         each.text: outcome(each, [row.verdict for row in results if row.hypothesis == each.text]) for each in declared
@@ -272,24 +273,6 @@ def _refuse_unknown(pooling: object, primary: object, score: object, settings: A
             f"primary '{primary}' is a classic score: leave it out, since contrast decides, or give "
             'settings=AnalysisSettings(scores="classic")'
         )
-
-
-def _score(
-    model: VideoModel,
-    target: str | int | None,
-    score: ScoreName | Callable[[Tensor], Tensor] | None,
-    settings: AnalysisSettings,
-) -> tuple[str | int | None, ClassScore]:
-    """The class, and what it is asked by."""
-    if isinstance(target, str) and target not in model.card.classes and " - " in target:
-        if score is not None:
-            raise ArgumentError("target and score both say what the class is asked by: leave one of them out")
-        return against_class(model, target)
-    if callable(score):
-        return target, own_score(score)
-    if score is not None:
-        return target, class_score(score, model)
-    return target, default_score(model) if settings.scores == "contrast" else LOGIT
 
 
 def _classes(model: VideoModel, clips: Clips | Mapping[str, Clips], target: str | int | None) -> dict[str, Clips]:
@@ -320,7 +303,8 @@ def _groups(groups: Mapping[str, Sequence[str]], concepts: Sequence[ConceptRows]
     return tuple(Group(name, tuple(by_name[each] for each in members)) for name, members in found)
 
 
-def _concept_and_kind(name: str) -> tuple[str, Kind]:
+def concept_and_kind(name: str) -> tuple[str, Kind]:
+    """What `name/kind` names; a name alone is that of moving clips. Raises ArgumentError."""
     concept, _, kind = name.rpartition("/")
     if not concept:
         return name, "spatiotemporal"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from videotcav.errors import VideoError, VideosError, VideotcavWarning
+from videotcav.errors import ArgumentError, VideoError, VideosError, VideotcavWarning
 from videotcav.records import Clip, ClipSpec, Progress, VideoInfo, silent
 from videotcav.video.alignment import Align, Alignment, Edges, aligned_times, several_clips
 from videotcav.video.find import find_videos
@@ -328,3 +328,24 @@ def read_clips(
     if not clips or (left_out and not skip_bad):
         raise VideosError(left_out)
     return Clips(records=tuple(clips), pixels=pixels[: len(clips)], left_out=left_out)
+
+
+def read_windows(
+    video: Path | str,
+    spec: ClipSpec,
+    *,
+    step_seconds: float | None = None,
+    progress: Progress = silent,
+) -> Clips:
+    """Clips that follow each other through one video, one every `step_seconds`, by default as soon as one has ended.
+
+    Raises `VideoError` where the video is shorter than a clip, or cannot be read.
+    """
+    step = spec.seconds + spec.seconds_between_frames if step_seconds is None else step_seconds
+    if not step > 0:
+        raise ArgumentError(f"windows {step:g} s apart do not follow each other: step_seconds is above 0")
+    info = VideoFile(video).info()
+    last = max(0.0, info.duration_seconds - spec.seconds)
+    starts = [number * step for number in range(int(last / step) + 1) if not number or number * step < last - 1e-6]
+    read = [read_clip(info, spec, start_seconds=start) for start in progress(starts, "reading", total=len(starts))]
+    return Clips(records=tuple(clip for clip, _ in read), pixels=torch.stack([pixels for _, pixels in read]))
