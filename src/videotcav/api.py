@@ -20,7 +20,7 @@ from videotcav.concepts.review.random_sets import RandomDraw, write_random_set
 from videotcav.concepts.review.review import reviewed_sets
 from videotcav.engine.local import Engine, here
 from videotcav.engine.on_ray import OnRay
-from videotcav.errors import VideotcavError, VideotcavWarning
+from videotcav.errors import ArgumentError, VideotcavError, VideotcavWarning
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES
 from videotcav.maps import (
@@ -284,7 +284,7 @@ def run(
 
 def _refuse_events(events: object) -> None:
     if events is not None:
-        raise VideotcavError("a study that is made already has its events; give them to Study.of or Study.from_file")
+        raise ArgumentError("a study that is made already has its events; give them to Study.of or Study.from_file")
 
 
 def plan(

@@ -19,6 +19,7 @@ the way from one process to another.
     │   ├── ReviewError       the reviewers' decisions cannot be read or kept
     │   ├── BoxesError        a file of boxes has not the form that it should have, or belongs to other videos
     │   └── DetectorError     a detector cannot be loaded, or gives what no detector gives
+    │       └── DetectorNotFound  no such detector, and no such file of boxes
     ├── ModelError            a model, a checkpoint or a device cannot be used, or the model cannot be explained
     │   ├── ModelNotFound     no such model, weights or checkpoint file
     │   ├── LayerNotFound     no such layer; the closest names are suggested
@@ -141,6 +142,10 @@ class BoxesError(ConceptError):
 
 class DetectorError(ConceptError):
     """A detector cannot be loaded, or gives what no detector gives."""
+
+
+class DetectorNotFound(DetectorError, NotFound):
+    """There is no such detector, and no such file of boxes."""
 
 
 class UnreadableText(VideotcavError):

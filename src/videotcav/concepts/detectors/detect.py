@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from videotcav.errors import DetectorError, MissingExtra, closest
+from videotcav.errors import DetectorError, DetectorNotFound, MissingExtra, closest
 from videotcav.records import VideoInfo
 
 UInt8Frames = NDArray[np.uint8]
@@ -119,7 +119,7 @@ def load_detector(spec: str | Path, *, form: str | None = None, class_names: tup
         path = Path(spec)
         if not path.exists():
             near = closest(scheme, sources) if colon else ""
-            raise DetectorError(
+            raise DetectorNotFound(
                 f"{spec}: there is no such detector file"
                 + (f"; closest source: {near}" if near else "")
                 + f"; give a path or one of {', '.join(f'{source}:…' for source in sorted(sources))}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from videotcav.concepts.detectors.boxes import BoxesFile, Regions
 from videotcav.concepts.detectors.boxes_json import read_coco, read_regions
 from videotcav.concepts.detectors.boxes_text import FRAME_NUMBER, read_mot, read_yolo
-from videotcav.errors import BoxesError, closest
+from videotcav.errors import BoxesError, DetectorNotFound, closest
 
 FORMS = ("coco", "regions", "mot", "yolo")
 
@@ -32,7 +32,7 @@ def read_boxes(
     """
     path = Path(path)
     if not path.exists():
-        raise BoxesError(f"{path}: there is no such file of boxes")
+        raise DetectorNotFound(f"{path}: there is no such file of boxes")
     form = form or _form_of(path)
     match form:
         case "coco":

@@ -18,7 +18,7 @@ from videotcav.concepts.detectors.coco_names import COCO_NAMES
 from videotcav.concepts.detectors.detect import Detections, Frames
 from videotcav.concepts.detectors.letterbox import Letterbox, letterbox
 from videotcav.concepts.detectors.yolo_forms import FORMS, Form, Output, class_count, decode, recognise
-from videotcav.errors import DetectorError, closest
+from videotcav.errors import DetectorError, DetectorNotFound, closest
 from videotcav.outputs import file_sha256
 
 _USUAL_SIDE = 640  # where the file leaves the input's size open
@@ -169,7 +169,7 @@ def load(name: str, *, form: str | None = None, class_names: tuple[str, ...] | N
 
 def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     if not path.is_file():
-        raise DetectorError(f"{path}: there is no such detector file")
+        raise DetectorNotFound(f"{path}: there is no such detector file")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # warnings about the graph help nobody here

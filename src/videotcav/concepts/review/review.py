@@ -16,7 +16,7 @@ from videotcav.concepts.folder import METADATA, ClipRecord, clip_of, read_candid
 from videotcav.concepts.review.agreement import Agreement, agreement, ratings
 from videotcav.concepts.review.decisions import Candidate, Decision, Standing, from_lines, standings, to_lines
 from videotcav.concepts.review.ledger import DATABASE, Ledger
-from videotcav.errors import ConceptError, NothingAccepted, ReviewError, UnreadableText
+from videotcav.errors import ConceptNotFound, NothingAccepted, ReviewError, UnreadableText
 from videotcav.outputs import refuse_overwriting, write_text
 from videotcav.records import KINDS, TWINS, ConceptClip, ConceptSet, Record
 from videotcav.texts import read_text
@@ -116,7 +116,7 @@ def reviewed_sets(folder: Path | str, *, sources: Sources | None = None) -> Revi
     Whoever uses clips of a concept folder gets them here: studies, notebooks, maps, random pools.
 
     A clip that a person accepted counts, as what they called it; one that nobody judged counts where the table says
-    that it was accepted unseen, or where there is no table. Raises ConceptError where nothing counts, or where a clip
+    that it was accepted unseen, or where there is no table. Raises NothingAccepted, or ConceptNotFound where a clip
     that counts is not there.
     """
     clips = reviewed_clips(folder, sources=sources)
@@ -131,7 +131,7 @@ def reviewed_sets(folder: Path | str, *, sources: Sources | None = None) -> Revi
         )
     missing = [one.clip.path for one in chosen if not one.clip.path.is_file()]
     if missing:
-        raise ConceptError(
+        raise ConceptNotFound(
             f"{folder}: {len(missing)} accepted clips are not there, the first is {missing[0]}",
             hint="make them again with `propose()`",
         )
