@@ -73,6 +73,45 @@ def test_the_table_says_the_source_of_every_clip_of_a_study(study: Path) -> None
     assert "r2.mp4" in remark
 
 
+def test_a_column_of_groups_takes_the_place_of_sources(study: Path) -> None:
+    """By file, by the source that a clip's own table names, and only where all of it fits."""
+    table = study.parent / "scenes.csv"
+    rows = table.read_text().splitlines()
+    site = {"scene 0": "north", "scene 1": "north", "scene 2": "south", "park": "east", "hall": "hall"}
+    grouped = [rows[0] + ",site", *(f"{row},{site[row.split(',')[1]]}" for row in rows[1:])]
+    table.write_text("\n".join(grouped))
+    study.write_text(study.read_text() + 'group = "site"\n')
+    inputs = inputs_of(study)
+    assert [clip.source for clip in inputs.concepts[0].clips] == ["north"] * 4 + ["south"] * 2
+    assert inputs.videos[study.parent / "concepts" / "racket" / "c2.mp4"] == "scene 1"
+    assert [file.source for file in inputs.random][:2] == ["north", "east"]
+    assert "All clips of one site" in inputs.remarks[0]
+    assert "2 clips have no site" in inputs.remarks[1]
+    own = Sources.read(table, group="site")
+    assert own.unit(study.parent / "elsewhere.mp4", "scene 2") == "south"
+    table.write_text("\n".join([*grouped, "random/deep/r2.mp4,,east", "random/deep/r3.mp4,,west"]))
+    assert [file.source for file in inputs_of(study).random] == ["north", "east", "east", "west"]
+    for row, said in (
+        ("random/deep/r2.mp4,scene 0,west", "'scene 0' is of 'north' and of 'west'"),
+        ("random/deep/r2.mp4,lake,", "names no site of random/deep/r2.mp4"),
+    ):
+        table.write_text("\n".join([*grouped, row]))
+        with pytest.raises(StudyFileError, match=said):
+            inputs_of(study)
+    table.write_text("\n".join(rows))
+    with pytest.raises(StudyFileError, match="no column site"):
+        inputs_of(study)
+
+
+def test_a_file_without_a_group_is_not_taken_for_one(study: Path) -> None:
+    """Its own name is that of a group: counted together they would be one video, which nobody said."""
+    table = study.parent / "scenes.csv"
+    table.write_text("file,source,site\nconcepts/racket/c0.mp4,a,random/deep/r2.mp4\n")
+    study.write_text(study.read_text() + 'group = "site"\n')
+    with pytest.raises(StudyFileError, match=r"says no site of .*r2\.mp4"):
+        inputs_of(study)
+
+
 def test_rows_of_a_renamed_folder_are_told(study: Path) -> None:
     (study.parent / "swing").rename(study.parent / "swings")
     study.write_text(study.read_text().replace('["swing"]', '["swings"]'))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +173,52 @@ def test_every_p_can_be_computed_anew_from_the_table_of_clips(study_folder: Path
     p_t = sum(t.sf((own.mean() + side * 0.1 * sigma) / (own.std(ddof=1) / 12**0.5), 11) for side in (-1, 1))
     assert rows["frozen"].p == pytest.approx(max(sum(flips), p_t))
     assert rows["frozen"].value == pytest.approx(pairs.mean() / sigma)
+
+
+def grouped(folder: Path, *, settings: str = "") -> Path:
+    """The study with a table of patients: 8 of the 12 pairs of the concept, 20 of the pool, 3 of the class."""
+    rows = ["file,source,patient"]
+    for kind in ("spatiotemporal", "frozen"):
+        rows += [f"concepts/flicker/{kind}/{n:02}.mp4,visit {n},P{n // 2 if n < 8 else n}" for n in range(12)]
+    rows += [f"random/{n:02}.mp4,scan {n},R{n // 2}" for n in range(40)]
+    rows += [f"moving/{n:02}.mp4,film {n},C{n // 4}" for n in range(12)]
+    (folder / "patients.csv").write_text("\n".join([*rows, ""]))
+    study = folder / "study.toml"
+    sources = '[sources]\ntable = "patients.csv"\ngroup = "patient"\n'
+    study.write_text(study.read_text() + sources + settings)
+    return study
+
+
+def test_a_group_takes_the_place_of_its_videos(study_folder: Path, tmp_path: Path) -> None:
+    """By hand: patients are averaged, counted and flipped; the table of clips has both columns."""
+    run = Study.from_file(grouped(study_folder)).run(tmp_path / "run")
+    clips = run.clips()
+    assert (clips["source"].nunique(), clips["group"].nunique()) == (12 + 40 + 12, 8 + 20 + 3)
+    patients = clips.groupby(["set", "kind", "group"])["score:moving"].mean()
+    pool, moving = patients["random", "random"], patients["flicker", "spatiotemporal"]
+    sigma = pool.std(ddof=1)
+    found = {(row.kind, row.against): row for row in run.results if row.statistic == "contrast"}
+    assert found["spatiotemporal", "random"].value == pytest.approx((moving.mean() - pool.mean()) / sigma)
+    pairs = moving - patients["flicker", "frozen"]
+    own = pairs.to_numpy() * np.sign(pairs.mean())
+    signs = np.array(list(product((1, -1), repeat=8)))
+    flips = sum(((signs @ (own - d)) >= (own - d).sum() - 1e-9).mean() for d in (-0.1 * sigma, 0.1 * sigma))
+    p_t = sum(t.sf((own.mean() + side * 0.1 * sigma) / (own.std(ddof=1) / 8**0.5), 7) for side in (-1, 1))
+    twin = found["spatiotemporal", "frozen"]
+    assert twin.p == pytest.approx(max(flips, p_t))
+    assert twin.p >= 2**-7
+    assert {(row.concept_sources, row.class_sources) for row in run.results} == {(8, 3)}
+    page = (run.folder / "report.html").read_text()
+    assert "All clips of one patient" in page
+
+
+def test_classic_scores_draw_groups_too(study_folder: Path, tmp_path: Path) -> None:
+    """A sign flip turns all pairs of a patient: p of 8 patients cannot be below 2⁻⁷, that of 12 videos could be."""
+    settings = '[tests]\nscores = "classic"\npseudo_concepts = 4999\nrandom_draws = 2\nbootstrap_resamples = 100\n'
+    run = Study.from_file(grouped(study_folder, settings=settings)).run(tmp_path / "run")
+    assert {row.concept_sources for row in run.results} == {8}
+    assert min(row.p for row in run.results if row.against == "frozen") >= 2**-7
+    assert {row.null_draws for row in run.results if row.against == "frozen"} == {2**7}
 
 
 def test_groups_of_sets_are_told_from_each_other(study_folder: Path, tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def clip_of(folder: Path, record: ClipRecord, sources: Sources) -> ConceptClip:
         concept=record.concept,
         kind=record.kind,
         path=folder / record.file_name,
-        source=sources.of(folder / record.file_name, folder / record.source_video) or record.source,
+        source=sources.unit(folder / record.file_name, record.source, folder / record.source_video),
         source_sha256=record.source_sha256,
         decision=record.decision,
     )
@@ -213,7 +213,7 @@ def _from_files(folder: Path, sources: Sources) -> list[ConceptClip]:
             )
         places = [("spatiotemporal", concept), *((kind, concept / kind) for kind in KINDS if (concept / kind).is_dir())]
         clips += [
-            ConceptClip(id=path.stem, concept=concept.name, kind=kind, path=path, source=sources.of(path) or path.stem)
+            ConceptClip(id=path.stem, concept=concept.name, kind=kind, path=path, source=sources.unit(path, path.stem))
             for kind, place in places
             for path in videos_in(place)
         ]

@@ -63,4 +63,12 @@ class ClipTable:
 
     def _facts(self, file: ClipFile, name: str, kind: str) -> dict[str, Any]:
         place = file.path.relative_to(self.folder) if file.path.is_relative_to(self.folder) else file.path
-        return {"file": str(place), "view": file.view, "set": name, "kind": kind, "source": file.source}
+        source = self.inputs.videos.get(file.path, file.source)
+        return {
+            "file": str(place),
+            "view": file.view,
+            "set": name,
+            "kind": kind,
+            "source": source,
+            "group": file.source,
+        }

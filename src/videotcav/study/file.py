@@ -71,11 +71,15 @@ class ClassSection(Record):
 
 
 class SourcesSection(Record):
-    """A CSV table that says which clips share a source video or scene; its paths are relative to itself."""
+    """A CSV table that says which clips share a source video or scene; its paths are relative to itself.
+
+    `group` is a column of what several sources have in common (a patient, a site, a match), which takes their place.
+    """
 
     table: Path
     file: str = "file"
     source: str = "source"
+    group: str | None = None
 
 
 class ConceptsSection(Record):

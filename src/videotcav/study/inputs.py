@@ -37,7 +37,8 @@ class Inputs:
     """Everything a study reads, in a fixed order; `reviews` says of each concept that people verified how they did.
 
     `declared` are the study's groups: names of concepts or of sets. `remarks` are what a reader must know of them.
-    `moments` are the seconds that clips are laid around, of those that are.
+    `moments` are the seconds that clips are laid around, of those that are. `videos` are the source videos of files,
+    whose `source` is their group where the table of sources has groups.
     """
 
     concepts: tuple[ConceptSet, ...]
@@ -47,6 +48,7 @@ class Inputs:
     declared: dict[str, tuple[str, ...]]
     remarks: tuple[str, ...] = ()
     moments: Mapping[Path, float] = field(default_factory=dict)
+    videos: Mapping[Path, str] = field(default_factory=dict)
     alignment: AlignmentFacts | None = None
 
     @property
@@ -175,6 +177,7 @@ def gather(file: StudyText) -> Inputs:
         classes=classes,
         reviews={name: review.sentence for name, review in reviews.items() if review.reviewed},
         remarks=tuple(remarks),
+        videos=sources.videos,
     )
 
 
@@ -212,14 +215,14 @@ def _random_pool(place: Path, sources: Sources, folder: Path) -> tuple[ClipFile,
 def _clip_file(path: Path, sources: Sources, folder: Path) -> ClipFile:
     """A file whose source is what the study's table says, or else its own path."""
     own = str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
-    return ClipFile(path=path, source=sources.of(path) or own)
+    return ClipFile(path=path, source=sources.unit(path, own))
 
 
 def _sources(section: SourcesSection | None, folder: Path) -> Sources:
     if section is None:
         return Sources()
     try:
-        return Sources.read(folder / section.table, file=section.file, source=section.source)
+        return Sources.read(folder / section.table, file=section.file, source=section.source, group=section.group)
     except UnreadableText as error:
         raise StudyFileError(error.path, [f"sources: {error.reason}"]) from None
 

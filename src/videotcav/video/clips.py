@@ -322,7 +322,7 @@ def read_clips(
         except VideoError as error:
             left_out[str(path)] = error.reason
         else:
-            clips.append(clip.model_copy(update={"source": table.of(path) or clip.source}))
+            clips.append(clip.model_copy(update={"source": table.unit(path, clip.source)}))
     for remark in table.remarks():
         warnings.warn(remark, VideotcavWarning, stacklevel=2)
     if not clips or (left_out and not skip_bad):

@@ -1,6 +1,7 @@
 """What was cut from what: the one table of a study that says which recording each clip comes from.
 
-Clips of one source are never treated as independent, whichever of a study's folders they lie in.
+Clips of one source are never treated as independent, whichever of a study's folders they lie in. Where the table has a
+column of groups (patients, sites, matches), its groups take the place of sources.
 """
 
 from __future__ import annotations
@@ -15,22 +16,37 @@ from videotcav.texts import read_table
 
 
 class Sources:
-    """The source of a file: what a table says, or None. Remembers what was asked, to tell what did not fit."""
+    """The source of a file: what a table says, or None. Remembers what was asked, to tell what did not fit.
 
-    def __init__(self, rows: Mapping[Path | str, str] | None = None, *, table: str = "the table of sources") -> None:
+    `videos` are the sources of the files that `unit` was asked about.
+    """
+
+    def __init__(
+        self,
+        rows: Mapping[Path | str, str] | None = None,
+        *,
+        table: str = "the table of sources",
+        groups: Mapping[Path | str, str] | None = None,
+        grouped_by: str = "",
+    ) -> None:
+        self._groups = dict(groups or {})
+        self._grouped_by = grouped_by
+        self._alone: list[Path] = []
+        self.videos: dict[Path, str] = {}
         self._rows = {Path(path).resolve(): source for path, source in (rows or {}).items()}
         self._table = table
         self._asked: dict[Path, bool] = {}
 
     @classmethod
-    def read(cls, table: Path, *, file: str = "file", source: str = "source") -> Sources:
-        """The table with these two columns; files lie relative to it.
+    def read(cls, table: Path, *, file: str = "file", source: str = "source", group: str | None = None) -> Sources:
+        """The table with these columns; files lie relative to it.
 
         Raises:
-            UnreadableText: it cannot be read, lacks a column, or names two sources of one file.
+            UnreadableText: it cannot be read, lacks a column, or names two sources of one file, or no group or two
+                groups of one source.
         """
         rows = read_table(table)
-        missing = [name for name in (file, source) if rows and name not in rows[0]]
+        missing = [name for name in (file, source, group) if name and rows and name not in rows[0]]
         if missing or not rows:
             found = ", ".join(filter(None, rows[0])) if rows else "no rows"
             raise UnreadableText(table, f"the table has no column {' and no '.join(missing) or file}; found: {found}")
@@ -39,7 +55,32 @@ class Sources:
             path = (table.parent / row[file]).resolve()
             if told.setdefault(path, row[source]) != row[source]:
                 raise UnreadableText(table, f"names two sources of {row[file]}: '{told[path]}' and '{row[source]}'")
-        return cls(told, table=str(table))
+        if group is None:
+            return cls(told, table=str(table))
+        groups: dict[Path | str, str] = {}
+        for row in rows:
+            if not row[group]:
+                raise UnreadableText(table, f"names no {group} of {row[file]}")
+            source_or_file = row[source] or (table.parent / row[file]).resolve()
+            known = groups.setdefault(source_or_file, row[group])
+            if known != row[group]:
+                raise UnreadableText(table, f"column {group}: '{source_or_file}' is of '{known}' and of '{row[group]}'")
+        return cls(told, table=str(table), groups=groups, grouped_by=group)
+
+    def unit(self, path: Path, own: str, cut_from: Path | None = None) -> str:
+        """What a file is drawn, flipped and permuted with: the group of its source, or else that source.
+
+        `own` is its source where the table does not say.
+        """
+        source = self.of(path, cut_from) or own
+        self.videos[path] = source
+        group = self._group(path, source) or (cut_from and self._group(cut_from, source))
+        if self._grouped_by and not group:
+            self._alone.append(path)
+        return group or source
+
+    def _group(self, path: Path, source: str) -> str | None:
+        return self._groups.get(source) or self._groups.get(path.resolve())
 
     def of(self, path: Path, cut_from: Path | None = None) -> str | None:
         """The source of a file, or else of the video that it was cut from; None where the table does not say."""
@@ -55,10 +96,17 @@ class Sources:
         """What did not fit, in sentences: rows of files that are not there, and files that have no row.
 
         Raises:
-            UnreadableText: no row fits any file.
+            UnreadableText: no row fits any file, or a file without a group is called as a group is.
         """
         if not self._rows:
             return []
+        names = set(self._groups.values())
+        for path in self._alone:
+            if self.videos[path] in names:
+                raise UnreadableText(
+                    self._table,
+                    f"says no {self._grouped_by} of {path}, and its source has the name of one: '{self.videos[path]}'",
+                )
         unknown = [path for path, known in self._asked.items() if not known]
         lost = [path for path in self._rows if not self._asked.get(path) and not path.exists()]
         if not any(self._asked.values()):
@@ -68,7 +116,16 @@ class Sources:
                 f"{next(iter(self._rows))}; paths in it are relative to the table",
             )
         found = []
-        if unknown:
+        if self._grouped_by:
+            found.append(
+                f"All clips of one {self._grouped_by}, by that column of {self._table}, count as one source video."
+            )
+            if self._alone:
+                found.append(
+                    f"{len(self._alone)} clips have no {self._grouped_by}, the first is {self._alone[0]}: each source "
+                    "video of theirs counts by itself."
+                )
+        elif unknown:
             found.append(
                 f"{self._table} says nothing about {len(unknown)} of {len(self._asked)} clips, the first is "
                 f"{unknown[0]}: each of them counts as a source of its own."
