@@ -152,12 +152,29 @@ def random_command(  # noqa: PLR0917 - as above
     size: Annotated[int, typer.Option(min=1, help="How many clips.")] = 30,
     output: Annotated[Path, typer.Option("--output", "-o", help="New folder for the random set.")] = Path("random"),
     pool: Annotated[list[Path] | None, typer.Option(help="More concept folders to draw from; may be repeated.")] = None,
+    match: Annotated[
+        list[str] | None, typer.Option(help="Column of the table that the pool is matched on; may be repeated.")
+    ] = None,
+    table: Annotated[Path | None, typer.Option(help="CSV with a column 'file' and labels of clips or videos.")] = None,
+    own: Annotated[
+        list[str] | None, typer.Option(help="Column that says what the concept is; may be repeated.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
 ) -> None:
     """Draw a random set: clips of other things, evenly over sources that the concept does not share."""
     from videotcav import api  # noqa: PLC0415 - slow to import
 
-    drawn = api.random_pool(folder, output, concept=concept, size=size, seed=seed, pools=pool or [])
+    drawn = api.random_pool(
+        folder,
+        output,
+        concept=concept,
+        size=size,
+        seed=seed,
+        pools=pool or [],
+        match=match or [],
+        table=table,
+        own=own or [],
+    )
     context.obj.result(f"{drawn.sentence}: {output}", drawn.model_dump(mode="json"))
 
 

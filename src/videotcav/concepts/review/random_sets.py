@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from videotcav.concepts.folder import UNREVIEWED, ClipRecord, write_records
+from videotcav.concepts.review.matching import LabelTable, draw_matched, refuse_unmatchable
 from videotcav.concepts.review.review import reviewed_clips
-from videotcav.errors import ConceptNotFound, NotEnoughData, PathTaken, closest
+from videotcav.errors import ArgumentError, ConceptNotFound, NotEnoughData, PathTaken, closest
 from videotcav.outputs import whole_file
 from videotcav.records import Kind, Record
 
@@ -24,11 +25,14 @@ class RandomDraw(Record):
     clips: int
     sources: int
     shared_sources: tuple[str, ...]
+    matched_on: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
         """The draw in one sentence, for a person."""
         drawn = f"{self.clips} random clips from {self.sources} sources for '{self.concept}'"
+        if self.matched_on:
+            drawn += f", with its own shares of {' × '.join(self.matched_on)}"
         if not self.shared_sources:
             return f"{drawn}, none of them a source of the concept"
         return (
@@ -69,12 +73,21 @@ def write_random_set(
     rng: np.random.Generator | int,
     pools: Sequence[Path | str] = (),
     kinds: Collection[Kind] = ("spatial", "spatiotemporal"),
+    match: Sequence[str] = (),
+    table: Path | str | None = None,
+    own: Collection[str] = (),
 ) -> RandomDraw:
     """What was drawn for `concept` of `folder` and copied to the new folder `out`, as the concept `random`.
 
     The pool are the other concepts of `folder`, and all of the folders in `pools` but clips of the same label. A
     track counts once; its clips of all `kinds` are copied. `rng` may be a seed.
+
+    With `match` the pool has each combination of what these columns of the `table` say as often as the concept has,
+    and comes from other sources alone; `own` names the columns that say what the concept is, on which no pool is
+    matched.
     """
+    if bool(match) != (table is not None):
+        raise ArgumentError("match names columns of a table: give both, or neither")
     folder, out = Path(folder), Path(out)
     if out.exists():
         raise PathTaken(f"{out}: is there already; name a new folder for the random set")
@@ -87,8 +100,8 @@ def write_random_set(
         ]
         for place in (folder, *pools)
     }
-    own = [record for record in records[folder] if record.concept == concept]
-    if not own:
+    mine = [record for record in records[folder] if record.concept == concept]
+    if not mine:
         names = {record.concept for record in records[folder]}
         near = closest(concept, names) or ", ".join(sorted(names)) or "none"
         raise ConceptNotFound(f"{folder}: no concept '{concept}'; closest: {near}")
@@ -99,18 +112,34 @@ def write_random_set(
         for record in lines:
             if record.concept != concept and record.label not in labels and record.kind in kinds:
                 others[record.id].append((place, record))
-    drawn = draw_evenly(
-        ((versions[0][1].source, clip) for clip, versions in others.items()),
-        avoid={record.source for record in own},
-        size=size,
-        rng=np.random.default_rng(rng),
-    )
+    sources_of_own = {record.source for record in mine}
+    if table is None:
+        drawn = draw_evenly(
+            ((versions[0][1].source, clip) for clip, versions in others.items()),
+            avoid=sources_of_own,
+            size=size,
+            rng=np.random.default_rng(rng),
+        )
+    else:
+        labels_of = LabelTable.read(table)
+        labels_of.require((*match, *own))
+        of_concept = [labels_of.levels(record, folder, match) for record in {each.id: each for each in mine}.values()]
+        pool = {
+            clip: (record.source, labels_of.levels(record, place, match))
+            for clip, ((place, record), *_) in others.items()
+            if record.source not in sources_of_own
+        }
+        refuse_unmatchable(match, own, set(of_concept), {levels for _, levels in pool.values()})
+        chosen = draw_matched(pool, of_concept, columns=match, size=size, rng=np.random.default_rng(rng))
+        drawn = [(pool[clip][0], clip) for clip in chosen]
     with whole_file(out) as unfinished:
         copies = [_copy(record, place, unfinished, out) for _, clip in drawn for place, record in others[clip]]
         write_records(unfinished, copies)
     sources = {source for source, _ in drawn}
-    shared = tuple(sorted(sources & {record.source for record in own}))
-    return RandomDraw(concept=concept, clips=len(drawn), sources=len(sources), shared_sources=shared)
+    shared = tuple(sorted(sources & sources_of_own))
+    return RandomDraw(
+        concept=concept, clips=len(drawn), sources=len(sources), shared_sources=shared, matched_on=tuple(match)
+    )
 
 
 def _copy(record: ClipRecord, place: Path, unfinished: Path, out: Path) -> ClipRecord:
