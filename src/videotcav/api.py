@@ -20,7 +20,7 @@ from videotcav.concepts.review.random_sets import RandomDraw, write_random_set
 from videotcav.concepts.review.review import reviewed_sets
 from videotcav.engine.local import Engine, here
 from videotcav.engine.on_ray import OnRay
-from videotcav.errors import ArgumentError, VideotcavError, VideotcavWarning
+from videotcav.errors import VideotcavError, VideotcavWarning
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES
 from videotcav.maps import (
@@ -39,7 +39,7 @@ from videotcav.maps.judged import FaithfulnessSettings
 from videotcav.models.load import known_models, load_model
 from videotcav.models.model import VideoModel
 from videotcav.planted.render import render_demo
-from videotcav.records import ClipSpec, KnownModel, ModelCard, Precision, Progress, Result, silent
+from videotcav.records import ClipSpec, KnownModel, ModelCard, Precision, Progress, Result, ScoreName, silent
 from videotcav.report.comparison import Comparison, read_comparison, write_comparison_page
 from videotcav.report.faithfulness import FaithfulnessRun, read_faithfulness, write_faithfulness_page
 from videotcav.report.page import write_report
@@ -256,6 +256,8 @@ def run(
     output: Path | str | None = None,
     *,
     events: Path | str | None = None,
+    target: str | None = None,
+    score: ScoreName | None = None,
     device: str | None = None,
     precision: Precision = "fp32",
     skip_bad: bool = False,
@@ -269,13 +271,16 @@ def run(
     """The run of a study, given as an object or as its file; of several models the comparison.
 
     `device` and `precision` are those that a study file's models are loaded with, `events` a table (CSV: file, seconds)
-    of the moments that its clips are aligned on. Other arguments and errors as those
-    of `Study.run`.
+    of the moments that its clips are aligned on. `target`, the class a of the study held against another ("a - b"), and
+    `score`, what classes are asked by, stand in the place of the file's. Other arguments and errors as those of
+    `Study.run`.
     """
     if isinstance(study, Path | str):
-        studies: Sequence[Study] = load_studies(Path(study), device=device, precision=precision, events=events)
+        studies: Sequence[Study] = load_studies(
+            Path(study), device=device, precision=precision, events=events, target=target, score=score
+        )
     else:
-        _refuse_events(events)
+        _refuse_changes(events=events, target=target, score=score)
         studies = [study] if isinstance(study, Study) else study
     how: dict[str, Any] = {
         "skip_bad": skip_bad,
@@ -289,15 +294,19 @@ def run(
     return studies[0].run(output, **how) if len(studies) == 1 else compare(studies, output, **how)
 
 
-def _refuse_events(events: object) -> None:
-    if events is not None:
-        raise ArgumentError("a study that is made already has its events; give them to Study.of or Study.from_file")
+def _refuse_changes(**changes: object) -> None:
+    if given := [name for name, value in changes.items() if value is not None]:
+        raise VideotcavError(
+            f"a study that is made already has its {' and its '.join(given)}: give that to Study.of or Study.from_file"
+        )
 
 
 def plan(
     study: Study | Path | str,
     *,
     events: Path | str | None = None,
+    target: str | None = None,
+    score: ScoreName | None = None,
     pilot: Run | Path | str | None = None,
     spreads: Spreads | None = None,
     clips_per_second: float | None = None,
@@ -305,12 +314,14 @@ def plan(
     progress: Progress = silent,
 ) -> Plan:
     """What a study needs, could see and will cost, without passing a clip of it. Arguments as `plan_study`, and
-    `events` as for `run`.
+    `events`, `target` and `score` as for `run`.
     """
     if isinstance(study, Study):
-        _refuse_events(events)
+        _refuse_changes(events=events, target=target, score=score)
+    else:
+        study = Study.from_file(study, events=events, target=target, score=score)
     return plan_study(
-        study if isinstance(study, Study) else Study.from_file(study, events=events),
+        study,
         pilot=read_run(pilot) if isinstance(pilot, Path | str) else pilot,
         spreads=spreads,
         clips_per_second=clips_per_second,

@@ -14,7 +14,17 @@ import pytest
 from scipy.stats import permutation_test, t
 
 from support.study_text import study_text
-from videotcav.errors import ConceptError, NotEnoughData, OutputError, RunFolderError, StudyFileError, VideosError
+from videotcav import api
+from videotcav.cli.main import app
+from videotcav.errors import (
+    ConceptError,
+    NotEnoughData,
+    OutputError,
+    RunFolderError,
+    StudyFileError,
+    VideosError,
+    VideotcavError,
+)
 from videotcav.features.measure import measure
 from videotcav.records import Declaration
 from videotcav.report.comparison import write_comparison_page
@@ -219,6 +229,50 @@ def test_classic_scores_draw_groups_too(study_folder: Path, tmp_path: Path) -> N
     assert {row.concept_sources for row in run.results} == {8}
     assert min(row.p for row in run.results if row.against == "frozen") >= 2**-7
     assert {row.null_draws for row in run.results if row.against == "frozen"} == {2**7}
+
+
+def test_what_the_class_is_asked_by_can_be_said_beside_the_file(
+    study_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that is told a target or a score is the run of a file that says so, and holds that text."""
+    study, other = study_folder / "study.toml", study_folder / "other.toml"
+    text = study.read_text()
+    for key, value in (("target", "moving - bright"), ("score", "logit")):
+        other.write_text(f'{key} = "{value}"\n{text}')
+        stated = api.run(other, tmp_path / f"{key} stated")
+        said = api.run(study, tmp_path / f"{key} said", **{key: value})
+        assert said.results == stated.results
+        assert f'{key} = "{value}"' in said.manifest.study
+        assert (
+            api.plan(study, **{key: value}, clips_per_second=1.0).visible
+            == api.plan(other, clips_per_second=1.0).visible
+        )
+        app(["plan", str(study), f"--{key}", value, "--clips-per-second", "1"], standalone_mode=False)
+        assert "tests in the declared family" in capsys.readouterr().out
+    assert study.read_text() == text
+
+
+def test_a_target_or_score_that_does_not_fit_the_file_is_refused(study_folder: Path) -> None:
+    study = study_folder / "study.toml"
+    text = study.read_text()
+    with pytest.raises(StudyFileError, match="the class of the study is 'moving'"):
+        api.plan(study, target="bright - moving")
+    with pytest.raises(StudyFileError, match="no difference of two classes"):
+        api.plan(study, target="moving")
+    with pytest.raises(StudyFileError, match="target: is empty"):
+        api.run(study, target="")
+    with pytest.raises(StudyFileError, match="score: input should be 'centred logit'"):
+        api.plan(study, score="logits")
+    with pytest.raises(StudyFileError, match="leave one of them out"):
+        api.plan(study, score="logit", target="moving - bright")
+    study.write_text('score = "logit"\n' + text)
+    with pytest.raises(StudyFileError, match="leave one of them out"):
+        api.run(study, target="moving - bright")
+    study.write_text('target = "moving - bright"\n' + text)
+    with pytest.raises(StudyFileError, match="leave one of them out"):
+        api.run(study, score="logit")
+    with pytest.raises(VideotcavError, match="already has its target"):
+        api.plan(Study.from_file(study), target="moving - bright")
 
 
 def test_groups_of_sets_are_told_from_each_other(study_folder: Path, tmp_path: Path) -> None:

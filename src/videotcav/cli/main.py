@@ -20,7 +20,7 @@ from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice, command_line, parsed_bytes, show_warnings
 from videotcav.cli.engines import Address, CpusPerWorker, EngineOption, GpusPerWorker, Where, Workers, engine_of
 from videotcav.cli.models import layers, models
-from videotcav.cli.options import BatchSize, Device, EventsOption, PrecisionOption, Replace
+from videotcav.cli.options import BatchSize, Device, EventsOption, PrecisionOption, Replace, ScoreOption, TargetOption
 from videotcav.cli.paper import paper
 from videotcav.cli.plan import plan
 from videotcav.errors import NotEnoughMemory, VideotcavError
@@ -139,6 +139,8 @@ def run(
         ),
     ] = "2GiB",
     events: EventsOption = None,
+    target: TargetOption = None,
+    score: ScoreOption = None,
     batch_size: BatchSize = None,
     device: Device = None,
     precision: PrecisionOption = "fp32",
@@ -160,6 +162,8 @@ def run(
         study,
         output,
         events=events,
+        target=target,
+        score=score,  # type: ignore[arg-type] # checked there
         device=device,
         precision=precision,  # type: ignore[arg-type] # checked there
         skip_bad=skip_bad,

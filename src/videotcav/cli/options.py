@@ -25,6 +25,15 @@ BatchSize = Annotated[
     ),
 ]
 PrecisionOption = Annotated[str, typer.Option("--precision", help="What passes compute in: fp32, bf16 or fp16.")]
+TargetOption = Annotated[
+    str | None, typer.Option("--target", help="The study's class held against another: 'a - b', by their logits.")
+]
+ScoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--score", help="What classes are asked by: centred logit, logit, log-odds or probability; else the file says."
+    ),
+]
 EventsOption = Annotated[
     Path | None,
     typer.Option("--events", help="CSV table (file, seconds) of the moments that clips are aligned on."),

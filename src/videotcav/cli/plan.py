@@ -9,7 +9,7 @@ import typer
 from pydantic import ByteSize
 
 from videotcav.cli.console import parsed_bytes
-from videotcav.cli.options import EventsOption
+from videotcav.cli.options import EventsOption, ScoreOption, TargetOption
 
 if TYPE_CHECKING:
     from videotcav.study.plan import Plan
@@ -29,6 +29,8 @@ def plan(
         float | None, typer.Option(min=1e-9, help="Forward passes a second; else timed.")
     ] = None,
     events: EventsOption = None,
+    target: TargetOption = None,
+    score: ScoreOption = None,
     memory: Annotated[str, typer.Option(metavar="SIZE", help="As of `videotcav run`.")] = "2GiB",
 ) -> None:
     """Say what a study needs, what effect it could see and what it will cost, without passing a clip of it.
@@ -40,6 +42,8 @@ def plan(
     made = api.plan(
         study,
         events=events,
+        target=target,
+        score=score,  # type: ignore[arg-type] # checked there
         pilot=pilot,
         spreads=None if null_spread is None else api.Spreads(null_spread, estimate_spread),
         clips_per_second=clips_per_second,

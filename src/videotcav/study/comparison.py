@@ -24,9 +24,15 @@ RUNS = "models"
 
 
 def load_studies(
-    path: Path, *, device: str | None = None, precision: Precision = "fp32", events: Path | str | None = None
+    path: Path,
+    *,
+    device: str | None = None,
+    precision: Precision = "fp32",
+    events: Path | str | None = None,
+    target: str | None = None,
+    score: str | None = None,
 ) -> tuple[Study, ...]:
-    """The study with each of its models, `events` as in `Study.from_file`.
+    """The study with each of its models, `events`, `target` and `score` as in `Study.from_file`.
 
     Raises StudyFileError with the mistakes of all of them.
     """
@@ -34,7 +40,11 @@ def load_studies(
     problems: list[str] = []
     for number, key in enumerate(model_keys(path)):
         try:
-            found.append(Study.from_file(path, device=device, precision=precision, model=number, events=events))
+            found.append(
+                Study.from_file(
+                    path, device=device, precision=precision, model=number, events=events, target=target, score=score
+                )
+            )
         except StudyFileError as error:
             problems += [re.sub(r"^model(?=[.:])", key, problem) for problem in error.problems]
     if problems:

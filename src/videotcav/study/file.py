@@ -197,6 +197,8 @@ def read_study_file(
     check: Callable[[Mapping[str, Any]], Iterable[str]] = lambda _: (),
     model: int = 0,
     events: Path | str | None = None,
+    target: str | None = None,
+    score: str | None = None,
 ) -> StudyText:
     """The study in `path`.
 
@@ -204,6 +206,8 @@ def read_study_file(
         path: the file (TOML).
         model: which of the study's models, where it names several.
         events: the table of events in the place of the study's; `align` is "event" where the file does not say.
+        target: the class a against another one, "a - b", in the place of the study's.
+        score: what classes are asked by, in the place of the study's.
         check: finds further mistakes in the raw tables, such as only a model can tell; they join the others.
 
     Raises:
@@ -213,8 +217,13 @@ def read_study_file(
         text, tables = read_toml(path)
     except UnreadableText as error:
         raise StudyFileError(path, [error.reason]) from error
+    asked: dict[str, Any] = {"target": target, "score": score}
+    asked = {key: value for key, value in asked.items() if value is not None}
     if events is not None:
-        tables = {"align": "event", **tables, "events": str(Path(events).absolute())}
+        tables = {"align": "event", **tables}
+        asked["events"] = str(Path(events).absolute())
+    if asked:
+        tables = {**tables, **asked}
         text = tomli_w.dumps(tables)
     return parse_study(path, text, _with_one_model(tables, model), check=check)
 

@@ -86,11 +86,14 @@ class Study:
         precision: Precision = "fp32",
         model: int = 0,
         events: Path | str | None = None,
+        target: str | None = None,
+        score: str | None = None,
         with_hypotheses: bool = True,
     ) -> Self:
         """The study in a file, its model loaded onto `device`, its passes in `precision`.
 
-        `model` says which one, where the file names several. `events` is a table of events in the place of the file's.
+        `model` says which one, where the file names several. `events`, `target` and `score` stand in the
+        place of the file's.
         Hypotheses are left unread without `with_hypotheses`.
 
         Raises:
@@ -103,7 +106,7 @@ class Study:
             read = raw if with_hypotheses else {**raw, "hypotheses": []}
             return _model_problems(read, folder=Path(path).parent, load=load, loaded=loaded)
 
-        file = read_study_file(Path(path), check=check, model=model, events=events)
+        file = read_study_file(Path(path), check=check, model=model, events=events, target=target, score=score)
         return cls(_by_name(file, loaded[0]), loaded[0])
 
     @classmethod
@@ -419,6 +422,8 @@ def _model_problems(
 
 def _target_problems(raw: Mapping[str, Any], model: VideoModel) -> Iterator[str]:
     target, classes = raw.get("target"), _strings(raw.get("classes"))
+    if target == "":
+        yield "target: is empty; write it as 'a - b', or leave it out"
     if not isinstance(target, str) or not target:
         return
     try:
