@@ -116,6 +116,25 @@ def test_names_from_files_are_inert(run_folder: Path, write_run) -> None:
     assert EVIL in parsed.text
 
 
+def test_entangled_concepts_stand_in_a_table_and_their_names_are_inert(run_folder: Path, write_run) -> None:
+    facts = {
+        "layer": "features.2",
+        "sets": ["bar/spatiotemporal", EVIL],
+        "classes": ["swing"],
+        "cosines": [[1.0, 0.25], [0.25, None]],
+        "whole": [[1.5], [-0.5]],
+        "own": [[1.25], [None]],
+    }
+    assert "one and the same to a layer" not in page_of(run_folder)
+    write_run(run_folder, entanglement=[facts])
+    page = page_of(run_folder)
+    table = page.split("one and the same to a layer")[1].split("</table>")[0]
+    assert EVIL not in page
+    cells = re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", table.split("<tbody>")[1])
+    assert cells[:6] == ["features.2", "bar/spatiotemporal", "", "0.25", "1.50", "1.25"]
+    assert cells[8:] == ["0.25", "", "\N{MINUS SIGN}0.50", "–"]
+
+
 def test_clips_play_without_sound_and_have_a_name(run_folder: Path) -> None:
     videos = [attributes for tag, attributes in Elements(page_of(run_folder)).tags if tag == "video"]
     assert len(videos) >= 2 * 4 * 4 + 3

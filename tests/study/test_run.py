@@ -275,6 +275,25 @@ def test_a_target_or_score_that_does_not_fit_the_file_is_refused(study_folder: P
         api.plan(Study.from_file(study), target="moving - bright")
 
 
+def test_how_far_concepts_are_one_to_a_layer_is_in_the_manifest_and_on_the_page(
+    study_folder: Path, tmp_path: Path
+) -> None:
+    """The same clips under two names are one direction, with nothing of their own; one concept alone has no table."""
+    alone = Study.from_file(study_folder / "study.toml").run(tmp_path / "alone")
+    assert alone.manifest.entanglement == ()
+    assert "one and the same to a layer" not in (alone.folder / "report.html").read_text()
+    shutil.copytree(study_folder / "concepts" / "flicker", study_folder / "concepts" / "again")
+    run = Study.from_file(study_folder / "study.toml").run(tmp_path / "run")
+    (facts,) = run.manifest.entanglement
+    assert facts.sets == ("again/spatiotemporal", "flicker/spatiotemporal")
+    assert facts.cosines[0][1] == pytest.approx(1)
+    shift = {row.concept: row.shift for row in run.results if row.statistic == "shift" and row.against == "random"
+             and row.kind == "spatiotemporal"}  # fmt: skip
+    assert facts.whole[0][0] == facts.whole[1][0] == pytest.approx(shift["flicker"])
+    assert facts.own[0][0] == pytest.approx(0, abs=1e-6)
+    assert "one and the same to a layer" in (run.folder / "report.html").read_text()
+
+
 def test_groups_of_sets_are_told_from_each_other(study_folder: Path, tmp_path: Path) -> None:
     study = study_folder / "study.toml"
     text = study.read_text()

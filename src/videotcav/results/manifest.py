@@ -136,6 +136,21 @@ class AlignmentFacts(Record):
         return said
 
 
+class EntanglementFacts(Record):
+    """How far the concepts are one and the same to one layer, see `explain.questions.entanglement`.
+
+    `cosines` are between the displacements of the `sets`, a row a set; `whole` and `own` are of each
+    set and class. What cannot be said is None.
+    """
+
+    layer: str
+    sets: tuple[str, ...]
+    classes: tuple[str, ...]
+    cosines: tuple[tuple[float | None, ...], ...]
+    whole: tuple[tuple[float | None, ...], ...]
+    own: tuple[tuple[float | None, ...], ...]
+
+
 class HypothesisFacts(Record):
     """What became of one declared hypothesis."""
 
@@ -174,6 +189,7 @@ class Manifest(Facts):
     clips_passed: int = 0
     cam: CamFacts | None = None
     hypotheses: tuple[HypothesisFacts, ...] = ()
+    entanglement: tuple[EntanglementFacts, ...] = ()
     declared: str = ""
     declaration_sha256: str = ""
     left_out: dict[str, str] = Field(default_factory=dict)

@@ -25,9 +25,11 @@ from videotcav.engine.local import Engine, here
 from videotcav.engine.run_store import scratch
 from videotcav.engine.store import Store
 from videotcav.errors import ClassNotFound, LayerNotFound, ModelError
+from videotcav.explain.cavs.gram import Floats
 from videotcav.explain.design.design import ConceptRows, Design, Group
 from videotcav.explain.design.draws import Clips
 from videotcav.explain.questions.all import answers, refuse_untestable
+from videotcav.explain.questions.entanglement import entanglements, held_together
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, ClipFile, ClipReader, Measured, measure
 from videotcav.maps import CAM_SCALE, last_spatial_layer, write_maps
 from videotcav.models.class_score import ClassScore, against_class, class_score, default_score
@@ -48,6 +50,7 @@ from videotcav.results.manifest import (
     CamFacts,
     ClassFacts,
     ConceptFacts,
+    EntanglementFacts,
     Manifest,
     ModelFacts,
     RandomFacts,
@@ -228,12 +231,13 @@ class Study:
             write_results(folder, results)
             table = ClipTable(inputs, self._design(inputs), measured, self.model, self.score, self.file.folder)
             write_clips(folder, table.rows())
+            declared = {**declared, "entanglement": _entangled(measured, self._design(inputs))}
             facts = declared | {"hypotheses": outcomes(self.file.study, results)} if declared else {}
             write_manifest(folder, self._manifest(inputs, measured, media, reader, command=command, **facts))
             write_report(folder)
         return Run.read(target)
 
-    def _declare(self, inputs: Inputs, folder: Path) -> dict[str, str]:
+    def _declare(self, inputs: Inputs, folder: Path) -> dict[str, Any]:
         """Writes down what the study declares, before any clip is read; what the manifest says of it."""
         if not self.file.study.hypotheses:
             return {}
@@ -521,6 +525,25 @@ def _concept_facts(inputs: Inputs) -> dict[str, ConceptFacts]:
         )
         for name in dict.fromkeys(concept.concept for concept in inputs.concepts)
     }
+
+
+def _entangled(measured: Measured, design: Design) -> tuple[EntanglementFacts, ...]:
+    sets = tuple(each.name for each in held_together(design))
+
+    def told(numbers: Floats) -> tuple[tuple[float | None, ...], ...]:
+        return tuple(tuple(number if np.isfinite(number) else None for number in row) for row in numbers.tolist())
+
+    return tuple(
+        EntanglementFacts(
+            layer=layer,
+            sets=sets,
+            classes=tuple(design.classes),
+            cosines=told(found.cosines),
+            whole=told(found.whole),
+            own=told(found.own),
+        )
+        for layer, found in entanglements(measured.grams, design).items()
+    )
 
 
 def _digest(digests: Iterable[str]) -> str:
