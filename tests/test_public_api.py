@@ -35,6 +35,7 @@ COMMANDS = {
     "planted render": "render_demo",
     "report": "report",
     "run": "run",
+    "scores": "score_video",
 }
 """The function that does what the command asks."""
 

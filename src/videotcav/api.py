@@ -20,7 +20,7 @@ from videotcav.concepts.review.random_sets import RandomDraw, write_random_set
 from videotcav.concepts.review.review import reviewed_sets
 from videotcav.engine.local import Engine, here
 from videotcav.engine.on_ray import OnRay
-from videotcav.errors import VideotcavError, VideotcavWarning
+from videotcav.errors import OutputError, VideotcavError, VideotcavWarning
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES
 from videotcav.maps import (
@@ -32,12 +32,13 @@ from videotcav.maps import (
     require_space,
     write_maps,
 )
-from videotcav.maps.concept import concept_maps, write_concept_map
+from videotcav.maps.concept import concept_maps, read_counted, write_concept_map
 from videotcav.maps.concept_view import ConceptMaps, ConceptMapSettings
 from videotcav.maps.evaluation import Truths, measure_faithfulness, read_events
 from videotcav.maps.judged import FaithfulnessSettings
 from videotcav.models.load import known_models, load_model
 from videotcav.models.model import VideoModel
+from videotcav.outputs import refuse_overwriting
 from videotcav.planted.render import render_demo
 from videotcav.records import ClipSpec, KnownModel, ModelCard, Precision, Progress, Result, ScoreName, silent
 from videotcav.report.comparison import Comparison, read_comparison, write_comparison_page
@@ -50,7 +51,7 @@ from videotcav.results.manifest import kind_of
 from videotcav.study.alignment import moments, moments_of
 from videotcav.study.audit import Finding, audit
 from videotcav.study.comparison import compare, load_studies
-from videotcav.study.concept_scores import ConceptScores, concept_scores
+from videotcav.study.concept_scores import ConceptScores, Moments, concept_scores
 from videotcav.study.demo import run_demo
 from videotcav.study.paper import run_paper
 from videotcav.study.plan import Plan, Spreads, plan_study
@@ -116,6 +117,7 @@ __all__ = [
     "report",
     "review",
     "run",
+    "score_video",
     "tcav",
     "write_concept_map",
     "write_maps",
@@ -246,6 +248,48 @@ def read_concepts(
     for remark in table.remarks():
         warnings.warn(remark, VideotcavWarning, stacklevel=2)
     return clips
+
+
+def score_video(
+    model: VideoModel,
+    video: Path | str,
+    output: Path | str | None = None,
+    *,
+    concepts: Path | str,
+    random: Path | str,
+    target: str | int | None = None,
+    layers: Sequence[str | nn.Module] | None = None,
+    pooling: Moments = "all",
+    step_seconds: float | None = None,
+    progress: Progress = silent,
+) -> ConceptScores:
+    """How much of each concept of a folder a video shows, see `concept_scores`: the clip in its middle, or with
+    `step_seconds` clip after clip.
+
+    It is also written to `output`: a page (.html), or all numbers (.parquet), which `ConceptScores.read` reads back.
+    """
+    spec = model.card.clip_spec
+    if output is not None:
+        if Path(output).suffix.lower() not in (".html", ".parquet"):
+            raise OutputError(f"{output}: scores are written as a page, .html, or as a table, .parquet")
+        refuse_overwriting([Path(output)], inputs=[Path(video)])
+    if step_seconds is None:
+        clips = read_clips(video, spec)
+    else:
+        clips = read_windows(video, spec, step_seconds=step_seconds, progress=progress)
+    found = concept_scores(
+        model,
+        clips,
+        concepts=read_concepts(concepts, spec, progress=progress),
+        random=read_counted(Path(random), spec),
+        target=target,
+        layers=layers,
+        pooling=pooling,
+        progress=progress,
+    )
+    if output is not None:
+        (found.report if Path(output).suffix.lower() == ".html" else found.save)(output)
+    return found
 
 
 # --- studies -----------------------------------------------------------------------------------------------------

@@ -139,8 +139,8 @@ def write_concept_map(
         model,
         read_clips(video, spec),
         target=target,
-        concept=_read_counted(concept, spec),
-        random=_read_counted(random, spec),
+        concept=read_counted(concept, spec),
+        random=read_counted(random, spec),
         layer=layer,
         concept_name=concept.parent.name if concept.name in KINDS else concept.name,
         settings=settings,
@@ -153,7 +153,7 @@ def write_concept_map(
     return found
 
 
-def _read_counted(place: Path, spec: ClipSpec) -> Clips:
+def read_counted(place: Path, spec: ClipSpec) -> Clips:
     """The clips that count in a folder, each with its source: clips of one source are drawn together."""
     counted = counted_videos(place)
     read = read_clips(counted, spec, fit="stretch")
