@@ -220,6 +220,7 @@ def test_a_group_takes_the_place_of_its_videos(study_folder: Path, tmp_path: Pat
     assert {(row.concept_sources, row.class_sources) for row in run.results} == {(8, 3)}
     page = (run.folder / "report.html").read_text()
     assert "All clips of one patient" in page
+    assert "from visit 0" in page
 
 
 def test_classic_scores_draw_groups_too(study_folder: Path, tmp_path: Path) -> None:

@@ -196,16 +196,13 @@ class _Videos:
         return len(self.belongs)
 
     @cached_property
-    def _weights(self) -> Tensor:
+    def weights(self) -> Tensor:
+        """Each video as the mean of its clips, `video clip`."""
         return self.belongs / self.belongs.sum(dim=1, keepdim=True)
-
-    def moments(self, layer: str) -> Tensor:
-        """`video moment channel`."""
-        return torch.einsum("vn,ntc->vtc", self._weights, self.of.moments[layer].double())
 
     def scores(self, score: ClassScore, index: int) -> Floats:
         """The mean score of each video."""
-        found: Floats = (self._weights @ score(self.of.logits, index).double()).numpy()
+        found: Floats = (self.weights @ score(self.of.logits, index).double()).numpy()
         return found
 
 
@@ -257,20 +254,20 @@ class _Passer:
         shows = _Set(moments, found.logits.cpu(), (source,), _contents(one.pixels))
         return _Asked(one.records[0], one.pixels, shows, index, slopes)
 
-    def products(self, some: Tensor, videos: Tensor) -> Floats:
-        """At each moment the inner product with whole activations, `moment some video`; its mean is that of wholes."""
+    def products(self, some: Tensor, others: Tensor) -> Floats:
+        """At each moment the inner product with whole activations, `moment some other`; its mean is that of wholes."""
         if self.pooling == "all":
-            found = torch.einsum("atc,bc->tab", some, videos.mean(dim=1))
+            found = torch.einsum("atc,bc->tab", some, others.mean(dim=1))
         else:
-            found = some.shape[1] * torch.einsum("atc,btc->tab", some, videos)
+            found = some.shape[1] * torch.einsum("atc,btc->tab", some, others)
         products: Floats = found.numpy()
         return products
 
-    def along(self, gradients: Tensor, videos: Tensor) -> Floats:
-        """The inner product of a gradient with whole activations, (video,)."""
+    def along(self, gradients: Tensor, others: Tensor) -> Floats:
+        """The inner product of a gradient with whole activations, (other,)."""
         if self.pooling == "all":
-            return np.asarray((videos.mean(dim=1) @ gradients.sum(dim=0)).numpy())
-        return np.asarray(torch.einsum("tc,btc->b", gradients, videos).numpy())
+            return np.asarray((others.mean(dim=1) @ gradients.sum(dim=0)).numpy())
+        return np.asarray(torch.einsum("tc,btc->b", gradients, others).numpy())
 
 
 def _of_one(
@@ -289,10 +286,12 @@ def _of_one(
     of_pool = negative.scores(passer.score, seen.index)
     unit = float(of_pool.std(ddof=1))
     own_score = float(passer.score(seen.shows.logits, seen.index)[0])
+    weights: Floats = torch.block_diag(positive.weights, negative.weights).numpy()  # type: ignore[no-untyped-call]
     for layer in passer.layers:
-        videos = torch.cat([positive.moments(layer), negative.moments(layer)])
+        moments = torch.cat([concept.moments[layer], pool.moments[layer]]).double()
         key = (name, layer, positive.belongs.numpy().tobytes(), negative.belongs.numpy().tobytes())
         if key not in passer.known:
+            videos = torch.einsum("vn,ntc->vtc", torch.from_numpy(weights), moments)
             moved = Displacement(passer.products(videos, videos), len(positive))
             passer.known[key] = moved, moved.p_apart(np.random.default_rng(seed))
         moved, p_apart = passer.known[key]
@@ -312,11 +311,11 @@ def _of_one(
             "auroc_high": moved.auroc.high,
             "p_apart": p_apart,
             "is_told": is_told,
-            "seconds": _seconds(seen.record, videos.shape[1]),
+            "seconds": _seconds(seen.record, moments.shape[1]),
             "score": (own_score - float(of_pool.mean())) / unit if unit else 0.0,
         }
         if is_told:
-            shown = passer.products(seen.shows.moments[layer].double(), videos)[:, 0]
+            shown = passer.products(seen.shows.moments[layer].double(), moments)[:, 0] @ weights.T
             share = moved.share(shown)
             of_concept, of_random = moved.held_out
             facts |= {
@@ -328,10 +327,10 @@ def _of_one(
                 "over_time": tuple(moved.over_time(shown).tolist()),
             }
             if unit:
-                effect = moved.effect(shown, passer.along(seen.gradients[layer], videos), of_pool)
+                effect = moved.effect(shown, weights @ passer.along(seen.gradients[layer], moments), of_pool)
                 facts |= {"effect": effect.value, "effect_low": effect.low, "effect_high": effect.high}
             if unit and exact:
-                away = torch.einsum("v,vtc->ct", torch.from_numpy(moved.weights()), videos) * share.value
+                away = torch.einsum("n,ntc->ct", torch.from_numpy(moved.weights() @ weights), moments) * share.value
                 if passer.pooling == "all":
                     away = away.mean(dim=1, keepdim=True)
                 left = logits_without(passer.model, seen.pixels, layer, away[None, :, :, None, None])

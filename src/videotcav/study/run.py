@@ -507,7 +507,7 @@ def _exemplars(inputs: Inputs, media: Path) -> Iterator[Medium]:
             yield Medium(
                 role="exemplar",
                 path=path,
-                caption=f"{concept.concept}, {concept.kind}, from {clip.source}",
+                caption=f"{concept.concept}, {concept.kind}, from {inputs.videos.get(clip.path, clip.source)}",
                 concept=concept.concept,
                 kind=concept.kind,
                 source=clip.source,
