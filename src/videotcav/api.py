@@ -199,15 +199,15 @@ def random_pool(
     concept: str,
     size: int = 30,
     pools: Sequence[Path | str] = (),
-    match: Sequence[str] = (),
+    match: str | Sequence[str] = (),
     table: Path | str | None = None,
-    own: Sequence[str] = (),
+    own: str | Sequence[str] = (),
     seed: int = 0,
 ) -> RandomDraw:
     """What was drawn and copied to the new folder `output`: clips of other things than the concept, evenly over
     sources that it does not share; with `match` a matched pool, see `write_random_set`.
 
-    Raises ConceptError, ArgumentError, NotEnoughData.
+    Raises ConceptError, ArgumentError, NotEnoughData, UnreadableText.
     """
     return write_random_set(
         folder, output, concept=concept, size=size, rng=seed, pools=pools, match=match, table=table, own=own

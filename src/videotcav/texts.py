@@ -10,12 +10,13 @@ import re
 import stat
 import tomllib
 from collections.abc import Callable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from videotcav.errors import TextNotFound, UnreadableText
+from videotcav.errors import TextNotFound, UnreadableText, repeated
 
 MOST_BYTES = 2**30
 """Of a file of data: boxes, tables, decisions."""
@@ -70,21 +71,43 @@ def read_json(path: Path | str, *, most_bytes: int = MOST_BYTES) -> Any:
     return parse_json(read_bytes(path, most_bytes=most_bytes), path)
 
 
-def parse_json(content: bytes | str, path: object, *, parse_float: Callable[[str], Any] = float) -> Any:
+def parse_json(
+    content: bytes | str,
+    path: object,
+    *,
+    parse_float: Callable[[str], Any] = float,
+    object_pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None,
+) -> Any:
     """What a JSON text says; `path` is where it came from. Raises UnreadableText."""
     try:
-        return json.loads(content, parse_float=parse_float)
+        return json.loads(content, parse_float=parse_float, object_pairs_hook=object_pairs_hook)
     except (ValueError, RecursionError) as error:
         raise UnreadableText(path, f"is not JSON: {_said(error)}") from None
 
 
 def read_table(path: Path | str) -> list[dict[str, str]]:
-    """The rows of a CSV table by the names in its first line. Raises UnreadableText."""
+    """The rows of a CSV table by the names in its first line, which are told without blanks around them.
+
+    Raises UnreadableText, also where two columns have one name, or a row has more cells than the first line names.
+    """
     text = read_text(path).replace("\0", "")
+    lines = csv.reader(io.StringIO(text, newline=""))
     try:
-        return list(csv.DictReader(io.StringIO(text, newline=""), restkey="", restval=""))
+        names = [name.strip() for name in next(lines, [])]
+        if twice := repeated(filter(None, names)):
+            raise UnreadableText(path, f"names the column '{twice[0]}' twice; rename one")
+        rows = []
+        for cells in filter(None, lines):
+            if any(cell.strip() for cell in cells[len(names) :]):
+                raise UnreadableText(
+                    path,
+                    f"line {lines.line_num} has {len(cells)} cells, and the first line names {len(names)} columns; put "
+                    "text with commas in quotes",
+                )
+            rows.append(dict(zip_longest(names, cells[: len(names)], fillvalue="")))
     except csv.Error as error:
         raise UnreadableText(path, f"is not CSV: {error}") from None
+    return rows
 
 
 def first_problem(error: ValidationError) -> str:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice
 from videotcav.cli.main import main
-from videotcav.errors import ArgumentError, UnreadableText, VideotcavWarning
+from videotcav.errors import ArgumentError, NotEnoughData, UnreadableText, VideotcavWarning
 from videotcav.video.write import write_video
 
 
@@ -176,3 +176,17 @@ def test_a_video_without_detections_is_named_and_there_is_nothing_to_look_at(
         | {"median_side": 0, "largest_side": 0, "rejected": {}}
     ]
     assert not list(out.rglob("*.mp4"))
+
+
+def test_a_random_set_is_matched_on_columns_of_a_table(videos: Path, tmp_path: Path):
+    """The place stands for the region: what is refused is told with the table's words."""
+    out = tmp_path / "concepts"
+    words = ("propose", videos, "--detector", videos / "marks.json", "--label", "mark=logo", "--label", "*=other")
+    run(*words, "-o", out, "--mode", "window")
+    run("accept", out, "--all")
+    (videos / "labels.csv").write_text("file,place,light\nv0.mp4,hall,day\nv1.mp4,park,day\n")
+    words = ("random", out, "--for", "logo", "--table", videos / "labels.csv", "--own", "light")
+    with pytest.raises(ArgumentError, match="cannot be matched on 'light', which is its own column"):
+        run(*words, "--match", "place, light", "-o", tmp_path / "random")
+    with pytest.raises(NotEnoughData, match="no clip with place = hall from other videos than the concept's"):
+        run(*words, "--match", "place", "-o", tmp_path / "random")

@@ -153,11 +153,15 @@ def random_command(  # noqa: PLR0917 - as above
     output: Annotated[Path, typer.Option("--output", "-o", help="New folder for the random set.")] = Path("random"),
     pool: Annotated[list[Path] | None, typer.Option(help="More concept folders to draw from; may be repeated.")] = None,
     match: Annotated[
-        list[str] | None, typer.Option(help="Column of the table that the pool is matched on; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="COLUMN[,COLUMN]", help="Columns of the table that the pool is matched on, jointly."),
     ] = None,
-    table: Annotated[Path | None, typer.Option(help="CSV with a column 'file' and labels of clips or videos.")] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="CSV, JSONL or Parquet with a column 'file' and labels of clips or videos.")
+    ] = None,
     own: Annotated[
-        list[str] | None, typer.Option(help="Column that says what the concept is; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="COLUMN[,COLUMN]", help="Columns that say what the concept is: never matched."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
 ) -> None:
@@ -171,11 +175,17 @@ def random_command(  # noqa: PLR0917 - as above
         size=size,
         seed=seed,
         pools=pool or [],
-        match=match or [],
+        match=_columns(match),
         table=table,
-        own=own or [],
+        own=_columns(own),
     )
+    for remark in drawn.remarks:
+        context.obj.say(remark)
     context.obj.result(f"{drawn.sentence}: {output}", drawn.model_dump(mode="json"))
+
+
+def _columns(given: list[str] | None) -> list[str]:
+    return [name.strip() for names in given or () for name in names.split(",") if name.strip()]
 
 
 def _concepts(labels: list[str]) -> dict[str, str]:

@@ -1,151 +1,234 @@
-"""Matched pools: random clips that carry what a table says of clips as often as the concept's do (method.md 8.10).
+"""Matched pools: clips of other things that bear the labels of a concept's clips as often as these do.
 
-By drawing, never by weights: whole clips are taken until each combination of labels is as frequent as in the concept.
+By drawing, never by weights. Source videos are what is matched, because they are what is compared.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from videotcav.concepts.folder import ClipRecord
-from videotcav.errors import ArgumentError, NotEnoughData, UnreadableText
-from videotcav.texts import read_table
+from videotcav.errors import ArgumentError, ConceptError, NotEnoughData
+from videotcav.records import Record
 
-Levels = tuple[str, ...]
-"""What the matched columns say of one clip, in their order."""
+Cell = tuple[str, ...]
+"""One label of each matched column."""
+
+LEAST_SOURCES = 5
+"""Of a matched pool, as of a concept in a study."""
+
+MOST_LEVELS = 10
+"""Of a column of numbers that are labels."""
 
 
-class LabelTable:
-    """What a table says of clips: rows by `file`, which is a clip's own path or that of the video it was cut from,
-    relative to the table, or the name of its source; every other column is a label.
+@dataclass(frozen=True)
+class Labelled:
+    """A clip, the source video that it counts with, and its label in each column; None where nobody says."""
+
+    source: str
+    clip: str
+    labels: Mapping[str, str | None]
+
+
+class Matching(Record):
+    """How near a matched pool came: `farthest` is the largest difference of a share between concept and pool, over all
+    combinations of labels. `unlabelled` clips of the pool had no label in some column.
     """
 
-    def __init__(
-        self, rows: Mapping[str, Mapping[str, str]], *, folder: Path, columns: Sequence[str], name: str
-    ) -> None:
-        self.columns = tuple(columns)
-        self.name = name
-        self._by_source = dict(rows)
-        self._by_path = {(folder / file).resolve(): row for file, row in rows.items()}
+    columns: tuple[str, ...]
+    sources: int
+    farthest: float
+    unlabelled: int = 0
 
-    @classmethod
-    def read(cls, path: Path | str, *, file: str = "file") -> LabelTable:
-        """The table in a CSV file. Raises UnreadableText where it lacks the column or tells a file two ways."""
-        path = Path(path)
-        rows = read_table(path)
-        if not rows or file not in rows[0]:
-            found = ", ".join(filter(None, rows[0])) if rows else "no rows"
-            raise UnreadableText(path, f"the table has no column '{file}'; found: {found}")
-        columns = [name for name in rows[0] if name and name != file]
-        told: dict[str, dict[str, str]] = {}
-        for row in rows:
-            labels = {name: row[name].strip() for name in columns}
-            if told.setdefault(row[file], labels) != labels:
-                raise UnreadableText(path, f"says two things of {row[file]}")
-        return cls(told, folder=path.parent, columns=columns, name=str(path))
-
-    def of(self, path: Path, source: str, cut_from: Path | None = None) -> Mapping[str, str] | None:
-        """The labels of a clip; None where the table does not know it, its video or its source."""
-        for each in (path, cut_from):
-            if each is not None and each.resolve() in self._by_path:
-                return self._by_path[each.resolve()]
-        return self._by_source.get(source)
-
-    def require(self, columns: Collection[str]) -> None:
-        """Nothing where all of these are columns. Raises ArgumentError."""
-        for column in columns:
-            if column not in self.columns:
-                raise ArgumentError(f"{self.name} has no column '{column}'; it has: {', '.join(self.columns)}")
-
-    def levels(self, record: ClipRecord, place: Path, columns: Sequence[str]) -> Levels:
-        """What the columns say of a concept clip. Raises ArgumentError where a value is missing."""
-        labels = self.of(place / record.file_name, record.source, place / record.source_video)
-        missing = [column for column in columns if not (labels or {}).get(column)]
-        if labels is None or missing:
-            what = f"{' and '.join(missing)} of {record.file_name}" if labels else f"anything of {record.file_name}"
-            raise ArgumentError(
-                f"{self.name} does not say {what}, from {record.source}; a pool is matched on whole rows"
-            )
-        return tuple(labels[column] for column in columns)
+    @property
+    def sentence(self) -> str:
+        """In words."""
+        near = "exactly" if self.farthest < 0.0005 else f"to within {100 * self.farthest:.1f} %"  # noqa: PLR2004
+        without = f"; {self.unlabelled} clips of the pool have no such label and were left out" * bool(self.unlabelled)
+        return f"matched on {', '.join(self.columns)}: shares of source videos are the concept's {near}{without}"
 
 
-def refuse_unmatchable(
-    columns: Sequence[str], own: Collection[str], concept: Collection[Levels], pool: Collection[Levels]
-) -> None:
-    """Nothing where a pool may be matched on these columns.
+@dataclass(frozen=True)
+class Matched:
+    """The clips of a pool that may be drawn, of as many source videos as the match allows, and how near it came."""
 
-    Raises ArgumentError for the concept's own column, whose effect matching would take away, and for one that tells
-    every clip of the concept from every clip of the pool, which can only be such a column.
-    """
-    for column in columns:
-        if column in own:
-            raise ArgumentError(
-                f"'{column}' is the concept's own column: a pool that is matched on it has the concept as often, and "
-                "nothing would be found; match on other columns"
-            )
-    for place, column in enumerate(columns):
-        of_concept, of_pool = ({levels[place] for levels in each} for each in (concept, pool))
-        if of_concept and of_pool and not of_concept & of_pool:
-            raise ArgumentError(
-                f"'{column}' tells every clip of the concept ({', '.join(sorted(of_concept))}) from every clip of the "
-                f"pool ({', '.join(sorted(of_pool))}): it says what the concept is, and no pool can be matched on it"
-            )
+    clips: tuple[Labelled, ...]
+    matching: Matching
 
 
-def counts_to_match(concept: Sequence[Levels], size: int) -> dict[Levels, int]:
-    """How many of `size` clips have each combination of labels, in the concept's proportions (largest remainders)."""
-    shares = {levels: size * count / len(concept) for levels, count in sorted(Counter(concept).items())}
-    counts = {levels: int(share) for levels, share in shares.items()}
-    by_remainder = sorted(shares, key=lambda levels: (counts[levels] - shares[levels], levels))
-    for levels in by_remainder[: size - sum(counts.values())]:
-        counts[levels] += 1
-    return counts
-
-
-def draw_matched(
-    pool: Mapping[str, tuple[str, Levels]],
-    concept: Sequence[Levels],
-    *,
+def match(
+    concept: Sequence[Labelled],
+    pool: Sequence[Labelled],
     columns: Sequence[str],
-    size: int,
+    *,
+    name: str,
+    own: Collection[str] = (),
+    most: int | None = None,
     rng: np.random.Generator,
-) -> list[str]:
-    """The clips of a matched pool, evenly over sources within each combination of labels.
+) -> Matched:
+    """The clips of a drawn part of the pool whose source videos have the labels of the concept's as often.
 
     Args:
-        pool: source and labels of each clip that may be drawn.
-        concept: labels of the concept's clips.
-        columns: what the labels are called.
-        size: how many clips.
-        rng: of the draw.
+        concept: the clips of the concept; all of them must have a label in every column.
+        pool: clips of other things; videos that the concept is cut from, and clips without a label, are left out.
+        columns: what is matched, jointly.
+        name: of the concept.
+        own: columns that say what the concept is.
+        most: source videos at most.
+        rng: which of them are taken.
 
-    Raises NotEnoughData where a combination has too few clips, with the largest pool that there is.
+    Raises:
+        ArgumentError: a column is the concept's own or cannot be told from its own, or no column of labels.
+        ConceptError: a clip of the concept has no label.
+        NotEnoughData: the pool lacks clips of such labels.
     """
-    wanted = counts_to_match(concept, size)
-    there = Counter(levels for _, levels in pool.values())
-    if any(there[levels] < count for levels, count in wanted.items()):
-        levels = min(wanted, key=lambda each: there[each] / wanted[each])
-        said = ", ".join(f"{column} = {value}" for column, value in zip(columns, levels, strict=True))
-        largest = next(
-            n for n in range(size, -1, -1) if all(there[k] >= v for k, v in counts_to_match(concept, n).items())
-        )
+    if not columns:
+        raise ArgumentError("match names no column of the table of labels")
+    _refuse_unlabelled(concept, columns, name)
+    for column in columns:
+        refuse_own(column, concept, pool, name=name, own=own)
+        _refuse_numbers(column, (*concept, *pool))
+    sources = {clip.source for clip in concept}
+    others = [clip for clip in pool if clip.source not in sources]
+    usable = [clip for clip in others if all(clip.labels.get(column) is not None for column in columns)]
+    wanted = _shares((clip.source, _cell(clip, columns)) for clip in concept)
+    there = _assigned(((clip.source, _cell(clip, columns)) for clip in usable), wanted)
+    for cell, share in wanted.items():
+        if not there.get(cell):
+            raise NotEnoughData(
+                f"the pool has no clip with {_named(cell, columns)} from other videos than the concept's, as "
+                f"{100 * share:.0f} % of the source videos of '{name}' have: add such clips to the pool"
+            )
+    quotas = _quotas(wanted, {cell: len(found) for cell, found in there.items()}, most=most)
+    count = sum(quotas.values())
+    if count < LEAST_SOURCES and (most is None or most >= LEAST_SOURCES):
+        scarce = min(wanted, key=lambda cell: len(there[cell]) / wanted[cell])
         raise NotEnoughData(
-            f"a matched pool of {size} needs {wanted[levels]} clips with {said}, and there are {there[levels]}; "
-            f"{largest} clips can be matched: ask for fewer, or give a larger pool"
+            f"a pool matched to '{name}' on {', '.join(columns)} has {count} source videos; at least {LEAST_SOURCES} "
+            f"are needed. Add clips with {_named(scarce, columns)}: the pool has them from {len(there[scarce])} videos"
         )
-    drawn: list[str] = []
-    for levels, count in wanted.items():
-        by_source: dict[str, list[str]] = {}
-        for clip, (source, labels) in sorted(pool.items()):
-            if labels == levels:
-                by_source.setdefault(source, []).append(clip)
-        queues = [list(rng.permutation(by_source[source])) for source in rng.permutation(sorted(by_source))]
-        taken: list[str] = []
-        while len(taken) < count:
-            taken += [str(clips.pop()) for clips in queues if clips][: count - len(taken)]
-        drawn += taken
-    return drawn
+    drawn = {
+        source: cell
+        for cell in sorted(quotas)
+        for source in rng.permutation(sorted(there[cell]))[: quotas[cell]].tolist()
+    }
+    return Matched(
+        tuple(clip for clip in usable if drawn.get(clip.source) == _cell(clip, columns)),
+        Matching(
+            columns=tuple(columns),
+            sources=count,
+            farthest=max(abs(quotas[cell] / count - share) for cell, share in wanted.items()),
+            unlabelled=len(others) - len(usable),
+        ),
+    )
+
+
+def refuse_own(
+    column: str, concept: Sequence[Labelled], pool: Sequence[Labelled], *, name: str, own: Collection[str]
+) -> None:
+    """Nothing where a pool may be matched on the column: matched on what the concept *is*, it would be the concept.
+
+    Raises ArgumentError for a column that is declared as the concept's own, bears or holds its name, or tells concept
+    and pool apart perfectly.
+    """
+    here = {clip.labels.get(column) for clip in concept} - {None}
+    there = {clip.labels.get(column) for clip in pool} - {None}
+    called = {str(label).casefold() for label in here} == {name.casefold()} or column.casefold() == name.casefold()
+    if column in own or called:
+        why = "is its own column" if column in own else "says what it is"
+        raise ArgumentError(
+            f"'{name}' cannot be matched on '{column}', which {why}: the pool would then be the concept itself, and no "
+            "effect be left to find; match on other columns"
+        )
+    if here and there and not here & there:
+        raise ArgumentError(
+            f"the column '{column}' tells '{name}' and the pool apart perfectly ({_some(here)} against "
+            f"{_some(there)}): if it says what the concept is, name it as its own column; if not, add clips to the "
+            "pool that have the concept's labels in it"
+        )
+
+
+def _refuse_unlabelled(concept: Sequence[Labelled], columns: Sequence[str], name: str) -> None:
+    for column in columns:
+        without = [clip.clip for clip in concept if clip.labels.get(column) is None]
+        if without:
+            raise ConceptError(
+                f"{len(without)} of {len(concept)} clips of '{name}' have no label in the column '{column}', the first "
+                f"is {without[0]}: give each of them one, or leave these clips out"
+            )
+
+
+def _refuse_numbers(column: str, clips: Iterable[Labelled]) -> None:
+    found = {label for clip in clips if (label := clip.labels.get(column)) is not None}
+    if len(found) > MOST_LEVELS and all(is_number(label) for label in found):
+        raise ArgumentError(
+            f"the column '{column}' holds {len(found)} different numbers, and only labels can be matched: add a column "
+            "that sorts them, as into 'low' and 'high'"
+        )
+
+
+def is_number(label: str) -> bool:
+    """Whether a label is a number."""
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True
+
+
+def _cell(clip: Labelled, columns: Iterable[str]) -> Cell:
+    return tuple(str(clip.labels.get(column)) for column in columns)
+
+
+def _shares(clips: Iterable[tuple[str, Cell]]) -> dict[Cell, float]:
+    """The share of each cell over source videos: a video of several cells counts in part for each."""
+    of_source: dict[str, Counter[Cell]] = defaultdict(Counter)
+    for source, cell in clips:
+        of_source[source][cell] += 1
+    shares: dict[Cell, float] = defaultdict(float)
+    for cells in of_source.values():
+        for cell, count in cells.items():
+            shares[cell] += count / cells.total() / len(of_source)
+    return dict(sorted(shares.items()))
+
+
+def _assigned(clips: Iterable[tuple[str, Cell]], wanted: Mapping[Cell, float]) -> dict[Cell, list[str]]:
+    """The sources of each wanted cell. One of several cells goes to that of which there are fewest for what is wanted.
+
+    Its clips of other cells are then not drawn.
+    """
+    of_source: dict[str, set[Cell]] = defaultdict(set)
+    for source, cell in clips:
+        if cell in wanted:
+            of_source[source].add(cell)
+    found: dict[Cell, list[str]] = defaultdict(list)
+    for source in sorted(of_source, key=lambda source: (len(of_source[source]), source)):
+        scarcest = min(sorted(of_source[source]), key=lambda cell: len(found[cell]) / wanted[cell])
+        found[scarcest].append(source)
+    return found
+
+
+def _quotas(wanted: Mapping[Cell, float], there: Mapping[Cell, int], *, most: int | None) -> dict[Cell, int]:
+    """How many sources of each cell: of the largest set that has the wanted shares, rounded to whole sources."""
+    total = sum(there.values()) if most is None else min(most, sum(there.values()))
+    for size in range(total, 0, -1):
+        exact = {cell: share * size for cell, share in wanted.items()}
+        quotas = {cell: int(count + 1e-9) for cell, count in exact.items()}
+        rest = sorted(wanted, key=lambda cell: (quotas[cell] - exact[cell], cell))
+        for cell in rest[: size - sum(quotas.values())]:
+            quotas[cell] += 1
+        if all(quotas[cell] <= there[cell] for cell in wanted):
+            return quotas
+    return dict.fromkeys(wanted, 0)
+
+
+def _named(cell: Cell, columns: Sequence[str]) -> str:
+    return ", ".join(f"{column} = {label}" for column, label in zip(columns, cell, strict=True))
+
+
+def _some(labels: Iterable[str | None], most: int = 3) -> str:
+    named = sorted(f"'{label}'" for label in labels)
+    return ", ".join(named[:most]) + (f" and {len(named) - most} more" if len(named) > most else "")

@@ -6,35 +6,41 @@ import os
 import shutil
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from videotcav.concepts.folder import UNREVIEWED, ClipRecord, write_records
-from videotcav.concepts.review.matching import LabelTable, draw_matched, refuse_unmatchable
+from videotcav.concepts.review.matching import Labelled, Matching
+from videotcav.concepts.review.matching import match as draw_matched
 from videotcav.concepts.review.review import reviewed_clips
 from videotcav.errors import ArgumentError, ConceptNotFound, NotEnoughData, PathTaken, closest
 from videotcav.outputs import whole_file
 from videotcav.records import Kind, Record
+from videotcav.video.labels import Labels
 
 
 class RandomDraw(Record):
-    """What was drawn for a concept; `shared_sources` are those that could not be kept apart from the concept's."""
+    """What was drawn for a concept; `shared_sources` are those that could not be kept apart from the concept's.
+
+    `matching` says how near a matched draw came; `remarks` are of its table of labels.
+    """
 
     concept: str
     clips: int
     sources: int
     shared_sources: tuple[str, ...]
-    matched_on: tuple[str, ...] = ()
+    matching: Matching | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
         """The draw in one sentence, for a person."""
         drawn = f"{self.clips} random clips from {self.sources} sources for '{self.concept}'"
-        if self.matched_on:
-            drawn += f", with its own shares of {' × '.join(self.matched_on)}"
         if not self.shared_sources:
-            return f"{drawn}, none of them a source of the concept"
+            matched = f", {self.matching.sentence}" if self.matching else ""
+            return f"{drawn}, none of them a source of the concept{matched}"
         return (
             f"{drawn}; {len(self.shared_sources)} of the sources are the concept's own, because other videos were too "
             "few: a classifier can tell such clips by their scene. Add other videos to the pool"
@@ -73,20 +79,24 @@ def write_random_set(
     rng: np.random.Generator | int,
     pools: Sequence[Path | str] = (),
     kinds: Collection[Kind] = ("spatial", "spatiotemporal"),
-    match: Sequence[str] = (),
+    match: str | Sequence[str] = (),
     table: Path | str | None = None,
-    own: Collection[str] = (),
+    own: str | Sequence[str] = (),
 ) -> RandomDraw:
     """What was drawn for `concept` of `folder` and copied to the new folder `out`, as the concept `random`.
 
     The pool are the other concepts of `folder`, and all of the folders in `pools` but clips of the same label. A
     track counts once; its clips of all `kinds` are copied. `rng` may be a seed.
 
-    With `match` the pool has each combination of what these columns of the `table` say as often as the concept has,
-    and comes from other sources alone; `own` names the columns that say what the concept is, on which no pool is
-    matched.
+    With `match`, the drawn source videos have the labels in these columns of `table` (see `Labels.read`) as often as
+    the concept's do, jointly; `own` names those that say what the concept is.
+
+    Raises:
+        ConceptError: no such concept, or a column that a pool must not be matched on.
+        NotEnoughData: the pool is too small, or too small to be matched; says what is missing.
     """
-    if bool(match) != (table is not None):
+    match, own = _names(match), _names(own)
+    if bool(match) != (table is not None) or (own and table is None):
         raise ArgumentError("match names columns of a table: give both, or neither")
     folder, out = Path(folder), Path(out)
     if out.exists():
@@ -112,34 +122,67 @@ def write_random_set(
         for record in lines:
             if record.concept != concept and record.label not in labels and record.kind in kinds:
                 others[record.id].append((place, record))
+    rng = np.random.default_rng(rng)
+    pool = [(versions[0][1].source, clip) for clip, versions in others.items()]
+    matching: Matching | None = None
+    remarks: tuple[str, ...] = ()
+    if table is not None:
+        bearing = _Bearing(Labels.read(table), match, own)
+        tracks: dict[str, list[tuple[Path, ClipRecord]]] = defaultdict(list)
+        for record in mine:
+            tracks[record.id].append((folder, record))
+        own_clips = [bearing(versions) for versions in tracks.values()]
+        other_clips = [bearing(versions) for versions in others.values()]
+        remarks = tuple(bearing.labels.remarks())
+        matched = draw_matched(own_clips, other_clips, match, name=concept, own=own, most=size, rng=rng)
+        matching = matched.matching
+        pool = [(clip.source, clip.clip) for clip in matched.clips]
+        if len(pool) < size:
+            raise NotEnoughData(
+                f"{size} random clips were asked for, and matched on {', '.join(match)} the pool has {len(pool)} of "
+                f"{matching.sources} source videos; ask for {len(pool)}, or give a larger pool"
+            )
     sources_of_own = {record.source for record in mine}
-    if table is None:
-        drawn = draw_evenly(
-            ((versions[0][1].source, clip) for clip, versions in others.items()),
-            avoid=sources_of_own,
-            size=size,
-            rng=np.random.default_rng(rng),
-        )
-    else:
-        labels_of = LabelTable.read(table)
-        labels_of.require((*match, *own))
-        of_concept = [labels_of.levels(record, folder, match) for record in {each.id: each for each in mine}.values()]
-        pool = {
-            clip: (record.source, labels_of.levels(record, place, match))
-            for clip, ((place, record), *_) in others.items()
-            if record.source not in sources_of_own
-        }
-        refuse_unmatchable(match, own, set(of_concept), {levels for _, levels in pool.values()})
-        chosen = draw_matched(pool, of_concept, columns=match, size=size, rng=np.random.default_rng(rng))
-        drawn = [(pool[clip][0], clip) for clip in chosen]
+    drawn = draw_evenly(pool, avoid=sources_of_own, size=size, rng=rng)
     with whole_file(out) as unfinished:
         copies = [_copy(record, place, unfinished, out) for _, clip in drawn for place, record in others[clip]]
         write_records(unfinished, copies)
     sources = {source for source, _ in drawn}
     shared = tuple(sorted(sources & sources_of_own))
     return RandomDraw(
-        concept=concept, clips=len(drawn), sources=len(sources), shared_sources=shared, matched_on=tuple(match)
+        concept=concept,
+        clips=len(drawn),
+        sources=len(sources),
+        shared_sources=shared,
+        matching=matching,
+        remarks=remarks,
     )
+
+
+@dataclass(frozen=True)
+class _Bearing:
+    """A track with the labels that the table tells of it: of a clip of any kind, or of the video they were cut from.
+
+    Raises UnreadableText where the table lacks a column.
+    """
+
+    labels: Labels
+    match: tuple[str, ...]
+    own: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        self.labels.refuse_unknown((*self.match, *self.own))
+
+    def __call__(self, versions: Sequence[tuple[Path, ClipRecord]]) -> Labelled:
+        first = versions[0][1]
+        known = [(place / each.file_name, place / each.source_video, each.source) for place, each in versions]
+        found = {column: [self.labels.of(column, *names) for names in known] for column in self.match}
+        told = {column: next(filter(None, each), None) for column, each in found.items()}
+        return Labelled(first.source, first.id, told)
+
+
+def _names(columns: str | Sequence[str]) -> tuple[str, ...]:
+    return (columns,) if isinstance(columns, str) else tuple(columns)
 
 
 def _copy(record: ClipRecord, place: Path, unfinished: Path, out: Path) -> ClipRecord:
