@@ -155,6 +155,28 @@ def test_a_clips_own_video_is_left_out(sets: dict[str, object]) -> None:
     assert within.concept_sources == 29
 
 
+def test_videos_are_what_is_counted(sets: dict[str, object]) -> None:
+    """Each clip of the concept thrice, and pool clips of the concept's own videos: nothing changes."""
+    asked, red, pool = made(1, seed=18, red=2.0), sets["concepts"]["red"], sets["random"]
+    stranger = [made(1, seed=100 + n, red=9.0) for n in range(3)]
+    of_concept = [
+        each.records[0].model_copy(update={"source": str(red.records[n].video.path)}) for n, each in enumerate(stranger)
+    ]
+    thrice = Clips(records=red.records * 3, pixels=red.pixels.repeat(3, 1, 1, 1, 1))
+    named = tuple(each.model_copy(update={"source": str(each.video.path)}) for each in thrice.records)
+    more = Clips(
+        records=(*pool.records, *of_concept), pixels=torch.cat([pool.pixels, *(each.pixels for each in stranger)])
+    )
+    (one,) = vt.concept_scores(colours(), asked, concepts={"red": red}, random=pool, target="warm")
+    other = vt.concept_scores(
+        colours(), asked, concepts={"red": replace(thrice, records=named)}, random=more, target="warm"
+    )
+    (row,) = other
+    assert (row.concept_sources, row.pool_sources) == (30, 60)
+    for name in ("share", "low", "effect", "effect_low", "exact", "auroc", "above_concept"):
+        assert getattr(row, name) == pytest.approx(getattr(one, name), rel=1e-4)
+
+
 def test_the_class_is_that_which_the_model_gives(sets: dict[str, object]) -> None:
     asked = made(1, seed=14, red=3.0)
     found = vt.concept_scores(colours(), asked, **sets)
