@@ -67,7 +67,11 @@ def test_an_unknown_key_in_a_class_is_suggested_from_the_keys_of_a_class(folder:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"question = ", "is not TOML"), (b"\xff\xfe\x00", "not UTF-8 text"), (None, "No such file")],
+    [
+        (b"question = ", "is not TOML"),
+        (b"\xff\xfe\x00", "not UTF-8 text"),
+        (None, "cannot be read: there is no such file"),
+    ],
 )
 def test_what_is_not_a_study_file_is_refused_in_one_sentence(
     tmp_path: Path, content: bytes | None, reason: str
