@@ -5,6 +5,7 @@ By drawing, never by weights. Source videos are what is matched, because they ar
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -171,12 +172,11 @@ def _refuse_numbers(column: str, clips: Iterable[Labelled]) -> None:
 
 
 def is_number(label: str) -> bool:
-    """Whether a label is a number."""
+    """Whether a label is a finite number."""
     try:
-        float(label)
+        return math.isfinite(float(label))
     except ValueError:
         return False
-    return True
 
 
 def _cell(clip: Labelled, columns: Iterable[str]) -> Cell:

@@ -1,0 +1,169 @@
+"""What a concept's clips and the pool's differ in besides the concept, as far as a table of labels tells.
+
+Against the pool a contrast is an association: whatever else the two differ in may be what moves the class.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from videotcav.concepts.review.matching import MOST_LEVELS, Labelled, is_number
+from videotcav.explain.design.draws import generator
+from videotcav.records import Record
+
+Floats = NDArray[np.float64]
+
+ALPHA = 0.05
+"""Of the caution, over all concepts and columns of a study together."""
+
+_DRAWS, _CHUNK = 1999, 2**22
+
+
+class LabelDifference(Record):
+    """The label of a column in which concept and pool differ most: its share of source videos on either side.
+
+    A column of many numbers has no `level`, and its means instead of shares. `z` is the difference in standard
+    deviations of what random relabelling of the videos gives; `p` that of the largest |z| over all levels of all
+    columns, times the number of concepts.
+    """
+
+    concept: str
+    column: str
+    level: str
+    of_concept: float
+    of_pool: float
+    z: float
+    p: float
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is a caution."""
+        return self.p <= ALPHA
+
+    @property
+    def sentence(self) -> str:
+        """The caution."""
+        if self.level:
+            shares = f"{self.column} is {self.level} in {self.of_concept:.0%} and {self.of_pool:.0%} of source videos"
+        else:
+            shares = f"{self.column} is {self.of_concept:.3g} and {self.of_pool:.3g} on average"
+        return (
+            f"'{self.concept}' and the pool differ in {self.column} as well ({shares}; p {self.p:.2g}): what is "
+            f"found against the pool may be an effect of that. Match the pool on {self.column}."
+        )
+
+
+def label_differences(
+    concepts: Mapping[str, Sequence[Labelled]],
+    pool: Sequence[Labelled],
+    columns: Mapping[str, Collection[str]],
+    *,
+    seed: int,
+) -> tuple[LabelDifference, ...]:
+    """For each concept and each of its `columns`, which are not its own, the label that differs most.
+
+    Source videos are the units; the pool's that the concept is cut from too are left out, and so are, column by column,
+    videos without a label and columns in which no two videos have the same one.
+    """
+    found = []
+    draws = max(_DRAWS, math.ceil(4 * len(concepts) / ALPHA))
+    for name, clips in concepts.items():
+        sources = {clip.source for clip in clips}
+        units = [*clips, *(clip for clip in pool if clip.source not in sources)]
+        order = list(dict.fromkeys(clip.source for clip in units))
+        tables = [
+            table for column in columns[name] if (table := _levels(units, order, column)) and table.values.shape[1]
+        ]
+        if not tables or len(order) == len(sources):
+            continue
+        values = np.concatenate([table.values for table in tables], axis=1)
+        flags = np.array([source in sources for source in order])
+        z, largest = _permuted(values, flags, draws=draws, rng=generator(seed, "differences", name))
+        first = 0
+        for table in tables:
+            mine = z[first : first + table.values.shape[1]]
+            at = int(np.abs(mine).argmax())
+            exceeding = 1 + int((largest >= abs(mine[at]) - 1e-9).sum())
+            here, there = table.values[flags, at], table.values[~flags, at]
+            found.append(
+                LabelDifference(
+                    concept=name,
+                    column=table.column,
+                    level=table.levels[at],
+                    of_concept=_mean(here),
+                    of_pool=_mean(there),
+                    z=float(mine[at]),
+                    p=min(1.0, exceeding / (1 + draws) * len(concepts)),
+                )
+            )
+            first += len(mine)
+    return tuple(found)
+
+
+class _Levels(NamedTuple):
+    """Of each source video the share of its clips with each label of a column, (video, level); NaN where unknown."""
+
+    column: str
+    levels: tuple[str, ...]
+    values: Floats
+
+
+def _levels(clips: Iterable[Labelled], order: Sequence[str], column: str) -> _Levels | None:
+    """None where the column says nothing that two videos have in common."""
+    of_source: dict[str, list[str]] = defaultdict(list)
+    for clip in clips:
+        if (label := clip.labels.get(column)) is not None:
+            of_source[clip.source].append(label)
+    videos: dict[str, set[str]] = defaultdict(set)
+    for source, labels in of_source.items():
+        for label in labels:
+            videos[label].add(source)
+    if len(videos) > MOST_LEVELS and all(is_number(label) for label in videos):
+        means = [
+            [float(np.mean([float(label) for label in of_source.get(source, ())] or [np.nan]))] for source in order
+        ]
+        return _Levels(column, ("",), np.array(means))
+    if all(len(sources) == 1 for sources in videos.values()):
+        return None
+    levels = tuple(sorted(videos))
+    shares = [
+        [of_source[source].count(level) / len(of_source[source]) if source in of_source else np.nan for level in levels]
+        for source in order
+    ]
+    return _Levels(column, levels, np.array(shares))
+
+
+def _permuted(
+    values: Floats, flags: NDArray[np.bool_], *, draws: int, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """The z of each column of `values` (video, column), and the largest |z| of each draw of as many videos.
+
+    The sum over the concept's videos of what is known, centred, is held against its own mean 0 and standard deviation
+    under relabelling, which are known exactly.
+    """
+    known = ~np.isnan(values)
+    counts = np.maximum(known.sum(axis=0), 1)
+    filled = np.where(known, values, 0.0)
+    centred = np.where(known, filled - filled.sum(axis=0) / counts, 0.0)
+    n, size = len(values), int(flags.sum())
+    spread = np.sqrt((centred**2).sum(axis=0) * size * (n - size) / (n * (n - 1)))
+    scaled = centred / np.where(spread > 1e-9 * np.abs(filled).max(initial=1e-300), spread, np.inf)
+    largest = []
+    step = max(1, _CHUNK // n)
+    for start in range(0, draws, step):
+        ranks = rng.random((min(step, draws - start), n)).argpartition(size - 1, axis=1)[:, :size]
+        chosen = np.zeros((len(ranks), n))
+        np.put_along_axis(chosen, ranks, 1.0, axis=1)
+        largest.append(np.abs(chosen @ scaled).max(axis=1))
+    return scaled[flags].sum(axis=0), np.concatenate(largest)
+
+
+def _mean(values: Floats) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
