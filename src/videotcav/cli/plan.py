@@ -64,6 +64,7 @@ def _lines(made: Plan) -> list[str]:
         *needs,
         *([f"  {made.alignment}"] if made.alignment else []),
         *(f"! {remark}" for remark in made.remarks),
+        *(f"  {line}" for line in (made.pool.lines if made.pool else ())),
         *([f"  {made.equivalence}"] if made.equivalence else []),
         *(f"  visible with a power of 80 %: ±{each.effect:.3g}, {each.question}" for each in made.visible),
         f"{cost.clips_forward} clips forward, {cost.clips_backward} of them backward",

@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError
 from videotcav.errors import RunFolderError, UnreadableText
 from videotcav.outputs import file_sha256
 from videotcav.records import Medium, ModelCard, Outcome, Record, Statistic
+from videotcav.results.pool_facts import PoolFacts
 from videotcav.texts import first_problem, read_json
 
 MANIFEST = "manifest.json"
@@ -185,6 +186,7 @@ class Manifest(Facts):
     concepts: dict[str, ConceptFacts] = Field(default_factory=dict)
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     random: RandomFacts = RandomFacts()
+    pool: PoolFacts | None = None
     clips_sha256: str = ""
     clips_passed: int = 0
     cam: CamFacts | None = None

@@ -7,12 +7,12 @@ to understand a difference, and to warn by them would be to warn always.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from videotcav.records import Record
+from videotcav.results.pool_facts import AppearanceDifference, Measure
 from videotcav.video.read import VideoFile
 
 Floats = NDArray[np.float64]
@@ -60,18 +60,6 @@ def appearance_of(video: VideoFile) -> Appearance:
     return appearance(video.frames([rank for at in first for rank in (at, min(at + 1, last))]))
 
 
-class AppearanceDifference(Record):
-    """A measure of how clips look: its mean over a concept's source videos and the pool's, and their difference in
-    standard deviations of the pool's videos. It is no alarm.
-    """
-
-    concept: str
-    measure: str
-    of_concept: float
-    of_pool: float
-    in_deviations: float
-
-
 def appearance_differences(
     concepts: Mapping[str, Mapping[str, Sequence[Appearance]]], pool: Mapping[str, Sequence[Appearance]]
 ) -> tuple[AppearanceDifference, ...]:
@@ -81,7 +69,7 @@ def appearance_differences(
         here, there = _means(sources), _means({key: each for key, each in pool.items() if key not in sources})
         if not len(here) or len(there) < 2:  # noqa: PLR2004 - one video has no spread
             continue
-        for at, measure in enumerate(Appearance._fields):
+        for at, measure in enumerate(get_args(Measure)):
             difference, spread = here[:, at].mean() - there[:, at].mean(), there[:, at].std(ddof=1)
             found.append(
                 AppearanceDifference(

@@ -64,6 +64,8 @@ class ClipTable:
     def _facts(self, file: ClipFile, name: str, kind: str) -> dict[str, Any]:
         place = file.path.relative_to(self.folder) if file.path.is_relative_to(self.folder) else file.path
         source = self.inputs.videos.get(file.path, file.source)
+        held = [each for each, paths in self.inputs.matched.items() if file.path in paths]
+        matched = {"matched": ", ".join(held)} if self.inputs.matched else {}
         return {
             "file": str(place),
             "view": file.view,
@@ -71,4 +73,5 @@ class ClipTable:
             "kind": kind,
             "source": source,
             "group": file.source,
+            **matched,
         }

@@ -15,89 +15,51 @@ from numpy.typing import NDArray
 
 from videotcav.concepts.review.matching import MOST_LEVELS, Labelled, is_number
 from videotcav.explain.design.draws import generator
-from videotcav.records import Record
+from videotcav.results.pool_facts import ALPHA, LabelDifference
 
 Floats = NDArray[np.float64]
-
-ALPHA = 0.05
-"""Of the caution, over all concepts and columns of a study together."""
 
 _DRAWS, _CHUNK = 1999, 2**22
 
 
-class LabelDifference(Record):
-    """The label of a column in which concept and pool differ most: its share of source videos on either side.
-
-    A column of many numbers has no `level`, and its means instead of shares. `z` is the difference in standard
-    deviations of what random relabelling of the videos gives; `p` that of the largest |z| over all levels of all
-    columns, times the number of concepts.
-    """
-
-    concept: str
-    column: str
-    level: str
-    of_concept: float
-    of_pool: float
-    z: float
-    p: float
-
-    @property
-    def is_told(self) -> bool:
-        """Whether it is a caution."""
-        return self.p <= ALPHA
-
-    @property
-    def sentence(self) -> str:
-        """The caution."""
-        if self.level:
-            shares = f"{self.column} is {self.level} in {self.of_concept:.0%} and {self.of_pool:.0%} of source videos"
-        else:
-            shares = f"{self.column} is {self.of_concept:.3g} and {self.of_pool:.3g} on average"
-        return (
-            f"'{self.concept}' and the pool differ in {self.column} as well ({shares}; p {self.p:.2g}): what is "
-            f"found against the pool may be an effect of that. Match the pool on {self.column}."
-        )
-
-
 def label_differences(
     concepts: Mapping[str, Sequence[Labelled]],
-    pool: Sequence[Labelled],
+    pools: Mapping[str, Sequence[Labelled]],
     columns: Mapping[str, Collection[str]],
     *,
     seed: int,
 ) -> tuple[LabelDifference, ...]:
-    """For each concept and each of its `columns`, which are not its own, the label that differs most.
+    """For each concept and each of its `columns`, which are not its own, the label that differs most from its pool.
 
-    Source videos are the units; the pool's that the concept is cut from too are left out, and so are, column by column,
-    videos without a label and columns in which no two videos have the same one.
+    Source videos are the units. The pool's that the concept is cut from too are left out, and videos without a label;
+    so are columns that say nothing of one side, or in which no two videos have the same label.
     """
     found = []
     draws = max(_DRAWS, math.ceil(4 * len(concepts) / ALPHA))
     for name, clips in concepts.items():
         sources = {clip.source for clip in clips}
-        units = [*clips, *(clip for clip in pool if clip.source not in sources)]
+        units = [*clips, *(clip for clip in pools[name] if clip.source not in sources)]
         order = list(dict.fromkeys(clip.source for clip in units))
-        tables = [
-            table for column in columns[name] if (table := _levels(units, order, column)) and table.values.shape[1]
-        ]
-        if not tables or len(order) == len(sources):
+        flags = np.array([source in sources for source in order])
+        both = (table for column in columns[name] if (table := _levels(units, order, column)))
+        tables = [table for table in both if table.known[flags].any() and table.known[~flags].any()]
+        if not tables:
             continue
         values = np.concatenate([table.values for table in tables], axis=1)
-        flags = np.array([source in sources for source in order])
         z, largest = _permuted(values, flags, draws=draws, rng=generator(seed, "differences", name))
         first = 0
         for table in tables:
             mine = z[first : first + table.values.shape[1]]
             at = int(np.abs(mine).argmax())
             exceeding = 1 + int((largest >= abs(mine[at]) - 1e-9).sum())
-            here, there = table.values[flags, at], table.values[~flags, at]
+            here, there = table.values[flags & table.known, at], table.values[~flags & table.known, at]
             found.append(
                 LabelDifference(
                     concept=name,
                     column=table.column,
                     level=table.levels[at],
-                    of_concept=_mean(here),
-                    of_pool=_mean(there),
+                    of_concept=float(here.mean()),
+                    of_pool=float(there.mean()),
                     z=float(mine[at]),
                     p=min(1.0, exceeding / (1 + draws) * len(concepts)),
                 )
@@ -112,6 +74,11 @@ class _Levels(NamedTuple):
     column: str
     levels: tuple[str, ...]
     values: Floats
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Which videos have a label."""
+        return ~np.isnan(self.values[:, 0])
 
 
 def _levels(clips: Iterable[Labelled], order: Sequence[str], column: str) -> _Levels | None:
@@ -162,8 +129,3 @@ def _permuted(
         np.put_along_axis(chosen, ranks, 1.0, axis=1)
         largest.append(np.abs(chosen @ scaled).max(axis=1))
     return scaled[flags].sum(axis=0), np.concatenate(largest)
-
-
-def _mean(values: Floats) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else math.nan

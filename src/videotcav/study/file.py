@@ -106,6 +106,39 @@ class RandomSection(Record):
         return self.folder if isinstance(self.folder, tuple) else (self.folder,)
 
 
+Columns = str | Distinct[str]
+"""The name of a column, or several."""
+
+
+class PoolSection(Record):
+    """What people know of concept and random clips: a table of labels (see `video.labels`), and how to use it.
+
+    `own` names the columns that say what a concept is, of all concepts or concept by concept. The pool that a concept
+    is held against has its labels in the columns `match` as often as its clips. `confounders` are columns that tell a
+    concept and the pool apart perfectly and yet do not say what it is.
+    """
+
+    table: Path
+    own: Columns | dict[str, Columns] = ()
+    match: Columns = ()
+    confounders: Columns = ()
+
+    def own_of(self, concept: str) -> tuple[str, ...]:
+        """The columns that say what this concept is."""
+        return columns(self.own.get(concept, ()) if isinstance(self.own, dict) else self.own)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Every column that the section names."""
+        own = self.own.values() if isinstance(self.own, dict) else (self.own,)
+        return tuple(name for each in (*own, self.match, self.confounders) for name in columns(each))
+
+
+def columns(named: Columns) -> tuple[str, ...]:
+    """The names of one column or several."""
+    return (named,) if isinstance(named, str) else named
+
+
 class CamSection(Record):
     """Grad-CAM overlays of the first `clips` clips of each class, beside the map of the class `against`."""
 
@@ -150,6 +183,7 @@ class StudyFile(Record):
     sources: SourcesSection | None = None
     concepts: ConceptsSection
     random: RandomSection
+    pool: PoolSection | None = None
     groups: dict[str, GroupMembers] = Field(default_factory=dict)
     tests: AnalysisSettings = Field(default_factory=AnalysisSettings)
     cam: CamSection | None = None
@@ -161,6 +195,8 @@ class StudyFile(Record):
                 f"primary '{self.primary}' is a classic score: leave it out, since contrast decides, or write scores = "
                 '"classic" in the section tests'
             )
+        if self.pool is not None and self.pool.match and self.tests.scores != "contrast":
+            raise ValueError('pool.match: only contrasts are held against matched pools; leave scores = "classic" out')
         if self.target and self.score is not None:
             raise ValueError("target and score both say what the class is asked by: leave one of them out")
         if self.target and len(self.classes) > 1:
@@ -264,6 +300,8 @@ def study_tables(
     }
     if isinstance(sources, str | Path):
         raw["sources"] = {"table": str(Path(sources).absolute())}
+    if isinstance(pool := raw.get("pool"), Mapping) and "table" in pool:
+        raw["pool"] = {**pool, "table": str(Path(str(pool["table"])).absolute())}
     if others.get("events") is not None:
         raw["events"] = str(Path(others["events"]).absolute())
     return raw
@@ -312,7 +350,7 @@ def class_videos(study: StudyFile, folder: Path) -> dict[str, tuple[Path, ...]]:
 
 def path_problems(raw: Mapping[str, Any], folder: Path) -> Iterator[str]:
     """A sentence for each path in the raw study that leads nowhere, also where other keys are wrong."""
-    for key, name in (("concepts", "folder"), ("random", "folder"), ("sources", "table")):
+    for key, name in (("concepts", "folder"), ("random", "folder"), ("sources", "table"), ("pool", "table")):
         section = raw.get(key)
         value = section.get(name) if isinstance(section, Mapping) else None
         for path in value if isinstance(value, list) else [value]:

@@ -13,6 +13,7 @@ from videotcav.errors import ConceptError, ConceptNotFound, NotEnoughData, Study
 from videotcav.features.measure import ClipFile
 from videotcav.records import KINDS, ConceptClip, ConceptSet, Kind
 from videotcav.results.manifest import AlignmentFacts
+from videotcav.results.pool_facts import PoolFacts
 from videotcav.study.file import SourcesSection, StudyText, class_videos
 from videotcav.video.find import videos_in
 from videotcav.video.sources import Sources, counted_pieces
@@ -38,7 +39,8 @@ class Inputs:
 
     `declared` are the study's groups: names of concepts or of sets. `remarks` are what a reader must know of them.
     `moments` are the seconds that clips are laid around, of those that are. `videos` are the source videos of files,
-    whose `source` is their group where the table of sources has groups.
+    whose `source` is their group where the table of sources has groups. `matched` are the files of the pool that a
+    concept is held against, where that is not all of it, and `labels` those of each column that this was matched on.
     """
 
     concepts: tuple[ConceptSet, ...]
@@ -50,6 +52,9 @@ class Inputs:
     moments: Mapping[Path, float] = field(default_factory=dict)
     videos: Mapping[Path, str] = field(default_factory=dict)
     alignment: AlignmentFacts | None = None
+    pool: PoolFacts | None = None
+    matched: Mapping[str, frozenset[Path]] = field(default_factory=dict)
+    labels: Mapping[str, Mapping[Path, str | None]] = field(default_factory=dict)
 
     @property
     def groups(self) -> list[tuple[str, tuple[str, ...]]]:
@@ -64,6 +69,11 @@ class Inputs:
         """The kinds of clips of each concept."""
         names = dict.fromkeys(each.concept for each in self.concepts)
         return {name: tuple(each.kind for each in self.concepts if each.concept == name) for name in names}
+
+    def videos_against(self, concept: str) -> set[str]:
+        """The source videos of the pool that a concept is held against: all of them, or those of its matched pool."""
+        kept = self.matched.get(concept)
+        return {file.source for file in self.random if kept is None or file.path in kept}
 
     @property
     def set_files(self) -> tuple[ClipFile, ...]:

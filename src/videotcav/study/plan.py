@@ -13,6 +13,7 @@ from videotcav.explain.inference.power import detectable, equivalence_reach, vid
 from videotcav.explain.questions.contrast import LEAST_VIDEOS
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, reading_rate
 from videotcav.records import TWINS, ConceptSet, Progress, Record, Result, silent
+from videotcav.results.pool_facts import PoolFacts
 from videotcav.results.read import RunResults
 from videotcav.study.cost_model import Costs, Rates, costs
 from videotcav.study.cost_model import rates as rates_of
@@ -55,8 +56,8 @@ class Plan(Record):
     """What a study needs, could see and will cost. `tests` is the declared family; `remarks` and
     `alignment` are of its files.
 
-    `equivalence` says what it would take to show that a concept leaves the class alone, where that is more than there
-    is.
+    `pool` is what concepts and pool differ in, `equivalence` says what it would take to show that a concept leaves the
+    class alone, where that is more than there is.
     """
 
     tests: int
@@ -67,6 +68,7 @@ class Plan(Record):
     remarks: tuple[str, ...] = ()
     alignment: str = ""
     equivalence: str = ""
+    pool: PoolFacts | None = None
 
     @property
     def is_enough(self) -> bool:
@@ -190,6 +192,7 @@ def plan(
         ),
         visible=seen,
         remarks=inputs.remarks,
+        pool=inputs.pool,
         alignment=inputs.alignment.sentence if inputs.alignment else "",
         equivalence=_equivalence(inputs, tests, settings) if by_contrast else "",
     )
@@ -216,16 +219,15 @@ def _of_pool(inputs: Inputs) -> Iterator[Need]:
 
 def _of_contrast_pool(inputs: Inputs, settings: AnalysisSettings) -> Iterator[Need]:
     """Random videos that each concept is not cut from too."""
-    pool = {file.source for file in inputs.random}
     for each in inputs.concepts:
-        others = len(pool - {clip.source for clip in each.clips})
+        others = len(inputs.videos_against(each.concept) - {clip.source for clip in each.clips})
         what = f"random source videos beside {each.name} (better {LEAST_VIDEOS})"
         yield Need(what=what, has=others, needs=settings.minimum_sources)
 
 
 def _equivalence(inputs: Inputs, tests: int, settings: AnalysisSettings) -> str:
     """What shows that an effect lies within the margin, where a concept's scores spread as the pool's do."""
-    pool = len({file.source for file in inputs.random})
+    pool = min((len(inputs.videos_against(name)) for name in inputs.kinds), default=0)
     videos = min(
         (len({clip.source for clip in each.clips}) for each in inputs.concepts if each.kind not in TWINS), default=0
     )
@@ -244,10 +246,10 @@ def _detectable(study: StudyFile, inputs: Inputs, pilot: tuple[Result, ...], tes
     """Of every contrast of the pilot; without one of every set, as if its scores spread as the pool's do."""
     settings = study.tests
     videos = {each.name: len({clip.source for clip in each.clips}) for each in inputs.concepts}
-    pool = len({file.source for file in inputs.random})
+    pools = {each.name: len(inputs.videos_against(each.concept)) for each in inputs.concepts}
     if not pilot:
         for name, count in videos.items():
-            error = math.sqrt(1 / count + 1 / pool) if pool else math.inf
+            error = math.sqrt(1 / count + 1 / pools[name]) if pools[name] else math.inf
             yield Visible(
                 question=f"{name} against random, where its scores spread as the pool's do",
                 effect=detectable(error, tests=tests, settings=settings),

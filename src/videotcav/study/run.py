@@ -64,6 +64,7 @@ from videotcav.study.clip_rows import ClipTable
 from videotcav.study.file import StudyText, parse_study, read_study_file, study_tables
 from videotcav.study.inputs import Inputs, gather, overlaps
 from videotcav.study.overlap import near_overlaps
+from videotcav.study.pool import beside_pool, refuse_matched_outputs
 from videotcav.study.preregistration import declaration, hypotheses, hypothesis_problems, outcomes
 from videotcav.video.alignment import Edges
 from videotcav.video.clips import read_clip
@@ -135,8 +136,8 @@ class Study:
             question: what the report is headed by.
             name: what the run folder is called by default.
             others: any other key of a study file: `seed`, `layers`, `pooling`, `align`, `events`, `edges`, `score`,
-                `target`, `hypotheses`, `groups`, `sources` (a table, or its section), `tests` (AnalysisSettings, or
-                keys), `primary` and `cam`.
+                `target`, `hypotheses`, `groups`, `sources` (a table, or its section), `pool`, `tests`
+                (AnalysisSettings, or keys), `primary` and `cam`.
 
         The manifest holds it as the text of a study file, which gives the same run where the model has a name that can
         be loaded.
@@ -226,6 +227,8 @@ class Study:
             )
             inputs = inputs.without(reader.left_out)
             scores = measured.scores(self.model, self.score)
+            predicted = [self.model.card.classes[index] for index in measured.logits[None].argmax(axis=1).tolist()]
+            refuse_matched_outputs(inputs, predicted, scores.values)
             results = answers(measured.grams, self._design(inputs), scores=scores, primary=self.file.study.told_by)
             media = [*_exemplars(inputs, folder / MEDIA), *self._overlays(inputs, folder / MEDIA, progress=progress)]
             write_results(folder, results)
@@ -258,6 +261,7 @@ class Study:
         inputs = inputs.once(reader.digests)
         alike = near_overlaps(inputs.concepts, inputs.random, inputs.classes, progress=progress)
         inputs = replace(inputs, remarks=(*inputs.remarks, *found, *alike))
+        inputs = beside_pool(inputs, self.file, progress=progress)
         return aligned(inputs, self.file, self.model.card.clip_spec, progress=progress)
 
     def reader(self, inputs: Inputs, *, skip_bad: bool = False, progress: Progress = silent) -> ClipReader:
@@ -294,6 +298,9 @@ class Study:
             groups=tuple(Group(name, tuple(by_name[each] for each in members)) for name, members in inputs.groups),
             hypotheses=hypotheses(self.file.study),
             random_kinds=tuple(file.kind for file in inputs.random),
+            matched={
+                name: np.array([file.path in paths for file in inputs.random]) for name, paths in inputs.matched.items()
+            },
         )
 
     def _overlays(self, inputs: Inputs, media: Path, *, progress: Progress) -> Iterator[Medium]:
@@ -359,6 +366,7 @@ class Study:
             },
             concepts=_concept_facts(inputs),
             groups=inputs.declared,
+            pool=inputs.pool,
             random=RandomFacts(clips=len(inputs.random), sources=len({file.source for file in inputs.random})),
             clips_sha256=_digest(reader.digests[file.path] for file in files),
             clips_passed=measured.clips_passed,

@@ -135,21 +135,33 @@ def refuse_own(
     Raises ArgumentError for a column that is declared as the concept's own, bears or holds its name, or tells concept
     and pool apart perfectly.
     """
-    here = {clip.labels.get(column) for clip in concept} - {None}
-    there = {clip.labels.get(column) for clip in pool} - {None}
-    called = {str(label).casefold() for label in here} == {name.casefold()} or column.casefold() == name.casefold()
+    labels = {str(label).casefold() for clip in concept if (label := clip.labels.get(column)) is not None}
+    called = labels == {name.casefold()} or column.casefold() == name.casefold()
     if column in own or called:
         why = "is its own column" if column in own else "says what it is"
         raise ArgumentError(
             f"'{name}' cannot be matched on '{column}', which {why}: the pool would then be the concept itself, and no "
             "effect be left to find; match on other columns"
         )
-    if here and there and not here & there:
+    if apart := tells_apart(column, concept, pool, name=name):
         raise ArgumentError(
-            f"the column '{column}' tells '{name}' and the pool apart perfectly ({_some(here)} against "
-            f"{_some(there)}): if it says what the concept is, name it as its own column; if not, add clips to the "
-            "pool that have the concept's labels in it"
+            f"{apart}: if it says what the concept is, name it as its own column; if not, add clips to the pool that "
+            "have the concept's labels in it"
         )
+
+
+def tells_apart(column: str, concept: Sequence[Labelled], pool: Sequence[Labelled], *, name: str) -> str:
+    """That the column tells concept and pool apart perfectly, as the beginning of a sentence; empty where it does not.
+
+    A column in which every source video has a label of its own tells nothing.
+    """
+    here = {clip.labels.get(column) for clip in concept} - {None}
+    there = {clip.labels.get(column) for clip in pool} - {None}
+    pairs = {(clip.source, clip.labels.get(column)) for clip in (*concept, *pool)}
+    known = [label for _, label in pairs if label is not None]
+    if not here or not there or here & there or len(known) == len(set(known)):
+        return ""
+    return f"the column '{column}' tells '{name}' and the pool apart perfectly ({_some(here)} against {_some(there)})"
 
 
 def _refuse_unlabelled(concept: Sequence[Labelled], columns: Sequence[str], name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
 
@@ -83,7 +83,7 @@ class Group:
 class Design:
     """What is asked of which clips: concept sets, the random pool and the class clips, at how many layers; and what of
     it was declared beforehand (everything, where there are no hypotheses). `random_kinds` are the kinds of the random
-    clips, where somebody says them.
+    clips, where somebody says them; `matched` which of them a concept's matched pool is, where it has one.
     """
 
     concepts: tuple[ConceptRows, ...]
@@ -94,17 +94,22 @@ class Design:
     groups: tuple[Group, ...] = ()
     hypotheses: tuple[Hypothesis, ...] = ()
     random_kinds: tuple[Kind | None, ...] = ()
+    matched: Mapping[str, Flags] = field(default_factory=dict)
 
     def pool_of(self, concept: ConceptRows) -> Clips:
         """The random clips that a concept is compared with: still ones with still ones, moving ones with moving ones.
 
-        All of them where the pool does not say, or has no clip that moves as the concept does.
+        All of them where the pool does not say, or has no clip that moves as the concept does; of a matched pool those
+        that are in it.
         """
         alike = [kind is not None and (kind in STILL) == (concept.kind in STILL) for kind in self.random_kinds]
-        if not any(alike):
+        kept = np.array(alike) if any(alike) else np.ones(len(self.random), dtype=np.bool_)
+        if concept.concept in self.matched:
+            kept = kept & self.matched[concept.concept]
+        if kept.all():
             return self.random
-        sources = tuple(source for source, same in zip(self.random.sources, alike, strict=True) if same)
-        return Clips(self.random.rows[np.array(alike)], sources)
+        sources = tuple(source for source, same in zip(self.random.sources, kept, strict=True) if same)
+        return Clips(self.random.rows[kept], sources)
 
     @property
     def kinds(self) -> dict[str, tuple[Kind, ...]]:
