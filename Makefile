@@ -36,7 +36,7 @@ targets: .venv/.ready  ## the numbers that the project promises and falls short 
 pages: .venv/.ready  ## the docs' pages anew from the results and docs/targets.json
 	$(BIN)/python benchmarks/pages/performance.py
 	$(BIN)/python benchmarks/pages/reliability.py
-	$(BIN)/python benchmarks/scale_page.py
+	$(BIN)/python benchmarks/pages/scale_page.py
 	$(BIN)/python benchmarks/pages/tables.py
 	$(BIN)/python -m validation.proof --page
 

@@ -1,6 +1,6 @@
 """What studies cost as they grow: the cost model against measured runs, and the memory of runs of their own processes.
 
-The page docs/scale.md is written from the results by benchmarks/scale_page.py.
+The page docs/scale.md is written from the results by benchmarks/pages/scale_page.py.
 """
 
 from __future__ import annotations

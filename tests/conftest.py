@@ -1,7 +1,8 @@
-"""What all tests share: where the real data lies, and one thread a test."""
+"""What all tests share: where the real data lies, one thread a test, and what is left out where an extra is missing."""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,28 @@ from support.example_run import example_run, run_folder, write_run
 torch.set_num_threads(1)
 
 __all__ = ["example_run", "run_folder", "write_run"]  # fixtures of several rooms
+
+# Whole files that are about an extra. Nothing else may need one: a test of one route asks for its package itself.
+OF_EXTRAS = {
+    "detect": (
+        ("onnxruntime", "cv2", "scenedetect", "supervision"),
+        (
+            "concepts/detectors/test_yolo.py",
+            "concepts/propose/test_track.py",
+            "concepts/propose/test_videos.py",
+            "test_campaign.py",
+        ),
+    ),
+    "hub": (("transformers",), ("models/test_from_transformers.py",)),
+    "review": (("fastapi", "starlette", "uvicorn"), ("review_app",)),
+}
+MISSING = {extra: files for extra, (packages, files) in OF_EXTRAS.items() if not all(map(find_spec, packages))}
+collect_ignore = [file for files in MISSING.values() for file in files]
+
+
+def pytest_report_header() -> list[str]:
+    return [f"left out without videotcav[{extra}]: {', '.join(files)}" for extra, files in MISSING.items()]
+
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

@@ -11,7 +11,7 @@ import pytest
 from validation.targets import rows, table
 
 ROOT = Path(__file__).parents[1]
-SCRIPTS = {"performance": "pages/performance.py", "reliability": "pages/reliability.py", "scale": "scale_page.py"}
+SCRIPTS = {"performance": "pages/performance.py", "reliability": "pages/reliability.py", "scale": "pages/scale_page.py"}
 
 
 @pytest.mark.parametrize("page", SCRIPTS)

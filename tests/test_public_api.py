@@ -147,6 +147,7 @@ SMALL = {"pseudo_concepts": 59, "random_draws": 2, "bootstrap_resamples": 100, "
 
 
 def test_a_study_of_objects_is_the_study_of_its_own_text(scenes: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pandas", reason="pandas (an extra) is not installed")
     study = vt.Study.of(
         vt.load_model("planted:swin"),
         question="Does it see the swing?",
@@ -219,6 +220,7 @@ def test_several_classes_are_each_what_they_are_alone(scenes: Path, asked: dict[
 
 
 def test_groups_a_store_and_a_file_that_reads_back(scenes: Path, asked: dict[str, object], tmp_path: Path) -> None:
+    pytest.importorskip("pandas", reason="pandas (an extra) is not installed")
     swings = vt.read_clips(scenes / "classes" / "swing", asked["model"].card.clip_spec)
     watched: list[str] = []
 

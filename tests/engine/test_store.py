@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
-from moto.server import ThreadedMotoServer
 from safetensors.numpy import load_file
 
 from videotcav.engine.run_store import held, scratch
@@ -30,7 +29,9 @@ def names(first: int, last: int) -> list[str]:
 
 @pytest.fixture(scope="module")
 def s3_server() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    pytest.importorskip("s3fs", reason="s3fs (the extra s3) is not installed")
+    moto = pytest.importorskip("moto.server", reason="moto, which stands in for an object store, is not installed")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"

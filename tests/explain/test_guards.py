@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from videotcav.errors import NotEnoughData, NumericalError
+from videotcav.errors import NotEnoughData, NotEnoughMemory, NumericalError
 from videotcav.explain.cavs.cav import ridge
 from videotcav.explain.cavs.gram import gram
 from videotcav.explain.design.design import ConceptRows, Design, Group, draws_bytes
@@ -193,6 +193,6 @@ def test_draws_that_no_machine_holds_are_refused_before_a_pass(gaussian_study: A
     design = Design(tuple(study.concepts), study.random, study.classes, 1, settings)
     assert draws_bytes(12, random_draws=10_000, null_draws=1_000_000, classes=1) > 10**10 * 24 * 12
     with pytest.raises(
-        NotEnoughData, match=r"GiB of memory, more than the \d+ GiB .* lower random_draws or pseudo_con"
+        NotEnoughMemory, match=r"GiB of memory, more than the \d+ GiB .* lower random_draws or pseudo_con"
     ):
         refuse_untestable(design)

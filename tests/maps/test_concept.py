@@ -128,6 +128,7 @@ def test_the_map_is_the_same_where_memory_holds_no_activation(
 
 
 def test_a_concepts_maps_read_back_to_the_bit(model: VideoModel, clips: Clips, tmp_path: Path) -> None:
+    pytest.importorskip("pandas", reason="pandas (an extra) is not installed")
     shown = Clips(clips.records, made(3, seed=4).pixels)  # of videos that are there
     settings = ConceptMapSettings(pseudo_concepts=19, random_sets=1, threshold=0.5)
     found = concept_maps(

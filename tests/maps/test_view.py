@@ -100,6 +100,7 @@ def test_a_clip_is_itself_among_others(swin: VideoModel, clips: Clips, asked: di
 
 
 def test_a_table_has_a_row_a_clip_method_layer_and_class(maps: ClipMaps) -> None:
+    pytest.importorskip("pandas", reason="pandas (an extra) is not installed")
     table = maps.to_pandas()
     assert list(table) == [
         *("clip", "first_seconds", "last_seconds", "method", "layer", "class_name", "probability"),
@@ -169,6 +170,7 @@ def test_parts_and_profiles(maps: ClipMaps) -> None:
 
 def test_maps_are_not_laid_over_another_video(maps: ClipMaps, videos: tuple[Path, ...], tmp_path: Path) -> None:
     """Saved maps outlive their videos: another one of the same name, size and length is told, not drawn."""
+    pytest.importorskip("pandas", reason="pandas (an extra) is not installed")
     moved = tmp_path / "clip.mp4"
     shutil.copy(videos[0], moved)
     clip = maps.clips[0].model_copy(update={"video": maps.clips[0].video.model_copy(update={"path": moved})})
@@ -249,6 +251,7 @@ def test_targets_of_batches_are_taken_in_turn(swin: VideoModel, clips: Clips) ->
 
 
 def test_maps_that_show_nothing_are_told(swin: VideoModel, token_net: VideoModel, clips: Clips) -> None:
+    pytest.importorskip("pandas", reason="pandas (an extra) is not installed")
     with torch.no_grad():
         saved = token_net.module.head.weight.clone()
         try:

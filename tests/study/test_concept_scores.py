@@ -201,6 +201,7 @@ def test_what_does_not_fit_is_refused(sets: dict[str, object]) -> None:
 
 
 def test_results_are_drawn_told_and_read_back(sets: dict[str, object], tmp_path: Path) -> None:
+    pytest.importorskip("pandas", reason="pandas (an extra) is not installed")
     pytest.importorskip("pandas")
     found = vt.concept_scores(colours(), made(2, seed=17, red=2.0), **sets, target="warm")
     assert vt.ConceptScores.read(found.save(tmp_path / "scores.parquet")) == found

@@ -65,6 +65,7 @@ def test_the_report_shows_every_kind_of_evidence(demo: RunResults) -> None:
 
 
 def test_the_python_of_maps_runs_as_it_stands(demo: RunResults, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pandas", reason="pandas (an extra) is not installed")
     monkeypatch.chdir(demo.folder.parents[1])
     text = (ROOT / "docs" / "cam.md").read_text(encoding="utf-8")
     names: dict[str, Any] = {}
@@ -76,6 +77,7 @@ def test_the_python_of_maps_runs_as_it_stands(demo: RunResults, monkeypatch: pyt
 def test_the_readmes_python_runs_as_it_stands(
     demo: RunResults, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    pytest.importorskip("pandas", reason="pandas (an extra) is not installed")
     monkeypatch.chdir(demo.folder.parents[1])
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
     names: dict[str, object] = {}

@@ -162,6 +162,7 @@ def test_several_clips_of_a_video_in_several_crops_are_views_of_one_source(study
 
 def test_every_p_can_be_computed_anew_from_the_table_of_clips(study_folder: Path, tmp_path: Path) -> None:
     """Ten lines of pandas and scipy, as a reviewer would write them: the t form of both contrasts, and all flips."""
+    pytest.importorskip("pandas", reason="pandas (an extra) is not installed")
     run = Study.from_file(study_folder / "study.toml").run(tmp_path / "run")
     clips, rows = run.clips(), {row.against: row for row in run.results if row.statistic == "contrast"}
     videos = clips.groupby(["set", "kind", "source"])["score:moving"].mean()
@@ -201,6 +202,7 @@ def grouped(folder: Path, *, settings: str = "") -> Path:
 
 def test_a_group_takes_the_place_of_its_videos(study_folder: Path, tmp_path: Path) -> None:
     """By hand: patients are averaged, counted and flipped; the table of clips has both columns."""
+    pytest.importorskip("pandas", reason="pandas (an extra) is not installed")
     run = Study.from_file(grouped(study_folder)).run(tmp_path / "run")
     clips = run.clips()
     assert (clips["source"].nunique(), clips["group"].nunique()) == (12 + 40 + 12, 8 + 20 + 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 
 import av
@@ -201,6 +202,8 @@ def test_a_packet_without_a_picture_leaves_the_one_before_on_show(encode, remux,
 
 def test_the_last_frame_lasts_as_long_as_its_packet_says(encode, remux, indices):
     """Ten frames 40 ms apart, the last held for half a second: 9 · 0.04 + 0.5 s."""
+    if tuple(map(int, version("av").split(".")[:2])) < (18, 1):
+        pytest.skip("PyAV before 18.1 does not write the durations that this test gives its packets")
 
     def hold(twin, packet):
         twin.duration = 500 if packet.pts == 9 * 40 else 40

@@ -1,11 +1,12 @@
-"""Writes docs/scale.md from benchmarks/results/scale.json and engines.json, and the words in pages/scale.md.j2."""
+"""Writes docs/scale.md from benchmarks/results/scale.json and engines.json, and the words in scale.md.j2."""
 
 from __future__ import annotations
 
 from statistics import median
 from typing import Any
 
-from pages.template import DOCS, cells, filled
+from template import DOCS, cells, filled
+
 from videotcav.explain.design.design import PART_BYTES
 from videotcav.study.cost_model import Costs, Rates, costs
 

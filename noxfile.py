@@ -1,0 +1,25 @@
+"""The tests under other Pythons, without any extra, and with the oldest versions that pyproject.toml allows.
+
+pip install nox uv; nox --list; nox -s "tests-3.11(core, newest)" -- tests/explain
+"""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.default_venv_backend = "uv"
+nox.options.error_on_missing_interpreters = False
+
+EXTRAS = {"core": "test", "all": "dev,detect,hub,pandas,ray,review,s3,zarr"}
+RESOLUTIONS = {"newest": "highest", "lowest": "lowest-direct"}
+
+
+@nox.session(python=["3.11", "3.12", "3.13", "3.14"])
+@nox.parametrize("versions", list(RESOLUTIONS), ids=list(RESOLUTIONS))
+@nox.parametrize("extras", list(EXTRAS), ids=list(EXTRAS))
+def tests(session: nox.Session, extras: str, versions: str) -> None:
+    """The test suite, or what stands behind --."""
+    session.install("--resolution", RESOLUTIONS[versions], "--editable", f".[{EXTRAS[extras]}]")
+    # Old versions are called by newer ones of what they depend on: what is deprecated between them is not ours.
+    lenient = ["-W", "ignore::DeprecationWarning"] if versions == "lowest" else []
+    session.run("pytest", *lenient, *session.posargs, env={"OMP_NUM_THREADS": "1"})
