@@ -17,6 +17,7 @@ import pytest
 from pydantic import ValidationError
 
 from validation import targets
+from validation.proof import contrast_page
 from validation.proof.page import page, read
 from validation.proof.promises import SCRIPT, promises
 from validation.targets import Promise, Row, at_least, at_most, between, both, record, rows
@@ -89,13 +90,27 @@ def test_the_rows_of_the_proof_are_made_of_its_results_and_its_page_of_the_rows(
     found = read()
     made = [Row(**vars(each), met=each.meets(), script=SCRIPT) for each in promises(found)]
     assert made == rows(SCRIPT), "python -m validation.proof --page"
-    assert page(found) == (ROOT / "docs" / "validity.md").read_text(encoding="utf-8"), (
+    assert page(found) == (ROOT / "docs" / "validity-classic.md").read_text(encoding="utf-8"), (
         "python -m validation.proof --page"
     )
 
 
+def test_the_rows_of_contrast_are_made_of_its_results_and_its_page_of_the_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = json.loads(contrast_page.RESULT.read_text(encoding="utf-8"))
+    own = [Row(**vars(each), met=each.meets(), script=contrast_page.SCRIPT) for each in contrast_page.promises(found)]
+    assert own == rows(contrast_page.SCRIPT), "python -m validation.proof.contrast_page --page"
+    monkeypatch.setattr(contrast_page, "record", lambda *_: None)
+    monkeypatch.setattr(contrast_page, "PAGE", tmp_path / "page.md")
+    contrast_page.write_page(found)
+    assert (tmp_path / "page.md").read_text(encoding="utf-8") == (ROOT / "docs" / "validity.md").read_text(
+        encoding="utf-8"
+    )
+
+
 def test_every_row_has_a_script_that_can_be_run_again() -> None:
-    writers = {f"benchmarks/{name}.py" for name in PROMISING} | {SCRIPT}
+    writers = {f"benchmarks/{name}.py" for name in PROMISING} | {SCRIPT, contrast_page.SCRIPT}
     assert {row.script for row in rows()} <= writers
 
 

@@ -39,7 +39,7 @@ def test_planted_backgrounds_are_found_and_what_lies_over_them_is_not(model: Vid
     others = [row["verdict"] for row in rows if row["concept"] != row["asked"]]
     assert len(found) >= 0.75 * len(
         model.card.classes
-    )  # 20 clips do not always suffice: docs/validity.md has the power
+    )  # 20 clips do not always suffice: docs/validity-classic.md has the power
     assert not any(row["verdict"] == "negative" for row in rows if row["concept"] == row["asked"])
     assert len(others) == 4 * len(study.COMPANY) * len(LAYERS)
     assert sum(verdict in ("positive", "negative") for verdict in others) <= 0.05 * len(others)

@@ -345,7 +345,8 @@ class Result(Record):
     has the smaller of the two effects where both have one sign, otherwise the layer's own, which is `shift`; its p is
     the larger, and `fidelity` says how closely the layer's readout follows the score over the pool's videos. Rows of
     both say what share of the concept's and of the pool's clips the model gives to the class, and how many source
-    videos must at most be removed before the verdict is another one, of the concept and of the pool.
+    videos must at most be removed before the verdict is another one, of the concept and of the pool (None where that is
+    not known: nothing overturns it, or there are too many tests to ask).
 
     What follows is said of classic scores. `value` with its 95 % interval is the estimate; for `against` a twin or a
     concept (`other`, as `person/spatial`) it is the difference between the two values. `null_*` is the central 95 % of

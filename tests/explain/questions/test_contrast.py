@@ -17,6 +17,7 @@ from videotcav.explain.design.design import ConceptRows, Design
 from videotcav.explain.design.draws import Clips
 from videotcav.explain.design.hypotheses import parse
 from videotcav.explain.design.settings import AnalysisSettings
+from videotcav.explain.questions import moves
 from videotcav.explain.questions.all import answers
 from videotcav.explain.questions.contrast import ClipScores
 from videotcav.features.measure import Batch, measure
@@ -369,3 +370,16 @@ def test_a_score_that_is_not_linear_has_no_layers(model: VideoModel) -> None:
         settings=AnalysisSettings(),
     )
     assert [each.statistic for each in answers(measured.grams, design, scores=scores)] == ["contrast"]
+
+
+def test_how_few_videos_overturn_a_verdict_is_not_asked_of_very_many_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = Planted.empty()
+    study.add("up", normal(20, 1.0, 1))
+    study.add("pool", normal(60, 0.0, 4))
+    asked = row(study.asked(), "up")
+    assert asked.removed_of_concept is not None
+    assert asked.removed_of_pool is not None
+    monkeypatch.setattr(moves, "MOST_DRAWS", 0)
+    unasked = row(study.asked(), "up")
+    assert (unasked.removed_of_concept, unasked.removed_of_pool) == (None, None)
+    assert unasked.verdict == asked.verdict

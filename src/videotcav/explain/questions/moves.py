@@ -20,6 +20,11 @@ from videotcav.explain.inference.verdict import is_significant
 from videotcav.explain.questions.contrast import FIDELITY, ClipScores, Readouts, Sides, fidelities, sides
 from videotcav.records import Result, Verdict
 
+MOST_DRAWS = 10**7
+"""Relabellings of all contrasts together up to which is asked how few videos overturn each: it draws a dozen times as
+many again.
+"""
+
 
 @dataclass(frozen=True)
 class _Row:
@@ -114,9 +119,10 @@ class _Judged:
             elif is_significant(negligible[place], self.settings.alpha):
                 found = "negligible"
             declared_effect = row.hypothesis is not None and not claims_nothing[place]
-            removed = self._removed(
-                row, asked[family], family.index(place), is_effect=found in ("positive", "negative")
-            )
+            removed: tuple[int | None, int | None] = (None, None)
+            if len(rows) * self.settings.most_relabellings(len(family)) <= MOST_DRAWS:
+                is_effect = found in ("positive", "negative")
+                removed = self._removed(row, asked[family], family.index(place), is_effect=is_effect)
             yield self._result(
                 row,
                 float(corrected[place]),

@@ -1,0 +1,394 @@
+"""The proof of contrast and shift: every network's facts, the numbers of the targets, docs/validity.md.
+
+python -m validation.proof.contrast_page              everything
+python -m validation.proof.contrast_page --part 0/2   the facts of every second network, kept for the whole
+python -m validation.proof.contrast_page --page       rows of docs/targets.json and page from the results that are there
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from scipy.stats import rankdata
+from threadpoolctl import threadpool_limits
+
+from validation.proof.concepts import CLIPS
+from validation.proof.contrast import FEW, SHARES, of_network
+from validation.proof.shares import ALPHA, IRRELEVANT, RELEVANT, rate
+from validation.proof.summary import STRONG
+from validation.proof.training import jobs
+from validation.provenance import ROOT, commit, in_words, machine
+from validation.targets import Promise, Target, Unit, at_least, at_most, between, record, rows, table
+
+SCRIPT = "validation/proof/contrast_page.py"
+RESULT = ROOT / "benchmarks" / "results" / "contrast.json"
+PAGE = ROOT / "docs" / "validity.md"
+CACHE = Path(os.environ.get("VIDEOTCAV_VALIDITY_CACHE", Path.home() / ".cache" / "videotcav" / "moves"))
+DESIGNED, CONFIRMING = (0, 1, 2), (3, 4)
+"""Seeds on which the method was designed, and those that confirm it."""
+FIDELITY = 0.8
+RHO = 0.7
+_RESAMPLES = 4000
+
+Facts = Mapping[str, Any]
+Row = dict[str, Any]
+
+SORTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "still: tints, patches, stripes": ("random", ("overlay",)),
+    "still: shapes and backgrounds": ("random", ("shape", "background")),
+    "moving distractor, against the pool": ("random", ("distractor", "distractor alone")),
+    "moving object, against the pool": ("random", ("motion", "planted", "tied")),
+    "moving distractor, against its twin": ("twin", ("distractor",)),
+    "distractor that moves alone, against its twin": ("twin", ("distractor alone",)),
+    "moving object, against its twin": ("twin", ("motion", "planted")),
+}
+
+
+def main() -> None:
+    """One line a network, then the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--part", default="", help="share the work: 0/2 here and 1/2 there, then once without")
+    parser.add_argument("--page", action="store_true", help="only write the page again")
+    arguments = parser.parse_args()
+    if not arguments.page:
+        torch.set_num_threads(1)
+        share, _, parts = (arguments.part or "0/1").partition("/")
+        networks = []
+        with threadpool_limits(1):
+            for job in jobs()[int(share) :: int(parts)]:
+                networks.append(of_network(job, CACHE))
+                print(f"{job.name}: right {networks[-1]['accuracy']:.1%}", flush=True)
+        if arguments.part:
+            return
+        found = summary(networks) | {"machine": machine(), "commit": commit()}
+        RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write_page(json.loads(RESULT.read_text(encoding="utf-8")))
+
+
+def write_page(found: Facts) -> None:
+    """The rows of docs/targets.json and the page that is filled from them."""
+    record(SCRIPT, promises(found))
+    folder = FileSystemLoader(Path(__file__).parent)
+    words = Environment(loader=folder, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)  # noqa: S701
+    page = words.get_template("contrast.md.j2").render(found=found, rows=rows(SCRIPT), table=table)
+    PAGE.write_text(page, encoding="utf-8")
+
+
+# --- counts ------------------------------------------------------------------------------------------------------
+
+
+def summary(networks: Sequence[Facts]) -> dict[str, Any]:
+    """All numbers of the page. Small CNNs decide; a network of 20 classes and Video Swins stand apart."""
+    learned = [each for each in networks if each["learned"]]
+    small = [each for each in learned if each["architecture"] == "cnn" and len(each["classes"]) < 20]  # noqa: PLR2004
+    groups = {
+        "all": small,
+        "designed": [each for each in small if each["seed"] in DESIGNED],
+        "confirming": [each for each in small if each["seed"] in CONFIRMING],
+        "20 classes": [each for each in learned if len(each["classes"]) >= 20],  # noqa: PLR2004
+        "Video Swins": [each for each in learned if each["architecture"] == "swin"],
+    }
+    return {
+        "networks": [
+            {key: each[key] for key in ("rule", "seed", "architecture", "accuracy", "learned", "processor_seconds")}
+            for each in networks
+        ],
+        "groups": {name: _counted(members) for name, members in groups.items() if members},
+    }
+
+
+def _counted(networks: Sequence[Facts]) -> dict[str, Any]:
+    tests = [list(_with_truth(each)) for each in networks]
+    layers = list(dict.fromkeys(layer for each in networks for layer in each["fidelity"]))
+    return {
+        "networks": len(networks),
+        "true_nulls": _share([each["nulls"]["rejected"][""] for each in networks]),
+        "true_nulls_of_layers": _share(
+            [[sum(column) for column in zip(*_layers(each), strict=True)] for each in networks]
+        ),
+        "families": _share([each["nulls"]["families"] for each in networks]),
+        "coverage": {kind: _share([each["coverage"][kind] for each in networks]) for kind in networks[0]["coverage"]},
+        "fidelity": {
+            layer: float(np.median([value for each in networks for value in each["fidelity"].get(layer, {}).values()]))
+            for layer in layers
+        },
+        "confounded": {
+            f"{share:g} {pool}": _share(
+                [_hits(_irrelevant_confounded(each, share, pool), _rejected) for each in networks]
+            )
+            for share in SHARES
+            for pool in ("plain", "matched")
+        },
+        "matched_by_rule": {
+            rule: _share(
+                [
+                    _hits(_irrelevant_confounded(each, max(SHARES), "matched"), _rejected)
+                    for each in networks
+                    if each["rule"] == rule
+                ]
+            )
+            for rule in dict.fromkeys(each["rule"] for each in networks)
+        },
+        "found": {
+            "strong": _share([_hits(_asked(each, "planted"), _found) for each in networks if each["rule"] in STRONG]),
+            **{
+                f"{rho:g}": _share(
+                    [_hits(_asked(each, "tied"), _found) for each in networks if each["rule"] == f"shortcut {rho:g}"]
+                )
+                for rho in (0.5, 0.7, 0.9, 1.0)
+            },
+        },
+        "irrelevant_families": _share([_irrelevant_families(each) for each in networks]),
+        "clips": {str(clips): _of_sets(tests, clips) for clips in (CLIPS, FEW)},
+    }
+
+
+def _layers(network: Facts) -> list[list[int]]:
+    return [counts for layer, counts in network["nulls"]["rejected"].items() if layer]
+
+
+def _with_truth(network: Facts) -> Iterator[Row]:
+    """Every test with its truth; those of a layer with what its row says: the larger p, the smaller effect."""
+    change = {(row["concept"], row["against"]): row["change"] for row in network["truths"]}
+    scores = {
+        (row["concept"], row["against"], row["clips"], row["class"]): row
+        for row in network["tests"]
+        if not row["layer"]
+    }
+    for row in network["tests"]:
+        truth = change.get((row["concept"], row["against"]))
+        if truth is None:
+            continue
+        told = {**row, "change": truth[row["class"]]}
+        if row["layer"]:
+            score = scores[row["concept"], row["against"], row["clips"], row["class"]]
+            agrees = row["effect"] * score["effect"] > 0
+            told["p"] = max(row["p"], score["p"]) if agrees else 1.0
+            told["effect"] = min(row["effect"], score["effect"], key=abs) if agrees else 0.0
+            told["own"] = row["effect"]
+            told["fidelity"] = network["fidelity"][row["layer"]][row["class"]]
+        yield told
+
+
+def _of_sets(tests: Sequence[Sequence[Row]], clips: int) -> dict[str, Any]:
+    """What was found with sets of so many clips, `tests` being those of each network."""
+
+    def kept(holds: Callable[[Row], bool]) -> list[list[Row]]:
+        return [[row for row in each if row["clips"] == clips and holds(row)] for each in tests]
+
+    def shares(parts: Sequence[Sequence[Row]], holds: Callable[[Row], bool]) -> Row:
+        return _share([_hits(part, holds) for part in parts])
+
+    score = kept(lambda row: not row["layer"])
+    faithful = kept(lambda row: bool(row["layer"]) and row["fidelity"] >= FIDELITY)
+    found: dict[str, Any] = {
+        "irrelevant": {
+            sort: shares(
+                [
+                    [row for row in part if row["against"] == against and row["group"] in groups and _no_effect(row)]
+                    for part in score
+                ],
+                _rejected,
+            )
+            for sort, (against, groups) in SORTS.items()
+        },
+        "irrelevant_rows_of_layers": shares([[row for row in part if _no_effect(row)] for part in faithful], _rejected),
+    }
+    for against in ("random", "twin"):
+        own = [[row for row in part if row["against"] == against] for part in score]
+        rows_of_layers = [[row for row in part if row["against"] == against] for part in faithful]
+        found[against] = {
+            "power": shares([[row for row in part if _moves(row)] for part in own], _rejected),
+            "sign": shares([[row for row in part if _moves(row)] for part in own], _right),
+            "sign_of_rejected": shares(
+                [[row for row in part if _moves(row) and _rejected(row)] for part in own], _right
+            ),
+            "auroc": _auroc([row for part in own for row in part]),
+            "layers": {
+                "power": shares([[row for row in part if _moves(row)] for part in rows_of_layers], _rejected),
+                "sign_of_rejected": shares(
+                    [[row for row in part if _moves(row) and _rejected(row)] for part in rows_of_layers], _right
+                ),
+                "auroc": _auroc([row for part in rows_of_layers for row in part]),
+            },
+        }
+    return found
+
+
+def _no_effect(row: Row) -> bool:
+    return abs(float(row["change"])) <= IRRELEVANT
+
+
+def _moves(row: Row) -> bool:
+    return abs(float(row["change"])) >= RELEVANT
+
+
+def _rejected(row: Row) -> bool:
+    return bool(row["p"] <= ALPHA)
+
+
+def _right(row: Row) -> bool:
+    return bool(row["effect"] * row["change"] > 0)
+
+
+def _found(row: Row) -> bool:
+    return bool(row["p_corrected"] <= ALPHA and row["effect"] > 0)
+
+
+def _asked(network: Facts, group: str) -> list[Row]:
+    return [
+        row
+        for row in network["verdicts"]
+        if row["group"] == group and row["concept"] == row["asked"] and row["against"] == "random"
+    ]
+
+
+def _irrelevant_families(network: Facts) -> list[int]:
+    """Families of a class in which a concept without effect was called one, after Holm; and all of them."""
+    change = {row["concept"]: row["change"] for row in network["truths"] if row["against"] == "random"}
+    families: dict[tuple[str, str], bool] = {}
+    for row in network["verdicts"]:
+        if row["against"] == "random" and row["concept"] != row["asked"]:
+            nothing = abs(change[row["concept"]][row["class"]]) <= IRRELEVANT
+            key = (row["asked"], row["class"])
+            families[key] = families.get(key, False) or (nothing and row["p_corrected"] <= ALPHA)
+    return [sum(families.values()), len(families)]
+
+
+def _irrelevant_confounded(network: Facts, share: float, pool: str) -> list[Row]:
+    change = {row["concept"]: row["change"] for row in network["truths"] if row["against"] == "random"}
+    return [
+        row
+        for row in network["confounded"]
+        if (row["share"], row["pool"]) == (share, pool) and abs(change[row["concept"]][row["class"]]) <= IRRELEVANT
+    ]
+
+
+def _hits(tests: Iterable[Row], holds: Callable[[Row], bool]) -> list[int]:
+    flags = [holds(row) for row in tests]
+    return [sum(flags), len(flags)]
+
+
+def _share(cells: Sequence[Sequence[int]]) -> Row:
+    """A share with its 95 % interval, the wider of two: networks drawn again, and as if all tests were independent."""
+    counts = np.array([cell for cell in cells if cell[1]], dtype=np.float64).reshape(-1, 2)
+    found = rate(int(counts[:, 0].sum()), int(counts[:, 1].sum()))
+    if len(counts) > 1:
+        drawn = np.random.default_rng(0).integers(len(counts), size=(_RESAMPLES, len(counts)))
+        sums = counts[drawn].sum(axis=1)
+        low, high = np.quantile(sums[:, 0] / sums[:, 1], [0.025, 0.975])
+        found["low"], found["high"] = min(found["low"], float(low)), max(found["high"], float(high))
+    return found
+
+
+def _auroc(tests: Sequence[Row]) -> Row:
+    yes = [abs(row["effect"]) for row in tests if _moves(row)]
+    no = [abs(row["effect"]) for row in tests if _no_effect(row)]
+    if not yes or not no:
+        return {"auroc": None, "relevant": len(yes), "irrelevant": len(no)}
+    ranks = rankdata([*yes, *no])
+    area = (ranks[: len(yes)].sum() - len(yes) * (len(yes) + 1) / 2) / (len(yes) * len(no))
+    return {"auroc": float(area), "relevant": len(yes), "irrelevant": len(no)}
+
+
+# --- promises ----------------------------------------------------------------------------------------------------
+
+
+def promises(found: Facts) -> Iterator[Promise]:
+    """The rows of docs/targets.json: all small networks, then those that confirm, with 20 classes, and transformers."""
+    taken = {"commit": found["commit"], "machine": in_words(found["machine"])}
+    groups = found["groups"]
+    of_all = _Telling("", taken, has_target=True)
+    yield from (*_levels(groups["all"], of_all), *_power(groups["all"], of_all))
+    for name in ("confirming", "20 classes", "Video Swins"):
+        if name in groups:
+            telling = _Telling(f", {'seeds 3 and 4' if name == 'confirming' else name}", taken, has_target=False)
+            yield from (*_levels(groups[name], telling), *_power(groups[name], telling))
+
+
+@dataclass(frozen=True)
+class _Telling:
+    """How the rows of a group of networks are told: what stands behind each, and whether it is held to its target."""
+
+    behind: str
+    taken: Mapping[str, Any]
+    has_target: bool
+
+    def share(self, what: str, cell: Facts, target: Target | None = None) -> Iterator[Promise]:
+        """A share with its interval; none where nothing was counted."""
+        if cell["of"]:
+            ends = {"value": cell["share"], "low": cell["low"], "high": cell["high"], "n": cell["of"]}
+            yield self._promise(what, "%", target, ends)
+
+    def number(self, what: str, value: float | None, n: int, target: Target | None = None) -> Iterator[Promise]:
+        """A number without an interval; none where nothing was counted."""
+        if value is not None:
+            yield self._promise(what, "", target, {"value": value, "n": n})
+
+    def area(self, what: str, cell: Facts, target: Target | None = None) -> Iterator[Promise]:
+        """An area under the ROC curve."""
+        return self.number(what, cell["auroc"], cell["relevant"] + cell["irrelevant"], target)
+
+    def _promise(self, what: str, unit: Unit, target: Target | None, ends: Mapping[str, Any]) -> Promise:
+        target = target if self.has_target else None
+        return Promise(area="statistics", what=f"{what}{self.behind}", unit=unit, target=target, **ends, **self.taken)
+
+
+def _levels(of: Facts, telling: _Telling) -> Iterator[Promise]:
+    """How often what is not so is said, and how often intervals hold."""
+    upper, share = at_most(0.07, on="high"), telling.share
+    sets, few = of["clips"][str(CLIPS)], of["clips"][str(FEW)]
+    yield from share("contrast: false positives under true nulls", of["true_nulls"], upper)
+    yield from share("rows of layers: false positives under true nulls", of["true_nulls_of_layers"], upper)
+    yield from share("contrast: family-wise error under true nulls, Holm", of["families"], upper)
+    yield from share("contrast: families with an irrelevant effect, Holm", of["irrelevant_families"], upper)
+    for sort, cell in sets["irrelevant"].items():
+        yield from share(f"contrast: irrelevant, {sort}", cell, upper)
+    yield from share("rows of layers: irrelevant, all sorts", sets["irrelevant_rows_of_layers"], upper)
+    worst = max((cell for cell in few["irrelevant"].values() if cell["of"]), key=lambda cell: float(cell["high"]))
+    yield from share(f"contrast: irrelevant, the worst sort, sets of {FEW}", worst)
+    for carrying in SHARES:
+        carried = f"{100 * carrying:.0f} % of clips carry the class's own factor"
+        for pool, target in (("plain", None), ("matched", at_most(0.10, on="high"))):
+            yield from share(
+                f"contrast: irrelevant, {carried}, {pool} pool", of["confounded"][f"{carrying:g} {pool}"], target
+            )
+    for kind, cell in of["coverage"].items():
+        yield from share(f"contrast: 95 % intervals cover, {kind}", cell, between(0.93, 0.97))
+
+
+def _power(of: Facts, telling: _Telling) -> Iterator[Promise]:
+    """How often what is so is found."""
+    share = telling.share
+    sets, few = of["clips"][str(CLIPS)], of["clips"][str(FEW)]
+    yield from share("contrast: planted concept found, after Holm, strong rules", of["found"]["strong"], at_least(0.97))
+    for rho in (0.5, 0.7, 0.9, 1.0):
+        target = at_least(0.8) if rho == RHO else None
+        yield from share(f"contrast: shortcut found, after Holm, ρ = {rho:g}", of["found"][f"{rho:g}"], target)
+    for against, words, least in (("random", "pool", 0.97), ("twin", "twin", 0.99)):
+        cell, layers = sets[against], sets[against]["layers"]
+        yield from telling.area(
+            f"contrast: relevant against irrelevant, {words}, AUROC", cell["auroc"], at_least(least)
+        )
+        yield from share(f"contrast: relevant rejected before correction, {words}", cell["power"])
+        yield from share(f"contrast: sign of relevant ones right, {words}", cell["sign"], at_least(0.99))
+        yield from share(f"contrast: sign of rejected ones right, {words}", cell["sign_of_rejected"])
+        yield from telling.area(f"rows of layers: relevant against irrelevant, {words}, AUROC", layers["auroc"])
+        yield from share(f"rows of layers: relevant rejected before correction, {words}", layers["power"])
+        yield from share(f"rows of layers: sign of rejected ones right, {words}", layers["sign_of_rejected"])
+    yield from share(f"contrast: relevant rejected before correction, pool, sets of {FEW}", few["random"]["power"])
+    for layer, value in of["fidelity"].items():
+        yield from telling.number(f"median fidelity of {layer}", value, of["networks"])
+
+
+if __name__ == "__main__":
+    main()
