@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from validation.proof import study
+from validation.proof import contrast, contrast_page, study
 from validation.proof.concepts import CONCEPTS, logits, planted
 from validation.proof.passes import LAYERS, Inventory, take_inventory
 from validation.proof.shares import rate
 from validation.proof.training import NETWORKS, Job, build, held_out, jobs, train, trained
 from validation.proof.world import CLIP_SPEC, FRAMES, RULES, Overlay, render_films, sample
+from validation.provenance import machine
 from videotcav.models.model import VideoModel
 from videotcav.records import ModelCard
 
@@ -103,3 +104,27 @@ def test_a_share_stands_beside_its_exact_interval() -> None:
         "low": pytest.approx(0.0373, abs=1e-4),
         "high": pytest.approx(0.0654, abs=1e-4),
     }
+
+
+def test_the_proof_of_contrast_counts_what_it_promises(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One network with few films: its background is found, what lies over it is not, and every row can be told."""
+    few = {"TRUTH": 24, "NATURAL": 300, "STUDIES": 2, "NULL_SETS": 4, "DRAWS": 199, "HELD_OUT": 40}
+    for name, value in (few | {"CONFOUNDED": ("tint 0",)}).items():
+        monkeypatch.setattr(contrast, name, value)
+    job = next(each for each in jobs() if each.name == "cnn-background-0")
+    found = contrast.facts(trained(job, NETWORKS)[0], job)
+    assert found["learned"]
+    asked = [row for row in found["verdicts"] if row["concept"] == row["asked"]]
+    assert all(row["p_corrected"] <= 0.05 and row["effect"] > 1 for row in asked)
+    others = [row for row in found["verdicts"] if row["concept"] != row["asked"]]
+    assert sum(row["p_corrected"] <= 0.05 for row in others) <= 1
+    truth = {(row["concept"], row["against"]): row["change"] for row in found["truths"]}
+    effects = [
+        (row["effect"], truth[row["concept"], row["against"]][row["class"]])
+        for row in found["tests"]
+        if not row["layer"] and row["clips"] == contrast.CLIPS
+    ]
+    assert np.corrcoef(*np.array(effects).T)[0, 1] > 0.8
+    counted = contrast_page.summary([found | {"processor_seconds": 0.0}]) | {"commit": "x", "machine": machine()}
+    rows = list(contrast_page.promises(counted))
+    assert len({row.what for row in rows}) == len(rows) > 30
