@@ -109,6 +109,8 @@ def test_what_differs_is_cautioned_and_what_does_not_is_not(study: Path) -> None
     )
     assert inputs.pool is not None
     assert "confounding is likely" in inputs.pool.sentence
+    matched = beside(study, 'own = "shape"\nmatch = "place"\n', table="all.csv")
+    assert not any("differ in" in remark for remark in matched.remarks)
 
 
 def test_how_clips_look_is_told_with_and_without_a_table(study: Path) -> None:
