@@ -48,7 +48,8 @@ class World:
         shared = rng.normal(size=(-(-count // self.clips_per_video), self.dimensions))
         own = rng.normal(size=(count, self.dimensions))
         repeated = np.repeat(shared, self.clips_per_video, axis=0)[:count]
-        return np.sqrt(self.between_videos) * repeated + np.sqrt(1 - self.between_videos) * own
+        both: np.ndarray = np.sqrt(self.between_videos) * repeated + np.sqrt(1 - self.between_videos) * own
+        return both
 
     def _videos(self, name: str, count: int) -> tuple[str, ...]:
         return tuple(f"{name} {clip // self.clips_per_video}" for clip in range(count))

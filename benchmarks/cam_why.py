@@ -18,6 +18,8 @@ Scenes of known boxes, straight from the renderer, that the model gets right. No
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,10 +40,10 @@ from videotcav.explain.saliency.faithfulness import (
     pointing_in_time,
 )
 from videotcav.maps.compute import layer_maps
-from videotcav.maps.judged import randomised
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel, borrowed
 from videotcav.models.passes import logits, volumes
+from videotcav.models.randomised import randomised
 from videotcav.planted.factors import MOTIONS, Scene, sample_scene
 from videotcav.planted.model import CLIP_SPEC
 from videotcav.planted.scenes import boxes, render_batch
@@ -67,7 +69,7 @@ class Scenes:
         levels = render_batch(drawn, height=side, width=side, frames=frames)
         pixels = rearrange((levels / 255 - mean) / std, "n t h w c -> n c t h w").contiguous()
         answers = torch.tensor([MOTIONS.index(scene.motion) for scene in drawn])
-        right = torch.cat([logits(model, batch) for batch in pixels.split(16)]).argmax(dim=1) == answers
+        right = torch.cat([logits(model, batch) for batch in torch.split(pixels, 16)]).argmax(dim=1) == answers
         self.pixels, self.answers = pixels[right], answers[right]
         kept = [scene for scene, good in zip(drawn, right.tolist(), strict=True) if good]
         self.actor, self.distractor = (
@@ -101,6 +103,11 @@ def _inside(scene: Scene, name: str) -> Tensor:
     return inside
 
 
+def class_map(model: VideoModel, clip: Tensor, index: int, *, layer: str, method: str) -> Tensor:
+    """The map of one clip for one class, `time height width`."""
+    return layer_maps(model, clip[None], layers=[layer], classes=[index], method=method)[0][0, 0, 0]
+
+
 def enlarged(small: Tensor) -> Tensor:
     """Maps on a layer's grid at the clips' size."""
     return upsample(small, frames=CLIP_SPEC.frames, height=CLIP_SPEC.height, width=CLIP_SPEC.width)
@@ -108,11 +115,13 @@ def enlarged(small: Tensor) -> Tensor:
 
 def token_losses(model: VideoModel, clip: Tensor, index: int, *, layer: str) -> Tensor:
     """How much the logit falls by each block of tokens that is set to the mean token, `time height width`."""
-    swin, block = model.module, BLOCKS[layer]
+    swin: Any = model.module  # torchvision's Swin, which has no types
+    block = BLOCKS[layer]
     stage = int(layer.rpartition(".")[2])
 
     def onwards(tokens: Tensor) -> Tensor:
-        return swin.head(swin.norm(swin.features[stage + 1 :](tokens)).mean(dim=(1, 2, 3)))[:, index]
+        scores: Tensor = swin.head(swin.norm(swin.features[stage + 1 :](tokens)).mean(dim=(1, 2, 3)))
+        return scores[:, index]
 
     with borrowed(swin), torch.no_grad():
         tokens = swin.features[: stage + 1](swin.pos_drop(swin.patch_embed(clip[None])))
@@ -126,7 +135,7 @@ def token_losses(model: VideoModel, clip: Tensor, index: int, *, layer: str) -> 
                     one[t, h : h + block, w : w + block] = mean
                     changed.append(one)
         whole = onwards(tokens)
-        losses = whole - torch.cat([onwards(batch) for batch in torch.stack(changed).split(64)])
+        losses = whole - torch.cat([onwards(batch) for batch in torch.split(torch.stack(changed), 64)])
     return losses.view(time, height // block, width // block)
 
 
@@ -161,22 +170,19 @@ def main() -> None:
     share = round(float(scenes.actor.float().mean()), 3)
     book.note("scenes", drawn=arguments.clips, right=len(scenes.pixels), object_share_of_volume=share)
     for title in book.wanted(*(f"grid of {layer}" for layer in BLOCKS)):
-        grid = volumes(model, scenes.pixels[:1], [layer := title.rpartition(" ")[2]], ()).activations[layer].shape[2:]
-        small = F.adaptive_avg_pool3d(scenes.actor.float()[:, None], tuple(grid))[:, 0]
+        layer = title.rpartition(" ")[2]
+        time, height, width = volumes(model, scenes.pixels[:1], [layer], ()).activations[layer].shape[2:]
+        small = F.adaptive_avg_pool3d(scenes.actor.float()[:, None], (time, height, width))[:, 0]
         book.note(title, **scenes.findings(enlarged(small)))
     for title in book.wanted(*(f"tokens of {layer}" for layer in BLOCKS)):
         layer = title.rpartition(" ")[2]
-        losses = scenes.each(lambda clip, index, layer=layer: token_losses(model, clip, index, layer=layer))
+        losses = scenes.each(partial(token_losses, model, layer=layer))
         book.note(title, **scenes.findings(enlarged(losses.relu())))
     for title in book.wanted(*(f"maps of {layer}" for layer in BLOCKS)):
         layer = title.rpartition(" ")[2]
         found = {}
         for method in METHODS:
-            maps = scenes.each(
-                lambda clip, index, layer=layer, method=method: layer_maps(
-                    model, clip[None], layers=[layer], classes=[index], method=method
-                )[0][0, 0, 0]
-            )
+            maps = scenes.each(partial(class_map, model, layer=layer, method=method))
             found[method] = scenes.findings(maps)
         book.note(title, **found)
     for title in book.wanted("frames"):
@@ -197,11 +203,8 @@ def main() -> None:
         if title == "contrast":
             maps = (scenes.pixels - blurred(scenes.pixels, sigma=CLIP_SPEC.width / 10)).abs().sum(dim=1)
         else:
-            maps = scenes.each(
-                lambda clip, index, asked=blank if "random" in title else model: layer_maps(
-                    asked, clip[None], layers=("pixels",), classes=[index], method="integrated-gradients"
-                )[0][0, 0, 0]
-            )
+            asked = blank if "random" in title else model
+            maps = scenes.each(partial(class_map, asked, layer="pixels", method="integrated-gradients"))
         book.note(title, **scenes.findings(maps))
     for title in book.wanted("moving pixels"):
         book.note(title, **scenes.findings(motion_map(scenes.pixels)))

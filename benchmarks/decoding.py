@@ -63,7 +63,7 @@ def film(path: Path, *, seconds: int, seed: int) -> None:
 def sampled(frames: int, way: str) -> list[int]:
     """The numbers of the frames that are wanted."""
     if way == "spread":
-        return ((np.arange(USED) + 0.5) * frames / USED).astype(int).tolist()
+        return [int(number) for number in (np.arange(USED) + 0.5) * frames / USED]
     first = (frames - 2 * USED) // 2
     return list(range(first, first + 2 * USED, 2))
 

@@ -86,7 +86,11 @@ def main() -> None:
             path = Path(folder) / str(number)
             path.write_text(str(number))
             files.append(ClipFile(path=path, source=str(number)))
-        engines = {"local": here, "Ray, 1 worker": OnRay(workers=1), "Ray, 2 workers": OnRay(workers=2)}
+        engines: dict[str, Engine] = {
+            "local": here,
+            "Ray, 1 worker": OnRay(workers=1),
+            "Ray, 2 workers": OnRay(workers=2),
+        }
         contestants = {
             f"{name}, {count} clips": Passes(model, tuple(files[:count]), engine)
             for name, engine in engines.items()

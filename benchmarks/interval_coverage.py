@@ -15,6 +15,7 @@ from validation.proof.shares import rate
 from validation.targets import Promise, between
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.questions.pool import pool_estimates
+from videotcav.explain.questions.scorer import Scorer
 from videotcav.records import STATISTICS
 
 WORLDS = {
@@ -51,7 +52,7 @@ def coverage(world: World, *, studies: int) -> tuple[np.ndarray, np.ndarray, np.
     return truth, held / studies, plain / studies
 
 
-def plain_bootstrap(layer, *, resamples: int, rng: np.random.Generator) -> np.ndarray:
+def plain_bootstrap(layer: Scorer, *, resamples: int, rng: np.random.Generator) -> np.ndarray:
     """The statistics of CAVs trained on resampled videos, (3, resample), also over class clips and random sets."""
     [concept] = layer.design.concepts
     index = concept.clips.source_index
@@ -63,7 +64,8 @@ def plain_bootstrap(layer, *, resamples: int, rng: np.random.Generator) -> np.nd
     draws = rng.integers(clips.shape[2], size=(resamples, clips.shape[2]))
     class_clips = rng.integers(clips.shape[3], size=(resamples, clips.shape[3]))
     each = np.arange(resamples)[:, None]
-    return clips[:, each, draws].mean(axis=2)[:, each, class_clips].mean(axis=2)
+    means: np.ndarray = clips[:, each, draws].mean(axis=2)[:, each, class_clips].mean(axis=2)
+    return means
 
 
 def promises(cells: Cells) -> Iterator[Promise]:

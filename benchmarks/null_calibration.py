@@ -46,7 +46,8 @@ def rejections(world: World, *, studies: int, draws: int) -> np.ndarray:
             ]
             random = runs[np.arange(draws) % len(runs), 0]
             p.append([null.p(scores.mean()), classic_two_sample(scores, random).p, classic_one_sample(scores).p])
-    return (np.array(p) <= ALPHA).mean(axis=0)
+    rejected: np.ndarray = (np.array(p) <= ALPHA).mean(axis=0)
+    return rejected
 
 
 def promises(cells: Cells) -> Iterator[Promise]:

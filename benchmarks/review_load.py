@@ -29,6 +29,7 @@ from validation.targets import Promise, at_most
 from videotcav.concepts.folder import ClipRecord, write_records
 from videotcav.concepts.propose.show import summarise
 from videotcav.concepts.review.ledger import Ledger
+from videotcav.records import Kind
 from videotcav.video.write import write_video
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
@@ -109,10 +110,11 @@ def main() -> None:
 def table(folder: Path, candidates: int, clip: bytes = b"") -> Path:
     """A concept folder whose table names so many candidates; every clip is a file with the same bytes."""
     records = []
-    for kind in ("spatiotemporal", "frozen"):
+    kinds: tuple[Kind, ...] = ("spatiotemporal", "frozen")
+    for kind in kinds:
         (folder / "racket" / kind).mkdir(parents=True)
     for number in range(candidates):
-        for kind in ("spatiotemporal", "frozen"):
+        for kind in kinds:
             name = f"racket/{kind}/{number:06}.mp4"
             (folder / name).write_bytes(clip)
             records.append(
@@ -140,7 +142,11 @@ def _decisions(folder: Path, decisions: int, kills: int, reviewers: int = 8) -> 
 
     def review(name: str) -> None:
         for number in range(each):
-            body = {"reviewer": name, "verdict": ("accept", "reject")[number % 2], "keys": [keys[number % len(keys)]]}
+            body: dict[str, object] = {
+                "reviewer": name,
+                "verdict": ("accept", "reject")[number % 2],
+                "keys": [keys[number % len(keys)]],
+            }
             body |= {"gesture": f"gesture-{name.replace(' ', '-')}-{number:06}"}
             again, refusal = _insisted(state, body)
             retried[name] += again

@@ -88,12 +88,12 @@ def bare_passes(model: VideoModel, layers: tuple[str, ...], sets: Tensor, of_cla
     handles = [model.layer(layer).register_forward_hook(keep(layer)) for layer in layers]
     try:
         with torch.no_grad():
-            for part in sets.split(size):
+            for part in torch.split(sets, size):
                 try:
                     model.module(part)
                 except _Enough:
                     continue
-        for part in of_class.split(size):
+        for part in torch.split(of_class, size):
             torch.autograd.grad(model.module(part)[:, index].sum(), [kept[layer] for layer in layers])
     finally:
         for handle in handles:
@@ -153,7 +153,7 @@ class StudyInMemory:
     def __init__(self, model: VideoModel, layers: tuple[str, ...], sets: Tensor, of_class: Tensor) -> None:
         self.model = model
         self.layers = layers
-        concept, random = sets.split([CONCEPT, POOL])
+        concept, random = torch.split(sets, [CONCEPT, POOL])
         self.concepts, self.random = {"patch": as_clips("concept", concept)}, as_clips("random", random)
         self.of_class = as_clips("class", of_class)
 

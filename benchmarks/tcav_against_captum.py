@@ -31,7 +31,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ from captum.concept import TCAV, Classifier, Concept
 from captum.concept._core import tcav as captum_tcav
 from sklearn.linear_model import RidgeClassifier
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from _clips import as_clips
 from harness import Book, Cells, counted, medians, options, taken
@@ -136,7 +136,7 @@ class FrozenRidge(Classifier):
         self.training = np.tile(training, 2)
         self.model = RidgeClassifier(alpha=penalty)
 
-    def train_and_eval(self, dataloader: DataLoader, **_: Any) -> dict[str, Tensor]:
+    def train_and_eval(self, dataloader: DataLoader[tuple[Tensor, Tensor]], **_: Any) -> dict[str, Tensor]:
         """Fits the training clips; the accuracy on the others."""
         inputs, labels = (torch.cat(part).numpy() for part in zip(*dataloader, strict=True))
         self.model.fit(inputs[self.training], labels[self.training])
@@ -150,7 +150,8 @@ class FrozenRidge(Classifier):
 
     def classes(self) -> np.ndarray:
         """The concept's id and the random set's."""
-        return self.model.classes_.astype(np.int32)
+        classes: np.ndarray = self.model.classes_.astype(np.int32)
+        return classes
 
 
 class MendedAV(AV):
@@ -159,7 +160,7 @@ class MendedAV(AV):
     @staticmethod
     def exists(path: str, model_id: str, layer: str, identifier: str) -> bool:
         """Whether the concept's activations at the layer are stored."""
-        return AV.exists(path, model_id, identifier, layer)
+        return bool(AV.exists(path, model_id, identifier, layer))
 
 
 class Folders:
@@ -222,16 +223,20 @@ class Captum:
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.scores = captums.interpret(world.of_class, [[concept, each] for each in random], target=CLASS)
+            scores: dict[str, Any] = captums.interpret(
+                world.of_class, [[concept, each] for each in random], target=CLASS
+            )
         self.accuracies = {
             layer: [float(captums.cavs[f"{concept.id}-{each.id}"][layer].stats["accs"]) for each in random]
             for layer in world.case.layers
         }
-        return self.scores
+        self.scores = scores
+        return scores
 
     def concept(self, name: str, number: int, clips: Tensor) -> Concept:
         """Captum's noun for some clips."""
-        return Concept(number, name, DataLoader(clips, batch_size=len(clips), shuffle=False))
+        rows = cast("Dataset[Tensor]", clips)  # a tensor has all that a data set needs
+        return Concept(number, name, DataLoader(rows, batch_size=len(clips), shuffle=False))
 
 
 class Ours:
@@ -329,7 +334,7 @@ def batches(model: VideoModel, size: int, groups: Mapping[int | None, list[Tenso
     """The clips of each group, `size` at a time."""
     for index, parts in groups.items():
         clips = torch.cat(parts)
-        for part in clips.split(size):
+        for part in torch.split(clips, size):
             name = None if index is None else model.card.classes[index]
             yield Batch(tuple(f"clip {number}" for number in range(len(part))), part, name)
 
@@ -411,15 +416,16 @@ def main() -> None:
             continue
         world = World(CASES[title])
         world.warm()
-        contestants = {
-            "ours, same scores": Ours(world),
+        ours, mended = Ours(world), Captum(world, mended=True)
+        contestants: dict[str, Callable[[], object]] = {
+            "ours, same scores": ours,
             **({"ours, whole study": WholeStudy(world)} if world.case.after == "nothing" else {}),
-            "captum, mended": Captum(world, mended=True),
+            "captum, mended": mended,
             "captum": Captum(world, mended=False),
         }
         with counted(world.model.module) as passes:
             book.race(title, contestants, meters=passes.meters, warm_up=False, **vars(CASES[title]))
-            book.note(title, **agreement(contestants["captum, mended"], contestants["ours, same scores"]))
+            book.note(title, **agreement(mended, ours))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 
-from template import DOCS, ROOT, cells, filled
+from template import DOCS, cells, filled
+
+from validation.provenance import ROOT
 
 PAGE = DOCS / "reliability.md"
 OUTCOMES = ("same", "refused", "unknowable", "wrong", "traceback", "hang", "crash")
