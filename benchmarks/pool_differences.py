@@ -9,6 +9,7 @@ padding, size and duration of the crops it is counted where the mean differs bey
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ MEASURES = ("brightness", "contrast", "sharpness", "saturation", "motion energy"
 
 def film(rng: np.random.Generator) -> Film:
     """A film with one value of each factor, all alike."""
-    drawn = {factor: str(rng.choice(values)) for factor, values in FACTORS.items()}
+    drawn: dict[str, Any] = {factor: str(rng.choice(values)) for factor, values in FACTORS.items()}
     return sample(rng, **drawn)
 
 
