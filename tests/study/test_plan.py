@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -137,3 +138,14 @@ def test_the_visible_effect_has_its_power_by_simulation() -> None:
         study("racket matters"), inputs(), widths={str(layer): 1 for layer in range(5)}, spreads=Spreads(0.1, 0.08)
     )
     assert stated.visible[0].effect == pytest.approx(effect)
+
+
+def test_still_sets_need_still_random_videos() -> None:
+    """As `Design.pool_of` compares them: of 40 random videos 10 give still clips."""
+    asked = inputs()
+    kinds: list[Kind] = ["spatial"] * 10 + ["spatiotemporal"] * 30
+    files = tuple(file.model_copy(update={"kind": kind}) for file, kind in zip(asked.random, kinds, strict=True))
+    found = plan(contrast_study(), replace(asked, random=files), widths=THREE)
+    there = {need.what.split(" (")[0]: need.has for need in found.needs}
+    assert there["random source videos beside racket/frozen"] == 10
+    assert there["random source videos beside racket/spatiotemporal"] == 30

@@ -220,17 +220,16 @@ def _of_pool(inputs: Inputs) -> Iterator[Need]:
 def _of_contrast_pool(inputs: Inputs, settings: AnalysisSettings) -> Iterator[Need]:
     """Random videos that each concept is not cut from too."""
     for each in inputs.concepts:
-        others = len(inputs.videos_against(each.concept) - {clip.source for clip in each.clips})
+        others = len(inputs.videos_against(each) - {clip.source for clip in each.clips})
         what = f"random source videos beside {each.name} (better {LEAST_VIDEOS})"
         yield Need(what=what, has=others, needs=settings.minimum_sources)
 
 
 def _equivalence(inputs: Inputs, tests: int, settings: AnalysisSettings) -> str:
     """What shows that an effect lies within the margin, where a concept's scores spread as the pool's do."""
-    pool = min((len(inputs.videos_against(name)) for name in inputs.kinds), default=0)
-    videos = min(
-        (len({clip.source for clip in each.clips}) for each in inputs.concepts if each.kind not in TWINS), default=0
-    )
+    asked = [each for each in inputs.concepts if each.kind not in TWINS]
+    pool = min((len(inputs.videos_against(each)) for each in asked), default=0)
+    videos = min((len({clip.source for clip in each.clips}) for each in asked), default=0)
     room = (settings.margin / equivalence_reach(tests, settings)) ** 2
     if not videos or not pool or 1 / videos + 1 / pool <= room:
         return ""
@@ -246,7 +245,7 @@ def _detectable(study: StudyFile, inputs: Inputs, pilot: tuple[Result, ...], tes
     """Of every contrast of the pilot; without one of every set, as if its scores spread as the pool's do."""
     settings = study.tests
     videos = {each.name: len({clip.source for clip in each.clips}) for each in inputs.concepts}
-    pools = {each.name: len(inputs.videos_against(each.concept)) for each in inputs.concepts}
+    pools = {each.name: len(inputs.videos_against(each)) for each in inputs.concepts}
     if not pilot:
         for name, count in videos.items():
             error = math.sqrt(1 / count + 1 / pools[name]) if pools[name] else math.inf
