@@ -108,7 +108,7 @@ def test_a_share_stands_beside_its_exact_interval() -> None:
 
 def test_the_proof_of_contrast_counts_what_it_promises(monkeypatch: pytest.MonkeyPatch) -> None:
     """One network with few films: its background is found, what lies over it is not, and every row can be told."""
-    few = {"TRUTH": 24, "NATURAL": 300, "STUDIES": 2, "NULL_SETS": 4, "DRAWS": 199, "HELD_OUT": 40}
+    few = {"TRUTH": 24, "NATURAL": 300, "STUDIES": 2, "NULL_SETS": 4, "DRAWS": 199}
     for name, value in (few | {"CONFOUNDED": ("tint 0",)}).items():
         monkeypatch.setattr(contrast, name, value)
     job = next(each for each in jobs() if each.name == "cnn-background-0")

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from validation.proof import concepts, world
+from validation.proof import concepts, evaluate, world
 from validation.proof.concepts import CLIPS, CONCEPTS, Concept, pixels, planted, tied
-from validation.proof.training import LAYERS, NETWORKS, Job, held_out, trained
+from validation.proof.training import LAYERS, NETWORKS, Job, trained
 from validation.proof.world import RULES, Film, sample
 from videotcav.explain.inference import interval_null
 from videotcav.explain.inference.interval_null import Effects, Margins, against_pool, within_pairs
@@ -31,7 +31,7 @@ from videotcav.models.class_score import CENTRED
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import forward, gradients
 
-TRUTH, NATURAL, POOL, CLASS_CLIPS, HELD_OUT = 256, 1400, 120, 30, 400
+TRUTH, NATURAL, POOL, CLASS_CLIPS = 256, 1400, 120, 30
 FEW = 10
 """Clips of the smaller sets."""
 NULL_SETS, STUDIES = 20, 40
@@ -124,14 +124,14 @@ def facts(model: VideoModel, job: Job) -> dict[str, Any]:
     films = [sample(rng) for _ in range(NATURAL)]
     natural = asked.scores(films)
     truths = _truths(asked, concepts, films, natural, rng)
-    accuracy = _accuracy(asked, job)
+    accuracy = evaluate.accuracy_of(model, job)
     found: dict[str, Any] = {
         "rule": job.rule,
         "seed": job.seed,
         "architecture": job.architecture,
         "classes": list(asked.classes),
         "accuracy": accuracy,
-        "learned": _learned(job, accuracy, truths),
+        "learned": evaluate.learned(job, accuracy, truths, said="logit_change"),
         "truths": truths,
         "fidelity": _fidelity(asked, natural[:POOL]),
     }
@@ -168,12 +168,6 @@ def _concepts(rule: str, classes: Sequence[str]) -> dict[str, Concept]:
     return {concept.name: concept for concept in asked}
 
 
-def _accuracy(asked: Asked, job: Job) -> float:
-    films = held_out(job, HELD_OUT)
-    true = [asked.classes.index(str(RULES[job.rule].label(film.scene))) for film in films]
-    return float((asked.scores(films).logits.argmax(axis=1) == np.array(true)).mean())
-
-
 def _truths(
     asked: Asked,
     concepts: Mapping[str, Concept],
@@ -205,23 +199,6 @@ def _truths(
             still = asked.scores([concept.twin_of(film) for film in own])
             rows.append(told(concept, "twin", asked.scores(own), still))
     return rows
-
-
-def _learned(job: Job, accuracy: float, truths: Sequence[Row]) -> bool:
-    """As fixed before any result was seen: half-way from chance to 1, and what decides a class raises its logit by half
-    a standard deviation.
-    """
-    classes = list(RULES[job.rule].classes)
-    change = {row["concept"]: row["logit_change"] for row in truths if row["against"] == "random"}
-    raised = [
-        max(
-            change[concept.name][name]
-            for concept in (planted(job.rule, name), tied(job.rule, name))
-            if concept is not None
-        )
-        for name in classes
-    ]
-    return accuracy >= (1 + 1 / len(classes)) / 2 and min(raised) >= 0.5  # noqa: PLR2004 - as in `evaluate`
 
 
 def _fidelity(asked: Asked, pool: Scores) -> dict[str, dict[str, float]]:
@@ -404,7 +381,7 @@ def _matched(of_class: np.ndarray, share: float, draw: np.random.Generator) -> n
 
 def of_network(job: Job, cache: Path) -> dict[str, Any]:
     """The facts of a network, from the cache where they are there and the code is the same."""
-    modules = (interval_null, concepts, world, sys.modules[__name__])
+    modules = (interval_null, concepts, evaluate, world, sys.modules[__name__])
     code = "".join(ast.unparse(ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))) for module in modules)
     path = cache / f"{job.name}-{hashlib.sha256(code.encode()).hexdigest()[:8]}.moves.json"
     if not path.exists():

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,14 +61,15 @@ def accuracy_of(model: VideoModel, job: Job) -> float:
     return float((logits(model, films).argmax(axis=1) == np.array(true)).mean())
 
 
-def learned(job: Job, accuracy: float, truths: list[study.Row]) -> bool:
+def learned(job: Job, accuracy: float, truths: Sequence[study.Row], *, said: str = "change") -> bool:
     """Whether the model learned its rule, as fixed before any result was seen.
 
     Held-out accuracy is at least half-way from chance to 1, and forcing what decides a class (or its shortcut) on
-    natural films raises its logit by half a standard deviation or more, for every class.
+    natural films raises its logit by half a standard deviation or more, for every class. `said` is
+    what rows call the change of the logit.
     """
     classes = list(RULES[job.rule].classes)
-    change = {row["concept"]: row["change"] for row in truths if row["against"] == "random"}
+    change = {row["concept"]: row[said] for row in truths if row["against"] == "random"}
     raised = [
         max(
             change[concept.name][name]
