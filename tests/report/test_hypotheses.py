@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
+from videotcav.explain.design.hypotheses import outcome as outcome_of
+from videotcav.explain.design.hypotheses import parse
 from videotcav.records import Outcome, Result, Verdict
-from videotcav.report.hypotheses import HypothesisAnswer, statement
-from videotcav.results.manifest import ConceptFacts
+from videotcav.report.hypotheses import HypothesisAnswer, hypothesis_answers, statement
+from videotcav.results.manifest import ConceptFacts, HypothesisFacts
 from videotcav.results.read import RunResults
 
 
@@ -74,3 +78,27 @@ def test_clips_of_one_kind_are_not_called_moving(example_run: Path, row: Result)
     both = {"static": ConceptFacts(kinds={"spatiotemporal": 12, "frozen": 12})}
     told = statement(static, manifest=manifest.model_copy(update={"concepts": both}), family=3)
     assert "moving static clips push the model away" in told
+
+
+@pytest.mark.parametrize(
+    "text", ["bar pushes swing", "bar pushes away from swing", "bar matters", "bar does not matter"]
+)
+def test_the_row_that_is_told_does_not_speak_for_another_outcome(example_run: Path, row: Result, text: str) -> None:
+    """Of every two verdicts, in both orders, and whichever of the two has the smaller p."""
+    run, hypothesis = RunResults.read(example_run), parse(text)
+    for verdicts in permutations(get_args(Verdict), 2):
+        became = outcome_of(hypothesis, verdicts)
+        rows = [
+            row.model_copy(update={"verdict": verdict, "p_corrected": 0.01 * (1 + place), "hypothesis": text})
+            for place, verdict in enumerate(verdicts)
+        ]
+        facts = HypothesisFacts(text=text, claim=hypothesis.claim, outcome=became)
+        manifest = run.manifest.model_copy(update={"hypotheses": (facts,)})
+        (answered,) = hypothesis_answers(replace(run, manifest=manifest, results=tuple(rows)))
+        alone = outcome_of(hypothesis, [answered.told.verdict])
+        if became in ("supported", "contradicted", "cannot be judged"):
+            assert alone == became, verdicts
+        if became == "not supported":
+            assert alone in ("not supported", "cannot be judged"), verdicts
+            open_ones = {"undecided", "no evidence"} & set(verdicts)
+            assert not open_ones or answered.told.verdict in open_ones, verdicts

@@ -24,14 +24,14 @@ from videotcav.results.words import (
     span,
 )
 
-_TELLING: dict[Outcome, tuple[Verdict, ...]] = {
-    "supported": ("positive", "negative", "negligible"),
-    "contradicted": ("positive", "negative"),
-    "mixed": ("positive", "negative"),
-    "not supported": ("no evidence", "negligible"),
-    "cannot be judged": ("underpowered", "degenerate", "not learned"),
+_TELLING: dict[Outcome, tuple[tuple[Verdict, ...], ...]] = {
+    "supported": (("positive", "negative"), ("negligible",)),
+    "contradicted": (("positive", "negative"),),
+    "mixed": (("positive", "negative"),),
+    "not supported": (("undecided", "no evidence"), ("negligible",)),
+    "cannot be judged": (("underpowered", "degenerate", "not learned", "fidelity too low"),),
 }
-"""The verdicts of which one is told, by what became of the hypothesis."""
+"""The verdicts of which one is told, by what became of the hypothesis; the first that there are."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,12 @@ def hypothesis_answers(run: RunResults) -> tuple[HypothesisAnswer, ...]:
 
 def _told(facts: HypothesisFacts, rows: Sequence[Result]) -> Result:
     """The row that bears the outcome out: where nothing matters the largest effect, otherwise the surest one."""
-    bearing = [row for row in rows if row.verdict in _TELLING[facts.outcome]] or list(rows)
-    if facts.claim == "negligible" and facts.outcome == "supported":
+    nothing = facts.claim == "negligible"
+    if nothing and facts.outcome == "not supported":
+        rows = [row for row in rows if row.verdict != "negligible"] or rows  # the others are as it says
+    telling = ([row for row in rows if row.verdict in verdicts] for verdicts in _TELLING[facts.outcome])
+    bearing = next(filter(None, telling), rows)
+    if nothing and facts.outcome == "supported":
         return max(bearing, key=lambda row: abs(row.value - row.null_centre))
     return min(
         bearing, key=lambda row: (row.p_corrected, -abs(row.value - row.null_centre) / (row.smallest_effect or 1))
