@@ -191,6 +191,11 @@ class Clip(Record):
     source: str = ""
     track: str = ""
 
+    @property
+    def cells(self) -> dict[str, str | float]:
+        """What a row of a table says of the clip: its file, and from when to when."""
+        return {"clip": str(self.video.path), "first_seconds": self.timestamps[0], "last_seconds": self.timestamps[-1]}
+
 
 # --- concepts --------------------------------------------------------------------------------------------------
 

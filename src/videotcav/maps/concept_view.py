@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,17 +18,13 @@ from videotcav.errors import LayoutError, RunFolderError
 from videotcav.explain.saliency.cam import upsample
 from videotcav.explain.saliency.concept_map import Cluster, ClusterTest
 from videotcav.maps.sheet import Strip, contact_sheet
-from videotcav.maps.stored import SHOWN, read_arrays, write_arrays, write_maps_page
+from videotcav.maps.shown import ShownMaps
+from videotcav.maps.stored import read_arrays, write_arrays
 from videotcav.records import Clip, Positive, Record
-from videotcav.report.render import png
-from videotcav.results.manifest import Facts, ModelFacts, stamp, versions
-from videotcav.results.table import data_frame
+from videotcav.results.manifest import ModelledFacts, stamp, versions
 from videotcav.video.clips import to_source
 from videotcav.video.overlay import overlay_heatmap
 from videotcav.video.read import read_frames
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 
 class ConceptMapSettings(Record):
@@ -50,13 +46,10 @@ class ClusterFacts(Record):
     p: float
 
 
-class ConceptMapsManifest(Facts):
+class ConceptMapsManifest(ModelledFacts):
     """Everything about a concept's maps that is no array; clusters by clip, and at the end those of the mean."""
 
     kind: Literal["concept maps"] = "concept maps"
-    created: str
-    versions: dict[str, str]
-    model: ModelFacts
     clips: tuple[Clip, ...]
     concept: str
     target: str
@@ -70,16 +63,13 @@ _STATED = ("model", "clips", "concept", "target", "layer", "size", "settings")
 
 
 @dataclass(frozen=True, eq=False)
-class ConceptMaps:
+class ConceptMaps(ShownMaps):
     """Where each clip's sensitivity to a concept sits: `densities` is `clip time height width` on the layer's grid,
     which spans the `size` (time, height, width) of the clips' own pixels.
 
     `tests[i]` says where clip i's density is more than that of pseudo-concepts, `together` the same of their mean.
-    Shows itself in Jupyter as the first clip.
     """
 
-    model: ModelFacts
-    clips: tuple[Clip, ...]
     concept: str
     target: str
     layer: str
@@ -89,18 +79,12 @@ class ConceptMaps:
     together: ClusterTest
     settings: ConceptMapSettings
 
-    def __len__(self) -> int:
-        return len(self.clips)
-
     def __repr__(self) -> str:
         beyond = sum(bool(test.significant().any()) for test in self.tests)
         return (
             f"ConceptMaps('{self.concept}' for '{self.target}' at {self.layer}: {len(self.clips)} clips, "
             f"more than chance somewhere in {beyond})"
         )
-
-    def _repr_png_(self) -> bytes:
-        return png(self.plot())
 
     def plot(self, index: int = 0, *, alpha: float = 0.05) -> Figure:
         """Clip `index` under its density where it raises the class, where it lowers it, and what is beyond chance.
@@ -137,9 +121,7 @@ class ConceptMaps:
             when = _enlarged(np.abs(density), self.size).sum(dim=(1, 2))
             peak = int(when.argmax()) if when.any() else None
             yield {
-                "clip": str(clip.video.path),
-                "first_seconds": clip.timestamps[0],
-                "last_seconds": clip.timestamps[-1],
+                **clip.cells,
                 "concept": self.concept,
                 "layer": self.layer,
                 "class_name": self.target,
@@ -151,20 +133,13 @@ class ConceptMaps:
                 "peak_seconds": None if peak is None else clip.timestamps[peak],
             }
 
-    def to_pandas(self) -> DataFrame:
-        """One row a clip, see `rows`. Raises MissingExtra without pandas."""
-        return data_frame(self.rows())
+    @property
+    def _heading(self) -> str:
+        return f"Where does “{self.concept}” move “{self.target}”?"
 
-    def report(self, page: Path | str) -> Path:
-        """Writes a page of contact sheets and the table, one file that needs nothing else. Raises OutputError."""
-        return write_maps_page(
-            page,
-            ((clip.video.path.name, self.plot(place)) for place, clip in enumerate(self.clips[:SHOWN])),
-            heading=f"Where does “{self.concept}” move “{self.target}”?",
-            sentences=[f"{self.model.name} at {self.layer}."],
-            rows=list(self.rows()),
-            clips=len(self),
-        )
+    @property
+    def _sentences(self) -> Sequence[str]:
+        return (f"{self.model.name} at {self.layer}.",)
 
     def save(self, folder: Path | str) -> Path:
         """Writes everything to a new folder, which `ConceptMaps.read` reads back to the bit. Raises PathTaken."""

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from videotcav.errors import RunFolderError
 from videotcav.outputs import file_sha256
-from videotcav.report.render import write_figures_page
 from videotcav.results.folder import MEDIA, new_run_folder
 from videotcav.results.manifest import MANIFEST, AnyFacts, Facts, read_manifest, write_manifest
-from videotcav.results.table import table_html
 
 ARRAYS = "maps.safetensors"
-SHOWN = 12
-"""How many clips a page shows."""
 
 
 def write_arrays(folder: Path | str, manifest: Facts, arrays: Mapping[str, NDArray[Any]]) -> Path:
@@ -46,29 +41,3 @@ def read_arrays(folder: Path | str, kind: type[AnyFacts]) -> tuple[AnyFacts, dic
         return manifest, load_file(path)
     except (OSError, SafetensorError) as error:
         raise RunFolderError(f"{path} cannot be read: {error}; save the maps again") from error
-
-
-def write_maps_page(
-    page: Path | str,
-    figures: Iterable[tuple[str, Figure]],
-    *,
-    heading: str,
-    sentences: Sequence[str],
-    rows: Sequence[Mapping[str, object]],
-    clips: int,
-) -> Path:
-    """The page of maps: the first of them drawn, a table of all. Raises OutputError."""
-    left_out = f"The first {SHOWN} of {clips} clips are drawn; the table has all."
-    return write_figures_page(
-        page,
-        figures,
-        kicker="videotcav maps",
-        heading=heading,
-        sentences=[*sentences, *([left_out] if clips > SHOWN else [])],
-        table=table_html((name.replace("_", " ") for name in rows[0]), (map(_cell, row.values()) for row in rows)),
-        dpi=80,
-    )
-
-
-def _cell(value: object) -> str:
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

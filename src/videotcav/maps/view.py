@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -18,18 +18,14 @@ from pydantic import NonNegativeInt, PositiveInt
 from videotcav.errors import LayoutError, RunFolderError
 from videotcav.explain.saliency.cam import Over, temporal_profile
 from videotcav.maps.sheet import Strip, contact_sheet
-from videotcav.maps.stored import SHOWN, read_arrays, write_arrays, write_maps_page
+from videotcav.maps.shown import ShownMaps
+from videotcav.maps.stored import read_arrays, write_arrays
 from videotcav.records import Clip, Record
-from videotcav.report.render import png
-from videotcav.results.manifest import Facts, ModelFacts, stamp, versions
-from videotcav.results.table import data_frame
+from videotcav.results.manifest import ModelledFacts, stamp, versions
 from videotcav.results.words import listing
 from videotcav.video.clips import to_source
 from videotcav.video.overlay import overlay_heatmap
 from videotcav.video.read import Frames, read_frames
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 Values = NDArray[np.float32]
 PIXELS = "pixels"
@@ -63,13 +59,10 @@ class View(Record):
         return self.method if self.layer == PIXELS else f"{self.method} at {self.layer}"
 
 
-class MapsManifest(Facts):
+class MapsManifest(ModelledFacts):
     """Everything about maps that is not a number in them, as `ClipMaps` has it."""
 
     kind: Literal["maps"] = "maps"
-    created: str
-    versions: dict[str, str]
-    model: ModelFacts
     clips: tuple[Clip, ...]
     views: tuple[View, ...]
     classes: tuple[tuple[str, ...], ...]
@@ -78,27 +71,22 @@ class MapsManifest(Facts):
     settings: PixelSettings | None
 
 
-@dataclass(frozen=True, eq=False)  # arrays do not compare to one truth value
-class ClipMaps:
+@dataclass(frozen=True, eq=False)
+class ClipMaps(ShownMaps):
     """Maps of clips: `values` is `clip view class time height width` over the clips' pixels, not normalised.
 
     A view is a method at a layer. `clips[i]` says which seconds and which source pixels the maps lie over, `classes[i]`
     whose maps they are, with their `probabilities[i]`. `weights` is whether a channel's weight holds for the clip or
     for each time step, `settings` how methods that read pixels went about it. `maps[i]` and iteration give the maps of
-    one clip, a slice those of some. Shows itself in Jupyter as the first clip.
+    one clip, a slice those of some.
     """
 
-    model: ModelFacts
-    clips: tuple[Clip, ...]
     views: tuple[View, ...]
     classes: tuple[tuple[str, ...], ...]
     probabilities: tuple[tuple[float, ...], ...]
     values: Values
     weights: Over = "clip"
     settings: PixelSettings | None = None
-
-    def __len__(self) -> int:
-        return len(self.clips)
 
     def __getitem__(self, index: int | slice) -> Self:
         if not isinstance(index, slice):
@@ -185,9 +173,6 @@ class ClipMaps:
         strips = [Strip(caption, frames, profile) for caption, frames, profile in self.panels(index)]
         return contact_sheet(strips, timestamps=self.clips[index].timestamps, note=self.scale_note)
 
-    def _repr_png_(self) -> bytes:
-        return png(self.plot())
-
     # --- numbers, page, folder -----------------------------------------------------------------------------------
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -203,9 +188,7 @@ class ClipMaps:
                 cam, profile = self.values[number, row, column], profiles[number, row, column]
                 peak = int(profile.argmax()) if cam.any() else None
                 yield {
-                    "clip": str(clip.video.path),
-                    "first_seconds": clip.timestamps[0],
-                    "last_seconds": clip.timestamps[-1],
+                    **clip.cells,
                     "method": view.method,
                     "layer": view.layer,
                     "class_name": name,
@@ -217,20 +200,13 @@ class ClipMaps:
                     "peak_share": None if peak is None else float(profile[peak]),
                 }
 
-    def to_pandas(self) -> DataFrame:
-        """One row a clip, method, layer and class, see `rows`. Raises MissingExtra without pandas."""
-        return data_frame(self.rows())
+    @property
+    def _heading(self) -> str:
+        return f"Where and when does {self.model.name} look?"
 
-    def report(self, page: Path | str) -> Path:
-        """Writes a page of contact sheets and the table, one file that needs nothing else. Raises OutputError."""
-        return write_maps_page(
-            page,
-            ((clip.video.path.name, self.plot(place)) for place, clip in enumerate(self.clips[:SHOWN])),
-            heading=f"Where and when does {self.model.name} look?",
-            sentences=self.remarks,
-            rows=list(self.rows()),
-            clips=len(self),
-        )
+    @property
+    def _sentences(self) -> Sequence[str]:
+        return self.remarks
 
     def save(self, folder: Path | str) -> Path:
         """Writes everything to a new folder, which `ClipMaps.read` reads back to the bit. Raises PathTaken."""

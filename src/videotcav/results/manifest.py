@@ -35,7 +35,7 @@ class Facts(Record):
     format: int = FORMAT
     kind: str
     videotcav: str
-    created: str = ""
+    created: str
     command: str = ""
     results_sha256: str = ""
 
@@ -59,6 +59,13 @@ class ModelFacts(Record):
         """The facts that a model's card states."""
         stated = ("name", "weights", "weights_sha256", "classes", "clip_spec", "precision")
         return cls(**card.model_dump(mode="json", include=set(stated)), device=device)
+
+
+class ModelledFacts(Facts):
+    """What is stated of numbers that one network gave, whatever they are."""
+
+    versions: dict[str, str]
+    model: ModelFacts
 
 
 class ClassFacts(Record):
@@ -171,7 +178,6 @@ class Manifest(Facts):
     """Everything about a run that is not a number in its results."""
 
     kind: Literal["run"] = "run"
-    created: str
     question: str
     model: ModelFacts
     seed: int = 0
@@ -212,7 +218,6 @@ class ComparisonManifest(Facts):
     """Everything about a comparison that is not a number in its results; models by their labels."""
 
     kind: Literal["comparison"] = "comparison"
-    created: str
     command: str
     question: str
     statistic: Statistic
@@ -229,13 +234,10 @@ class BoxesFacts(Record):
     sha256: str
 
 
-class FaithfulnessManifest(Facts):
+class FaithfulnessManifest(ModelledFacts):
     """Everything about measured maps that is not a number in their results."""
 
     kind: Literal["faithfulness"] = "faithfulness"
-    created: str
-    versions: dict[str, str]
-    model: ModelFacts
     layer: str
     target: str | None
     methods: tuple[str, ...]

@@ -46,7 +46,6 @@ class PaperFacts(Facts):
     """The manifest of a paper folder. `missing` says of a figure what it lacks and how to get it."""
 
     kind: Literal["paper"] = "paper"
-    created: str
     class_name: str
     concepts: tuple[str, ...]
     layers: tuple[str, ...]

@@ -297,9 +297,7 @@ def _of_one(
         moved, p_apart = passer.known[key]
         is_told = moved.length > 0 and moved.auroc.low > 0.5 and p_apart <= _ALPHA  # noqa: PLR2004 - chance
         facts = {
-            "clip": str(seen.record.video.path),
-            "first_seconds": seen.record.timestamps[0],
-            "last_seconds": seen.record.timestamps[-1],
+            **seen.record.cells,
             "concept": title,
             "kind": kind,
             "layer": layer,
