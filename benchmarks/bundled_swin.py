@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from harness import Book, Cells, options, taken
-from validation.proof.shares import rate
+from validation.proof.shares import ends, rate
 from validation.targets import Promise, at_least
 from validation.train_swin import evaluate
 from videotcav.models.load import load_model
@@ -28,10 +28,7 @@ def promises(cells: Cells) -> Iterator[Promise]:
             what=f"the bundled Video Swin is right, {title}",
             unit="%",
             target=at_least(0.95),
-            value=share["share"],
-            low=share["low"],
-            high=share["high"],
-            n=share["of"],
+            **ends(share),
             **taken(cell),
         )
 

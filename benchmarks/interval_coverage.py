@@ -11,7 +11,7 @@ import numpy as np
 
 from _gaussian import World
 from harness import Book, Cells, options, taken
-from validation.proof.shares import rate
+from validation.proof.shares import ends, rate
 from validation.targets import Promise, between
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.questions.pool import pool_estimates
@@ -79,10 +79,7 @@ def promises(cells: Cells) -> Iterator[Promise]:
                 what=f"Gaussian coverage of 95 % intervals, {name}, {title}",
                 unit="%",
                 target=between(0.93, 0.97),
-                value=share["share"],
-                low=share["low"],
-                high=share["high"],
-                n=share["of"],
+                **ends(share),
                 **taken(cell),
             )
 

@@ -13,7 +13,7 @@ from scipy.stats import beta
 
 from _gaussian import World
 from harness import Book, Cells, options, taken
-from validation.proof.shares import rate
+from validation.proof.shares import ends, rate
 from validation.targets import Promise, at_most, both
 from videotcav.explain.design.design import null_shape
 from videotcav.explain.design.settings import AnalysisSettings
@@ -62,10 +62,7 @@ def promises(cells: Cells) -> Iterator[Promise]:
                 what=f"Gaussian false positives at a nominal 5 %, {name}, {title}",
                 unit="%",
                 target=both(at_most(0.05), at_most(0.07, on="high")) if key == "set_level" else None,
-                value=share["share"],
-                low=share["low"],
-                high=share["high"],
-                n=share["of"],
+                **ends(share),
                 **taken(cell),
             )
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from harness import Book, Cells, options, taken
-from validation.proof.shares import rate
+from validation.proof.shares import ends, rate
 from validation.proof.world import MOTIONS, SHAPES, TIED, Film, sample
 from validation.targets import Promise, at_least, at_most
 from videotcav.concepts.propose.crop import moving
@@ -98,10 +98,7 @@ def promises(cells: Cells) -> Iterator[Promise]:
             what=f"studies cautioned by a label, {title}",
             unit="%",
             target=at_most(0.1) if title.endswith("clean") else at_least(0.95),
-            value=share["share"],
-            low=share["low"],
-            high=share["high"],
-            n=share["of"],
+            **ends(share),
             **taken(cell),
         )
 

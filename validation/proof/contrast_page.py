@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from validation.proof.concepts import CLIPS
 from validation.proof.contrast import FEW, SHARES, of_network
-from validation.proof.shares import ALPHA, IRRELEVANT, RELEVANT, rate
+from validation.proof.shares import ALPHA, IRRELEVANT, RELEVANT, ends, rate
 from validation.proof.summary import STRONG
 from validation.proof.training import jobs
 from validation.provenance import ROOT, commit, in_words, machine
@@ -326,8 +326,7 @@ class _Telling:
     def share(self, what: str, cell: Facts, target: Target | None = None) -> Iterator[Promise]:
         """A share with its interval; none where nothing was counted."""
         if cell["of"]:
-            ends = {"value": cell["share"], "low": cell["low"], "high": cell["high"], "n": cell["of"]}
-            yield self._promise(what, "%", target, ends)
+            yield self._promise(what, "%", target, ends(cell))
 
     def number(self, what: str, value: float | None, n: int, target: Target | None = None) -> Iterator[Promise]:
         """A number without an interval; none where nothing was counted."""
@@ -338,9 +337,9 @@ class _Telling:
         """An area under the ROC curve."""
         return self.number(what, cell["auroc"], cell["relevant"] + cell["irrelevant"], target)
 
-    def _promise(self, what: str, unit: Unit, target: Target | None, ends: Mapping[str, Any]) -> Promise:
+    def _promise(self, what: str, unit: Unit, target: Target | None, found: Mapping[str, Any]) -> Promise:
         target = target if self.has_target else None
-        return Promise(area="statistics", what=f"{what}{self.behind}", unit=unit, target=target, **ends, **self.taken)
+        return Promise(area="statistics", what=f"{what}{self.behind}", unit=unit, target=target, **found, **self.taken)
 
 
 def _levels(of: Facts, telling: _Telling) -> Iterator[Promise]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from validation.proof.details import map_value
+from validation.proof.shares import ends
 from validation.provenance import in_words
 from validation.targets import Promise, Target, Unit, at_least, at_most
 
@@ -20,8 +21,7 @@ def promises(found: Facts) -> Iterator[Promise]:
     taken = {"commit": found["commit"], "machine": in_words(found["machine"])}
 
     def share(what: str, cell: Facts) -> Promise:
-        ends = {"value": cell["share"], "low": cell["low"], "high": cell["high"], "n": cell["of"]}
-        return Promise(area="statistics", what=f"{CLASSIC}{what}", unit="%", **ends, **taken)
+        return Promise(area="statistics", what=f"{CLASSIC}{what}", unit="%", **ends(cell), **taken)
 
     def number(what: str, value: float | None, n: int) -> Promise:
         count = 0 if value is None else n

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from scipy.stats import beta
@@ -20,6 +20,11 @@ def rate(hits: int, of: int) -> Facts:
     low = float(beta.ppf(0.025, hits, of - hits + 1)) if hits else 0.0
     high = float(beta.ppf(0.975, hits + 1, of - hits)) if hits < of else 1.0
     return {"hits": int(hits), "of": int(of), "share": hits / of, "low": low, "high": high}
+
+
+def ends(share: Mapping[str, Any]) -> Facts:
+    """A share from `rate` as a row of docs/targets.json states it."""
+    return {"value": share["share"], "low": share["low"], "high": share["high"], "n": share["of"]}
 
 
 def share_of(rows: Sequence[Facts], holds: Callable[[Facts], bool]) -> Facts:
