@@ -313,7 +313,10 @@ class WholeStudy:
         self.world = world
         smallest = min(5, world.case.clips)
         self.settings = AnalysisSettings(
-            random_draws=world.case.sets, minimum_clips=world.case.clips, minimum_sources=smallest
+            scores="classic",
+            random_draws=world.case.sets,
+            minimum_clips=world.case.clips,
+            minimum_sources=smallest,
         )
 
     def __call__(self) -> object:

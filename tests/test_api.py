@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from videotcav.api import TcavResults, tcav
 from videotcav.compat.captum import clips_from_pixels
-from videotcav.errors import HypothesisError, NotEnoughData
-from videotcav.explain.design.settings import AnalysisSettings
+from videotcav.errors import ArgumentError, HypothesisError, NotEnoughData
+from videotcav.explain.design.settings import AnalysisSettings, unread
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec, ModelCard
@@ -93,3 +95,43 @@ def test_all_mistakes_are_told_before_the_first_pass(model: VideoModel) -> None:
     with pytest.raises(NotEnoughData, match="at least 10"):
         ask(model, clips=4)
     assert Brightness.clips == before
+
+
+class Watched(AnalysisSettings):
+    """Settings that know which of them were read."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in AnalysisSettings.model_fields:
+            READ.add(name)
+        return super().__getattribute__(name)
+
+
+READ: set[str] = set()
+
+
+@pytest.mark.parametrize("groups", [{}, {"both": ["bright", "noise"]}])
+@pytest.mark.parametrize("scores", ["contrast", "classic"])
+def test_a_setting_is_read_or_refused(model: VideoModel, scores: str, groups: dict[str, list[str]]) -> None:
+    """A run notes what it reads: what it leaves unread, and only that, is refused when it is set."""
+    every = AnalysisSettings(scores=scores, bootstrap_resamples=100, random_draws=2)
+    values = every.model_dump() | {"pseudo_concepts": 99, "relabellings": 999, "equivalence_margin": 0.3}
+    refused = {name for name, _ in unread(values, scores=scores, groups=bool(groups))}
+    shared = {
+        "target": "a",
+        "clips": clips_from_pixels(pixels(12, 4), "a"),
+        "concepts": {
+            "bright": clips_from_pixels(pixels(12, 1, shift=1.0), "bright"),
+            "noise": clips_from_pixels(pixels(12, 3), "noise"),
+        },
+        "random": clips_from_pixels(pixels(60, 5), "random"),
+        "layers": ["eye"],
+        "groups": groups,
+    }
+    settings = Watched(**{name: value for name, value in values.items() if name not in refused})
+    READ.clear()
+    tcav(model, **shared, settings=settings, hypotheses=["nothing about noise matters"])
+    assert READ.isdisjoint(refused)
+    assert READ | refused == set(AnalysisSettings.model_fields)
+    for name in refused:
+        with pytest.raises(ArgumentError, match=f"{name}: only .* read it; leave it out"):
+            tcav(model, **shared, settings=AnalysisSettings(scores=scores, **{name: values[name]}))

@@ -143,7 +143,8 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-SMALL = {"pseudo_concepts": 59, "random_draws": 2, "bootstrap_resamples": 100, "alpha": 0.4}
+SMALL = {"alpha": 0.4}
+GROUPS = vt.AnalysisSettings(pseudo_concepts=59, bootstrap_resamples=100, **SMALL)
 
 
 def test_a_study_of_objects_is_the_study_of_its_own_text(scenes: Path, tmp_path: Path) -> None:
@@ -229,12 +230,13 @@ def test_groups_a_store_and_a_file_that_reads_back(scenes: Path, asked: dict[str
         return items
 
     how = {"clips": swings, "target": "swing", "groups": {"things": ["racket", "ball"]}, "store": tmp_path / "rows"}
-    found = vt.tcav(**asked, **how, progress=progress)
+    how["settings"] = GROUPS
+    found = vt.tcav(**asked | how, progress=progress)
     relative = {row.concept: row.value for row in found if row.statistic == "relative"}
     assert sum(relative.values()) == pytest.approx(1)  # two of a group are each other's opposites
     assert watched
     watched.clear()
-    assert vt.tcav(**asked, **how, progress=progress).results == found.results
+    assert vt.tcav(**asked | how, progress=progress).results == found.results
     assert "clips" not in watched  # all rows were in the store
     path = found.save(tmp_path / "found.parquet")
     assert vt.TcavResults.read(path) == found

@@ -57,10 +57,6 @@ videos = ["class/*.mp4"]
 folder = "concepts"
 [random]
 folder = "random"
-[tests]
-random_draws = 3
-pseudo_concepts = 199
-bootstrap_resamples = 100
 """
 
 

@@ -12,6 +12,7 @@ import pytest
 from support.study_text import study_text
 from videotcav.errors import StudyFileError
 from videotcav.study.file import ClipChanges, read_study_file
+from videotcav.study.run import Study
 
 GOOD = study_text()
 
@@ -104,3 +105,35 @@ def test_nothing_is_named_twice_in_a_section(folder: Path, key: str) -> None:
     twice = {"include": '["a", "a"]', "kinds": '["frozen", "frozen"]', "folder": '["concepts", "concepts"]'}[key]
     text = GOOD.replace('folder = "concepts"\n', f"{key} = {twice}\n" + ('folder = "concepts"\n' * (key != "folder")))
     assert "is named twice; name it once" in refused(folder, text)
+
+
+@pytest.mark.parametrize(
+    ("tests", "told"),
+    [
+        (
+            "penalty = 0.1\nrandom_draws = 20",
+            [
+                'tests.penalty: only classic scores and groups read it; leave it out, or ask for scores = "classic"',
+                'tests.random_draws: only classic scores read it; leave it out, or ask for scores = "classic"',
+            ],
+        ),
+        (
+            'scores = "classic"\nrelabellings = 999',
+            ['tests.relabellings: only contrasts read it; leave it out, or leave out scores = "classic"'],
+        ),
+        ('scores = "clasic"\npenalty = 0.1', ["tests.scores: input should be 'contrast' or 'classic', got 'clasic'"]),
+    ],
+)
+def test_a_setting_that_nothing_reads_is_told_with_all_other_mistakes(
+    folder: Path, tests: str, told: list[str]
+) -> None:
+    (folder / "study.toml").write_text(f"question2 = 1\n{GOOD}[tests]\n{tests}\n")
+    with pytest.raises(StudyFileError) as caught:
+        Study.from_file(folder / "study.toml")
+    assert set(caught.value.problems) == {"question2: unknown key; closest: 'question'", *told}
+
+
+def test_groups_read_what_trains_their_cavs(folder: Path) -> None:
+    groups = '[groups]\nthings = ["a", "b"]\n'
+    (folder / "study.toml").write_text(f"{GOOD}{groups}[tests]\npenalty = 0.2\n")
+    assert Study.from_file(folder / "study.toml").file.study.tests.penalty == 0.2

@@ -54,8 +54,6 @@ def test_a_study_of_real_clips_runs_to_its_report(shared_data: Path, tmp_path: P
         [sources]
         table = "{tennis / "labels.csv"}"
         source = "scene"
-        [tests]
-        pseudo_concepts = 99
         """
     )
     run = Study.from_file(tmp_path / "study.toml").run(tmp_path / "run")

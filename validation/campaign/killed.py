@@ -58,10 +58,7 @@ folder = "concepts"
 [random]
 folder = "random"
 [tests]
-random_draws = 2
-pseudo_concepts = 199
 minimum_clips = 5
-bootstrap_resamples = 100
 """
 CLIPS = {"class": 9, "random": 24, "concepts/racket/spatiotemporal": 8, "concepts/racket/frozen": 8}
 LAYERS = 2

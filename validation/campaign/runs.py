@@ -46,10 +46,7 @@ folder = "concepts"
 [random]
 folder = "random"
 [tests]
-random_draws = 2
-pseudo_concepts = 199
 minimum_clips = 5
-bootstrap_resamples = 100
 """
 SPEC = ClipSpec(frames=2, seconds_between_frames=0.04, height=8, width=8, resize=8)
 LAYERS = ("0", "2")

@@ -16,7 +16,7 @@ import tomli_w
 from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
 from videotcav.errors import StudyFileError, UnreadableText, VideoError, closest
-from videotcav.explain.design.settings import MOST_SEED, AnalysisSettings
+from videotcav.explain.design.settings import MOST_SEED, AnalysisSettings, unread
 from videotcav.records import (
     MOST_PIXELS,
     MOST_VIEWS,
@@ -371,6 +371,15 @@ def path_problems(raw: Mapping[str, Any], folder: Path) -> Iterator[str]:
         for pattern in videos if isinstance(videos, list) else ():
             if isinstance(pattern, str) and not _matches(folder, pattern):
                 yield f"classes.{class_name}.videos: '{pattern}' matches no file below {folder.resolve()}"
+
+
+def unread_settings(raw: Mapping[str, Any]) -> Iterator[str]:
+    """A sentence for each setting in the raw study's `[tests]` that nothing reads, also where other keys are wrong."""
+    tests = raw.get("tests")
+    if isinstance(tests, Mapping):
+        scores = tests.get("scores", AnalysisSettings.model_fields["scores"].default)
+        for name, cure in unread(tests, scores=scores, groups=bool(raw.get("groups"))):
+            yield f"tests.{name}: {cure}"
 
 
 def _matches(folder: Path, pattern: str) -> tuple[Path, ...]:

@@ -79,7 +79,7 @@ def run_paper(
         StudyFileError, NotEnoughData, VideosError, NumericalError, StoreError: as `Study.run`.
         LayerNotFound: the protocol's three layers are not known for this model, and the study names no three.
     """
-    given = Study.from_file(study_file, device=device, with_hypotheses=False)
+    given = Study.from_file(study_file, device=device, as_published=True)
     if given.file.study.align != "none":
         raise StudyFileError(given.file.path, ["align: is no part of the published protocol; leave it out"])
     inputs = gather(given.file)

@@ -61,7 +61,7 @@ from videotcav.results.manifest import (
 )
 from videotcav.study.alignment import aligned
 from videotcav.study.clip_rows import ClipTable
-from videotcav.study.file import StudyText, parse_study, read_study_file, study_tables
+from videotcav.study.file import StudyText, parse_study, read_study_file, study_tables, unread_settings
 from videotcav.study.inputs import Inputs, gather, overlaps
 from videotcav.study.overlap import near_overlaps
 from videotcav.study.pool import beside_pool, refuse_matched_outputs
@@ -92,13 +92,13 @@ class Study:
         events: Path | str | None = None,
         target: str | None = None,
         score: str | None = None,
-        with_hypotheses: bool = True,
+        as_published: bool = False,
     ) -> Self:
         """The study in a file, its model loaded onto `device`, its passes in `precision`.
 
         `model` says which one, where the file names several. `events`, `target` and `score` stand in the
         place of the file's.
-        Hypotheses are left unread without `with_hypotheses`.
+        A study that is asked `as_published` may hold settings of all scores, and its hypotheses are left unread.
 
         Raises:
             StudyFileError: the file has mistakes, also such that only the model can tell (layers, classes).
@@ -107,8 +107,9 @@ class Study:
         load = partial(load_model, device=device, precision=precision)
 
         def check(raw: Mapping[str, Any]) -> Iterator[str]:
-            read = raw if with_hypotheses else {**raw, "hypotheses": []}
-            return _model_problems(read, folder=Path(path).parent, load=load, loaded=loaded)
+            read = {**raw, "hypotheses": []} if as_published else raw
+            yield from () if as_published else unread_settings(raw)
+            yield from _model_problems(read, folder=Path(path).parent, load=load, loaded=loaded)
 
         file = read_study_file(Path(path), check=check, model=model, events=events, target=target, score=score)
         return cls(_by_name(file, loaded[0]), loaded[0])
@@ -146,7 +147,11 @@ class Study:
             StudyFileError: all that does not fit, each with its key.
         """
         raw = study_tables(model.card.name, classes, concepts, random, {"question": question, **others})
-        check = partial(_model_problems, folder=Path(), load=lambda *_, **__: model, loaded=[])
+
+        def check(raw: Mapping[str, Any]) -> Iterator[str]:
+            yield from unread_settings(raw)
+            yield from _model_problems(raw, folder=Path(), load=lambda *_, **__: model, loaded=[])
+
         file = parse_study(Path(f"{name}.toml").absolute(), tomli_w.dumps(raw), raw, check=check)
         return cls(_by_name(file, model), model)
 

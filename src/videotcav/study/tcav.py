@@ -34,7 +34,7 @@ from videotcav.errors import (
 from videotcav.explain.design import draws
 from videotcav.explain.design.design import ConceptRows, Design, Group
 from videotcav.explain.design.hypotheses import NOTHING_AT_A_LAYER, Hypothesis, outcome, parse, problems
-from videotcav.explain.design.settings import AnalysisSettings
+from videotcav.explain.design.settings import AnalysisSettings, unread
 from videotcav.explain.questions.all import answers, refuse_untestable
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, Batch, HeldClips, measure
 from videotcav.models.class_score import LOGIT, asked_score
@@ -191,6 +191,7 @@ def tcav(
     """
     settings = settings or AnalysisSettings()
     _refuse_unknown(pooling, primary, score, settings)
+    _refuse_unread(settings, groups=bool(groups))
     classic = LOGIT if settings.scores == "classic" else None
     target, asked_by = asked_score(model, target, score, default=classic)
     asked = _classes(model, clips, target)
@@ -273,6 +274,12 @@ def _refuse_unknown(pooling: object, primary: object, score: object, settings: A
             f"primary '{primary}' is a classic score: leave it out, since contrast decides, or give "
             'settings=AnalysisSettings(scores="classic")'
         )
+
+
+def _refuse_unread(settings: AnalysisSettings, *, groups: bool) -> None:
+    given = settings.model_dump(exclude_unset=True, exclude_none=True)
+    if found := [f"{name}: {cure}" for name, cure in unread(given, scores=settings.scores, groups=groups)]:
+        raise ArgumentError("; ".join(found))
 
 
 def _classes(model: VideoModel, clips: Clips | Mapping[str, Clips], target: str | int | None) -> dict[str, Clips]:

@@ -234,7 +234,8 @@ class Design:
         if self.asks_contrast:
             self._refuse_too_little_contrast()
         relative = 0 if self.hypotheses else self.relative_tests
-        for tests in (relative,) if self.asks_contrast else (self.declared_tests, relative):
+        families = (relative,) if self.asks_contrast else (self.declared_tests, relative)
+        for tests in filter(None, families):
             needed, draws = settings.null_draws_needed(tests), settings.null_draws(tests)
             asked = f"{tests} tests at alpha {settings.alpha} with the correction '{settings.correction}' need at least"
             if draws < needed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -14,6 +15,32 @@ MOST_SEED = 2**63 - 1
 
 _AT_LEAST = 999  # p is then resolved to 0.001
 _MARGIN = 0.3
+
+_OF_CAVS = (
+    "classifier",
+    "penalty",
+    "pseudo_concepts",
+    "bootstrap_resamples",
+    "accuracy_folds",
+    "degenerate_cosine",
+)
+"""The settings of what trains CAVs: classic scores, and the relative ones of groups."""
+_OF_CLASSIC = ("random_draws",)
+_OF_CONTRAST = ("negligible_below", "relabellings")
+
+
+def unread(given: Collection[str], *, scores: object, groups: bool) -> Iterator[tuple[str, str]]:
+    """The settings among those `given` that nothing reads where the `scores` are asked for, with or without `groups`:
+    the name of each, and what to do.
+    """
+    if scores == "classic":
+        cure = 'only contrasts read it; leave it out, or leave out scores = "classic"'
+        yield from ((name, cure) for name in _OF_CONTRAST if name in given)
+    elif scores == "contrast":
+        for name in (*(() if groups else _OF_CAVS), *_OF_CLASSIC):
+            if name in given:
+                readers = "classic scores" if name in _OF_CLASSIC else "classic scores and groups"
+                yield name, f'only {readers} read it; leave it out, or ask for scores = "classic"'
 
 
 class AnalysisSettings(Record):
