@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from videotcav.cli.main import main
+from support.shell import OWN_MODEL, videotcav
 from videotcav.concepts.folder import write_records
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.show import contact_sheet
@@ -29,15 +28,6 @@ from videotcav.results.manifest import ModelFacts
 from videotcav.video.write import write_video
 
 NOISE = np.random.default_rng(0).integers(0, 255, (8, 16, 16, 3), dtype=np.uint8)
-MODEL = """\
-from torch import nn
-from videotcav.records import ClipSpec, ModelCard
-def build():
-    net = nn.Sequential(nn.Conv3d(3, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(2, 2))
-    spec = ClipSpec(frames=4, seconds_between_frames=0.1, height=8, width=8, resize=8)
-    return net, ModelCard(name='own', clip_spec=spec, classes=('yes', 'no'), layouts={'[01]': 'b c t h w'},
-                          default_layers=('0',))
-"""
 
 
 def _foreign(path: Path) -> bytes:
@@ -46,11 +36,7 @@ def _foreign(path: Path) -> bytes:
 
 
 def _said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
-    monkeypatch.setattr(sys, "argv", ["videotcav", *map(str, words)])
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    with pytest.raises(SystemExit) as ended:
-        main()
-    return int(ended.value.code or 0), capsys.readouterr().err
+    return videotcav(monkeypatch, *words), capsys.readouterr().err
 
 
 # --- whose file it is ----------------------------------------------------------------------------------------------
@@ -173,7 +159,7 @@ def test_maps_never_replace_their_video(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "net_of_the_output_tests.py").write_text(MODEL)
+    (tmp_path / "net_of_the_output_tests.py").write_text(OWN_MODEL)
     write_video("x.mp4", NOISE, frames_per_second=8)
     before = Path("x.mp4").read_bytes()
     own = ("--model", "net_of_the_output_tests:build")

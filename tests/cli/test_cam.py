@@ -8,25 +8,15 @@ import numpy as np
 import pytest
 
 import videotcav as vt
-from videotcav.cli.main import main
+from support.shell import OWN_MODEL, videotcav
 from videotcav.video.write import write_video
-
-MODEL = """\
-from torch import nn
-from videotcav.records import ClipSpec, ModelCard
-def build():
-    net = nn.Sequential(nn.Conv3d(3, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(2, 2))
-    spec = ClipSpec(frames=4, seconds_between_frames=0.1, height=8, width=8, resize=8)
-    return net, ModelCard(name='own', clip_spec=spec, classes=('yes', 'no'), layouts={'[01]': 'b c t h w'},
-                          default_layers=('0',))
-"""
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with a model of one's own, a video, and two folders of clips."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mynet_of_the_cam_tests.py").write_text(MODEL)
+    (tmp_path / "mynet_of_the_cam_tests.py").write_text(OWN_MODEL)
     rng = np.random.default_rng(0)
     for name, count in (("concept", 3), ("random", 8), (".", 1)):
         Path(name).mkdir(exist_ok=True)
@@ -34,14 +24,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             frames = rng.integers(0, 255, size=(8, 16, 16, 3), dtype=np.uint8)
             write_video(Path(name) / f"clip-{number}.mp4", frames, frames_per_second=10)
     return tmp_path
-
-
-def videotcav(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["videotcav", *arguments])
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    with pytest.raises(SystemExit) as ended:
-        main()
-    return int(ended.value.code or 0)
 
 
 OWN = ("--model", "mynet_of_the_cam_tests:build")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from support.shell import videotcav
 from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice
-from videotcav.cli.main import main
 from videotcav.errors import ArgumentError, NotEnoughData, UnreadableText, VideotcavWarning
 from videotcav.video.write import write_video
 
@@ -98,11 +97,7 @@ SIDECAR = {
 
 def proposing(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
     """The exit code of `videotcav concepts propose` in an own folder, as a shell sees it."""
-    monkeypatch.setattr(sys, "argv", ["videotcav", "concepts", "propose", *(str(word) for word in words)])
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    with pytest.raises(SystemExit) as ended:
-        main()
-    return int(ended.value.code or 0)
+    return videotcav(monkeypatch, "concepts", "propose", *words)
 
 
 @pytest.mark.parametrize(

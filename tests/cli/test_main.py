@@ -10,18 +10,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from videotcav.cli.main import app, main
+from support.shell import videotcav
+from videotcav.cli.main import app
 
 ROOT = Path(__file__).parents[2]
-
-
-def videotcav(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """The exit code of a command."""
-    monkeypatch.setattr(sys, "argv", ["videotcav", *arguments])
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    with pytest.raises(SystemExit) as ended:
-        main()
-    return int(ended.value.code or 0)
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import videotcav as vt
-from videotcav.cli.main import main
+from support.shell import videotcav
 from videotcav.video.write import write_video
 
 MODEL = """\
@@ -43,11 +42,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def scores(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     asked = ("clip-0.mp4", "--model", "mynet_of_the_score_tests:build", "--concepts", "concepts", "--random", "random")
-    monkeypatch.setattr(sys, "argv", ["videotcav", "--json", "scores", *asked, *arguments])
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    with pytest.raises(SystemExit) as ended:
-        main()
-    return int(ended.value.code or 0)
+    return videotcav(monkeypatch, "--json", "scores", *asked, *arguments)
 
 
 def test_a_bright_video_shows_brightness(

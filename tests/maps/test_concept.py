@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 import videotcav as vt
+from support.clips import in_memory
 from videotcav.errors import PathTaken, RunFolderError
 from videotcav.maps import concept as concept_module
 from videotcav.maps.concept import concept_maps
 from videotcav.maps.concept_view import ConceptMaps, ConceptMapSettings
 from videotcav.models.model import VideoModel
-from videotcav.records import Clip, ModelCard, VideoInfo
+from videotcav.records import ModelCard
 from videotcav.video.clips import Clips
 
 T, H, W = 2, 1, 3
@@ -51,25 +52,7 @@ def made(count: int, *, seed: int, pattern: Tensor | None = None) -> Clips:
     pixels = 0.3 * torch.randn(count, 3, 8, 32, 32, generator=torch.Generator().manual_seed(seed))
     if pattern is not None:
         pixels = pixels + pattern
-    records = [
-        Clip(
-            video=VideoInfo(
-                path=Path(f"{seed}-{index}.mp4"),
-                sha256="0",
-                width=32,
-                height=32,
-                duration_seconds=1,
-                frames_per_second=10,
-            ),
-            timestamps=tuple(0.1 * time for time in range(8)),
-            top=0,
-            left=0,
-            pixels_per_row=1,
-            pixels_per_column=1,
-        )
-        for index in range(count)
-    ]
-    return Clips(records=tuple(records), pixels=pixels)
+    return in_memory(pixels, prefix=str(seed))
 
 
 def test_the_concept_is_found_where_the_class_reads_it(model: VideoModel) -> None:

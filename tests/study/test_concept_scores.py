@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 import videotcav as vt
+from support.clips import in_memory
 from videotcav.errors import ArgumentError, ConceptError, NotEnoughData, RunFolderError
 from videotcav.models.model import VideoModel
-from videotcav.records import Clip, ClipSpec, ModelCard, VideoInfo
+from videotcav.records import ClipSpec, ModelCard
 from videotcav.video.clips import Clips, read_windows
 from videotcav.video.write import write_video
 
@@ -53,25 +54,7 @@ def made(count: int, *, seed: int, red: float = 0.0, since: int = 0, prefix: str
     pixels = 0.2 * torch.randn(count, 3, 8, 16, 16, generator=rng)
     pixels += 0.3 * torch.randn(count, 3, 1, 1, 1, generator=rng)
     pixels[:, RED, since:] += red
-    records = tuple(
-        Clip(
-            video=VideoInfo(
-                path=Path(f"{prefix}{seed}-{index}.mp4"),
-                sha256="0",
-                width=16,
-                height=16,
-                frames_per_second=10,
-                duration_seconds=1,
-            ),
-            timestamps=tuple(0.1 * frame for frame in range(8)),
-            top=0,
-            left=0,
-            pixels_per_row=1,
-            pixels_per_column=1,
-        )
-        for index in range(count)
-    )
-    return Clips(records=records, pixels=pixels)
+    return in_memory(pixels, prefix=f"{prefix}{seed}")
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from PIL import Image
 from scipy import stats
 from sklearn.linear_model import Ridge
 
-from videotcav.cli.main import main
+from support.shell import videotcav
 from videotcav.errors import LayerNotFound, NotEnoughData, RunFolderError, StudyFileError
 from videotcav.models.load import load_model
 from videotcav.records import Result, Verdict
@@ -250,9 +250,6 @@ def test_what_the_protocol_cannot_be_asked_is_refused_in_a_sentence(
     shutil.move(folder / "concepts/ball/frozen", folder / "concepts/ball/spatial")
     with pytest.raises(LayerNotFound, match=r"name three layers in the study file"):
         run_paper(study, tmp_path / "out")
-    monkeypatch.setattr(sys, "argv", ["videotcav", "paper", str(study), "-o", str(tmp_path / "out")])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 1
+    assert videotcav(monkeypatch, "paper", study, "-o", tmp_path / "out") == 1
     assert "name three layers" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
