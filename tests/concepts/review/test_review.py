@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -276,6 +277,20 @@ def test_eight_reviewers_at_once_lose_and_double_nothing(folder: Path) -> None:
         thread.join()
     counts = Counter(row.reviewer for row in recorded(folder))
     assert counts == dict.fromkeys(names, 20 * len(RACKET))
+
+
+def test_opening_takes_no_lock_and_reading_waits_for_no_writer(folder: Path) -> None:
+    """Of several that choose the journal's form at once, SQLite refuses all but one without waiting."""
+    with Ledger(folder) as ledger:
+        ledger.decide(RACKET, reviewer=ADA, verdict="accept", gesture="gesture-1")
+    with closing(sqlite3.connect(folder / DATABASE, isolation_level=None)) as other:
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        other.execute("BEGIN EXCLUSIVE")
+        assert len(recorded(folder)) == len(RACKET)
+        other.execute("ROLLBACK")
+        other.execute("PRAGMA journal_mode = DELETE")  # a copy that another program wrote
+        other.execute("BEGIN IMMEDIATE")
+        assert len(recorded(folder)) == len(RACKET)
 
 
 # --- what it amounts to -----------------------------------------------------------------------------------------

@@ -27,7 +27,9 @@ from videotcav.texts import first_problem
 
 DATABASE = "review.sqlite"
 
+# WAL is chosen as the file is made: of several who choose it for one file at once, one is refused without any waiting.
 _SCHEMA = """
+PRAGMA journal_mode = WAL;
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS decisions (
     number   INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -65,7 +67,7 @@ WHERE reviewer = ? AND verdict != 'undo' AND NOT EXISTS (
 ORDER BY at DESC, number DESC LIMIT 1
 """
 _SCHEMA_VERSION = 1
-_BUSY_SECONDS = 15
+_BUSY_SECONDS = 60  # no queue: who waits is overtaken while others write, so a slow disk makes the wait long
 
 
 class LedgerUnusable(ReviewError):
@@ -120,7 +122,6 @@ class Ledger:
                 "put back a copy with the decisions (or import them from a file of decisions), or remove it if nobody "
                 "has decided yet"
             )
-        database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")  # the row is on the disk before the answer leaves
 
     def __enter__(self) -> Self:
