@@ -19,6 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from videotcav.errors import require_posix
+
 if TYPE_CHECKING:
     from videotcav.api import *  # noqa: F403 - its __all__ is the list of public names
 
@@ -50,6 +52,7 @@ def __getattr__(name: str) -> Any:
         return _names()
     if name not in _names():
         raise AttributeError(f"module 'videotcav' has no attribute '{name}'")
+    require_posix()
     return getattr(import_module("videotcav.api"), name)
 
 

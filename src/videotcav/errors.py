@@ -42,6 +42,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -247,6 +248,12 @@ def masked(text: str) -> str:
 def repeated(values: Iterable[T]) -> list[T]:
     """The values that are there more than once, each once."""
     return [value for value, count in Counter(values).items() if count > 1]
+
+
+def require_posix() -> None:
+    """Nothing on Linux and macOS. Raises VideotcavError on Windows, which cannot lock a folder."""
+    if sys.platform == "win32":
+        raise VideotcavError("videotcav does not run on Windows", hint="run it on Linux, in WSL for example")
 
 
 def require_distinct(what: str, names: Iterable[object]) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 import videotcav
 from videotcav.cli.console import Voice
+from videotcav.cli.main import main
+from videotcav.errors import VideotcavError
 from videotcav.maps.sheet import Strip, contact_sheet
 
 
@@ -53,3 +55,17 @@ def test_a_contact_sheet_shows_the_frame_that_holds_the_map(strongest: int) -> N
     seconds = {text.get_text() for axes in figure.axes for text in axes.texts}
     assert f"{strongest / 10:.2f} s" in seconds
     assert len(seconds) == 8
+
+
+def test_windows_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both doors are tried: the command line, and whatever is used of the package."""
+    monkeypatch.setattr("sys.argv", ["videotcav", "models"])
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("sys.platform", "win32")
+        with pytest.raises(SystemExit) as ended:
+            main()
+        with pytest.raises(VideotcavError, match="does not run on Windows"):
+            videotcav.load_model  # noqa: B018 - the use is what is refused
+    said = capsys.readouterr()
+    assert (ended.value.code, said.out) == (1, "")
+    assert said.err.splitlines() == ["error: videotcav does not run on Windows; run it on Linux, in WSL for example"]

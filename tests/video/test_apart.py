@@ -169,7 +169,6 @@ def test_a_script_needs_no_guard_and_is_run_once(encode, tmp_path):
     assert subprocess.run([sys.executable, script], check=True, capture_output=True).stdout.split() == [b"3"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="this system does not fork")
 def test_a_daemonic_process_reads_videos(encode):
     """Such as the workers of a data loader; they may not start processes of `multiprocessing`."""
     path = encode("x.mp4", 3)

@@ -24,7 +24,7 @@ from videotcav.cli.options import BatchSize, Device, EventsOption, PrecisionOpti
 from videotcav.cli.paper import paper
 from videotcav.cli.plan import plan
 from videotcav.cli.scores import scores
-from videotcav.errors import NotEnoughMemory, VideotcavError
+from videotcav.errors import NotEnoughMemory, VideotcavError, require_posix
 
 if TYPE_CHECKING:
     from videotcav.results.read import RunResults
@@ -62,6 +62,7 @@ def main() -> None:
     sys.path.append(str(Path.cwd()))  # a model may be the user's own package.module:build; last, so it hides nothing
     signal.signal(signal.SIGTERM, _end)
     try:
+        require_posix()
         app()
     except SystemExit as ended:
         if ended.code in (INTERRUPTED, TERMINATED):

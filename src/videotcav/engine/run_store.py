@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -64,8 +65,6 @@ def scratch(folder: Path, *, result: Path | None = None) -> Iterator[Store]:
     They wait for nothing where the `result` is there already: a run that was killed as it tidied up.
     Whoever ends last removes it: a lock, which also a killed process gives back, says who is still there.
     """
-    import fcntl  # noqa: PLC0415 - not on every system
-
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("a+")

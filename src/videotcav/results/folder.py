@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import glob
 import json
 import os
@@ -50,8 +51,6 @@ def new_run_folder(target: Path, *, replace: bool = False) -> Iterator[Path]:
     Raises:
         OutputError: something else is at `target` (PathTaken), or the folder cannot be made.
     """
-    import fcntl  # noqa: PLC0415 - not on every system
-
     if os.path.lexists(target) and not (replace and _is_run(target)):
         raise PathTaken(f"{target} exists already", hint="name another folder, or remove it first")
     try:
@@ -108,8 +107,6 @@ def _partials(target: Path) -> Iterator[Path]:
 
 def _is_held(folder: Path) -> bool:
     """Whether a run that is alive fills it."""
-    import fcntl  # noqa: PLC0415 - not on every system
-
     try:
         lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:

@@ -37,8 +37,8 @@ _MOST_WORKERS = max(2, os.cpu_count() or 1)
 
 
 def is_wanted() -> bool:
-    """Whether files are decoded apart: everywhere but where the environment or the system says otherwise."""
-    return os.environ.get("VIDEOTCAV_DECODE") != "inside" and sys.platform != "win32"
+    """Whether files are decoded apart: everywhere but where the environment says otherwise."""
+    return os.environ.get("VIDEOTCAV_DECODE") != "inside"
 
 
 class Apart:
@@ -199,5 +199,4 @@ class _Pool:
 
 _POOL = _Pool()
 atexit.register(_POOL.close)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_POOL.forget)
+os.register_at_fork(after_in_child=_POOL.forget)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import Iterator
@@ -96,10 +97,6 @@ _TASKS = {"open": _open, "info": _info, "frames": _frames, "stream": _stream}
 
 def _bound_memory() -> None:
     """Half of the machine's memory at most: a file that wants more gets a sentence, the machine no trouble."""
-    if sys.platform == "win32":
-        return
-    import resource  # noqa: PLC0415 - Unix only
-
     half = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (half if hard == resource.RLIM_INFINITY else min(half, hard), hard))
