@@ -27,6 +27,7 @@ State = Mapping[str, Tensor]
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIXES = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put in front of every key
+_PLAIN = "which no layer can be loaded with; save the weights as plain numbers, in 16 bits or more"
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,8 @@ def _unpickled(path: Path) -> object:
     except pickle.UnpicklingError as error:
         if (wanted := re.search(r"GLOBAL ([\w.]+)", str(error))) is None:
             raise ModelError(f"{path}: not a readable checkpoint") from None
+        if kind := re.fullmatch(r"torch\._utils\._rebuild_(\w+)_tensor", wanted[1]):  # which torch does not rebuild
+            raise ModelError(f"{path}: a tensor in it is of the kind '{kind[1]}', {_PLAIN}") from None
         raise ModelError(
             f"{path}: refused, as it holds more than tensors ({wanted[1]}) and opening it would run code; "
             "save the state_dict() alone, or better as .safetensors"
@@ -177,10 +180,7 @@ def _state(path: Path, held: object) -> dict[str, Tensor]:
         )
     for key, tensor in held.items():
         if unusual := _unusual(tensor):
-            raise ModelError(
-                f"{path}: '{key}' is {unusual}, which no layer can be loaded with; save the weights as plain numbers, "
-                "in 16 bits or more"
-            )
+            raise ModelError(f"{path}: '{key}' is {unusual}, {_PLAIN}")
     for prefix in _PREFIXES:
         if all(key.startswith(prefix) for key in held):
             held = {key.removeprefix(prefix): tensor for key, tensor in held.items()}
