@@ -180,9 +180,17 @@ def preprocess(frames: Frames, spec: ClipSpec, *, side: float = 0.5) -> Tensor:
     resized = torch.cat([_resize(frame[None], crop, spec) for frame in source])  # frame by frame: floats are large
     edges = (-crop.left, crop.left + spec.width - crop.width, -crop.top, crop.top + spec.height - crop.height)
     cropped = functional.pad(resized, edges)  # negative edges cut off
+    return normalised(cropped, spec)
+
+
+def normalised(frames: Tensor, spec: ClipSpec) -> Tensor:
+    """The pixels of uint8 frames (`time channel height width`) in the model's geometry: float32, time behind channel.
+
+    0…1; (x − mean) / std.
+    """
     mean = rearrange(torch.tensor(spec.mean), "c -> c 1 1")
     std = rearrange(torch.tensor(spec.std), "c -> c 1 1")
-    return rearrange((cropped.float() / 255 - mean) / std, "t c h w -> c t h w").contiguous()
+    return rearrange((frames.float() / 255 - mean) / std, "t c h w -> c t h w").contiguous()
 
 
 def _resize(frames: Tensor, crop: _Crop, spec: ClipSpec) -> Tensor:
