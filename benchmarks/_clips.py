@@ -6,8 +6,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from videotcav.records import Clip, VideoInfo
 from videotcav.video.clips import Clips
+from videotcav.video.info import ClipOrigin, VideoInfo
 
 
 def as_clips(name: str, pixels: Tensor) -> Clips:
@@ -17,6 +17,6 @@ def as_clips(name: str, pixels: Tensor) -> Clips:
         path = Path(f"{name} {number}.mp4")
         video = VideoInfo(path=path, sha256="", width=1, height=1, duration_seconds=1.0, frames_per_second=1.0)
         records.append(
-            Clip(video=video, timestamps=(0.0,), top=0.0, left=0.0, pixels_per_row=1.0, pixels_per_column=1.0)
+            ClipOrigin(video=video, timestamps=(0.0,), top=0.0, left=0.0, pixels_per_row=1.0, pixels_per_column=1.0)
         )
     return Clips(records=tuple(records), pixels=pixels)

@@ -26,7 +26,7 @@ from videotcav.models.load import load_model
 from videotcav.planted.factors import MOTIONS, Scene, sample_scene
 from videotcav.planted.model import FRAMES_PER_SECOND, FRAMES_PER_VIDEO
 from videotcav.planted.scenes import boxes, render
-from videotcav.records import Faithfulness
+from videotcav.results.map_facts import Faithfulness
 from videotcav.video.clips import read_clip
 from videotcav.video.write import write_video
 

@@ -22,9 +22,9 @@ from videotcav.maps.files import writer_for
 from videotcav.maps.view import ClipMaps, View
 from videotcav.outputs import is_ours, refuse_overwriting, short_name, whole_file, write_text
 from videotcav.planted.render import render_demo
-from videotcav.records import Clip, VideoInfo
 from videotcav.results.folder import new_run_folder
 from videotcav.results.manifest import ModelFacts
+from videotcav.video.info import ClipOrigin, VideoInfo
 from videotcav.video.write import write_video
 
 NOISE = np.random.default_rng(0).integers(0, 255, (8, 16, 16, 3), dtype=np.uint8)
@@ -82,7 +82,7 @@ def test_somebody_elses_file_is_replaced_only_where_that_is_asked_for(tmp_path: 
 
 def _maps(video: Path) -> ClipMaps:
     info = VideoInfo(path=video, sha256="", width=16, height=16, duration_seconds=1, frames_per_second=8)
-    clip = Clip(video=info, timestamps=(0.0, 0.5), top=0, left=0, pixels_per_row=1, pixels_per_column=1)
+    clip = ClipOrigin(video=info, timestamps=(0.0, 0.5), top=0, left=0, pixels_per_row=1, pixels_per_column=1)
     values = np.arange(512, dtype=np.float32).reshape(1, 1, 1, 2, 16, 16)
     return ClipMaps(
         model=ModelFacts(name="own"),

@@ -1,12 +1,11 @@
 """The nouns: frozen, validated from birth, free of tensors and of files.
 
-Every room speaks in these. They import nothing heavy, so that the review app and the report can use them
+Several rooms speak in these; a noun with one owner lives with it. They import nothing heavy, so that the review app and the report can use them
 without torch.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -50,9 +49,6 @@ Outcome = Literal["supported", "contradicted", "mixed", "not supported", "cannot
 Pooling = Literal["none", "space", "time", "all"]
 """Which axes of a layer's activation are averaged before the CAV sees it."""
 
-Correction = Literal["none", "bonferroni", "holm", "bh"]
-"""How p-values are corrected for the tests of a family."""
-
 Precision = Literal["fp32", "bf16", "fp16"]
 """What a model's passes compute in; whatever is done with their results is done in fp32."""
 
@@ -62,8 +58,6 @@ class, or a lone one that speaks for the second of two."""
 
 ScoreName = Literal["centred logit", "logit", "log-odds", "probability"]
 """What of a class a study asks by: its logit above the mean of all logits, its logit, ln p / (1 − p), or p."""
-
-LONE: tuple[Scores, ...] = ("one logit", "one probability")
 
 KINDS: tuple[Kind, ...] = ("spatial", "spatiotemporal", "frozen", "shuffled", "reversed")
 TWINS: tuple[Kind, ...] = ("frozen", "shuffled", "reversed")
@@ -163,40 +157,6 @@ class ClipSpec(Record):
         return (red, green, blue)
 
 
-class VideoInfo(Record):
-    """A video file as it is shown: width and height in pixels after rotation, duration in seconds."""
-
-    path: Path
-    sha256: str
-    width: PositiveInt
-    height: PositiveInt
-    duration_seconds: Positive
-    frames_per_second: Positive
-
-
-class Clip(Record):
-    """Frames of a video, and the way back: which seconds and which source pixels the model was shown.
-
-    A pixel at (y, x) of the clip lies at (top + y · pixels_per_row, left + x · pixels_per_column) of the source.
-    `source` names the video or scene that the file was cut from, where that is not the file itself; `track` what a
-    concept clip shows, which it has in common with its twins.
-    """
-
-    video: VideoInfo
-    timestamps: tuple[float, ...]
-    top: float
-    left: float
-    pixels_per_row: Positive
-    pixels_per_column: Positive
-    source: str = ""
-    track: str = ""
-
-    @property
-    def cells(self) -> dict[str, str | float]:
-        """What a row of a table says of the clip: its file, and from when to when."""
-        return {"clip": str(self.video.path), "first_seconds": self.timestamps[0], "last_seconds": self.timestamps[-1]}
-
-
 # --- concepts --------------------------------------------------------------------------------------------------
 
 
@@ -224,24 +184,6 @@ class Box(Record):
     def height(self) -> float:
         """Pixels from top to bottom."""
         return self.bottom - self.top
-
-
-class Track(Record):
-    """One instance followed through a video: a box and a score at each of its frames (indices, ascending)."""
-
-    id: str
-    label: str
-    frames: tuple[int, ...]
-    boxes: tuple[Box, ...]
-    scores: tuple[float, ...]
-
-    @model_validator(mode="after")
-    def _is_aligned(self) -> Self:
-        if not self.frames or not len(self.frames) == len(self.boxes) == len(self.scores):
-            raise ValueError("a track needs at least one frame, and one box and one score for each frame")
-        if any(later <= earlier for earlier, later in zip(self.frames, self.frames[1:], strict=False)):
-            raise ValueError("the frames of a track must ascend")
-        return self
 
 
 class ConceptClip(Record):
@@ -414,30 +356,6 @@ class Result(Record):
         return self.model_dump()
 
 
-class Declaration(Record):
-    """What a study declared before its first pass, and when: the family of its tests, and how they are decided.
-
-    `tests` counts all families. `smallest_effect` is what earlier runs called the equivalence margin.
-    """
-
-    declared: str
-    study_sha256: str
-    hypotheses: tuple[str, ...]
-    smallest_effect: float | None = None
-    equivalence_margin: float | None = None
-    negligible_below: float | None = None
-    score: str = ""
-    primary: Statistic
-    alpha: float
-    correction: str
-    tests: PositiveInt
-
-    @property
-    def sha256(self) -> str:
-        """Hash of all of it, as recorded in the manifest."""
-        return hashlib.sha256(self.model_dump_json(exclude_unset=True).encode()).hexdigest()
-
-
 class Standing(Record):
     """How one model answers one question at one layer, in units that models share.
 
@@ -458,38 +376,3 @@ class Standing(Record):
     high: float
     p_corrected: Fraction
     verdict: Verdict
-
-
-class Medium(Record):
-    """A file in a run's `media/` folder and what it shows; the report finds its pictures by this list.
-
-    `role` is `exemplar` (a concept clip) or `cam` (Grad-CAM overlay; `value` its class's probability).
-    """
-
-    role: Literal["exemplar", "cam"]
-    path: Annotated[str, Field(pattern=r"^[^\x00]+$")]
-    caption: str
-    concept: str = ""
-    kind: str = ""
-    class_name: str = ""
-    layer: str = ""
-    source: str = ""
-    value: float | None = None
-
-
-class Faithfulness(Record):
-    """One row of a comparison of maps: a method's mean of a measure over clips, with its 95 % interval over videos.
-
-    `undefined` clips have no value (a map that is 0 everywhere lies nowhere). `chance` is what a flat map scores,
-    None where that is not known. An interval is NaN where all clips come from one video.
-    """
-
-    method: str
-    measure: str
-    value: float
-    low: float
-    high: float
-    clips: int
-    undefined: int
-    chance: float | None = None
-    baseline: bool = False

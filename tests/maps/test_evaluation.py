@@ -17,7 +17,6 @@ from videotcav.errors import ArgumentError, ConceptError, RunFolderError, Videos
 from videotcav.maps.evaluation import PER_CLIP, Truths, measure_faithfulness, read_events
 from videotcav.maps.judged import BASELINES, FaithfulnessSettings
 from videotcav.models.model import VideoModel
-from videotcav.records import Faithfulness
 from videotcav.report.faithfulness import (
     MEASURES,
     headlines,
@@ -26,6 +25,7 @@ from videotcav.report.faithfulness import (
     read_faithfulness,
     write_faithfulness_page,
 )
+from videotcav.results.map_facts import Faithfulness
 from videotcav.video.clips import read_clip
 from videotcav.video.read import VideoFile
 

@@ -13,9 +13,10 @@ import pytest
 
 from support.elements import EVIL, Elements
 from videotcav.errors import RunFolderError
-from videotcav.records import Faithfulness, Standing
+from videotcav.records import Standing
 from videotcav.report.comparison import write_comparison_page
 from videotcav.report.faithfulness import MEASURES, write_faithfulness_page
+from videotcav.results.map_facts import Faithfulness
 
 EVILS = (EVIL, "\"' onmouseover=alert(1) x='", "</style><svg onload=alert(1)>", "{{ 7 * 7 }}", "&lt;b&gt;")
 PLAIN = "Zenobia"

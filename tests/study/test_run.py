@@ -26,8 +26,8 @@ from videotcav.errors import (
     VideotcavError,
 )
 from videotcav.features.measure import measure
-from videotcav.records import Declaration
 from videotcav.report.comparison import write_comparison_page
+from videotcav.results.declaration import Declaration
 from videotcav.results.read import RunResults
 from videotcav.study.comparison import compare, load_studies
 from videotcav.study.inputs import gather

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from torch import Tensor
 
-from videotcav.records import Clip, VideoInfo
 from videotcav.video.clips import Clips
+from videotcav.video.info import ClipOrigin, VideoInfo
 
 
 def in_memory(pixels: Tensor, *, prefix: str) -> Clips:
     """Clips of these pixels (clip channel time height width), ten frames a second, each of a video of its own."""
     _, _, frames, height, width = pixels.shape
     records = tuple(
-        Clip(
+        ClipOrigin(
             video=VideoInfo(
                 path=Path(f"{prefix}-{index}.mp4"),
                 sha256="0",

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image, ImageDraw
 
-from videotcav.records import Medium, Result
+from videotcav.records import Result
+from videotcav.results.manifest import Medium
 
 LAYERS = ("features.0", "features.2", "features.4", "avgpool")
 SIZE = 64

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from videotcav.errors import VideoError, VideotcavError
-from videotcav.records import VideoInfo
 from videotcav.video import apart, worker
 from videotcav.video.apart import Apart
 from videotcav.video.decode import Decoder
+from videotcav.video.info import VideoInfo
 from videotcav.video.read import VideoFile, read_all
 
 

@@ -10,8 +10,9 @@ import torch
 
 from videotcav.compat.torchvision import import_torchvision
 from videotcav.errors import VideoError, VideosError
-from videotcav.records import Clip, ClipSpec, VideoInfo
+from videotcav.records import ClipSpec
 from videotcav.video.clips import find_videos, preprocess, read_clip, read_clips, sample_times, to_source
+from videotcav.video.info import ClipOrigin, VideoInfo
 
 MEAN, STD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
 
@@ -179,7 +180,7 @@ def test_at_half_size_a_sloping_map_slopes_half_as_much_over_the_source(encode):
 def test_the_record_says_where_the_clips_corner_lies(encode):
     """96×160 to 48×80 is half the size; a crop of 40×40 starts at row 4, column 20 of that: source row 8, column 40."""
     clip, pixels = read_clip(_planted(encode, top=0, left=0), _spec(resize=48, height=40, width=40))
-    assert isinstance(clip, Clip)
+    assert isinstance(clip, ClipOrigin)
     assert (clip.top, clip.left, clip.pixels_per_row, clip.pixels_per_column) == (8, 40, 2, 2)
     assert pixels.shape == (3, 4, 40, 40)
     assert pixels.dtype == torch.float32

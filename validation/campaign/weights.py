@@ -22,7 +22,8 @@ from videotcav.concepts.detectors.detect import Frames
 from videotcav.concepts.detectors.yolo import load as load_yolo
 from videotcav.models.load import load_model
 from videotcav.models.passes import features
-from videotcav.records import ClipSpec, ModelCard, VideoInfo
+from videotcav.records import ClipSpec, ModelCard
+from videotcav.video.info import VideoInfo
 
 CARD = ModelCard(
     name="small",

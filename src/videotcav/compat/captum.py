@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from videotcav.errors import ConceptError, NotEnoughData
-from videotcav.records import Clip, Result, VideoInfo
+from videotcav.records import Result
 from videotcav.video.clips import Clips
+from videotcav.video.info import ClipOrigin, VideoInfo
 
 
 @runtime_checkable
@@ -33,7 +34,7 @@ def clips_from_pixels(pixels: Tensor, name: str) -> Clips:
         )
     _, _, frames, height, width = pixels.shape
     records = tuple(
-        Clip(
+        ClipOrigin(
             video=VideoInfo(
                 path=Path(f"{name}-{number}"),
                 sha256="",

@@ -20,9 +20,10 @@ from videotcav.explain.saliency.concept_map import Cluster, ClusterTest
 from videotcav.maps.sheet import Strip, contact_sheet
 from videotcav.maps.shown import ShownMaps
 from videotcav.maps.stored import read_arrays, write_arrays
-from videotcav.records import Clip, Positive, Record
+from videotcav.records import Positive, Record
 from videotcav.results.manifest import ModelledFacts, stamp, versions
 from videotcav.video.clips import to_source
+from videotcav.video.info import ClipOrigin
 from videotcav.video.overlay import overlay_heatmap
 from videotcav.video.read import read_frames
 
@@ -50,7 +51,7 @@ class ConceptMapsManifest(ModelledFacts):
     """Everything about a concept's maps that is no array; clusters by clip, and at the end those of the mean."""
 
     kind: Literal["concept maps"] = "concept maps"
-    clips: tuple[Clip, ...]
+    clips: tuple[ClipOrigin, ...]
     concept: str
     target: str
     layer: str

@@ -39,21 +39,15 @@ from videotcav.maps.judged import BASELINES, ClipToJudge, FaithfulnessSettings, 
 from videotcav.maps.sheet import Strip, contact_sheet
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits
-from videotcav.records import Clip, ClipSpec, Faithfulness, Progress, Record, silent
+from videotcav.records import ClipSpec, Progress, Record, silent
 from videotcav.report.faithfulness import MEASURES, FaithfulnessRun, read_faithfulness, write_faithfulness_page
 from videotcav.results.folder import MEDIA, new_run_folder
-from videotcav.results.manifest import (
-    RESULTS,
-    BoxesFacts,
-    FaithfulnessManifest,
-    ModelFacts,
-    stamp,
-    versions,
-    write_manifest,
-)
+from videotcav.results.manifest import RESULTS, ModelFacts, stamp, versions, write_manifest
+from videotcav.results.map_facts import BoxesFacts, Faithfulness, FaithfulnessManifest
 from videotcav.texts import first_problem, read_bytes
 from videotcav.video.clips import read_clip, to_source
 from videotcav.video.find import find_videos
+from videotcav.video.info import ClipOrigin
 from videotcav.video.overlay import overlay_heatmap
 from videotcav.video.read import Frames, VideoFile
 
@@ -84,7 +78,7 @@ class Truths:
                 near = closest(label, self.boxes.labels) or ", ".join(self.boxes.labels[:5])
                 raise BoxesError(f"{self.boxes.name}: there are no boxes of '{label}'; closest: {near}")
 
-    def detections(self, file: VideoFile, clip: Clip) -> list[Detections]:
+    def detections(self, file: VideoFile, clip: ClipOrigin) -> list[Detections]:
         """The boxes that count in each frame of the clip, in source pixels; none where there is no source of boxes."""
         if self.boxes is None:
             return []
@@ -96,7 +90,7 @@ class Truths:
         asked = [not self.labels or label in self.labels for label in found.labels]
         return Detections(found.boxes[asked], found.scores[asked], tuple(compress(found.labels, asked)))
 
-    def inside(self, clip: Clip, found: Sequence[Detections], spec: ClipSpec) -> NDArray[np.bool_] | None:
+    def inside(self, clip: ClipOrigin, found: Sequence[Detections], spec: ClipSpec) -> NDArray[np.bool_] | None:
         """Which of the clip's own pixels have their centre in a box, `time height width`."""
         if self.boxes is None:
             return None
@@ -108,11 +102,11 @@ class Truths:
                 inside[number] |= ((y >= top) & (y < bottom))[:, None] & ((x >= left) & (x < right))[None]
         return inside
 
-    def event(self, clip: Clip) -> Span | None:
+    def event(self, clip: ClipOrigin) -> Span | None:
         """The first and last second of the event in the clip's video."""
         return self.events.get(clip.video.path.stem)
 
-    def during(self, clip: Clip) -> NDArray[np.bool_] | None:
+    def during(self, clip: ClipOrigin) -> NDArray[np.bool_] | None:
         """Which of the clip's frames lie in the event, `time`."""
         if (event := self.event(clip)) is None:
             return None
@@ -262,7 +256,7 @@ def _summary(
     return tuple(found)
 
 
-def _example(one: Judged, clip: Clip, found: Sequence[Detections], event: Span | None, *, caption: str) -> Figure:
+def _example(one: Judged, clip: ClipOrigin, found: Sequence[Detections], event: Span | None, *, caption: str) -> Figure:
     """A contact sheet of one clip under the map of every method, its boxes and its event drawn in."""
     frames = VideoFile(clip.video.path).at(clip.timestamps)
     strips: list[Strip] = []

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
-from videotcav.records import Clip
 from videotcav.report.render import png, write_figures_page
 from videotcav.results.manifest import ModelFacts
 from videotcav.results.table import data_frame, table_html
+from videotcav.video.info import ClipOrigin
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -27,7 +27,7 @@ class ShownMaps(ABC):
     """Maps of clips, by a model: a row a map and a figure a clip. Shows itself in Jupyter as the first clip."""
 
     model: ModelFacts
-    clips: tuple[Clip, ...]
+    clips: tuple[ClipOrigin, ...]
 
     @abstractmethod
     def plot(self, index: int = 0) -> Figure:

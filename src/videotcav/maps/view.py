@@ -20,10 +20,11 @@ from videotcav.explain.saliency.cam import Over, temporal_profile
 from videotcav.maps.sheet import Strip, contact_sheet
 from videotcav.maps.shown import ShownMaps
 from videotcav.maps.stored import read_arrays, write_arrays
-from videotcav.records import Clip, Record
+from videotcav.records import Record
 from videotcav.results.manifest import ModelledFacts, stamp, versions
 from videotcav.results.words import listing
 from videotcav.video.clips import to_source
+from videotcav.video.info import ClipOrigin
 from videotcav.video.overlay import overlay_heatmap
 from videotcav.video.read import Frames, read_frames
 
@@ -63,7 +64,7 @@ class MapsManifest(ModelledFacts):
     """Everything about maps that is not a number in them, as `ClipMaps` has it."""
 
     kind: Literal["maps"] = "maps"
-    clips: tuple[Clip, ...]
+    clips: tuple[ClipOrigin, ...]
     views: tuple[View, ...]
     classes: tuple[tuple[str, ...], ...]
     probabilities: tuple[tuple[float, ...], ...]

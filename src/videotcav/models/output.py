@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from videotcav.errors import ModelError
 from videotcav.models.user_code import where
-from videotcav.records import LONE, ModelCard, Scores
+from videotcav.records import ModelCard, Scores
 
 ReadLogits = Callable[[Any], Tensor]
 
@@ -82,6 +82,9 @@ def located(output: Any, card: ModelCard, read: ReadLogits | None = None) -> Ten
         f"{card.name} returns {_described(output)}: say where its logits are, as ModelCard(logits='…') with the "
         "name of a key or an attribute, or load_model(…, read_logits=function)"
     )
+
+
+LONE: tuple[Scores, ...] = ("one logit", "one probability")
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Literal, TypeGuard
 from matplotlib.figure import Figure
 
 from videotcav.errors import RunFolderError
-from videotcav.records import Faithfulness
 from videotcav.report.render import PAGE, data_uri, write_page
 from videotcav.results import words
 from videotcav.results.folder import MEDIA, copied
-from videotcav.results.manifest import MANIFEST, RESULTS, FaithfulnessManifest, read_manifest
+from videotcav.results.manifest import MANIFEST, RESULTS, read_manifest
+from videotcav.results.map_facts import Faithfulness, FaithfulnessManifest
 from videotcav.results.read import read_rows
 from videotcav.results.table import data_frame
 

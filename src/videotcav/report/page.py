@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from videotcav.records import STATISTICS, Kind, Medium, Result, Statistic
+from videotcav.records import STATISTICS, Kind, Result, Statistic
 from videotcav.report import figures, sentences
 from videotcav.report.cautions import cautions
 from videotcav.report.hypotheses import hypothesis_answers
 from videotcav.report.render import PAGE, data_uri, write_page
 from videotcav.results import words
+from videotcav.results.manifest import Medium
 from videotcav.results.read import RunResults
 
 _TYPES = {

@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 
 from videotcav.errors import OutputError, PathTaken
 from videotcav.outputs import short_name
-from videotcav.records import Declaration, Result
+from videotcav.records import Result
+from videotcav.results.declaration import Declaration
 from videotcav.results.manifest import CLIPS, MANIFEST, RESULTS
 
 DECLARATION = "declaration.json"

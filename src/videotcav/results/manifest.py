@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import Field, ValidationError
 
 from videotcav.errors import RunFolderError, UnreadableText
 from videotcav.outputs import file_sha256
-from videotcav.records import Medium, ModelCard, Outcome, Record, Statistic
+from videotcav.records import ModelCard, Outcome, Record, Statistic
 from videotcav.results.pool_facts import PoolFacts
 from videotcav.texts import first_problem, read_json
 
@@ -167,6 +167,23 @@ class HypothesisFacts(Record):
     outcome: Outcome
 
 
+class Medium(Record):
+    """A file in a run's `media/` folder and what it shows; the report finds its pictures by this list.
+
+    `role` is `exemplar` (a concept clip) or `cam` (Grad-CAM overlay; `value` its class's probability).
+    """
+
+    role: Literal["exemplar", "cam"]
+    path: Annotated[str, Field(pattern=r"^[^\x00]+$")]
+    caption: str
+    concept: str = ""
+    kind: str = ""
+    class_name: str = ""
+    layer: str = ""
+    source: str = ""
+    value: float | None = None
+
+
 class CamFacts(Record):
     """How to read the overlays: their colours, by matplotlib's name, and in one sentence what the ends mean."""
 
@@ -225,30 +242,6 @@ class ComparisonManifest(Facts):
     study_sha256: str
     models: dict[str, ModelOfMany]
     negligible_below: float | None = None
-
-
-class BoxesFacts(Record):
-    """Where known boxes came from."""
-
-    source: str
-    sha256: str
-
-
-class FaithfulnessManifest(ModelledFacts):
-    """Everything about measured maps that is not a number in their results."""
-
-    kind: Literal["faithfulness"] = "faithfulness"
-    layer: str
-    target: str | None
-    methods: tuple[str, ...]
-    clips: int
-    classes: tuple[str, ...]
-    mean_probability: float
-    boxes: BoxesFacts | None
-    labels: tuple[str, ...]
-    events: int
-    settings: dict[str, Any]
-    left_out: dict[str, str]
 
 
 def stamp(command: str = "") -> dict[str, Any]:

@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from videotcav.errors import RunFolderError
-from videotcav.records import Declaration, Medium, Record, Result
+from videotcav.records import Record, Result
+from videotcav.results.declaration import Declaration
 from videotcav.results.folder import copied
-from videotcav.results.manifest import CLIPS, MANIFEST, RESULTS, Manifest, read_manifest
+from videotcav.results.manifest import CLIPS, MANIFEST, RESULTS, Manifest, Medium, read_manifest
 from videotcav.results.table import data_frame, results_html, results_table_text
 from videotcav.texts import first_problem
 

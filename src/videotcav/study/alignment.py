@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from videotcav.engine.local import load_ahead
 from videotcav.errors import StudyFileError, UnreadableText, VideoError
 from videotcav.outputs import file_sha256
-from videotcav.records import ClipSpec, ConceptSet, Kind, Progress, VideoInfo, silent
+from videotcav.records import ClipSpec, ConceptSet, Kind, Progress, silent
 from videotcav.results.manifest import AlignmentFacts
 from videotcav.study.file import StudyText
 from videotcav.study.inputs import Inputs
 from videotcav.video.alignment import Alignment, aligned_frame, fits, held_frames, several_clips
+from videotcav.video.info import VideoInfo
 from videotcav.video.read import VideoFile
 
 

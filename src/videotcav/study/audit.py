@@ -16,8 +16,8 @@ import numpy as np
 from pydantic import Field, PositiveInt, ValidationError
 
 from videotcav.errors import AuditError, UnreadableText
-from videotcav.explain.design.settings import AnalysisSettings
-from videotcav.records import Correction, Record
+from videotcav.explain.design.settings import AnalysisSettings, Correction
+from videotcav.records import Record
 from videotcav.results.read import RunResults
 from videotcav.texts import first_problem, parse_json, read_text
 

@@ -24,13 +24,14 @@ from videotcav.models.edit import logits_without
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits, volumes
 from videotcav.outputs import MARK, refuse_overwriting, whole_file
-from videotcav.records import Clip, Progress, ScoreName, silent
+from videotcav.records import Progress, ScoreName, silent
 from videotcav.report.concept_scores import share_figure, write_scores_page
 from videotcav.results.concept_score import HEADINGS, ConceptScore, table_text
 from videotcav.results.read import read_rows
 from videotcav.results.table import data_frame, table_html
 from videotcav.study.tcav import concept_and_kind
 from videotcav.video.clips import Clips
+from videotcav.video.info import ClipOrigin
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -210,7 +211,7 @@ class _Videos:
 class _Asked:
     """A clip that is asked: what it shows, its class, and the gradient of its score, `moment channel` by layer."""
 
-    record: Clip
+    record: ClipOrigin
     pixels: Tensor
     shows: _Set
     index: int
@@ -345,7 +346,7 @@ def _contents(pixels: Tensor) -> tuple[str, ...]:
     return tuple(hashlib.sha256(each.contiguous().numpy(force=True).tobytes()).hexdigest() for each in pixels)
 
 
-def _seconds(record: Clip, moments: int) -> tuple[float, ...]:
+def _seconds(record: ClipOrigin, moments: int) -> tuple[float, ...]:
     """The middle of each of a layer's moments, which share the clip's frames evenly."""
     frames = len(record.timestamps)
     middles = (np.arange(moments) + 0.5) * frames / moments - 0.5

@@ -22,9 +22,10 @@ from videotcav.features.measure import ClipFile
 from videotcav.maps import class_maps
 from videotcav.maps.evaluation import Truths
 from videotcav.models.model import VideoModel
-from videotcav.records import Box, Clip, ConceptSet, Kind, Progress
+from videotcav.records import Box, ConceptSet, Kind, Progress
 from videotcav.results.paper_facts import Mark, Still, Strip
 from videotcav.video.clips import read_clip, to_source
+from videotcav.video.info import ClipOrigin
 from videotcav.video.overlay import overlay_heatmap
 from videotcav.video.read import Frames, VideoFile, read_all
 
@@ -118,7 +119,7 @@ def cams(
 class _UnderMap(NamedTuple):
     """A clip with its map `time height width`, the boxes in its frames, and how far the map lies in them."""
 
-    clip: Clip
+    clip: ClipOrigin
     heat: NDArray[np.float32]
     found: list[Detections]
     energy: float

@@ -10,7 +10,8 @@ from typing import Any
 from videotcav.concepts.review.review import reviewed_sets
 from videotcav.errors import ConceptError, closest
 from videotcav.explain.design.hypotheses import NOTHING_AT_A_LAYER, Hypothesis, outcome, parse, problems
-from videotcav.records import Declaration, Kind, Result
+from videotcav.records import Kind, Result
+from videotcav.results.declaration import Declaration
 from videotcav.study.file import StudyFile, StudyText
 
 

@@ -35,7 +35,7 @@ from videotcav.maps import CAM_SCALE, last_spatial_layer, write_maps
 from videotcav.models.class_score import ClassScore, against_class, class_score, default_score
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
-from videotcav.records import ClipSpec, Medium, Precision, Progress, silent
+from videotcav.records import ClipSpec, Precision, Progress, silent
 from videotcav.report.page import write_report
 from videotcav.report.run import Run
 from videotcav.results.folder import (
@@ -52,6 +52,7 @@ from videotcav.results.manifest import (
     ConceptFacts,
     EntanglementFacts,
     Manifest,
+    Medium,
     ModelFacts,
     RandomFacts,
     TestFacts,

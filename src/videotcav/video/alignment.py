@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videotcav.errors import ArgumentError, UnreadableText, VideoError, closest
-from videotcav.records import ClipSpec, VideoInfo
+from videotcav.records import ClipSpec
 from videotcav.texts import read_table
+from videotcav.video.info import VideoInfo
 from videotcav.video.read import VideoFile
 
 Align = Literal["none", "event", "motion"]

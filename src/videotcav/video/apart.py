@@ -28,8 +28,8 @@ import av
 import numpy as np
 
 from videotcav.errors import VideoError, VideotcavError
-from videotcav.records import VideoInfo
 from videotcav.video.decode import Frames
+from videotcav.video.info import VideoInfo
 from videotcav.video.worker import Answer
 
 SLOWEST_ANSWER_SECONDS = 300.0

@@ -19,9 +19,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from videotcav.errors import ArgumentError, VideoError, VideosError, VideotcavWarning
-from videotcav.records import Clip, ClipSpec, Progress, VideoInfo, silent
+from videotcav.records import ClipSpec, Progress, silent
 from videotcav.video.alignment import Align, Alignment, Edges, aligned_times, several_clips
 from videotcav.video.find import find_videos
+from videotcav.video.info import ClipOrigin, VideoInfo
 from videotcav.video.read import Frames, VideoFile
 from videotcav.video.sources import as_sources
 
@@ -36,7 +37,7 @@ class Clips:
     `left_out` maps the files that could not be read to the reason, where it was asked to go on without them.
     """
 
-    records: tuple[Clip, ...]
+    records: tuple[ClipOrigin, ...]
     pixels: Tensor
     left_out: Mapping[str, str] = field(default_factory=dict)
 
@@ -204,7 +205,7 @@ def _resize(frames: Tensor, crop: _Crop, spec: ClipSpec) -> Tensor:
     return resized.round().clamp(0, 255).to(torch.uint8)
 
 
-def to_source(volume: NDArray[np.floating] | Tensor, clip: Clip) -> NDArray[np.float32]:
+def to_source(volume: NDArray[np.floating] | Tensor, clip: ClipOrigin) -> NDArray[np.float32]:
     """A map over the clip's pixels (`time height width`), over the source video's pixels instead.
 
     Bilinear; 0 outside the crop that the model was shown. Time stays: one map for each frame of the clip.
@@ -233,7 +234,7 @@ def read_clip(
     view: int | None = None,
     event_seconds: float | None = None,
     edges: Edges = "refuse",
-) -> tuple[Clip, Tensor]:
+) -> tuple[ClipOrigin, Tensor]:
     """One clip of a video and its pixels as the model is shown them, float32 `channel time height width`.
 
     Raises `VideoError`. With `fit="stretch"` no video is too short. `view` is one of the spec's `views`, clip by clip
@@ -262,7 +263,7 @@ def read_clip(
         warnings.warn(f"{info.path} {remark}.", VideotcavWarning, stacklevel=2)
     crop = _crop(info.height, info.width, spec, side)
     rows, columns = info.height / crop.height, info.width / crop.width
-    clip = Clip(
+    clip = ClipOrigin(
         video=info,
         timestamps=timestamps,
         top=crop.top * rows,
@@ -320,7 +321,7 @@ def read_clips(
     alignment = Alignment.of(align, events, edges)
     if alignment.events is not None:
         alignment.events.refuse_unnamed(paths)
-    clips: list[Clip] = []
+    clips: list[ClipOrigin] = []
     left_out: dict[str, str] = {}
     pixels = torch.empty((len(paths), spec.channels, spec.frames, spec.height, spec.width))
     for path in progress(paths, "reading", total=len(paths)):

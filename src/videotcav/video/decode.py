@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from videotcav.errors import VideoError
 from videotcav.outputs import file_sha256
-from videotcav.records import VideoInfo
 from videotcav.video.container import COPY_AGAIN, opened
+from videotcav.video.info import VideoInfo
 from videotcav.video.timeline import read_timeline, remarks_on
 
 Frames = NDArray[np.uint8]

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from videotcav.errors import VideoError
 from videotcav.outputs import file_sha256
-from videotcav.records import VideoInfo
 from videotcav.video.apart import Apart, is_wanted
 from videotcav.video.decode import Decoder, Frames
+from videotcav.video.info import VideoInfo
 
 __all__ = ["Frames", "VideoFile", "frame_times", "probe", "read_all", "read_frames"]
 

@@ -12,7 +12,7 @@ from videotcav.concepts.detectors import detect
 from videotcav.concepts.detectors.detect import Detections, Frames, load_detector
 from videotcav.concepts.detectors.read_boxes import read_boxes
 from videotcav.errors import ConceptError
-from videotcav.records import VideoInfo
+from videotcav.video.info import VideoInfo
 
 
 def frames(*, width: int = 200, height: int = 100, count: int = 4, name: str = "clip.mp4") -> Frames:

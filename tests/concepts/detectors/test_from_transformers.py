@@ -12,7 +12,7 @@ from PIL import Image
 from videotcav.compat.torchvision import import_torchvision
 from videotcav.concepts.detectors.detect import Frames, load_detector
 from videotcav.errors import ConceptError
-from videotcav.records import VideoInfo
+from videotcav.video.info import VideoInfo
 
 import_torchvision()
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")

@@ -13,7 +13,7 @@ from videotcav.concepts.detectors.letterbox import letterbox
 from videotcav.concepts.detectors.yolo import Yolo
 from videotcav.concepts.detectors.yolo_forms import Output, grid, recognise
 from videotcav.errors import ConceptError
-from videotcav.records import VideoInfo
+from videotcav.video.info import VideoInfo
 from videotcav.video.read import VideoFile
 
 onnx = pytest.importorskip("onnx", reason="onnx, which builds the small networks, is not installed")

@@ -7,7 +7,8 @@ import pytest
 
 from videotcav.concepts.propose.candidates import cut, in_order_of_worth, nearest, perceptual_hash, too_poor
 from videotcav.concepts.propose.recipe import Recipe
-from videotcav.records import Box, Track
+from videotcav.concepts.propose.track import Track
+from videotcav.records import Box
 
 
 def track(frames: list[int], *, side: float = 30, score: float = 0.8, name: str = "0") -> Track:

@@ -23,9 +23,10 @@ from videotcav.concepts.propose import clips, cutting, watch
 from videotcav.concepts.propose import videos as route
 from videotcav.concepts.propose.overlay import draw_tracks
 from videotcav.concepts.propose.recipe import Recipe
+from videotcav.concepts.propose.track import Track
 from videotcav.concepts.propose.videos import propose_from_boxes
 from videotcav.errors import BoxesError, NotFound, PathTaken, VideoError, VideosError
-from videotcav.records import KINDS, Box, Track
+from videotcav.records import KINDS, Box
 from videotcav.video.read import VideoFile, read_all
 from videotcav.video.write import write_video
 

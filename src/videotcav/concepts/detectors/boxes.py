@@ -13,7 +13,7 @@ from pathlib import Path
 
 from videotcav.concepts.detectors.detect import Detections, Frames
 from videotcav.errors import BoxesError, closest
-from videotcav.records import VideoInfo
+from videotcav.video.info import VideoInfo
 
 Row = tuple[float, float, float, float, float, str, str | None]
 """Left, top, right, bottom, score, label, instance."""

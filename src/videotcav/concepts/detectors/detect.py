@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videotcav.errors import DetectorError, DetectorNotFound, MissingExtra, closest
-from videotcav.records import VideoInfo
+from videotcav.video.info import VideoInfo
 
 UInt8Frames = NDArray[np.uint8]
 

@@ -13,7 +13,8 @@ from PIL import Image
 from scipy.fft import dctn
 
 from videotcav.concepts.propose.recipe import Recipe
-from videotcav.records import Box, Track
+from videotcav.concepts.propose.track import Track
+from videotcav.records import Box
 
 _HASH_SIDE, _HASH_SAMPLES = 32, 8
 

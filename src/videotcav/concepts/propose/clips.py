@@ -11,10 +11,11 @@ from videotcav.concepts.propose.candidates import Candidate, nearest
 from videotcav.concepts.propose.cutting import id_of, make, worthy
 from videotcav.concepts.propose.made import Coded
 from videotcav.concepts.propose.recipe import Recipe
+from videotcav.concepts.propose.track import Track
 from videotcav.concepts.propose.watch import Job, Seen
 from videotcav.concepts.propose.workshop import Outcome, Workshop
 from videotcav.outputs import refuse_overwriting
-from videotcav.records import Kind, Track
+from videotcav.records import Kind
 
 
 def make_clips(

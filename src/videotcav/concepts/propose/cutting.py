@@ -16,9 +16,9 @@ from videotcav.concepts.propose.candidates import Candidate, cut, in_order_of_wo
 from videotcav.concepts.propose.crop import UInt8Array
 from videotcav.concepts.propose.made import Made, Shown
 from videotcav.concepts.propose.recipe import Recipe
-from videotcav.concepts.propose.track import tracks_of
+from videotcav.concepts.propose.track import Track, tracks_of
 from videotcav.concepts.propose.watch import Job, Seen, Watcher
-from videotcav.records import Kind, Track
+from videotcav.records import Kind
 
 
 def versions(

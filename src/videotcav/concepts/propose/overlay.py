@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from videotcav.records import Box, Track, VideoInfo
+from videotcav.concepts.propose.track import Track
+from videotcav.records import Box
+from videotcav.video.info import VideoInfo
 from videotcav.video.read import read_all
 from videotcav.video.write import write_video
 

@@ -10,15 +10,35 @@ import importlib
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import model_validator
 
 from videotcav.concepts.detectors.detect import Detections
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.errors import BoxesError, MissingExtra
-from videotcav.records import Box, Track
+from videotcav.records import Box, Record
+
+
+class Track(Record):
+    """One instance followed through a video: a box and a score at each of its frames (indices, ascending)."""
+
+    id: str
+    label: str
+    frames: tuple[int, ...]
+    boxes: tuple[Box, ...]
+    scores: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _is_aligned(self) -> Self:
+        if not self.frames or not len(self.frames) == len(self.boxes) == len(self.scores):
+            raise ValueError("a track needs at least one frame, and one box and one score for each frame")
+        if any(later <= earlier for earlier, later in zip(self.frames, self.frames[1:], strict=False)):
+            raise ValueError("the frames of a track must ascend")
+        return self
+
 
 Rows = dict[int, tuple[Box, float]]
 """Box and score by frame."""

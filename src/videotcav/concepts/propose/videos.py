@@ -24,8 +24,9 @@ from videotcav.concepts.propose.watch import Job, Seen, Watcher, in_order
 from videotcav.concepts.propose.workshop import Outcome, Workshop
 from videotcav.errors import ArgumentError, NotFound, VideoError, VideoNotFound, VideosError, VideotcavWarning, closest
 from videotcav.outputs import refuse_overwriting
-from videotcav.records import Progress, Record, VideoInfo, silent
+from videotcav.records import Progress, Record, silent
 from videotcav.video.find import find_videos
+from videotcav.video.info import VideoInfo
 from videotcav.video.read import VideoFile
 
 

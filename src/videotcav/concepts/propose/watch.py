@@ -14,7 +14,7 @@ from videotcav.concepts.propose.ahead import ahead
 from videotcav.concepts.propose.made import Made
 from videotcav.concepts.propose.track import ShotCuts
 from videotcav.errors import VideoError
-from videotcav.records import VideoInfo
+from videotcav.video.info import VideoInfo
 from videotcav.video.read import VideoFile
 
 _FRAMES_PER_BATCH = 16

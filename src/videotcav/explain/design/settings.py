@@ -9,7 +9,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from videotcav.explain.cavs.cav import ClassifierName
-from videotcav.records import Correction, Positive, Record
+from videotcav.records import Positive, Record
+
+Correction = Literal["none", "bonferroni", "holm", "bh"]
+"""How p-values are corrected for the tests of a family."""
 
 MOST_SEED = 2**63 - 1
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from videotcav.errors import ArgumentError
 from videotcav.explain.cavs.gram import Floats
-from videotcav.records import Correction
+from videotcav.explain.design.settings import Correction
 
 
 def _probabilities(p: Floats) -> Floats:

@@ -1,0 +1,43 @@
+"""What is known of a video, and of the frames that a clip takes from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import PositiveInt
+
+from videotcav.records import Positive, Record
+
+
+class VideoInfo(Record):
+    """A video file as it is shown: width and height in pixels after rotation, duration in seconds."""
+
+    path: Path
+    sha256: str
+    width: PositiveInt
+    height: PositiveInt
+    duration_seconds: Positive
+    frames_per_second: Positive
+
+
+class ClipOrigin(Record):
+    """The frames of a clip, and the way back to its video: which seconds and which source pixels the model was shown.
+
+    A pixel at (y, x) of the clip lies at (top + y · pixels_per_row, left + x · pixels_per_column) of the source.
+    `source` names the video or scene that the file was cut from, where that is not the file itself; `track` what a
+    concept clip shows, which it has in common with its twins.
+    """
+
+    video: VideoInfo
+    timestamps: tuple[float, ...]
+    top: float
+    left: float
+    pixels_per_row: Positive
+    pixels_per_column: Positive
+    source: str = ""
+    track: str = ""
+
+    @property
+    def cells(self) -> dict[str, str | float]:
+        """What a row of a table says of the clip: its file, and from when to when."""
+        return {"clip": str(self.video.path), "first_seconds": self.timestamps[0], "last_seconds": self.timestamps[-1]}
