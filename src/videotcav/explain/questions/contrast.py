@@ -31,7 +31,8 @@ in 99 %."""
 LEAST_VIDEOS = 30
 """Fewer videos of the pool do not tell a fidelity."""
 
-_NO_SPREAD = 1e-6  # of the largest number: what float32 rounds away
+NO_SPREAD = 1e-6
+"""Of the largest number: what float32 rounds away."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def _of_two(readouts: Readouts, first: ConceptRows, second: ConceptRows, referen
 def _refuse_flat(readouts: Readouts, reference: Units) -> None:
     for column, (layer, class_name) in enumerate(readouts.columns):
         scores = reference.values[:, column]
-        if not layer and scores.std() <= _NO_SPREAD * np.abs(scores).max():
+        if not layer and scores.std() <= NO_SPREAD * np.abs(scores).max():
             raise NumericalError(
                 f"the score of '{class_name}' is the same for all random clips, so that nothing can be held against "
                 "its spread: check that the random clips differ, and that the model does"
