@@ -1,7 +1,7 @@
 """The nouns: frozen, validated from birth, free of tensors and of files.
 
-Several rooms speak in these; a noun with one owner lives with it. They import nothing heavy, so that the review app and the report can use them
-without torch.
+Several rooms speak in these; a noun with one owner lives with it. They import nothing heavy, so that the review app
+and the report can use them without torch.
 """
 
 from __future__ import annotations
