@@ -1,6 +1,6 @@
 # Two commands for a new user: make demo, make test. Python 3.11 or newer and git are all they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check targets pages bench bench-again lock clean
+.PHONY: help demo test coverage check mutants targets pages bench bench-again lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -35,6 +35,10 @@ check: .venv/.ready  ## style, types, import contracts, changelog, known vulnera
 	$(BIN)/deptry src
 	$(BIN)/python .ci/changelog.py
 	@$(BIN)/python .ci/audit.py
+
+# make mutants ONLY='videotcav.explain.inference.judge*' for one file; .venv/bin/mutmut results, show, browse tell more.
+mutants: .venv/.ready  ## whether the tests notice changes in the statistics; takes hours (docs/mutants.md)
+	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/mutmut run $(ONLY)
 
 targets: .venv/.ready  ## the numbers that the project promises and falls short of (docs/targets.json)
 	@$(BIN)/python -m validation.targets
