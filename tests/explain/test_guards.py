@@ -166,8 +166,14 @@ def test_random_clips_that_are_all_alike_are_one_sentence(seed: int) -> None:
 @pytest.mark.parametrize("adjust", [bonferroni, holm, benjamini_hochberg, lambda p: correct(p, correction="none")])
 @pytest.mark.parametrize("wrong", [float("nan"), -1.0, 2.0, float("inf")])
 def test_what_is_no_probability_is_not_corrected(adjust: Any, wrong: float) -> None:
-    with pytest.raises(ValueError, match=r"p-values lie between 0 and 1, got"):
-        adjust(np.array([0.1, wrong, 0.2]))
+    with pytest.raises(ValueError, match=rf"p-values lie between 0 and 1, got {wrong:g}$"):
+        adjust(np.array([0.1, 0.0, 1.0, wrong, 0.2]))
+
+
+@pytest.mark.parametrize("adjust", [bonferroni, holm, benjamini_hochberg, lambda p: correct(p, correction="none")])
+def test_a_p_of_nothing_and_one_of_one_are_probabilities(adjust: Any) -> None:
+    """Scores without spread have a classic p of 0 or 1."""
+    assert adjust(np.array([0.0, 1.0])).tolist() == [0.0, 1.0]
 
 
 @pytest.mark.parametrize("missing", ["layer", "concept", "class"])

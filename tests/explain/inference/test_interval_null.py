@@ -13,6 +13,7 @@ from videotcav.explain.inference.interval_null import (
     EXCEEDANCES,
     Effects,
     Margins,
+    _random_subsets,
     against_others,
     against_pool,
     within_pairs,
@@ -108,6 +109,40 @@ def test_without_a_margin_the_t_form_is_scipys_welch_test() -> None:
     assert found.p_t[0] == pytest.approx(stats.ttest_ind(concept[:, 0], pool[:, 0], equal_var=False).pvalue)
 
 
+def test_without_a_margin_the_t_form_of_pairs_is_scipys_t_test() -> None:
+    differences, pool = rng().normal(0.5, 2, (14, 2)), rng(1).normal(0, 1, (25, 2))
+    found = within_pairs(differences, pool, margins=Margins(0.0, 0.3), draws=99, rng=rng())
+    assert found.p_t == pytest.approx(stats.ttest_1samp(differences, 0.0).pvalue)
+
+
+def by_hand(effect: float, parts: list[tuple[float, int]], reference: Any) -> tuple[float, float]:
+    """Standard error and half width of an interval: independent parts, and what the unit adds (delta method)."""
+    z = (reference - reference.mean()) / reference.std(ddof=1)
+    R = len(reference)
+    parts = [*parts, ((effect / 2) ** 2 * (z**2).var(ddof=1) / R, R - 1)]
+    variance = sum(part for part, _ in parts)
+    freedom = variance**2 / sum(part**2 / of for part, of in parts)
+    return math.sqrt(variance), stats.t.isf(0.025, freedom) * math.sqrt(variance)
+
+
+def test_intervals_are_welchs_and_satterthwaites_with_the_units_own_part() -> None:
+    """Few units on each side, so that every degree of freedom tells."""
+    first, second, pool = rng(5).normal(2, 2, (5, 2)), rng(6).normal(0, 1, (6, 2)), rng(7).normal(0, 3, (7, 2))
+    others = against_others(first, second, pool, margins=MARGINS, draws=ALL, rng=rng())
+    pairs = within_pairs(first, pool, margins=MARGINS, draws=ALL, rng=rng())
+    for column in range(2):
+        a, b, unit = first[:, column], second[:, column], pool[:, column].std(ddof=1)
+        own, other = (a.var(ddof=1) / 5 / unit**2, 4), (b.var(ddof=1) / 6 / unit**2, 5)
+        for found, effect, parts in (
+            (others, (a.mean() - b.mean()) / unit, [own, other]),
+            (pairs, a.mean() / unit, [own]),
+        ):
+            error, reach = by_hand(effect, parts, pool[:, column])
+            assert found.effect[column] == pytest.approx(effect)
+            assert found.standard_error[column] == pytest.approx(error)
+            assert (found.low[column], found.high[column]) == pytest.approx((effect - reach, effect + reach))
+
+
 def simulated(effect: float, *, n: int, spread: float = 1.0, skewed: bool = False, seed: int = 1) -> list[Effects]:
     draw = rng(seed)
     noise = (lambda size: draw.exponential(size=size) - 1) if skewed else (lambda size: draw.normal(size=size))
@@ -152,6 +187,60 @@ def test_n_pairs_cannot_go_below_their_flips() -> None:
     assert found.p_relabelled[0] == pytest.approx(2.0 ** (1 - 6))
 
 
+def all_flips(n: int) -> np.ndarray:
+    return 1.0 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
+
+
+def test_sampled_flips_find_the_p_of_all_flips() -> None:
+    """16 pairs have 65 536: for 300 columns p by sampling is, on average, what all of them give."""
+    differences, pool = rng().normal(0.25, 1, (16, 300)), rng(1).normal(0, 1, (30, 300))
+    found = within_pairs(differences, pool, margins=Margins(0.0, 0.3), draws=2000, rng=rng(2))
+    assert not found.enumerated
+    sums = np.abs(differences.sum(axis=0))
+    expected = np.minimum(1.0, 2 * (all_flips(16) @ differences >= sums - 1e-9).mean(axis=0))
+    assert np.mean(found.p_relabelled / expected) == pytest.approx(1, abs=0.08)
+    assert np.std(np.log(found.p_relabelled / expected)) < 0.35
+
+
+@pytest.mark.parametrize(("n", "units"), [(3, 8), (12, 40)])
+def test_every_unit_is_as_likely_to_be_relabelled_as_any_other(n: int, units: int) -> None:
+    blocks = _random_subsets(units, n, rng())
+    labels = np.concatenate([next(blocks) for _ in range(80)])
+    assert (labels.sum(axis=1) == n).all()
+    expected = n / units
+    error = math.sqrt(expected * (1 - expected) / len(labels))
+    assert np.abs(labels.mean(axis=0) - expected).max() < 4 * error
+
+
+def test_relabellings_that_are_few_are_all_made_whatever_the_number_of_draws() -> None:
+    """2^14 flips are the most that always are; beyond, all are made where as many draws are asked for."""
+    pool, seeds = rng(1).normal(0, 1, (30, 1)), (3, 4)
+    pairs = [within_pairs(rng().normal(0.3, 1, (14, 1)), pool, margins=MARGINS, draws=99, rng=rng(s)) for s in seeds]
+    assert all(found.enumerated and found.draws[0] == 2**14 for found in pairs)
+    assert pairs[0].p_relabelled == pairs[1].p_relabelled
+    first, second = rng().normal(0.3, 1, (8, 1)), rng(2).normal(0, 1, (9, 1))
+    assert math.comb(17, 8) > 2**14
+    for draws, enumerated in ((math.comb(17, 8), True), (math.comb(17, 8) - 1, False)):
+        found = against_others(first, second, pool, margins=MARGINS, draws=draws, rng=rng())
+        assert found.enumerated == enumerated
+
+
+def test_columns_of_any_unit_and_level_stand_side_by_side() -> None:
+    """Where a constant is centred or a size is judged over all columns, one of them would speak for another."""
+    scale, offset = np.array([1.0, 1e-12, 1.0, 1e9]), np.array([0.0, 0.0, 1e7, 1e3])
+    concept, pool = rng().normal(0.7, 1, (7, 1)), rng(1).normal(0, 1, (8, 1))
+    alone = against_pool(concept, pool, margins=MARGINS, draws=ALL, rng=rng())
+    beside = against_pool(scale * concept + offset, scale * pool + offset, margins=MARGINS, draws=ALL, rng=rng())
+    assert beside.p_relabelled == pytest.approx(np.repeat(alone.p_relabelled, 4))
+    assert beside.p_t == pytest.approx(np.repeat(alone.p_t, 4), rel=1e-5)
+    pairs = within_pairs(concept, pool, margins=MARGINS, draws=ALL, rng=rng())
+    both = within_pairs(scale * concept, scale * pool, margins=MARGINS, draws=ALL, rng=rng())
+    assert both.p_relabelled == pytest.approx(np.repeat(pairs.p_relabelled, 4))
+    flat = np.concatenate([concept, np.ones((7, 1))], axis=1)
+    constant = within_pairs(flat, np.repeat(pool, 2, axis=1), margins=MARGINS, draws=ALL, rng=rng())
+    assert constant.p_relabelled.tolist() == [pairs.p_relabelled[0], 1.0]
+
+
 def test_a_column_alone_is_what_it_is_among_others() -> None:
     concept, pool = rng().normal(0.4, 1, (20, 5)), rng(1).normal(0, 1, (60, 5))
     together = against_pool(concept, pool, margins=MARGINS, draws=2000, rng=rng(7))
@@ -193,3 +282,11 @@ def test_a_matched_part_of_the_pool_is_compared_and_the_whole_is_the_unit() -> N
     some = np.arange(40) < 15
     found = against_pool(concept, pool, compared=some, margins=MARGINS, draws=99, rng=rng())
     assert found.effect[0] == pytest.approx((concept.mean() - pool[some].mean()) / pool.std(ddof=1))
+
+
+def test_clips_that_are_compared_may_be_some_of_a_videos() -> None:
+    """Of each video of the pool its still clips alone, say: other scores than those that make the unit."""
+    concept, pool, still = rng().normal(1, 1, (10, 1)), rng(1).normal(0, 1, (40, 1)), rng(2).normal(3, 1, (15, 1))
+    found = against_pool(concept, pool, compared=np.arange(40) < 15, pool=still, margins=MARGINS, draws=99, rng=rng())
+    assert found.effect[0] == pytest.approx((concept.mean() - still.mean()) / pool.std(ddof=1))
+    assert found.p_t[0] < 0.01
