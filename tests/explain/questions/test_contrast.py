@@ -251,6 +251,19 @@ def test_hypotheses_make_the_families() -> None:
     assert all(each.exploratory == (not each.hypothesis) for each in found)
 
 
+def test_a_difference_beside_a_hypothesis_of_nothing_is_told_as_if_nothing_had_been_declared() -> None:
+    """The difference was not declared: it is corrected among all, and hangs on as many videos as without a word."""
+    study = Planted.empty()
+    study.add("c0", normal(24, 0.5, 1))
+    for number in range(1, 6):
+        study.add(f"c{number}", normal(20, 0, 10 + number))
+    study.add("pool", normal(60, 0, 4))
+    plain, beside = row(study.asked(), "c0"), row(study.asked("c0 does not matter"), "c0")
+    assert (beside.verdict, beside.exploratory) == ("positive", True)
+    for fact in ("p_corrected", "smallest_effect", "removed_of_concept", "removed_of_pool"):
+        assert getattr(beside, fact) == getattr(plain, fact), fact
+
+
 def test_a_set_alone_is_what_it_is_among_others() -> None:
     def asked(*names: int) -> Result:
         study = Planted.empty("third")

@@ -111,14 +111,15 @@ class _Judged:
             for place, value in zip(declared, within.tolist(), strict=True):
                 (negligible if claims_nothing[place] else corrected)[place] = value
         for place, row in enumerate(rows):
-            family = declared if place in declared else list(range(len(rows)))
-            asked = np.where(claims_nothing, equivalence, p) if place in declared else p
+            # Of a hypothesis of nothing the difference was not declared: it is corrected among all.
+            is_declared = place in declared and not claims_nothing[place]
+            family = declared if is_declared else list(range(len(rows)))
+            asked = np.where(claims_nothing, equivalence, p) if is_declared else p
             found: Verdict = "undecided"
             if is_significant(corrected[place], self.settings.alpha):
                 found = "positive" if row.effects.effect[row.column] > 0 else "negative"
             elif is_significant(negligible[place], self.settings.alpha):
                 found = "negligible"
-            declared_effect = row.hypothesis is not None and not claims_nothing[place]
             removed: tuple[int | None, int | None] = (None, None)
             if len(rows) * self.settings.most_relabellings(len(family)) <= MOST_DRAWS:
                 is_effect = found in ("positive", "negative")
@@ -136,8 +137,8 @@ class _Judged:
                 exploratory=bool(self.design.hypotheses)
                 and (
                     row.hypothesis is None
-                    or (found in ("positive", "negative") and not declared_effect)
-                    or (found == "negligible" and declared_effect)
+                    or (found in ("positive", "negative") and not is_declared)
+                    or (found == "negligible" and is_declared)
                 ),
                 removed_of_concept=removed[0],
                 removed_of_pool=removed[1],
