@@ -51,14 +51,22 @@ def by_scipy(first: Any, second: Any, unit: float, margin: float) -> float:
 @pytest.mark.parametrize("margin", [0.0, 0.1, 0.5])
 @pytest.mark.parametrize("apart", [-1.2, 0.05, 0.9])
 def test_against_the_pool_p_is_scipys(margin: float, apart: float) -> None:
-    concept, pool = rng().normal(apart, 1, (5, 2)), rng(1).exponential(1.0, (6, 2))
+    concept, pool = rng().normal(apart, 1, (5, 6)), rng(1).exponential(1.0, (6, 6))
     found = against_pool(concept, pool, margins=Margins(margin, 0.6), draws=ALL, rng=rng())
     assert found.enumerated
-    assert found.draws.tolist() == [math.comb(11, 5)] * 2
-    for column in range(2):
+    assert found.draws.tolist() == [math.comb(11, 5)] * 6
+    for column in range(6):
         unit = pool[:, column].std(ddof=1)
         expected = by_scipy(concept[:, column], pool[:, column], unit, margin)
         assert found.p_relabelled[column] == pytest.approx(expected, abs=1e-12)
+
+
+def test_of_yes_and_no_p_is_fishers() -> None:
+    """A relabelling that leaves neither side any spread is the most extreme of all."""
+    concept, pool = np.array([[1.0], [1], [1], [0]]), np.array([[0.0], [0], [0], [0], [1]])
+    found = against_pool(concept, pool, margins=Margins(0.0, 0.3), draws=ALL, rng=rng())
+    fisher = stats.fisher_exact([[3, 1], [1, 4]], alternative="greater").pvalue
+    assert found.p_relabelled[0] == pytest.approx(2 * fisher)
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.1, 0.4])
@@ -141,6 +149,28 @@ def test_intervals_are_welchs_and_satterthwaites_with_the_units_own_part() -> No
             assert found.effect[column] == pytest.approx(effect)
             assert found.standard_error[column] == pytest.approx(error)
             assert (found.low[column], found.high[column]) == pytest.approx((effect - reach, effect + reach))
+
+
+def weighted(values: Any, weights: Any) -> Any:
+    return (weights[:, None] * values).sum(axis=0) / weights.sum()
+
+
+@pytest.mark.parametrize("compared", [50, 20])
+def test_what_a_skewed_pool_adds_to_the_error_is_the_infinitesimal_jackknifes(compared: int) -> None:
+    """Of a skewed pool mean and spread go together: the effect is differentiated by each unit's weight."""
+    concept = rng(1).normal(3, 1, (40, 2))
+    pool = np.stack([rng(2).exponential(1, 50), 5 - rng(3).exponential(1, 50)], axis=1)
+    flags = np.arange(50) < compared
+
+    def effect(weights: Any) -> Any:
+        variance = weighted((pool - weighted(pool, weights)) ** 2, weights) * 50 / 49
+        return (concept.mean(axis=0) - weighted(pool[flags], weights[flags])) / np.sqrt(variance)
+
+    step = 1e-5 * np.eye(50)
+    slopes = np.array([(effect(np.ones(50) + each) - effect(np.ones(50) - each)) / 2e-5 for each in step])
+    variance = (slopes**2).sum(axis=0) * 50 / 49 + concept.var(axis=0, ddof=1) / 40 / pool.var(axis=0, ddof=1)
+    found = against_pool(concept, pool, compared=flags, margins=MARGINS, draws=99, rng=rng())
+    assert found.standard_error == pytest.approx(np.sqrt(variance), rel=0.02)  # terms of 1 / R are left out
 
 
 def simulated(effect: float, *, n: int, spread: float = 1.0, skewed: bool = False, seed: int = 1) -> list[Effects]:
@@ -239,6 +269,11 @@ def test_columns_of_any_unit_and_level_stand_side_by_side() -> None:
     flat = np.concatenate([concept, np.ones((7, 1))], axis=1)
     constant = within_pairs(flat, np.repeat(pool, 2, axis=1), margins=MARGINS, draws=ALL, rng=rng())
     assert constant.p_relabelled.tolist() == [pairs.p_relabelled[0], 1.0]
+    still = np.concatenate([pool, np.zeros((8, 1))], axis=1)
+    assert against_pool(flat, still, margins=MARGINS, draws=ALL, rng=rng()).p_relabelled.tolist() == [
+        alone.p_relabelled[0],
+        1.0,
+    ]
 
 
 def test_a_column_alone_is_what_it_is_among_others() -> None:
@@ -263,7 +298,7 @@ def test_scale_and_offset_of_scores_change_nothing_but_the_sign(scale: float) ->
 @pytest.mark.parametrize("concept", [np.zeros((8, 1)), np.ones((8, 1))])
 def test_scores_without_any_spread_show_nothing(concept: Any) -> None:
     found = against_pool(concept, np.zeros((9, 1)), margins=MARGINS, draws=ALL, rng=rng())
-    assert found.p[0] == 1.0
+    assert (found.p[0], found.p_equivalence[0]) == (1.0, 1.0)
     assert within_pairs(concept, rng().normal(size=(30, 1)), margins=MARGINS, draws=ALL, rng=rng()).p[0] == 1.0
 
 
