@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from videotcav.explain.inference.fragility import LEAST_KEPT, fewest_removed
+from videotcav.explain.inference.fragility import LEAST_KEPT, fewest_removed, removal_order
 
 
 def is_shown(values: np.ndarray) -> bool:
@@ -60,3 +60,46 @@ def test_both_sides_count() -> None:
     found = fewest_removed(pool, concept, nothing=0.0, is_effect=still(everything), still_effect=still)
     assert found is not None
     assert 1 <= found <= 10
+
+
+def t_beyond(values: np.ndarray, other: np.ndarray | None, nothing: float) -> float:
+    """Scipy's t of the difference beyond a negligible one, 0 within it."""
+    mean = values.mean() - (0.0 if other is None else other.mean())
+    beyond = values - np.sign(mean) * nothing
+    if abs(mean) <= nothing:
+        return 0.0
+    return float(
+        stats.ttest_1samp(beyond, 0.0).statistic
+        if other is None
+        else stats.ttest_ind(beyond, other, equal_var=False).statistic
+    )
+
+
+@pytest.mark.parametrize("is_effect", [True, False])
+@pytest.mark.parametrize("two_sided", [True, False])
+@pytest.mark.parametrize("mean", [0.5, -0.7])
+def test_each_video_that_goes_is_the_one_whose_absence_brings_the_end_nearest(
+    mean: float, two_sided: bool, is_effect: bool
+) -> None:
+    for seed in range(8):
+        draw = np.random.default_rng(seed)
+        values, other = draw.normal(mean, 1 + seed, 9), draw.normal(0, 1, 7) if two_sided else None
+        kept, expected = list(range(9)), []
+        while len(kept) > LEAST_KEPT:
+            t = [abs(t_beyond(np.delete(values[kept], at), other, 0.1)) for at in range(len(kept))]
+            if 0.0 in t:  # several bring it all the way: which of them goes is of no account
+                break
+            expected.append(kept.pop(int(np.argmin(t) if is_effect else np.argmax(t))))
+        found = removal_order(values, other, nothing=0.1, is_effect=is_effect)
+        assert found[: len(expected)] == expected
+        assert len(found) == 9 - LEAST_KEPT
+
+
+def test_a_verdict_may_hang_on_all_but_the_last_three() -> None:
+    """Of nine videos six may go; a verdict that only three of them overturn has that number, not none."""
+    values = np.random.default_rng(0).normal(1, 1, 9)
+    for least in (LEAST_KEPT, LEAST_KEPT - 1):
+        found = fewest_removed(
+            values, None, nothing=0.0, is_effect=True, still_effect=lambda kept, least=least: len(kept) > least
+        )
+        assert found == (6 if least == LEAST_KEPT else None)
