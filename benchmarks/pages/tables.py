@@ -16,7 +16,7 @@ from template import DOCS, cells, promised, table
 from validation import targets
 from validation.targets import told, value_in_words
 
-PAGES = ("cam", "concepts", "planted", "review", "statistics", "video")
+PAGES = ("cam", "classic", "concepts", "planted", "review", "video")
 PLACE = re.compile(r"(?<=<!-- table )(?P<name>.+?)(?P<middle> -->\n)(?P<old>.*?)(?=<!-- end -->)", re.DOTALL)
 
 
