@@ -84,6 +84,10 @@ class Measured:
         given = torch.stack([logits.argmax(dim=1) == index for index in indices], dim=1)
         return ClipScores(values.double().numpy(), given.numpy(), linear=score.linear)
 
+    def predicted(self, model: VideoModel, name: str | None = None) -> list[str]:
+        """The class that the model gives each clip of a class to; each set clip without a name."""
+        return [model.card.classes[index] for index in self.logits[name].argmax(axis=1).tolist()]
+
 
 class HeldClips:
     """Clips whose pixels are in memory; speaks as `ClipReader` does."""

@@ -94,9 +94,9 @@ def asked_score(
     target: str | int | None,
     score: ScoreName | Callable[[Tensor], Tensor] | None,
     *,
-    default: ClassScore | None = None,
+    classic: bool = False,
 ) -> tuple[str | int | None, ClassScore]:
-    """The class, and what it is asked by: `score`, or else the `default`, or `default_score`.
+    """The class, and what it is asked by: `score`, or else the logit for `classic` scores, or `default_score`.
 
     Of "a - b" it is the class a held against b.
 
@@ -111,7 +111,7 @@ def asked_score(
         return target, own_score(score)
     if score is not None:
         return target, class_score(score, model)
-    return target, default or default_score(model)
+    return target, LOGIT if classic else default_score(model)
 
 
 def _log_odds(logits: Tensor, index: int) -> Tensor:

@@ -35,7 +35,7 @@ class ClipTable:
     def _of_sets(self) -> Iterator[dict[str, Any]]:
         scores = self.measured.scores(self.model, self.score)
         readouts = Readouts.of(scores, self.measured.grams, self.design.classes)
-        given = self._predicted(None)
+        given = self.measured.predicted(self.model)
         concepts = self.inputs.concepts
         belonging = [(each.concept, str(each.kind), clip.id) for each in concepts for clip in each.clips]
         belonging += [("random", file.kind or "random", "") for file in self.inputs.random]
@@ -49,7 +49,7 @@ class ClipTable:
     def _of_class(self, name: str) -> Iterator[dict[str, Any]]:
         """The class's own clips have scores, but no place on a layer's readout: it was taken at them."""
         logits = torch.from_numpy(self.measured.logits[name])
-        given = self._predicted(name)
+        given = self.measured.predicted(self.model, name)
         classes = self.inputs.classes
         numbers = {
             f"score:{each}": self.score(logits, self.model.class_index(each)).double().tolist() for each in classes
@@ -57,9 +57,6 @@ class ClipTable:
         for place, file in enumerate(classes[name]):
             found = {column: values[place] for column, values in numbers.items()}
             yield {**self._facts(file, name, "class"), "track": "", "predicted": given[place], **found}
-
-    def _predicted(self, name: str | None) -> list[str]:
-        return [self.model.card.classes[index] for index in self.measured.logits[name].argmax(axis=1).tolist()]
 
     def _facts(self, file: ClipFile, name: str, kind: str) -> dict[str, Any]:
         place = file.path.relative_to(self.folder) if file.path.is_relative_to(self.folder) else file.path

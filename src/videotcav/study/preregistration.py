@@ -9,9 +9,12 @@ from typing import Any
 
 from videotcav.concepts.review.review import reviewed_sets
 from videotcav.errors import ConceptError, closest
+from videotcav.explain.design.design import Design
 from videotcav.explain.design.hypotheses import NOTHING_AT_A_LAYER, Hypothesis, outcome, parse, problems
 from videotcav.records import Kind, Result
 from videotcav.results.declaration import Declaration
+from videotcav.results.folder import write_declaration
+from videotcav.results.manifest import HypothesisFacts
 from videotcav.study.file import StudyFile, StudyText
 
 
@@ -21,10 +24,12 @@ def hypotheses(study: StudyFile) -> tuple[Hypothesis, ...]:
     return tuple(parse(text, equivalence_margin=margin, classes=study.classes) for text in study.hypotheses)
 
 
-def declaration(file: StudyText, *, tests: int) -> Declaration:
-    """What is written down before the first pass; `tests` is the number of tests in the declared family."""
+def declare(file: StudyText, design: Design, folder: Path) -> Declaration | None:
+    """What is written down before the first pass, and now lies in the run's folder; None without hypotheses."""
     study = file.study
-    return Declaration(
+    if not study.hypotheses:
+        return None
+    declared = Declaration(
         declared=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         study_sha256=file.sha256,
         hypotheses=study.hypotheses,
@@ -34,17 +39,19 @@ def declaration(file: StudyText, *, tests: int) -> Declaration:
         primary=study.told_by,
         alpha=study.tests.alpha,
         correction=study.tests.correction,
-        tests=tests,
+        tests=design.declared_tests + (design.layer_tests if design.asks_contrast else 0),
     )
+    write_declaration(folder, declared)
+    return declared
 
 
-def outcomes(study: StudyFile, results: Sequence[Result]) -> list[dict[str, Any]]:
-    """What became of each hypothesis, as facts for the manifest."""
+def outcomes(study: StudyFile, results: Sequence[Result]) -> tuple[HypothesisFacts, ...]:
+    """What became of each hypothesis."""
     verdicts = {text: [row.verdict for row in results if row.hypothesis == text] for text in study.hypotheses}
-    return [
-        {"text": each.text, "claim": each.claim, "outcome": outcome(each, verdicts[each.text])}
+    return tuple(
+        HypothesisFacts(text=each.text, claim=each.claim, outcome=outcome(each, verdicts[each.text]))
         for each in hypotheses(study)
-    ]
+    )
 
 
 def hypothesis_problems(raw: Mapping[str, Any], folder: Path, *, layers: Collection[str] | None) -> Iterator[str]:

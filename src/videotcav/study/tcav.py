@@ -37,7 +37,7 @@ from videotcav.explain.design.hypotheses import NOTHING_AT_A_LAYER, Hypothesis, 
 from videotcav.explain.design.settings import AnalysisSettings, unread
 from videotcav.explain.questions.all import answers, refuse_untestable
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, Batch, HeldClips, measure
-from videotcav.models.class_score import LOGIT, asked_score
+from videotcav.models.class_score import asked_score
 from videotcav.models.model import VideoModel
 from videotcav.outputs import MARK, refuse_overwriting, whole_file
 from videotcav.records import (
@@ -192,8 +192,7 @@ def tcav(
     settings = settings or AnalysisSettings()
     _refuse_unknown(pooling, primary, score, settings)
     _refuse_unread(settings, groups=bool(groups))
-    classic = LOGIT if settings.scores == "classic" else None
-    target, asked_by = asked_score(model, target, score, default=classic)
+    target, asked_by = asked_score(model, target, score, classic=settings.scores == "classic")
     asked = _classes(model, clips, target)
     if not isinstance(random, Clips | CaptumConcept):
         raise ArgumentError(f"random is the pool of clips that chance is measured by, not {type(random).__name__}")

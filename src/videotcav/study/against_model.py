@@ -1,0 +1,114 @@
+"""What only the model can say of a study: that it lacks a layer or a class, and what its classes are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from videotcav.errors import ClassNotFound, LayerNotFound, ModelError
+from videotcav.models.class_score import against_class
+from videotcav.models.model import VideoModel
+from videotcav.records import ClipSpec
+from videotcav.study.file import StudyText
+from videotcav.study.preregistration import hypothesis_problems
+
+
+def model_problems(
+    raw: Mapping[str, Any], *, folder: Path, load: Callable[..., VideoModel], loaded: list[VideoModel]
+) -> Iterator[str]:
+    """What the model has to say about a raw study: that it cannot be loaded, or lacks a layer or a class."""
+    section = raw.get("model")
+    if not isinstance(section, dict) or not isinstance(section.get("name"), str):
+        yield from hypothesis_problems(raw, folder, layers=None)
+        return
+    try:
+        model = load(section["name"], weights=_weights(section.get("weights"), folder))
+        if isinstance(section.get("clip"), dict):
+            spec = ClipSpec.model_validate({**model.card.clip_spec.model_dump(), **section["clip"]})
+            model = replace(model, card=model.card.model_copy(update={"clip_spec": spec}))
+    except ValidationError:
+        return  # told by the file's own validation
+    except ModelError as error:
+        yield f"model: {error}"
+        yield from hypothesis_problems(raw, folder, layers=None)
+        return
+    loaded.append(model)
+    layers = _strings(section.get("layers")) or _strings(raw.get("layers"))
+    yield from hypothesis_problems(raw, folder, layers=layers or model.card.default_layers)
+    cam = raw.get("cam")
+    cam = cam if isinstance(cam, dict) else {}
+    asked: list[tuple[str, object, Callable[[str], object]]] = [
+        *((f"layers[{index}]", name, model.layer) for index, name in enumerate(layers)),
+        *((f"classes.{name}", name, model.class_index) for name in _strings(raw.get("classes"))),
+        ("cam.layer", cam.get("layer"), model.layer),
+        ("cam.against", cam.get("against"), model.class_index),
+    ]
+    yield from _target_problems(raw, model)
+    numbers: dict[int, str] = {}
+    for key in _strings(raw.get("classes")):
+        with suppress(ClassNotFound):
+            number = model.class_index(key)
+            if number in numbers:
+                yield f"classes.{key}: is the class that classes.{numbers[number]} is; name it once"
+            numbers[number] = key
+    for key, name, look_up in asked:
+        try:
+            if isinstance(name, str):
+                look_up(name)
+        except (LayerNotFound, ClassNotFound) as error:
+            yield f"{key}: {error}"
+
+
+def _target_problems(raw: Mapping[str, Any], model: VideoModel) -> Iterator[str]:
+    target, classes = raw.get("target"), _strings(raw.get("classes"))
+    if target == "":
+        yield "target: is empty; write it as 'a - b', or leave it out"
+    if not isinstance(target, str) or not target:
+        return
+    try:
+        index = against_class(model, target)[0]
+    except ClassNotFound as error:
+        yield f"target: {error}"
+        return
+    with suppress(ClassNotFound):
+        if len(classes) == 1 and model.class_index(classes[0]) != index:
+            yield (
+                f"target: the class of the study is '{classes[0]}', so that it is what the difference begins with, "
+                f"not '{model.card.classes[index]}'"
+            )
+
+
+def by_name(file: StudyText, model: VideoModel) -> StudyText:
+    """The same with every class under its name, as all that follows calls it; a study may give its number."""
+    study = file.study
+    names = {key: model.card.classes[model.class_index(key)] for key in study.classes}
+    cam = study.cam
+    if cam is not None and cam.against is not None:
+        cam = cam.model_copy(update={"against": model.card.classes[model.class_index(cam.against)]})
+    changes = {
+        "classes": {names[key]: section for key, section in study.classes.items()},
+        "cam": cam,
+        "hypotheses": tuple(_naming(text, names) for text in study.hypotheses),
+    }
+    return file.model_copy(update={"study": study.model_copy(update=changes)})
+
+
+def _naming(hypothesis: str, names: Mapping[str, str]) -> str:
+    said, _, key = hypothesis.rpartition(" for ")
+    return f"{said} for {names[key]}" if said and key in names else hypothesis
+
+
+def _strings(value: object) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list | dict) else []
+
+
+def _weights(value: object, folder: Path) -> str | None:
+    """The weights as the loader takes them: a file relative to the study, or else a name."""
+    if not isinstance(value, str):
+        return None
+    return str(folder / value) if Path(value).suffix else value

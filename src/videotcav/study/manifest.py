@@ -1,0 +1,134 @@
+"""What the folder of a run states of its study: what was asked of what, by what, and what became of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from videotcav.explain.cavs.gram import Floats
+from videotcav.explain.design.design import Design
+from videotcav.explain.questions.entanglement import entanglements, held_together
+from videotcav.features.measure import ClipFile, ClipReader, Measured
+from videotcav.maps import CAM_SCALE
+from videotcav.models.class_score import ClassScore
+from videotcav.models.model import VideoModel
+from videotcav.records import Result
+from videotcav.results.declaration import Declaration
+from videotcav.results.manifest import (
+    CamFacts,
+    ClassFacts,
+    ConceptFacts,
+    EntanglementFacts,
+    Manifest,
+    Medium,
+    ModelFacts,
+    RandomFacts,
+    TestFacts,
+    stamp,
+    versions,
+)
+from videotcav.study.file import StudyText
+from videotcav.study.inputs import Inputs
+from videotcav.study.preregistration import outcomes
+from videotcav.video.overlay import COLOURS
+
+
+def manifest_of(
+    file: StudyText,
+    inputs: Inputs,
+    measured: Measured,
+    model: VideoModel,
+    score: ClassScore,
+    *,
+    design: Design,
+    results: Sequence[Result],
+    media: Sequence[Medium],
+    reader: ClipReader,
+    declared: Declaration | None,
+    command: str,
+) -> Manifest:
+    """All that the folder of a run states, but for its numbers."""
+    study = file.study
+    files = [file for files in (inputs.set_files, *inputs.classes.values()) for file in files]
+    return Manifest(
+        **stamp(command),
+        declared=declared.declared if declared else "",
+        declaration_sha256=declared.sha256 if declared else "",
+        hypotheses=outcomes(study, results),
+        entanglement=_entangled(measured, design),
+        question=study.question,
+        seed=study.seed,
+        versions=versions(),
+        model=ModelFacts.of(model.card, device=model.device.type),
+        study=file.text,
+        study_sha256=file.sha256,
+        layers=tuple(measured.grams),
+        pooling=study.pooling,
+        alignment=inputs.alignment,
+        tests=TestFacts(**study.tests.model_dump(), primary=study.told_by, score=score.name, target=study.target),
+        classes={
+            name: _class_facts(model, name, of_class, torch.from_numpy(measured.logits[name]))
+            for name, of_class in inputs.classes.items()
+        },
+        concepts=_concept_facts(inputs),
+        groups=inputs.declared,
+        pool=inputs.pool,
+        random=RandomFacts(clips=len(inputs.random), sources=len({file.source for file in inputs.random})),
+        clips_sha256=_digest(reader.digests[file.path] for file in files),
+        clips_passed=measured.clips_passed,
+        cam=CamFacts(colour_map=COLOURS, scale=CAM_SCALE),
+        left_out=dict(reader.left_out),
+        remarks=(*model.remarks, *inputs.remarks),
+        media=tuple(media),
+    )
+
+
+def _class_facts(model: VideoModel, name: str, files: tuple[ClipFile, ...], logits: Tensor) -> ClassFacts:
+    index = model.class_index(name)
+    return ClassFacts(
+        clips=len(files),
+        sources=len({file.source for file in files}),
+        accuracy=float((logits.argmax(dim=1) == index).double().mean()),
+        mean_probability=float(model.probabilities(logits)[:, index].mean()),
+    )
+
+
+def _concept_facts(inputs: Inputs) -> dict[str, ConceptFacts]:
+    return {
+        name: ConceptFacts(
+            kinds={concept.kind: len(concept.clips) for concept in inputs.concepts if concept.concept == name},
+            sources=max(
+                len({clip.source for clip in concept.clips}) for concept in inputs.concepts if concept.concept == name
+            ),
+            review=inputs.reviews.get(name, "unreviewed"),
+        )
+        for name in dict.fromkeys(concept.concept for concept in inputs.concepts)
+    }
+
+
+def _entangled(measured: Measured, design: Design) -> tuple[EntanglementFacts, ...]:
+    sets = tuple(each.name for each in held_together(design))
+
+    def told(numbers: Floats) -> tuple[tuple[float | None, ...], ...]:
+        return tuple(tuple(number if np.isfinite(number) else None for number in row) for row in numbers.tolist())
+
+    return tuple(
+        EntanglementFacts(
+            layer=layer,
+            sets=sets,
+            classes=tuple(design.classes),
+            cosines=told(found.cosines),
+            whole=told(found.whole),
+            own=told(found.own),
+        )
+        for layer, found in entanglements(measured.grams, design).items()
+    )
+
+
+def _digest(digests: Iterable[str]) -> str:
+    """One hash over the bytes of all clips, in their order."""
+    return hashlib.sha256(b"".join(bytes.fromhex(digest) for digest in digests)).hexdigest()
