@@ -281,6 +281,10 @@ class KnownModel(Record):
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
+FIDELITY = 0.8
+"""Below it a layer's readout does not follow the score: among such rows the sign was right in 73 % of cases, above it
+in 99 %."""
+
 
 class Result(Record):
     """One row of results: a concept × kind × layer × class × statistic, against random clips, a twin, another concept

@@ -28,6 +28,7 @@ from validation.proof.summary import STRONG
 from validation.proof.training import jobs
 from validation.provenance import ROOT, commit, in_words, machine
 from validation.targets import Promise, Target, Unit, at_least, at_most, between, record, rows, table
+from videotcav.records import FIDELITY
 
 SCRIPT = "validation/proof/contrast_page.py"
 RESULT = ROOT / "benchmarks" / "results" / "contrast.json"
@@ -35,7 +36,6 @@ PAGE = ROOT / "docs" / "validity.md"
 CACHE = Path(os.environ.get("VIDEOTCAV_VALIDITY_CACHE", Path.home() / ".cache" / "videotcav" / "moves"))
 DESIGNED, CONFIRMING = (0, 1, 2), (3, 4)
 """Seeds on which the method was designed, and those that confirm it."""
-FIDELITY = 0.8
 RHO = 0.7
 _RESAMPLES = 4000
 

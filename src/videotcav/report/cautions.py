@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from videotcav.records import Result, Verdict
+from videotcav.records import FIDELITY, Result, Verdict
 from videotcav.report.sentences import layer_order, told_rows, unique
 from videotcav.results.manifest import Manifest
 from videotcav.results.read import RunResults
@@ -13,7 +13,6 @@ from videotcav.results.words import KIND_WORDS, STATISTIC_WORDS, count, listing,
 
 RECOGNISES_MOST = 0.8
 RECOGNISES_HALF = 0.5
-FAITHFUL = 0.8
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def _opposite_signs(run: RunResults) -> Iterable[Caution]:
         for row in run.results
         if row.statistic == "shift"
         and row.shift is not None
-        and (row.fidelity or 0) >= FAITHFUL
+        and (row.fidelity or 0) >= FIDELITY
         and (found := scores.get(_asked(row))) is not None
         and row.shift * found.value < 0
         and found.verdict in ("positive", "negative")

@@ -6,11 +6,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from videotcav.explain.design.design import draws_bytes
+from videotcav.explain.design.design import LEAST_VIDEOS, draws_bytes
 from videotcav.explain.design.hypotheses import family_size
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.power import detectable, equivalence_reach, videos_for_flips, visible_effect
-from videotcav.explain.questions.contrast import LEAST_VIDEOS
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, reading_rate
 from videotcav.records import TWINS, ConceptSet, Progress, Record, Result, silent
 from videotcav.results.pool_facts import PoolFacts

@@ -20,7 +20,8 @@ from videotcav.explain.design.hypotheses import Hypothesis, family_size, named
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.records import STATISTICS, STILL, TWINS, Against, ConceptSet, Kind
 
-_POOL_VIDEOS = 30  # as many as tell a layer's fidelity
+LEAST_VIDEOS = 30
+"""Fewer videos of the pool do not tell a layer's fidelity."""
 
 PART_BYTES = 2**26
 """What the largest arrays of statistics may take: of as many classes as fit, and of one class at least."""
@@ -272,7 +273,7 @@ class Design:
             if len(others) < settings.minimum_sources:
                 raise NotEnoughData(
                     f"the random pool has {len(others)} source videos that '{each.name}' is not cut from too; at least "
-                    f"{settings.minimum_sources} are needed, better {_POOL_VIDEOS}. Add random clips of other videos: "
+                    f"{settings.minimum_sources} are needed, better {LEAST_VIDEOS}. Add random clips of other videos: "
                     "more clips of the same ones do not help"
                 )
         for tests in (self.declared_tests, self.layer_tests if self.hypotheses else 0):

@@ -19,17 +19,10 @@ import numpy as np
 
 from videotcav.errors import NumericalError
 from videotcav.explain.cavs.gram import Floats, Gram, Rows
-from videotcav.explain.design.design import ConceptRows, Design, against_twin
+from videotcav.explain.design.design import LEAST_VIDEOS, ConceptRows, Design, against_twin
 from videotcav.explain.design.draws import Clips, Flags, generator
 from videotcav.explain.inference.interval_null import Effects, Margins, against_others, against_pool, within_pairs
 from videotcav.records import Against
-
-FIDELITY = 0.8
-"""Below it a layer's readout does not follow the score: among such rows the sign was right in 73 % of cases, above it
-in 99 %."""
-
-LEAST_VIDEOS = 30
-"""Fewer videos of the pool do not tell a fidelity."""
 
 NO_SPREAD = 1e-6
 """Of the largest number: what float32 rounds away."""

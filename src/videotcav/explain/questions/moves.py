@@ -17,8 +17,8 @@ from videotcav.explain.inference.interval_null import Effects, Margins
 from videotcav.explain.inference.multiplicity import correct
 from videotcav.explain.inference.power import detectable
 from videotcav.explain.inference.verdict import is_significant
-from videotcav.explain.questions.contrast import FIDELITY, ClipScores, Readouts, Sides, fidelities, sides
-from videotcav.records import Result, Verdict
+from videotcav.explain.questions.contrast import ClipScores, Readouts, Sides, fidelities, sides
+from videotcav.records import FIDELITY, Result, Verdict
 
 MOST_DRAWS = 10**7
 """Relabellings of all contrasts together up to which is asked how few videos overturn each: it draws a dozen times as
