@@ -83,7 +83,7 @@ def with_decord(path: Path, numbers: list[int]) -> Frames:
 
 def with_opencv(path: Path, numbers: list[int], *, seek: bool) -> Frames:
     """OpenCV."""
-    import cv2  # noqa: PLC0415 - may be absent
+    import cv2  # noqa: PLC0415 - as the others
 
     video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     position, found = 0, []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 from scipy.stats import chi2_contingency
 
 from videotcav.planted.factors import BACKGROUNDS, DISTRACTORS, MOTIONS, SHAPES
-from videotcav.planted.scenes import boxes, event_frame, render, render_batch, sample_scene, swap
+from videotcav.planted.scenes import CameraPath, boxes, event_frame, masks, render, render_batch, sample_scene, swap
 
 SIZE = {"height": 72, "width": 96, "frames": 7}
 
@@ -114,3 +115,67 @@ def _assert_same_boxes(found, changed: np.ndarray) -> None:
             continue
         edges = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
         np.testing.assert_allclose((box.left, box.top, box.right, box.bottom), edges, atol=2)
+
+
+# --- the camera, and an actor at other moments ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("background", BACKGROUNDS)
+def test_a_camera_that_moves_by_whole_pixels_shows_the_same_pixels_elsewhere(background):
+    """2 pixels to the right and 1 down a frame: each frame is its neighbour, moved; the actor is held in the scene."""
+    frames, side = 5, 48
+    size = {"height": side, "width": side + 16, "frames": frames}
+    held = scene(3, class_name="rest", background=background, distractor_speed=0.0, x=0.5, y=0.5, size=0.5)
+    panned = swap(held, camera=CameraPath(right=2 * (frames - 1) / side, down=(frames - 1) / side))
+    pixels, standing = render(panned, **size).astype(int), render(held, **size).astype(int)
+    np.testing.assert_allclose(pixels[2], standing[2], atol=1)
+    for earlier, later in pairwise(pixels):
+        np.testing.assert_allclose(later[:-1, :-2], earlier[1:, 2:], atol=1)  # of rounding
+    covered = masks(panned, **size)["actor"]
+    assert covered[0].any()
+    assert (
+        covered[1:, :-1, :-2] == covered[:-1, 1:, 2:]
+    ).mean() > 0.999  # half a pixel is half a pixel within rounding
+
+
+def test_a_camera_that_turns_by_a_right_angle_or_zooms_shows_what_an_array_turned_or_averaged_shows():
+    held = scene(5, class_name="rest", background="grass", distractor_speed=0.0)
+    size = {"height": 64, "width": 64, "frames": 3}
+    turned = render(swap(held, camera=CameraPath(turn=np.pi)), **size).astype(int)  # −90°, 0, +90°
+    np.testing.assert_allclose(turned[0], np.rot90(turned[1], -1), atol=2)
+    np.testing.assert_allclose(turned[2], np.rot90(turned[1]), atol=2)
+    near = swap(held, camera=CameraPath(zoom=4.0))  # ½, 1, 2
+    zoomed = render(near, height=128, width=128, frames=3).astype(float)
+    standing = render(held, **size).astype(float)
+    large = zoomed[0][32:96, 32:96]  # as far away as half the resolution
+    assert np.abs(large - standing[0]).mean() < 2.5
+    assert np.abs(zoomed[2].reshape(64, 2, 64, 2, 3).mean(axis=(1, 3)) - _middle_enlarged(standing[2])).mean() < 6
+
+
+def _middle_enlarged(frame: np.ndarray) -> np.ndarray:
+    return frame[16:48, 16:48].repeat(2, 0).repeat(2, 1)
+
+
+def test_an_actor_at_other_moments_leaves_the_rest_of_the_scene_as_it_was():
+    moving = scene(8, class_name="slide", background="checker", size=0.4, camera=CameraPath(right=0.2))
+    times = np.linspace(0, 1, SIZE["frames"])
+    np.testing.assert_array_equal(render(moving, **SIZE), render(moving, **SIZE, actor_times=times))
+    backwards = render(moving, **SIZE, actor_times=times[::-1])
+    nowhere, film = render(swap(moving, x=9.0), **SIZE), render(moving, **SIZE)
+    shown = (film != nowhere).any(-1) | (backwards != nowhere).any(-1)
+    np.testing.assert_array_equal(backwards[~shown], film[~shown])
+    np.testing.assert_array_equal(backwards[3], film[3])  # the middle moment is its own mirror
+    assert (backwards[0] != film[0]).any()
+    standing = swap(moving, camera=CameraPath(), distractor_x=9.0, background="plain")
+    np.testing.assert_array_equal(
+        render(standing, **SIZE, actor_times=times[::-1]), render(standing, **SIZE)[::-1]
+    )  # where nothing else moves, reversing the actor is reversing the film
+
+
+def test_masks_are_where_the_actor_changes_the_picture_by_half_of_its_colour():
+    whole = scene(3, shape="bottle", background="plain", distractor_x=9.0)
+    change = np.abs(render(whole, **SIZE).astype(int) - render(swap(whole, x=9.0), **SIZE)).max(-1)
+    covered = masks(whole, **SIZE)["actor"]
+    assert (change[covered] > 0).all()
+    assert change[~covered].max() < 128
+    assert (change[~covered] > 0).mean() < 0.02  # the rim

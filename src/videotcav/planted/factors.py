@@ -33,6 +33,24 @@ LEAST_CONTRAST = 0.4
 """Distance in RGB (0…√3) between an object's colour and both of its background's."""
 
 
+class CameraPath(Record):
+    """What the camera does over the video: in its middle it always stands where a standing camera does.
+
+    It moves by `right` and `down` (shares of the frame's shorter side; the scene moves the other way), turns by `turn`
+    (radians clockwise), and magnifies `zoom` times as much at the end as at the beginning.
+    """
+
+    right: float = 0.0
+    down: float = 0.0
+    turn: float = 0.0
+    zoom: PositiveFloat = 1.0
+
+    @property
+    def stands(self) -> bool:
+        """Whether all frames are seen alike."""
+        return self == CameraPath()
+
+
 class Scene(Record):
     """All factors of one short video.
 
@@ -68,6 +86,7 @@ class Scene(Record):
 
     grain: float = Field(ge=0)
     seed: int
+    camera: CameraPath = CameraPath()
 
 
 @dataclass(frozen=True)

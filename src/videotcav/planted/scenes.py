@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
 from einops import rearrange
+from numpy.typing import NDArray
 from torch import Tensor
 
 from videotcav.planted.factors import (
     MOTION,
+    CameraPath,
     Colour,
     Poses,
     Rule,
@@ -27,40 +31,55 @@ from videotcav.planted.factors import (
 from videotcav.planted.shapes import ACTORS, DISTRACTORS, Part, Thing, bar, block, disc
 from videotcav.records import Box
 
-__all__ = ["MOTION", "Rule", "Scene", "boxes", "event_frame", "render", "render_batch", "sample_scene", "swap"]
+__all__ = [
+    "MOTION",
+    "CameraPath",
+    "Rule",
+    "Scene",
+    "boxes",
+    "event_frame",
+    "masks",
+    "render",
+    "render_batch",
+    "sample_scene",
+    "swap",
+]
+
+T = TypeVar("T", bound=Hashable)
 
 HALF_A_PIXEL = 0.5
-"""Coverage from which a pixel belongs to an object's box."""
+"""Coverage from which a pixel belongs to an object."""
 
 _FIXED_INKS: Mapping[str, Colour] = {"dark": (0.16, 0.15, 0.2), "pale": (0.95, 0.94, 0.9), "metal": (0.6, 0.63, 0.68)}
 
 
-def render(scene: Scene, *, height: int, width: int, frames: int) -> np.ndarray:
+def render(
+    scene: Scene, *, height: int, width: int, frames: int, actor_times: Sequence[float] | None = None
+) -> np.ndarray:
     """The scene as uint8 pixels (time, height, width, 3)."""
-    pixels: np.ndarray = render_batch([scene], height=height, width=width, frames=frames)[0].numpy()
+    pixels: np.ndarray = render_batch([scene], height=height, width=width, frames=frames, actor_times=actor_times)[
+        0
+    ].numpy()
     return pixels
 
 
-def render_batch(scenes: Sequence[Scene], *, height: int, width: int, frames: int) -> Tensor:
-    """Scenes as uint8 pixels (scene, time, height, width, 3). The same scene gives the same pixels in any batch."""
-    canvas = _Canvas(height, width, frames)
+def render_batch(
+    scenes: Sequence[Scene], *, height: int, width: int, frames: int, actor_times: Sequence[float] | None = None
+) -> Tensor:
+    """Scenes as uint8 pixels (scene, time, height, width, 3). The same scene gives the same pixels in any batch.
+
+    `actor_times` are the moments (0…1) whose pose the actor has in each frame, instead of the frame's own: one moment
+    again and again holds it, moments in another order shuffle it, in the scene that goes on and is seen as before.
+    """
     picture = torch.empty(len(scenes), frames, height, width, 3)
-    for kind, members in _groups([scene.background for scene in scenes]):
-        picture[members] = rearrange(
-            _BACKGROUNDS[kind](canvas, [scenes[member] for member in members]), "scene c h w -> scene 1 h w c"
-        )
-    for object_of in (_distractor, _actor):  # the actor in front, so that nothing hides what decides the class
-        objects = [object_of(scene) for scene in scenes]
-        for _, members in _groups([thing.name for thing in objects]):
-            group = [objects[member] for member in members]
-            near, parts = canvas.parts(group)
-            shown = picture[members].view(-1, 3)
-            patch = shown.index_select(0, near)
-            inks = _inks([thing.colours for thing in group])
-            owner = near // (frames * height * width)
-            for part, alpha in parts:
-                patch = torch.lerp(patch, inks[part.ink].index_select(0, owner), alpha[:, None])
-            picture[members] = shown.index_copy_(0, near, patch).view(-1, frames, height, width, 3)
+    for views, members in _groups([scene.camera for scene in scenes]):
+        canvas = _Canvas(height, width, frames, actor_times=actor_times)
+        group = [scenes[member] for member in members]
+        if views.stands:
+            picture[members] = _paint(canvas, group)
+        else:
+            for frame in range(frames):
+                picture[members, frame] = _paint(canvas.seen(views, frame), group)[:, 0]
     for member, scene in enumerate(scenes):
         if scene.grain:
             noise = np.random.default_rng(scene.seed).standard_normal((frames, height, width, 1), dtype=np.float32)
@@ -68,19 +87,57 @@ def render_batch(scenes: Sequence[Scene], *, height: int, width: int, frames: in
     return picture.mul_(255).round_().clamp_(0, 255).to(torch.uint8)
 
 
-def boxes(scene: Scene, *, height: int, width: int, frames: int) -> dict[str, tuple[Box | None, ...]]:
-    """The boxes of `actor` and `distractor` in each frame, clipped to it: where at least half a pixel is covered.
+def _paint(canvas: _Canvas, scenes: Sequence[Scene]) -> Tensor:
+    """Scenes without grain, 0…1 (scene, time, height, width, 3)."""
+    frames, (height, width) = len(canvas.times), canvas.x.shape
+    picture = torch.empty(len(scenes), frames, height, width, 3)
+    for kind, members in _groups([scene.background for scene in scenes]):
+        picture[members] = rearrange(
+            _BACKGROUNDS[kind](canvas, [scenes[member] for member in members]), "scene c h w -> scene 1 h w c"
+        )
+    # The actor in front, so that nothing hides what decides the class.
+    for object_of, times in ((_distractor, canvas.times), (_actor, canvas.actor_times)):
+        objects = [object_of(scene) for scene in scenes]
+        for _, members in _groups([thing.name for thing in objects]):
+            group = [objects[member] for member in members]
+            near, parts = canvas.parts(group, times)
+            shown = picture[members].view(-1, 3)
+            patch = shown.index_select(0, near)
+            inks = _inks([thing.colours for thing in group])
+            owner = near // (frames * height * width)
+            for part, alpha in parts:
+                patch = torch.lerp(patch, inks[part.ink].index_select(0, owner), alpha[:, None])
+            picture[members] = shown.index_copy_(0, near, patch).view(-1, frames, height, width, 3)
+    return picture
 
-    The distractor's box holds also what the actor hides. None where the object is outside the frame.
+
+def masks(scene: Scene, *, height: int, width: int, frames: int) -> dict[str, NDArray[np.bool_]]:
+    """The pixels of `actor` and `distractor` (time height width): where at least half a pixel is covered.
+
+    The distractor's mask holds also what the actor hides.
     """
-    canvas = _Canvas(height, width, frames)
-    found: dict[str, tuple[Box | None, ...]] = {}
+    whole = _Canvas(height, width, frames)
+    views = [whole] if scene.camera.stands else [whole.seen(scene.camera, frame) for frame in range(frames)]
+    found = {}
     for name, thing in (("actor", _actor(scene)), ("distractor", _distractor(scene))):
-        near, parts = canvas.parts([thing])
-        solid = torch.stack([alpha for part, alpha in parts if isinstance(part.opacity, float)]).amax(0) >= HALF_A_PIXEL
-        covered = torch.zeros(frames * height * width, dtype=torch.bool).index_copy_(0, near, solid)
-        found[name] = tuple(_box(frame) for frame in covered.view(frames, height, width).numpy())
+        seen = []
+        for canvas in views:
+            near, parts = canvas.parts([thing], canvas.times)
+            solid = [alpha for part, alpha in parts if isinstance(part.opacity, float)]
+            covered = torch.zeros(len(canvas.times) * height * width, dtype=torch.bool)
+            covered.index_copy_(0, near, torch.stack(solid).amax(0) >= HALF_A_PIXEL)
+            seen.append(covered.view(-1, height, width).numpy())
+        found[name] = np.concatenate(seen)
     return found
+
+
+def boxes(scene: Scene, *, height: int, width: int, frames: int) -> dict[str, tuple[Box | None, ...]]:
+    """The boxes of `actor` and `distractor` in each frame, clipped to it: around their masks.
+
+    None where the object is outside the frame.
+    """
+    found = masks(scene, height=height, width=width, frames=frames)
+    return {name: tuple(_box(frame) for frame in covered) for name, covered in found.items()}
 
 
 def event_frame(scene: Scene, *, frames: int) -> int | None:
@@ -115,21 +172,34 @@ def _distractor(scene: Scene) -> _Object:
 class _Canvas:
     """Pixel centres of the frame, in units of its shorter side, and the times of its frames."""
 
-    def __init__(self, height: int, width: int, frames: int) -> None:
+    def __init__(self, height: int, width: int, frames: int, *, actor_times: Sequence[float] | None = None) -> None:
         side = min(height, width)
         self.height, self.width = height / side, width / side
         self.pixel = 1 / side
         self.times = np.linspace(0, 1, frames) if frames > 1 else np.array([0.5])
+        self.actor_times = self.times if actor_times is None else np.asarray(actor_times, np.float64)
         self.y, self.x = torch.meshgrid(
             (torch.arange(height) + 0.5) / side, (torch.arange(width) + 0.5) / side, indexing="ij"
         )
 
-    def parts(self, objects: Sequence[_Object]) -> tuple[Tensor, list[tuple[Part, Tensor]]]:
+    def seen(self, camera: CameraPath, frame: int) -> _Canvas:
+        """One frame of it, as the camera sees the scene there: each pixel's centre is where it lies in the scene."""
+        view = copy(self)
+        view.times, view.actor_times = self.times[[frame]], self.actor_times[[frame]]
+        since = float(view.times[0]) - 0.5
+        magnified, turn = camera.zoom**since, camera.turn * since
+        x, y = (self.x - self.width / 2) / magnified, (self.y - self.height / 2) / magnified
+        view.x = self.width / 2 + x * math.cos(turn) - y * math.sin(turn) + camera.right * since
+        view.y = self.height / 2 + x * math.sin(turn) + y * math.cos(turn) + camera.down * since
+        view.pixel = self.pixel / magnified
+        return view
+
+    def parts(self, objects: Sequence[_Object], times: np.ndarray) -> tuple[Tensor, list[tuple[Part, Tensor]]]:
         """The pixels near objects of one kind, as flat indices (object time h w), and each part's coverage there.
 
         A thing covers little of its frame: only the pixels in its reach are computed.
         """
-        poses = [thing.poses(self.times) for thing in objects]
+        poses = [thing.poses(times) for thing in objects]
         kind = objects[0]
 
         def stack(name: str) -> Tensor:
@@ -164,7 +234,7 @@ def _inks(colours: Sequence[tuple[Colour, Colour]]) -> dict[str, Tensor]:
     return {"first": first, "second": second, **fixed}
 
 
-def _groups(kinds: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
+def _groups(kinds: Sequence[T]) -> Iterator[tuple[T, list[int]]]:
     members = defaultdict(list)
     for number, kind in enumerate(kinds):
         members[kind].append(number)

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
@@ -82,12 +83,11 @@ class ShotCuts:
         scenedetect = _needed("scenedetect", purpose="finding shot cuts")
         self._timecode: Any = scenedetect.FrameTimecode
         self._detector: Any = scenedetect.ContentDetector(min_scene_len=1)
-        self._resize: Any = _needed("cv2", purpose="finding shot cuts").resize
 
     def starts_at(self, frame: NDArray[np.uint8], index: int) -> bool:
         """Whether a new shot starts at the next frame, uint8 RGB `height width 3`."""
         step = max(1, frame.shape[1] // _CUT_WIDTH)
-        small = self._resize(np.ascontiguousarray(frame[::step, ::step, ::-1]), (_CUT_WIDTH, _CUT_HEIGHT))
+        small = cv2.resize(np.ascontiguousarray(frame[::step, ::step, ::-1]), (_CUT_WIDTH, _CUT_HEIGHT))
         return bool(self._detector.process_frame(self._timecode(index, 25.0), small))
 
 
