@@ -11,7 +11,7 @@ from typing import TypeVar
 from videotcav.concepts.review.review import SetReview, is_concept_folder, reviewed_sets
 from videotcav.errors import ConceptError, ConceptNotFound, NotEnoughData, StudyFileError, UnreadableText, closest
 from videotcav.features.measure import ClipFile
-from videotcav.records import KINDS, STILL, ConceptClip, ConceptSet, Kind
+from videotcav.records import KINDS, ConceptClip, ConceptSet, Kind
 from videotcav.results.manifest import AlignmentFacts
 from videotcav.results.pool_facts import PoolFacts
 from videotcav.study.file import SourcesSection, StudyText, class_videos
@@ -69,14 +69,6 @@ class Inputs:
         """The kinds of clips of each concept."""
         names = dict.fromkeys(each.concept for each in self.concepts)
         return {name: tuple(each.kind for each in self.concepts if each.concept == name) for name in names}
-
-    def videos_against(self, concept: ConceptSet) -> set[str]:
-        """The source videos of the pool that a set is held against, as `Design.pool_of` chooses them."""
-        kept = self.matched.get(concept.concept)
-        alike = [
-            file for file in self.random if file.kind is not None and (file.kind in STILL) == (concept.kind in STILL)
-        ]
-        return {file.source for file in alike or self.random if kept is None or file.path in kept}
 
     @property
     def set_files(self) -> tuple[ClipFile, ...]:

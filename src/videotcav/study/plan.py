@@ -6,20 +6,19 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from videotcav.explain.design.design import LEAST_VIDEOS, draws_bytes
-from videotcav.explain.design.hypotheses import family_size
+from videotcav.explain.design.design import LEAST_VIDEOS, ConceptRows, Design, draws_bytes
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.power import detectable, equivalence_reach, videos_for_flips, visible_effect
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, reading_rate
-from videotcav.records import TWINS, ConceptSet, Progress, Record, Result, silent
+from videotcav.records import TWINS, Progress, Record, Result, Statistic, silent
 from videotcav.results.pool_facts import PoolFacts
 from videotcav.results.read import RunResults
 from videotcav.study.cost_model import Costs, Rates, costs
 from videotcav.study.cost_model import rates as rates_of
 from videotcav.study.cost_model import widths as widths_of
+from videotcav.study.design import study_design
 from videotcav.study.file import StudyFile
 from videotcav.study.inputs import Inputs, gather
-from videotcav.study.preregistration import hypotheses
 from videotcav.study.run import Study
 
 _95_PERCENT = 2 * 1.959964
@@ -136,31 +135,24 @@ def plan(
         pilot: the results of an earlier run, whose spreads are carried over to the sizes of this one.
         spreads: stated in their stead, in units of the primary statistic.
     """
-    asked, layers, classes = hypotheses(study), len(widths), len(inputs.classes)
-    pairs = sum(kind in TWINS for kinds in inputs.kinds.values() if "spatiotemporal" in kinds for kind in kinds)
-    compared = len({(each.concept, each.other) for each in asked if each.other})
-    settings = study.tests
-    by_contrast = settings.scores == "contrast"
-    levels = 1 if by_contrast else layers
-    everything = (len(inputs.concepts) + pairs + compared) * levels * classes
-    family = [each for each in asked if not (by_contrast and each.layer)]
-    tests = family_size(family, inputs.kinds, layers=levels, classes=classes) if asked else everything
-    if by_contrast:
-        draws = settings.most_relabellings(max(tests, everything * layers))
+    design = study_design(study, inputs, layers=len(widths))
+    settings, tests = study.tests, design.declared_tests
+    if design.asks_contrast:
+        draws = design.relabellings
         needs = [
             Need(what="relabellings", has=draws, needs=settings.relabellings_needed(tests)),
-            *_of_contrast_pool(inputs, settings),
+            *_of_contrast_pool(design),
         ]
-        seen = tuple(_detectable(study, inputs, pilot, tests))
+        seen = tuple(_detectable(design, pilot))
         if spreads is not None:
             effect = detectable(spreads.estimate, tests=tests, settings=settings)
     else:
-        draws = settings.null_draws(max(tests, everything))
+        draws = design.null_draws
         needs = [
             Need(what="pseudo-concepts", has=draws, needs=settings.null_draws_needed(tests)),
-            *_of_pool(inputs),
+            *_of_pool(design),
         ]
-        seen = tuple(_visible(study, inputs, pilot, tests)) if pilot else ()
+        seen = tuple(_visible(design, pilot, study.told_by))
         if spreads is not None:
             effect = visible_effect(spreads.null, spreads.estimate, tests=tests, settings=settings)
     if spreads is not None:
@@ -170,22 +162,22 @@ def plan(
         null_draws=draws,
         needs=(
             *needs[:1],
-            *(need for each in inputs.concepts for need in _of_set(each, tests, settings)),
+            *(need for each in design.concepts for need in _of_set(each, tests, settings)),
             *needs[1:],
         ),
         cost=costs(
             set_clips=len(inputs.set_files),
-            class_clips=[len(files) for files in inputs.classes.values()],
+            class_clips=[len(clips) for clips in design.classes.values()],
             widths=widths,
             memory_bytes=memory_bytes,
             bootstrap_resamples=settings.bootstrap_resamples,
             draws_bytes=0
-            if by_contrast
+            if design.asks_contrast
             else draws_bytes(
-                max((len(each.clips) for each in inputs.concepts), default=0),
+                max((len(each.clips) for each in design.concepts), default=0),
                 random_draws=settings.random_draws,
                 null_draws=draws,
-                classes=classes,
+                classes=len(design.classes),
             ),
             rates=rates,
         ),
@@ -193,43 +185,42 @@ def plan(
         remarks=inputs.remarks,
         pool=inputs.pool,
         alignment=inputs.alignment.sentence if inputs.alignment else "",
-        equivalence=_equivalence(inputs, tests, settings) if by_contrast else "",
+        equivalence=_equivalence(design) if design.asks_contrast else "",
     )
 
 
-def _of_set(concept: ConceptSet, tests: int, settings: AnalysisSettings) -> Iterator[Need]:
-    videos = len({clip.source for clip in concept.clips})
+def _of_set(concept: ConceptRows, tests: int, settings: AnalysisSettings) -> Iterator[Need]:
     yield Need(what=f"clips of {concept.name}", has=len(concept.clips), needs=settings.minimum_clips)
     fewest = settings.minimum_sources
     if concept.kind in TWINS:
         fewest = max(fewest, videos_for_flips(tests, settings))
-    yield Need(what=f"source videos of {concept.name}", has=videos, needs=fewest)
+    yield Need(what=f"source videos of {concept.name}", has=len(concept.clips.counts), needs=fewest)
 
 
-def _of_pool(inputs: Inputs) -> Iterator[Need]:
+def _of_pool(design: Design) -> Iterator[Need]:
     """A pseudo-concept as large as the largest set, and half as many random clips of other videos beside it."""
-    clips = max((len(each.clips) for each in inputs.concepts), default=0)
-    videos = max((len({clip.source for clip in each.clips}) for each in inputs.concepts), default=0)
+    clips = max((len(each.clips) for each in design.concepts), default=0)
+    videos = max((len(each.clips.counts) for each in design.concepts), default=0)
     beside = math.ceil(clips / 2)
     better = f"(better {_POOL_IN_SETS * clips})"
-    yield Need(what=f"random clips {better}", has=len(inputs.random), needs=clips + beside)
-    yield Need(what="random source videos", has=len({file.source for file in inputs.random}), needs=videos + 1)
+    yield Need(what=f"random clips {better}", has=len(design.random), needs=clips + beside)
+    yield Need(what="random source videos", has=len(design.random.counts), needs=videos + 1)
 
 
-def _of_contrast_pool(inputs: Inputs, settings: AnalysisSettings) -> Iterator[Need]:
+def _of_contrast_pool(design: Design) -> Iterator[Need]:
     """Random videos that each concept is not cut from too."""
-    for each in inputs.concepts:
-        others = len(inputs.videos_against(each) - {clip.source for clip in each.clips})
+    for each in design.concepts:
         what = f"random source videos beside {each.name} (better {LEAST_VIDEOS})"
-        yield Need(what=what, has=others, needs=settings.minimum_sources)
+        yield Need(what=what, has=len(design.videos_beside(each)), needs=design.settings.minimum_sources)
 
 
-def _equivalence(inputs: Inputs, tests: int, settings: AnalysisSettings) -> str:
+def _equivalence(design: Design) -> str:
     """What shows that an effect lies within the margin, where a concept's scores spread as the pool's do."""
-    asked = [each for each in inputs.concepts if each.kind not in TWINS]
-    pool = min((len(inputs.videos_against(each)) for each in asked), default=0)
-    videos = min((len({clip.source for clip in each.clips}) for each in asked), default=0)
-    room = (settings.margin / equivalence_reach(tests, settings)) ** 2
+    settings = design.settings
+    asked = [each for each in design.concepts if each.kind not in TWINS]
+    pool = min((len(design.pool_of(each).counts) for each in asked), default=0)
+    videos = min((len(each.clips.counts) for each in asked), default=0)
+    room = (settings.margin / equivalence_reach(design.declared_tests, settings)) ** 2
     if not videos or not pool or 1 / videos + 1 / pool <= room:
         return ""
     beside = f", or by {math.ceil(1 / (room - 1 / pool))} against these {pool}" if room > 1 / pool else ""
@@ -240,18 +231,17 @@ def _equivalence(inputs: Inputs, tests: int, settings: AnalysisSettings) -> str:
     )
 
 
-def _detectable(study: StudyFile, inputs: Inputs, pilot: tuple[Result, ...], tests: int) -> Iterator[Visible]:
+def _detectable(design: Design, pilot: tuple[Result, ...]) -> Iterator[Visible]:
     """Of every contrast of the pilot; without one of every set, as if its scores spread as the pool's do."""
-    settings = study.tests
-    videos = {each.name: len({clip.source for clip in each.clips}) for each in inputs.concepts}
-    pools = {each.name: len(inputs.videos_against(each)) for each in inputs.concepts}
-    if not pilot:
-        for name, count in videos.items():
-            error = math.sqrt(1 / count + 1 / pools[name]) if pools[name] else math.inf
-            yield Visible(
-                question=f"{name} against random, where its scores spread as the pool's do",
-                effect=detectable(error, tests=tests, settings=settings),
-            )
+    tests, settings = design.declared_tests, design.settings
+    videos = {each.name: len(each.clips.counts) for each in design.concepts}
+    for each in () if pilot else design.concepts:
+        pool = len(design.pool_of(each).counts)
+        error = math.sqrt(1 / videos[each.name] + 1 / pool) if pool else math.inf
+        yield Visible(
+            question=f"{each.name} against random, where its scores spread as the pool's do",
+            effect=detectable(error, tests=tests, settings=settings),
+        )
     for row in pilot:
         count = videos.get(f"{row.concept}/{row.kind}", 0)
         if row.statistic != "contrast" or row.exploratory or not count:
@@ -263,15 +253,15 @@ def _detectable(study: StudyFile, inputs: Inputs, pilot: tuple[Result, ...], tes
         )
 
 
-def _visible(study: StudyFile, inputs: Inputs, pilot: tuple[Result, ...], tests: int) -> Iterator[Visible]:
+def _visible(design: Design, pilot: tuple[Result, ...], primary: Statistic) -> Iterator[Visible]:
     """Of every row of the pilot that is not exploratory, in the primary statistic.
 
     Its spreads shrink with the square root of the set's size.
     """
-    sizes = {each.name: len(each.clips) for each in inputs.concepts}
+    sizes = {each.name: len(each.clips) for each in design.concepts}
     for row in pilot:
         clips = sizes.get(f"{row.concept}/{row.kind}")
-        if row.statistic != study.told_by or row.exploratory or clips is None:
+        if row.statistic != primary or row.exploratory or clips is None:
             continue
         shrink = math.sqrt(row.concept_clips / clips)
         against = row.other or row.against
@@ -280,7 +270,7 @@ def _visible(study: StudyFile, inputs: Inputs, pilot: tuple[Result, ...], tests:
             effect=visible_effect(
                 shrink * (row.null_high - row.null_low) / _95_PERCENT,
                 shrink * (row.high - row.low) / _95_PERCENT,
-                tests=tests,
-                settings=study.tests,
+                tests=design.declared_tests,
+                settings=design.settings,
             ),
         )

@@ -112,6 +112,10 @@ class Design:
         sources = tuple(source for source, same in zip(self.random.sources, kept, strict=True) if same)
         return Clips(self.random.rows[kept], sources)
 
+    def videos_beside(self, concept: ConceptRows) -> set[str]:
+        """The source videos of the pool that a concept is compared with, but for those that it is cut from too."""
+        return set(self.pool_of(concept).sources) - set(concept.clips.sources)
+
     @property
     def kinds(self) -> dict[str, tuple[Kind, ...]]:
         """The kinds of each concept."""
@@ -269,7 +273,7 @@ class Design:
     def _refuse_too_little_contrast(self) -> None:
         settings = self.settings
         for each in self.concepts:
-            others = set(self.pool_of(each).sources) - set(each.clips.sources)
+            others = self.videos_beside(each)
             if len(others) < settings.minimum_sources:
                 raise NotEnoughData(
                     f"the random pool has {len(others)} source videos that '{each.name}' is not cut from too; at least "
