@@ -10,7 +10,9 @@ from scipy import stats
 
 from videotcav.errors import NumericalError
 from videotcav.explain.cavs.gram import Floats
+from videotcav.explain.design.hypotheses import parse_need
 from videotcav.explain.design.settings import AnalysisSettings
+from videotcav.explain.inference.multiplicity import Family, holm
 from videotcav.interventions.ask import Edits, ask, judged
 from videotcav.results.edit_effect import EditEffect
 
@@ -43,6 +45,12 @@ def edits(change: Floats, **others: Any) -> Edits:
 
 def row(change: Floats, **others: Any) -> EditEffect:
     return judged(ask([edits(change, **others)], REFERENCE, settings=SETTINGS), settings=SETTINGS)[0]
+
+
+def others(*p: float) -> Family:
+    """Tests of another kind, none of which is declared."""
+    none = np.zeros(len(p), dtype=np.bool_)
+    return Family(np.array(p), np.ones(len(p)), none, none)
 
 
 def flips(values: Floats, margin: float) -> float:
@@ -167,7 +175,7 @@ def test_ranked_edits_are_one_family_with_what_stands_beside_them() -> None:
     shown = edits(noise(2) - 1.5, edit="blur", ranked=False)
     first, second = edits(noise(5) - 0.35), edits(noise(6) - 0.3, edit="reverse")
     asked = ask([first, shown, second], REFERENCE, settings=SETTINGS, beside=1)
-    rows = judged(asked, settings=SETTINGS, beside=[0.04], beside_equivalence=[1.0])
+    rows = judged(asked, settings=SETTINGS, beside=others(0.04))
     p = [rows[0].p, rows[2].p, 0.04]
     assert None not in p
     by_hand, most = [0.0] * 3, 0.0
@@ -189,3 +197,18 @@ def test_the_order_of_edits_changes_no_row() -> None:
 def test_a_score_without_spread_is_refused() -> None:
     with pytest.raises(NumericalError, match="the score of 'swing' is the same for all clips"):
         ask([edits(noise(5))], {"swing": np.full(9, 2.0)}, settings=SETTINGS)
+
+
+def test_what_is_declared_is_corrected_for_what_is_declared() -> None:
+    first, second = edits(noise(5) - 0.5), edits(noise(6) - 0.6, edit="reverse", target="racket")
+    third = edits(noise(7, 0.02), edit="remove", target="court")
+    texts = ("swing needs racket direction", "swing needs nothing of court")
+    needs = [need for text in texts if (need := parse_need(text))]
+    asked = ask([first, second, third], REFERENCE, settings=SETTINGS)
+    rows = judged(asked, settings=SETTINGS, needs=needs, declares=True)
+    assert [row.hypothesis for row in rows] == ["", "swing needs racket direction", "swing needs nothing of court"]
+    assert [row.exploratory for row in rows] == [True, False, False]
+    assert rows[0].p_corrected == pytest.approx(max(asked[0].p * 2, asked[1].p * 3))
+    declared = [asked[1].p, asked[2].p_equivalence]
+    assert rows[1].p_corrected == pytest.approx(holm(np.array(declared))[0])
+    assert rows[2].verdict == "negligible"

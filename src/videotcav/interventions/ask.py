@@ -14,9 +14,10 @@ import numpy as np
 from videotcav.errors import NumericalError
 from videotcav.explain.cavs.gram import Floats
 from videotcav.explain.design.draws import Flags, generator
+from videotcav.explain.design.hypotheses import Need
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.interval_null import Effects, Margins, within_pairs
-from videotcav.explain.inference.multiplicity import correct
+from videotcav.explain.inference.multiplicity import Family
 from videotcav.explain.inference.power import detectable, level, videos_for_flips
 from videotcav.explain.inference.verdict import is_significant
 from videotcav.explain.questions.contrast import NO_SPREAD, Units
@@ -26,6 +27,8 @@ SHAM_SHARE, SHAM_CLIPS = 0.6, 12
 """With a smaller share of clips that have a sham, or fewer clips, the edit is not tested against it."""
 
 _RAW_EXCEEDS_SHAM = 2.0  # times, where the sham is not possible for enough clips
+_UNDECLARED: dict[str, tuple[EditVerdict, ...]] = {"less": ("negligible",), "negligible": ("positive", "negative")}
+"""What a claim does not declare: where it is found instead, that is exploratory."""
 
 
 @dataclass(frozen=True)
@@ -121,29 +124,48 @@ def ask(
     return [_asked(each, reference[each.class_name], settings=settings, tests=tests) for each in edits]
 
 
+def family(asked: Sequence[Asked], *, needs: Sequence[Need] = ()) -> Family:
+    """The tests of the ranked edits as a family, of which `needs` are declared."""
+    ranked = [each for each in asked if each.of.ranked]
+    claims = [need.claim if (need := declared(each.of, needs)) else "" for each in ranked]
+    return Family(
+        p=np.array([each.p for each in ranked]),
+        p_equivalence=np.array([each.p_equivalence for each in ranked]),
+        declared=np.array([claim != "" for claim in claims], dtype=np.bool_),
+        claims_nothing=np.array([claim == "negligible" for claim in claims], dtype=np.bool_),
+    )
+
+
+def declared(edits: Edits, needs: Sequence[Need]) -> Need | None:
+    """What is declared of an edit."""
+    return next((need for need in needs if need.asks(edits.edit, edits.target, edits.class_name)), None)
+
+
 def judged(
     asked: Sequence[Asked],
     *,
     settings: AnalysisSettings,
-    beside: Sequence[float] = (),
-    beside_equivalence: Sequence[float] = (),
+    beside: Family | None = None,
+    needs: Sequence[Need] = (),
+    declares: bool = False,
 ) -> list[EditEffect]:
-    """The rows of all edits. The ranked ones are one family, together with the p of the tests `beside` them."""
-    ranked = [each for each in asked if each.of.ranked]
-    p = _corrected([each.p for each in ranked], beside, settings)
-    equivalence = _corrected([each.p_equivalence for each in ranked], beside_equivalence, settings)
-    place = {id(each): index for index, each in enumerate(ranked)}
-    tests = len(ranked) + len(beside)
-    return [
-        _row(each, p[place[id(each)]], equivalence[place[id(each)]], tests=tests, settings=settings)
-        if each.of.ranked
-        else _shown(each)
-        for each in asked
-    ]
+    """The rows of all edits. The ranked ones are corrected together, and with the tests `beside` them.
 
-
-def _corrected(p: Sequence[float], beside: Sequence[float], settings: AnalysisSettings) -> Floats:
-    return correct(np.array([*p, *beside]), correction=settings.correction)
+    `needs` are what is declared of edits. Where the study `declares` something, what is not declared is exploratory.
+    """
+    tests = family(asked, needs=needs).beside(beside)
+    corrected, equivalence = tests.corrected(settings.correction)
+    rows, place = [], 0
+    for each in asked:
+        if not each.of.ranked:
+            rows.append(_shown(each))
+            continue
+        need = declared(each.of, needs)
+        row = _row(each, corrected[place], equivalence[place], tests=len(tests.around(place)), settings=settings)
+        is_exploratory = declares and (need is None or row.verdict in _UNDECLARED[need.claim])
+        rows.append(row.model_copy(update={"hypothesis": need.text if need else "", "exploratory": is_exploratory}))
+        place += 1
+    return rows
 
 
 def _asked(edits: Edits, reference: Floats, *, settings: AnalysisSettings, tests: int) -> Asked:
@@ -177,7 +199,7 @@ def _asked(edits: Edits, reference: Floats, *, settings: AnalysisSettings, tests
     return replace(asked, effects=effects, sources=len(columns))
 
 
-def _row(asked: Asked, p: float, equivalence: float, *, tests: int, settings: AnalysisSettings) -> EditEffect:
+def _row(asked: Asked, p: np.float64, equivalence: np.float64, *, tests: int, settings: AnalysisSettings) -> EditEffect:
     """The row of a ranked edit, with its corrected p and p of equivalence."""
     shown, effects = _shown(asked), asked.effects
     if effects is None or shown.effect is None:

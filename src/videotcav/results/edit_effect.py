@@ -26,7 +26,8 @@ class EditEffect(Record):
     `unchanged` are the others, which leave the test. `inpainted` is the share of filled pixels that no frame shows.
 
     Accuracy and the class's mean probability stand beside it, before and after. An edit that is not `ranked` is shown,
-    without p. `of_clips` says which of the class's clips were edited, where these are not all.
+    without p. `of_clips` says which of the class's clips were edited, where these are not all. `hypothesis` is the
+    declared sentence that asks for it; in a study that declares something the other rows are `exploratory`.
     """
 
     edit: str
@@ -58,6 +59,8 @@ class EditEffect(Record):
     probability_after: Fraction | None = None
     verdict: EditVerdict
     reason: EditReason = ""
+    hypothesis: str = ""
+    exploratory: bool = False
 
     @property
     def name(self) -> str:

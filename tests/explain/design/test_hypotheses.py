@@ -11,7 +11,16 @@ from scipy.stats import norm
 from support.analysed import analyse
 from videotcav.errors import NotEnoughData
 from videotcav.explain.design.design import Design, null_shape
-from videotcav.explain.design.hypotheses import Hypothesis, family_size, named, outcome, parse, problems
+from videotcav.explain.design.hypotheses import (
+    Hypothesis,
+    family_size,
+    named,
+    need_problems,
+    outcome,
+    parse,
+    parse_need,
+    problems,
+)
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.multiplicity import holm
 from videotcav.explain.inference.permutation import difference_null, equivalence_p
@@ -349,3 +358,67 @@ def test_an_effect_as_large_as_the_margin_is_called_small_no_more_often_than_cla
     for index in (1, 2):  # sensitivity and cosine; a sign count saturates here
         p = [equivalence_p(e[index], d[index], margin=margins[index]) for e, d in zip(effects, deviations, strict=True)]
         assert np.mean(np.array(p) <= 0.05) <= 0.05 + 2.3 * np.sqrt(0.05 * 0.95 / STUDIES)
+
+
+# --- what the class needs -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "class_name", "target", "edit", "claim"),
+    [
+        ("swing needs racket", "swing", "racket", "remove", "less"),
+        ("swing needs racket motion", "swing", "racket", "freeze", "less"),
+        ("swing needs racket order", "swing", "racket", "shuffle", "less"),
+        ("tennis swing needs tennis ball direction", "tennis swing", "tennis ball", "reverse", "less"),
+        ("swing needs nothing of the background", "swing", "background", None, "negligible"),
+        ("swing needs nothing of racket", "swing", "racket", None, "negligible"),
+    ],
+)
+def test_a_need_names_the_edit_that_asks_for_it(
+    text: str, class_name: str, target: str, edit: str | None, claim: str
+) -> None:
+    need = parse_need(text)
+    assert need is not None
+    assert (need.class_name, need.target, need.edit, need.claim) == (class_name, target, edit, claim)
+    assert need.asks(edit or "blur", target, class_name)
+    assert not need.asks(edit or "blur", target, "another")
+    assert not need.asks(edit or "blur", "another", class_name)
+
+
+def test_what_pushes_is_no_need() -> None:
+    assert parse_need("racket pushes swing") is None
+
+
+@pytest.mark.parametrize(
+    ("texts", "edits", "sentence"),
+    [
+        (["swing needs racket"], [], "say where its objects are, in a section interventions"),
+        (["swin needs racket"], [("remove", "racket")], "no class 'swin'; closest: 'swing'"),
+        (["swing needs raket"], [("remove", "racket")], "edits no 'raket'; closest: 'racket'"),
+        (["swing needs racket motion"], [("remove", "racket")], "'racket' is not edited by 'freeze'"),
+        (["swing needs racket", "swing needs nothing of racket"], [("remove", "racket")], "asks again what"),
+    ],
+)
+def test_a_need_that_no_edit_asks_is_told(texts: list[str], edits: list[tuple[str, str]], sentence: str) -> None:
+    needs = [(place, need) for place, text in enumerate(texts) if (need := parse_need(text))]
+    ((place, told),) = need_problems(needs, edits, classes=["swing", "idle"])
+    assert place == len(texts) - 1
+    assert sentence in told
+
+
+@pytest.mark.parametrize(
+    ("text", "verdicts", "expected"),
+    [
+        ("swing needs racket", ["negative"], "supported"),
+        ("swing needs racket", ["positive"], "contradicted"),
+        ("swing needs racket", ["negligible"], "not supported"),
+        ("swing needs racket", ["not asked"], "cannot be judged"),
+        ("swing needs nothing of court", ["negligible", "negligible"], "supported"),
+        ("swing needs nothing of court", ["negligible", "undecided"], "not supported"),
+        ("swing needs nothing of court", ["negligible", "negative"], "contradicted"),
+    ],
+)
+def test_what_became_of_a_need(text: str, verdicts: list[str], expected: str) -> None:
+    need = parse_need(text)
+    assert need is not None
+    assert outcome(need, verdicts) == expected

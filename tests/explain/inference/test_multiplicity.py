@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
-from videotcav.explain.inference.multiplicity import benjamini_hochberg, bonferroni, correct, holm
+from videotcav.explain.inference.multiplicity import Family, benjamini_hochberg, bonferroni, correct, holm
 
 P_VALUES = st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=12).map(np.array)
 
@@ -36,3 +36,32 @@ def test_no_correction_is_the_identity() -> None:
     p = np.array([0.2, 0.01])
     np.testing.assert_array_equal(correct(p, correction="none"), p)
     np.testing.assert_array_equal(correct(p, correction="holm"), holm(p))
+
+
+def family(p: list[float], equivalence: list[float], declared: str = "", nothing: str = "") -> Family:
+    """A family of which the places that a string names are declared, and claim nothing."""
+    flags = [np.array([str(place) in each for place in range(len(p))]) for each in (declared, nothing)]
+    return Family(np.array(p), np.array(equivalence), *flags)
+
+
+def test_without_a_declaration_all_tests_are_one_family() -> None:
+    p, equivalence = family([0.01, 0.04, 0.03], [1.0, 0.02, 0.5]).beside(family([0.005], [1.0])).corrected("holm")
+    np.testing.assert_allclose(p, [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(equivalence, [1.0, 0.08, 1.0, 1.0])
+
+
+def test_what_is_declared_on_both_sides_is_corrected_together() -> None:
+    both = family([0.01, 0.04, 0.03], [1.0, 0.02, 0.5], declared="0").beside(family([0.004, 0.9], [1, 1], declared="0"))
+    p, _ = both.corrected("bonferroni")
+    np.testing.assert_allclose(p, [0.02, 0.2, 0.15, 0.008, 1.0])  # two are declared; the others pay for all five
+    np.testing.assert_array_equal(both.around(3), [0, 3])
+    np.testing.assert_array_equal(both.around(1), range(5))
+
+
+def test_a_claim_of_nothing_is_asked_by_its_equivalence() -> None:
+    asked = family([0.01, 0.04, 0.03], [1.0, 0.02, 0.5], declared="01", nothing="1")
+    p, equivalence = asked.corrected("bonferroni")
+    np.testing.assert_allclose(p, [0.02, 0.12, 0.09])  # the difference that was not declared pays for all three
+    np.testing.assert_allclose(equivalence, [1.0, 0.04, 1.0])
+    np.testing.assert_allclose(asked.asked(0), [0.01, 0.02])
+    np.testing.assert_allclose(asked.asked(1), [0.01, 0.04, 0.03])

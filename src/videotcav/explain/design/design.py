@@ -16,7 +16,7 @@ from videotcav.errors import NotEnoughData, NotEnoughMemory
 from videotcav.explain.cavs.gram import Rows
 from videotcav.explain.cavs.score import all_runs
 from videotcav.explain.design.draws import Clips, Flags, draw_flips, draw_negatives, draw_sets, generator
-from videotcav.explain.design.hypotheses import Hypothesis, family_size, named
+from videotcav.explain.design.hypotheses import Hypothesis, Need, family_size, named
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.records import STATISTICS, STILL, TWINS, Against, ConceptSet, Kind
 
@@ -84,7 +84,9 @@ class Group:
 class Design:
     """What is asked of which clips: concept sets, the random pool and the class clips, at how many layers; and what of
     it was declared beforehand (everything, where there are no hypotheses). `random_kinds` are the kinds of the random
-    clips, where somebody says them; `matched` which of them a concept's matched pool is, where it has one.
+    clips, where somebody says them; `matched` which of them a concept's matched pool is, where it has one. `edits` are
+    those of the classes' own clips, each an edit, what it is made to, and a class; they are judged elsewhere, but
+    corrected together with contrasts, and `needs` are what is declared of them.
     """
 
     concepts: tuple[ConceptRows, ...]
@@ -96,6 +98,13 @@ class Design:
     hypotheses: tuple[Hypothesis, ...] = ()
     random_kinds: tuple[Kind | None, ...] = ()
     matched: Mapping[str, Flags] = field(default_factory=dict)
+    edits: tuple[tuple[str, str, str], ...] = ()
+    needs: tuple[Need, ...] = ()
+
+    @property
+    def declares(self) -> bool:
+        """Whether the study declares what it asks; the rest is exploratory then."""
+        return bool(self.hypotheses or self.needs)
 
     def pool_of(self, concept: ConceptRows) -> Clips:
         """The random clips that a concept is compared with: still ones with still ones, moving ones with moving ones.
@@ -162,24 +171,25 @@ class Design:
 
     @property
     def tests(self) -> int:
-        """All tests of one statistic: every set, pair and comparison, for every class; of classic scores at every
-        layer.
+        """All tests of one family: every set, pair and comparison, for every class, and every edit; of classic scores
+        one statistic at every layer.
         """
-        return self._questions * (1 if self.asks_contrast else self.layers)
+        return self._questions * (1 if self.asks_contrast else self.layers) + len(self.edits)
 
     @property
     def declared_tests(self) -> int:
         """Tests of the family that the study declares: those that its hypotheses ask for, or all without any."""
-        if not self.hypotheses:
+        if not self.declares:
             return self.tests
         asked = [each for each in self.hypotheses if not (self.asks_contrast and each.layer)]
         layers = 1 if self.asks_contrast else self.layers
-        return family_size(asked, self.kinds, layers=layers, classes=len(self.classes))
+        edits = sum(any(need.asks(*edit) for need in self.needs) for edit in self.edits)
+        return family_size(asked, self.kinds, layers=layers, classes=len(self.classes)) + edits
 
     @property
     def layer_tests(self) -> int:
         """Tests of the second family beside contrasts: the rows of layers, or those that hypotheses ask for."""
-        if not self.hypotheses:
+        if not self.declares:
             return self._questions * self.layers
         asked = [each for each in self.hypotheses if each.layer]
         return family_size(asked, self.kinds, layers=1, classes=len(self.classes))
@@ -238,7 +248,7 @@ class Design:
                 raise NotEnoughData(f"class '{name}' has {len(clips)} clips; at least 2 are needed, better 30")
         if self.asks_contrast:
             self._refuse_too_little_contrast()
-        relative = 0 if self.hypotheses else self.relative_tests
+        relative = 0 if self.declares else self.relative_tests
         families = (relative,) if self.asks_contrast else (self.declared_tests, relative)
         for tests in filter(None, families):
             needed, draws = settings.null_draws_needed(tests), settings.null_draws(tests)
@@ -280,7 +290,7 @@ class Design:
                     f"{settings.minimum_sources} are needed, better {LEAST_VIDEOS}. Add random clips of other videos: "
                     "more clips of the same ones do not help"
                 )
-        for tests in (self.declared_tests, self.layer_tests if self.hypotheses else 0):
+        for tests in (self.declared_tests, self.layer_tests if self.declares else 0):
             needed, draws = settings.relabellings_needed(tests), settings.most_relabellings(tests)
             if draws < needed:
                 raise NotEnoughData(

@@ -7,8 +7,12 @@
     racket > person                     two concepts against each other
     nothing about background matters    an effect smaller than the study's equivalence margin, either way
     background does not matter          the same
+    swing needs racket                  the class's own clips score lower where the object is removed
+    swing needs racket motion           the same where it is frozen; `order`: shuffled; `direction`: reversed
+    swing needs nothing of background   every edit of it changes less than the equivalence margin, either way
 
-Each may end in `at LAYER`, in `for CLASS`, or in both, in that order; `pushes` names its class itself. Without a class
+Each may end in `at LAYER`, in `for CLASS`, or in both, in that order; `pushes` and `needs` name their class themselves,
+and edits know no layer. Without a class
 it is asked for every class of the study. Without a layer it asks the score itself (contrast), and with one the row of
 that layer; classic scores are asked at every layer then. A concept is named alone (its moving clips, or its still
 ones where none move) or with a kind of clips, as `racket/frozen`. Words stand apart by single
@@ -22,7 +26,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal
 
 from videotcav.errors import ConceptNotFound, HypothesisError, closest
-from videotcav.records import KINDS, TWINS, Against, Kind, Outcome, Record, Verdict
+from videotcav.records import KINDS, TWINS, Against, Kind, Outcome, Record
 
 NOTHING_AT_A_LAYER = (
     "only the score itself can be shown to be moved by less than the equivalence margin; leave 'at LAYER' out"
@@ -42,6 +46,8 @@ FORMS = (
     "'NAME > OTHER'",
     "'nothing about NAME matters'",
     "'NAME does not matter'",
+    "'CLASS needs NAME' (or NAME motion, NAME order, NAME direction)",
+    "'CLASS needs nothing of NAME'",
 )
 
 _NAME = r"(?P<name>[^:>]+?)"
@@ -58,8 +64,13 @@ _KIND_WORDS: dict[str, Kind] = {
     "moving": "spatiotemporal",
     **{kind: kind for kind in ("spatiotemporal", *TWINS)},
 }
+_NEEDS = re.compile(
+    r"(?P<class_name>.+?) needs (?:(?P<nothing>nothing of (?:the )?)(?P<object>.+)"
+    r"|(?P<name>.+?)(?: (?P<part>motion|order|direction))?)"
+)
+_EDITS_OF_PARTS = {None: "remove", "motion": "freeze", "order": "shuffle", "direction": "reverse"}
 _PUSHES = re.compile(rf"{_NAME} pushes (?P<away>away from )?(?P<class_name>.+)")
-_UNDECIDED: frozenset[Verdict] = frozenset({"not learned", "degenerate", "underpowered", "fidelity too low"})
+_UNDECIDED = frozenset({"not learned", "degenerate", "underpowered", "fidelity too low", "not asked"})
 
 
 class Hypothesis(Record):
@@ -104,6 +115,63 @@ class Hypothesis(Record):
             and (self.layer == layer or (self.layer is None and (at_every_layer or not layer)))
             and self.class_name in (None, class_name)
         )
+
+
+class Need(Record):
+    """One declared sentence about edits of a class's own clips: which edit of what lowers the score, or, of a claim of
+    nothing, that no edit of it (`edit` None) changes the score by as much as the equivalence margin.
+    """
+
+    text: str
+    claim: Literal["less", "negligible"]
+    class_name: str
+    target: str
+    edit: str | None
+
+    def asks(self, edit: str, target: str, class_name: str) -> bool:
+        """Whether this edit is one of those that it declares."""
+        return self.edit in (None, edit) and self.target == target and self.class_name == class_name
+
+
+def parse_need(text: str) -> Need | None:
+    """What a sentence declares about edits; None where it speaks of something else."""
+    found = _NEEDS.fullmatch(text)
+    if found is None:
+        return None
+    if found["nothing"]:
+        return Need(text=text, claim="negligible", class_name=found["class_name"], target=found["object"], edit=None)
+    edit = _EDITS_OF_PARTS[found["part"]]
+    return Need(text=text, claim="less", class_name=found["class_name"], target=found["name"], edit=edit)
+
+
+def need_problems(
+    needs: Sequence[tuple[int, Need]], edits: Collection[tuple[str, str]], *, classes: Collection[str]
+) -> Iterator[tuple[int, str]]:
+    """What does not fit the study's edits, each an edit and what it is made to, or is declared twice."""
+    targets = dict.fromkeys(target for _, target in edits)
+    sound: list[Need] = []
+    for place, need in needs:
+        if not edits:
+            wrong = "asks for edits of the class's clips: say where its objects are, in a section interventions"
+        elif need.class_name not in classes:
+            near = closest(need.class_name, classes) or ", ".join(classes)
+            wrong = f"the study has no class '{need.class_name}'; closest: {near}"
+        elif need.target not in targets:
+            near = closest(need.target, targets) or ", ".join(targets)
+            wrong = f"the study edits no '{need.target}'; closest: {near}"
+        elif need.edit is not None and (need.edit, need.target) not in edits:
+            wrong = f"'{need.target}' is not edited by '{need.edit}': name it among the edits of interventions"
+        elif earlier := next((one for one in sound if _same_edit(one, need)), None):
+            wrong = f"asks again what '{earlier.text}' asks; a test is declared once"
+        else:
+            sound.append(need)
+            continue
+        yield place, f"'{need.text}': {wrong}"
+
+
+def _same_edit(one: Need, other: Need) -> bool:
+    same = (one.class_name, one.target) == (other.class_name, other.target)
+    return same and (None in (one.edit, other.edit) or one.edit == other.edit)
 
 
 def parse(text: str, *, equivalence_margin: float | None = None, classes: Collection[str] = ()) -> Hypothesis:
@@ -238,7 +306,7 @@ def family_size(hypotheses: Sequence[Hypothesis], sets: Sets, *, layers: int, cl
     )
 
 
-def outcome(hypothesis: Hypothesis, verdicts: Sequence[Verdict]) -> Outcome:
+def outcome(hypothesis: Hypothesis | Need, verdicts: Sequence[str]) -> Outcome:
     """What became of a hypothesis, from the verdicts of its tests at all of its layers and for all of its classes.
 
     An effect is supported where one test finds it, since the correction pays for all of them; that there is none must

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from videotcav.errors import ArgumentError
-from videotcav.explain.cavs.gram import Floats
+from videotcav.explain.cavs.gram import Floats, Rows
+from videotcav.explain.design.draws import Flags
 from videotcav.explain.design.settings import Correction
 
 
@@ -55,3 +58,59 @@ def correct(p: Floats, *, correction: Correction) -> Floats:
             return holm(p)
         case "bh":
             return benjamini_hochberg(p)
+
+
+@dataclass(frozen=True)
+class Family:
+    """Tests that are corrected together, (test,) each: `p`, and `p_equivalence`, that the effect is negligible.
+
+    Without anything `declared` all of them are one family. Otherwise those that are declared are one, in which a claim
+    of nothing is asked by its p of equivalence, and the others are corrected for all.
+    """
+
+    p: Floats
+    p_equivalence: Floats
+    declared: Flags
+    claims_nothing: Flags
+
+    def __len__(self) -> int:
+        return len(self.p)
+
+    def beside(self, others: Family | None) -> Family:
+        """The same tests, and behind them those of another kind that are corrected with them."""
+        if others is None:
+            return self
+        return Family(
+            np.concatenate([self.p, others.p]),
+            np.concatenate([self.p_equivalence, others.p_equivalence]),
+            np.concatenate([self.declared, others.declared]),
+            np.concatenate([self.claims_nothing, others.claims_nothing]),
+        )
+
+    def around(self, place: int) -> Rows:
+        """The places of the tests that the p of one is corrected for: of a claim of nothing all, as its difference was
+        not declared.
+        """
+        return np.flatnonzero(self.declared) if self._is_declared(place) else np.arange(len(self))
+
+    def asked(self, place: int) -> Floats:
+        """The p of the tests `around` one, by what each of them asks there."""
+        p = self._declared_p if self._is_declared(place) else self.p
+        return p[self.around(place)]
+
+    def corrected(self, correction: Correction) -> tuple[Floats, Floats]:
+        """The corrected p and p of equivalence of all tests."""
+        p, equivalence = correct(self.p, correction=correction), correct(self.p_equivalence, correction=correction)
+        within = correct(self._declared_p[self.declared], correction=correction)
+        nothing = self.claims_nothing[self.declared]
+        p[self.declared & ~self.claims_nothing] = within[~nothing]
+        equivalence[self.declared & self.claims_nothing] = within[nothing]
+        return p, equivalence
+
+    @property
+    def _declared_p(self) -> Floats:
+        found: Floats = np.where(self.claims_nothing, self.p_equivalence, self.p)
+        return found
+
+    def _is_declared(self, place: int) -> bool:
+        return bool(self.declared[place] and not self.claims_nothing[place])

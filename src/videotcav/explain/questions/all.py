@@ -14,6 +14,7 @@ from videotcav.explain.design.design import Design
 from videotcav.explain.design.draws import Clips
 from videotcav.explain.design.hypotheses import Hypothesis
 from videotcav.explain.inference.judge import Estimate, judge
+from videotcav.explain.inference.multiplicity import Family
 from videotcav.explain.questions.comparison import comparison_estimates
 from videotcav.explain.questions.contrast import ClipScores
 from videotcav.explain.questions.groups import relative_estimates
@@ -38,10 +39,11 @@ def answers(
     *,
     scores: ClipScores | None = None,
     primary: Statistic = "cosine",
+    edits: Family | None = None,
 ) -> list[Result]:
     """The results of what the design's settings ask: contrast and shift, see `move_results`, for which `scores` are
-    those of the set clips; or the classic scores. Then one `relative` result for every member of every group × layer ×
-    class.
+    those of the set clips, and `edits` what is corrected together with contrasts; or the classic scores. Then one
+    `relative` result for every member of every group × layer × class.
 
     Raises:
         NotEnoughData: a set, the random pool or the null draws are too few; the message says what is needed.
@@ -52,7 +54,7 @@ def answers(
     if scores is None:
         raise ValueError("contrast needs the scores of the concept and random clips")
     relative = _classic(grams, design, primary, only_groups=True) if design.groups else []
-    return [*move_results(grams, design, scores), *relative]
+    return [*move_results(grams, design, scores, edits=edits), *relative]
 
 
 def _classic(

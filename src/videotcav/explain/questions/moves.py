@@ -14,7 +14,7 @@ from videotcav.explain.design.hypotheses import Hypothesis
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.fragility import fewest_removed
 from videotcav.explain.inference.interval_null import Effects, Margins
-from videotcav.explain.inference.multiplicity import correct
+from videotcav.explain.inference.multiplicity import Family, correct
 from videotcav.explain.inference.power import detectable
 from videotcav.explain.inference.verdict import is_significant
 from videotcav.explain.questions.contrast import ClipScores, Readouts, Sides, fidelities, sides
@@ -57,11 +57,13 @@ class _Row:
         return self.of_score if self.agrees and size[self.of_score] < size[self.column] else self.column
 
 
-def move_results(grams: Mapping[str, Gram], design: Design, scores: ClipScores) -> list[Result]:
+def move_results(
+    grams: Mapping[str, Gram], design: Design, scores: ClipScores, *, edits: Family | None = None
+) -> list[Result]:
     """One row of `contrast` for each concept set × comparison × class, then one of `shift` for each of them × layer.
 
-    Contrasts are one family, the layers' rows are another. With hypotheses a family is what they ask for: without a
-    layer a contrast, with one the row of that layer; all others are exploratory.
+    Contrasts are one family, with the `edits` of the class's own clips; the layers' rows are another. With hypotheses a
+    family is what they ask for: without a layer a contrast, with one the row of that layer; all others are exploratory.
     """
     readouts = Readouts.of(scores, grams, design.classes)
     settings = design.settings
@@ -84,7 +86,7 @@ def move_results(grams: Mapping[str, Gram], design: Design, scores: ClipScores) 
     fidelity = fidelities(readouts, design.random)
     of_score, of_layers = [row for row in rows if not row.layer], [row for row in rows if row.layer]
     judged = _Judged(design, scores, fidelity)
-    return [*judged.contrasts(of_score), *judged.shifts(of_layers)]
+    return [*judged.contrasts(of_score, edits), *judged.shifts(of_layers)]
 
 
 @dataclass(frozen=True)
@@ -99,42 +101,39 @@ class _Judged:
     def settings(self) -> AnalysisSettings:
         return self.design.settings
 
-    def contrasts(self, rows: Sequence[_Row]) -> Iterable[Result]:
+    def contrasts(self, rows: Sequence[_Row], edits: Family | None) -> Iterable[Result]:
         """The rows of contrast: a difference is tested, and that it is negligible where it is none."""
-        p = np.array([row.p for row in rows])
-        equivalence = np.array([row.effects.p_equivalence[row.column] for row in rows])
-        declared = [place for place, row in enumerate(rows) if row.hypothesis]
-        claims_nothing = [row.hypothesis is not None and row.hypothesis.claim == "negligible" for row in rows]
-        corrected, negligible = self._corrected(p), self._corrected(equivalence)
-        if declared:
-            within = self._corrected(np.where(claims_nothing, equivalence, p)[declared])
-            for place, value in zip(declared, within.tolist(), strict=True):
-                (negligible if claims_nothing[place] else corrected)[place] = value
+        claims = [row.hypothesis.claim if row.hypothesis else "" for row in rows]
+        family = Family(
+            p=np.array([row.p for row in rows]),
+            p_equivalence=np.array([row.effects.p_equivalence[row.column] for row in rows]),
+            declared=np.array([claim != "" for claim in claims], dtype=np.bool_),
+            claims_nothing=np.array([claim == "negligible" for claim in claims], dtype=np.bool_),
+        ).beside(edits)
+        corrected, negligible = family.corrected(self.settings.correction)
         for place, row in enumerate(rows):
-            # Of a hypothesis of nothing the difference was not declared: it is corrected among all.
-            is_declared = place in declared and not claims_nothing[place]
-            family = declared if is_declared else list(range(len(rows)))
-            asked = np.where(claims_nothing, equivalence, p) if is_declared else p
+            around = family.around(place)
+            is_declared = claims[place] not in ("", "negligible")
             found: Verdict = "undecided"
             if is_significant(corrected[place], self.settings.alpha):
                 found = "positive" if row.effects.effect[row.column] > 0 else "negative"
             elif is_significant(negligible[place], self.settings.alpha):
                 found = "negligible"
             removed: tuple[int | None, int | None] = (None, None)
-            if len(rows) * self.settings.most_relabellings(len(family)) <= MOST_DRAWS:
-                is_effect = found in ("positive", "negative")
-                removed = self._removed(row, asked[family], family.index(place), is_effect=is_effect)
+            if len(rows) * self.settings.most_relabellings(len(around)) <= MOST_DRAWS:
+                is_effect, at = found in ("positive", "negative"), int(np.searchsorted(around, place))
+                removed = self._removed(row, family.asked(place), at, is_effect=is_effect)
             yield self._result(
                 row,
                 float(corrected[place]),
                 found,
-                tests=len(family),
+                tests=len(around),
                 effect_of_interest=self.settings.margin,
-                p_equivalence=float(equivalence[place]),
+                p_equivalence=float(family.p_equivalence[place]),
                 p_equivalence_corrected=float(negligible[place]),
                 # A hypothesis of nothing that finds a difference instead has found what was not declared, and one of
                 # a difference that is found to be negligible too.
-                exploratory=bool(self.design.hypotheses)
+                exploratory=self.design.declares
                 and (
                     row.hypothesis is None
                     or (found in ("positive", "negative") and not is_declared)
@@ -165,7 +164,7 @@ class _Judged:
                 tests=len(declared) if place in declared else len(rows),
                 shift=float(row.effects.effect[row.column]),
                 fidelity=None if np.isnan(fidelity) else fidelity,
-                exploratory=bool(self.design.hypotheses) and row.hypothesis is None,
+                exploratory=self.design.declares and row.hypothesis is None,
             )
 
     def _corrected(self, p: Floats) -> Floats:
