@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videotcav.concepts.review.matching import MOST_LEVELS, Labelled, is_number
+from videotcav.explain.cavs.gram import Floats
 from videotcav.explain.design.draws import generator
+from videotcav.explain.inference.interval_null import random_subsets
 from videotcav.results.pool_facts import ALPHA, LabelDifference
 
-Floats = NDArray[np.float64]
-
-_DRAWS, _CHUNK = 1999, 2**22
+_DRAWS = 1999
 
 
 def label_differences(
@@ -121,11 +121,7 @@ def _permuted(
     n, size = len(values), int(flags.sum())
     spread = np.sqrt((centred**2).sum(axis=0) * size * (n - size) / (n * (n - 1)))
     scaled = centred / np.where(spread > 1e-9 * np.abs(filled).max(initial=1e-300), spread, np.inf)
-    largest = []
-    step = max(1, _CHUNK // n)
-    for start in range(0, draws, step):
-        ranks = rng.random((min(step, draws - start), n)).argpartition(size - 1, axis=1)[:, :size]
-        chosen = np.zeros((len(ranks), n))
-        np.put_along_axis(chosen, ranks, 1.0, axis=1)
-        largest.append(np.abs(chosen @ scaled).max(axis=1))
-    return scaled[flags].sum(axis=0), np.concatenate(largest)
+    labels, largest = random_subsets(n, size, rng), np.empty(0)
+    while len(largest) < draws:
+        largest = np.append(largest, np.abs(next(labels) @ scaled).max(axis=1))
+    return scaled[flags].sum(axis=0), largest[:draws]

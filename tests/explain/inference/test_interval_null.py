@@ -13,9 +13,9 @@ from videotcav.explain.inference.interval_null import (
     EXCEEDANCES,
     Effects,
     Margins,
-    _random_subsets,
     against_others,
     against_pool,
+    random_subsets,
     within_pairs,
 )
 
@@ -234,7 +234,7 @@ def test_sampled_flips_find_the_p_of_all_flips() -> None:
 
 @pytest.mark.parametrize(("n", "units"), [(3, 8), (12, 40)])
 def test_every_unit_is_as_likely_to_be_relabelled_as_any_other(n: int, units: int) -> None:
-    blocks = _random_subsets(units, n, rng())
+    blocks = random_subsets(units, n, rng())
     labels = np.concatenate([next(blocks) for _ in range(80)])
     assert (labels.sum(axis=1) == n).all()
     expected = n / units

@@ -124,7 +124,7 @@ def _between(
     enumerated = total <= max(draws, _FEW)
     p_relabelled, made = relabelled_p(
         [_studentised(both - nothing, n), _studentised(both + nothing, n)],
-        _subsets(n + N, n) if enumerated else _random_subsets(n + N, n, rng),
+        _subsets(n + N, n) if enumerated else random_subsets(n + N, n, rng),
         draws=total if enumerated else draws,
         enumerated=enumerated,
     )
@@ -344,7 +344,8 @@ def _subsets(units: int, n: int) -> Iterator[Floats]:
         yield _flags(np.array(chosen), units)
 
 
-def _random_subsets(units: int, n: int, rng: np.random.Generator) -> Iterator[Floats]:
+def random_subsets(units: int, n: int, rng: np.random.Generator) -> Iterator[Floats]:
+    """Labels without end, in blocks (draw, unit): 1 for n of the units, each n as likely as any other, else 0."""
     while True:
         yield _flags(rng.random((_DRAWS_AT_ONCE, units)).argpartition(n - 1, axis=1)[:, :n], units)
 
