@@ -216,7 +216,7 @@ def test_unknown_facts_are_damage_unless_the_manifest_is_older_than_its_format(r
     write_run(run_folder, another="ab12", model={"name": "small", "nickname": "it"})
     assert RunResults.read(run_folder).manifest.model.name == "small"
     write_run(run_folder, format=1)
-    with pytest.raises(RunFolderError, match=r"damaged: model.nickname: Extra"):
+    with pytest.raises(RunFolderError, match=r"damaged: (another|model\.nickname): Extra"):
         RunResults.read(run_folder)
     write_run(run_folder, format=99)
     with pytest.raises(RunFolderError, match="newer than this one"):
