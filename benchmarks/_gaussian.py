@@ -8,7 +8,7 @@ import numpy as np
 
 from videotcav.explain.cavs.gram import gram
 from videotcav.explain.design.design import ConceptRows, Design
-from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.draws import GramRows
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.questions.scorer import Scorer
 
@@ -31,16 +31,16 @@ class World:
         w = np.random.default_rng(0).normal(size=self.dimensions)
         w /= np.linalg.norm(w)
         rng = np.random.default_rng([1, seed])
-        pool = Clips(np.arange(self.pool), self._videos("random", self.pool))
+        pool = GramRows(np.arange(self.pool), self._videos("random", self.pool))
         rows, sets = [self._activations(rng, self.pool)], []
         for index in range(concepts):
             first = self.pool + index * self.clips
             ids = tuple(map(str, range(self.clips)))
-            own = Clips(np.arange(first, first + self.clips), self._videos(f"{index}", self.clips))
+            own = GramRows(np.arange(first, first + self.clips), self._videos(f"{index}", self.clips))
             sets.append(ConceptRows(f"concept {index}", "spatial", ids, own))
             rows.append(self._activations(rng, self.clips) + self.effect * w)
         G = w + self.gradient_noise * rng.normal(size=(self.class_clips, self.dimensions))
-        classes = {"class": Clips(np.arange(self.class_clips), tuple(map(str, range(self.class_clips))))}
+        classes = {"class": GramRows(np.arange(self.class_clips), tuple(map(str, range(self.class_clips))))}
         design = Design(tuple(sets), pool, classes, layers=1, settings=settings)
         return Scorer("layer", gram([(np.concatenate(rows), G)]), design)
 

@@ -30,7 +30,7 @@ from torch import Tensor
 from harness import Book, Cells, options, taken
 from validation.targets import Promise, at_least
 from videotcav.explain.saliency.cam import METHODS, upsample
-from videotcav.explain.saliency.faithfulness import (
+from videotcav.explain.saliency.measures import (
     blurred,
     energy_ratio,
     losses_by_frame,

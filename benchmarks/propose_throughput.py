@@ -21,7 +21,7 @@ from typing import Any
 
 from harness import MEBIBYTE, Book, Cells, middle, need, options, ratios, taken
 from validation.targets import Promise, at_least
-from videotcav.concepts.detectors.detect import Detector, Frames, load_detector
+from videotcav.concepts.detectors.detect import Detector, VideoFrames, load_detector
 from videotcav.concepts.detectors.yolo import Yolo
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.videos import propose
@@ -109,13 +109,13 @@ class Bare:
     def prepare(self) -> None:
         """The first call of a network allocates."""
         info, pixels = self.decoded[0]
-        self.detector(Frames(pixels[:1], info, 0))
+        self.detector(VideoFrames(pixels[:1], info, 0))
 
     def __call__(self) -> None:
         """Batches as the pipeline makes them."""
         for info, pixels in self.decoded:
             for first in range(0, len(pixels), 16):
-                self.detector(Frames(pixels[first : first + 16], info, first))
+                self.detector(VideoFrames(pixels[first : first + 16], info, first))
 
 
 def resident_after_each(videos: Sequence[Path]) -> list[float]:

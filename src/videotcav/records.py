@@ -360,7 +360,7 @@ class Result(Record):
         return self.model_dump()
 
 
-class Standing(Record):
+class StandardisedEffect(Record):
     """How one model answers one question at one layer, in units that models share.
 
     `value` with its 95 % interval is a contrast, or a classic result's distance from the centre of its null in standard

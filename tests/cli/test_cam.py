@@ -230,12 +230,12 @@ def test_the_number_of_passes_that_is_told_is_the_number_that_is_made(folder: Pa
     from mynet_of_the_cam_tests import build  # noqa: PLC0415 - written by the fixture
 
     from videotcav.maps.evaluation import measure_faithfulness  # noqa: PLC0415 - as above
-    from videotcav.maps.judged import FaithfulnessSettings, Judge  # noqa: PLC0415 - as above
+    from videotcav.maps.judged import Evaluator, FaithfulnessSettings  # noqa: PLC0415 - as above
     from videotcav.models.load import load_model  # noqa: PLC0415 - as above
 
     model, passed = load_model(*build()[:1], card=build()[1]), []
     model.module.register_forward_hook(lambda _, given, __: passed.append(len(given[0])))
     methods, settings = ("grad-cam", "layercam"), FaithfulnessSettings()
     measure_faithfulness([folder / "clip-0.mp4"], folder / "out", model=model, target="yes", methods=methods)
-    told = Judge(model, "0", methods, settings).passes_a_clip
+    told = Evaluator(model, "0", methods, settings).passes_a_clip
     assert told - 3 <= sum(passed) + 1 <= told + 3  # and one that is made before another network

@@ -13,7 +13,7 @@ import videotcav
 from videotcav.cli.console import Voice
 from videotcav.cli.main import main
 from videotcav.errors import VideotcavError
-from videotcav.maps.sheet import Strip, contact_sheet
+from videotcav.maps.sheet import SheetRow, map_sheet
 
 
 def test_the_version_is_the_same_everywhere() -> None:
@@ -51,7 +51,7 @@ def test_a_contact_sheet_shows_the_frame_that_holds_the_map(strongest: int) -> N
     profile = np.full(50, 0.01 / 49)
     profile[strongest] = 0.99
     frames = np.zeros((50, 8, 8, 3), dtype=np.uint8)
-    figure = contact_sheet([Strip("a", frames, profile)], timestamps=[index / 10 for index in range(50)])
+    figure = map_sheet([SheetRow("a", frames, profile)], timestamps=[index / 10 for index in range(50)])
     seconds = {text.get_text() for axes in figure.axes for text in axes.texts}
     assert f"{strongest / 10:.2f} s" in seconds
     assert len(seconds) == 8

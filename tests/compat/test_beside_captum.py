@@ -21,7 +21,7 @@ from videotcav.engine.store import Store
 from videotcav.errors import NumericalError
 from videotcav.explain.cavs.cav import mean_difference
 from videotcav.explain.cavs.score import run_statistics
-from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.draws import GramRows
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.accuracy import held_out_accuracy
 from videotcav.features.measure import Batch, ClipFile, ClipReader, Measured, measure
@@ -176,8 +176,8 @@ def test_sets_that_stand_apart_are_told_apart_on_clips_held_out(model: VideoMode
     of_videos = [tuple(f"{name} {number // 2}" for number in range(20)) for name in ("concept", "random")]
     found = held_out_accuracy(
         plain @ plain.T,
-        Clips(rows=np.arange(20), sources=of_videos[0]),
-        Clips(rows=np.arange(20, 40), sources=of_videos[1]),
+        GramRows(rows=np.arange(20), sources=of_videos[0]),
+        GramRows(rows=np.arange(20, 40), sources=of_videos[1]),
         np.arange(20)[None],
         classifier=mean_difference,
         penalty=1.0,

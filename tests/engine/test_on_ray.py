@@ -25,7 +25,7 @@ from videotcav.engine.on_ray import OnRay
 from videotcav.engine.store import Store
 from videotcav.errors import EngineError, StoreError, VideotcavWarning
 from videotcav.features import extract as shards
-from videotcav.features.extract import Clip
+from videotcav.features.extract import ClipRef
 from videotcav.features.measure import measure
 from videotcav.models.load import load_model
 from videotcav.records import ClipSpec, ModelCard, Progress, silent
@@ -73,7 +73,7 @@ class Loader:
     notes: Path
     doomed: str = ""
 
-    def __call__(self, clip: Clip, class_name: str | None) -> Tensor:
+    def __call__(self, clip: ClipRef, class_name: str | None) -> Tensor:
         import ray  # noqa: PLC0415 - in a process of Ray's
 
         node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else "here"
@@ -92,10 +92,10 @@ class Source:
     progress: Progress = silent
     left_out: dict[str, str] = field(default_factory=dict)
 
-    def clips(self) -> dict[str | None, list[Clip]]:
+    def clips(self) -> dict[str | None, list[ClipRef]]:
         return {
-            None: [Clip(str(number), f"set {number}") for number in range(20)],
-            "a": [Clip(str(number), f"a {number}") for number in range(100, 106)],
+            None: [ClipRef(str(number), f"set {number}") for number in range(20)],
+            "a": [ClipRef(str(number), f"a {number}") for number in range(100, 106)],
         }
 
     def loader(self) -> Loader:

@@ -10,24 +10,24 @@ import torch
 
 from videotcav.engine import tiles
 from videotcav.engine.store import Store
-from videotcav.engine.tiles import GRAIN_ROWS, Grain, Matrix, Multiplier, grains, grains_a_panel, pairs_of_panels
+from videotcav.engine.tiles import BLOCK_ROWS, Matrix, Multiplier, RowBlock, blocks_a_panel, pairs_of_panels, row_blocks
 
 COLUMNS = 8192 + 3
 SMALLEST = 0
-MEMORIES = [pytest.param(SMALLEST, id="a grain a panel"), pytest.param(2**26, id="two"), pytest.param(2**31, id="all")]
+MEMORIES = [pytest.param(SMALLEST, id="a block a panel"), pytest.param(2**26, id="two"), pytest.param(2**31, id="all")]
 
 
 def stored(store: Store, kind: str, rows: np.ndarray) -> tuple[str, ...]:
-    """The keys of rows that are put into the store in shards of another size than any grain."""
+    """The keys of rows that are put into the store in shards of another size than any block."""
     keys = [f"{kind} {number}" for number in range(len(rows))]
     for start in range(0, len(rows), 100):
         store.put({"rows": kind}, keys[start : start + 100], rows[start : start + 100])
     return tuple(keys)
 
 
-def products(store: Store, rows: list[Grain], memory_bytes: int) -> np.ndarray:
+def products(store: Store, rows: list[RowBlock], memory_bytes: int) -> np.ndarray:
     """The upper half of all products as the pieces of work give it, and its mirror image."""
-    count = sum(len(grain.clips) for grain in rows)
+    count = sum(len(block.clips) for block in rows)
     found = np.full((count, count), np.nan)
     for pair, block in Multiplier(store)(pairs_of_panels(rows, memory_bytes=memory_bytes)):
         height, width = block.shape
@@ -40,25 +40,25 @@ def products(store: Store, rows: list[Grain], memory_bytes: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def matrix() -> np.ndarray:
-    return np.random.default_rng(0).normal(size=(2 * GRAIN_ROWS + 77, COLUMNS)).astype(np.float32)
+    return np.random.default_rng(0).normal(size=(2 * BLOCK_ROWS + 77, COLUMNS)).astype(np.float32)
 
 
 @pytest.mark.parametrize("memory_bytes", MEMORIES)
 def test_products_are_those_of_the_whole_matrix(tmp_path: Path, matrix: np.ndarray, memory_bytes: int) -> None:
     store = Store(tmp_path)
-    found = products(store, grains({"rows": "x"}, stored(store, "x", matrix)), memory_bytes)
+    found = products(store, row_blocks({"rows": "x"}, stored(store, "x", matrix)), memory_bytes)
     exact = matrix.astype(np.float64)
     np.testing.assert_allclose(found, exact @ exact.T, rtol=0, atol=1e-9)
     np.testing.assert_array_equal(found, found.T)
 
 
 def test_memory_threads_and_shards_leave_every_bit_as_it_is(tmp_path: Path, matrix: np.ndarray) -> None:
-    matrix = matrix[: GRAIN_ROWS + 44]
+    matrix = matrix[: BLOCK_ROWS + 44]
     one, other = Store(tmp_path / "one"), Store(tmp_path / "other")
     keys = stored(one, "x", matrix)
     for number in np.random.default_rng(1).permutation(len(matrix)):  # a row a shard, in any order
         other.put({"rows": "x"}, [keys[number]], matrix[number : number + 1])
-    rows = grains({"rows": "x"}, keys)
+    rows = row_blocks({"rows": "x"}, keys)
     whole = products(one, rows, 2**31)
     np.testing.assert_array_equal(products(one, rows, SMALLEST), whole)
     np.testing.assert_array_equal(products(other, rows, 2**31), whole)
@@ -76,9 +76,9 @@ def test_products_between_groups_are_not_computed(tmp_path: Path, matrix: np.nda
     keys = stored(store, "x", matrix[:120])
     groups = [None] * 40 + ["a"] * 50 + ["b"] * 30
     rows = [
-        grain
+        block
         for name, part in ((None, keys[:40]), ("a", keys[40:90]), ("b", keys[90:]))
-        for grain in grains({"rows": "x"}, part, name)
+        for block in row_blocks({"rows": "x"}, part, name)
     ]
     exact = matrix[:120].astype(np.float64)
     wanted = np.array([[one is None or other is None or one == other for other in groups] for one in groups])
@@ -87,7 +87,7 @@ def test_products_between_groups_are_not_computed(tmp_path: Path, matrix: np.nda
 
 
 def test_half_of_the_pairs_is_work() -> None:
-    pairs = pairs_of_panels(grains({}, [str(number) for number in range(10 * GRAIN_ROWS)]), memory_bytes=SMALLEST)
+    pairs = pairs_of_panels(row_blocks({}, [str(number) for number in range(10 * BLOCK_ROWS)]), memory_bytes=SMALLEST)
     assert len(pairs) == 10 * 11 / 2
 
 
@@ -95,7 +95,7 @@ def test_a_row_is_read_once_where_the_memory_is_enough(
     tmp_path: Path, matrix: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(tmp_path)
-    rows = grains({"rows": "x"}, stored(store, "x", matrix[:400]))
+    rows = row_blocks({"rows": "x"}, stored(store, "x", matrix[:400]))
     read = 0
     ranges = store.files.cat_ranges
 
@@ -115,10 +115,10 @@ def peak_bytes(store: Store, rows: int, columns: int) -> int:
     """The most that is allocated at once while rows are multiplied, a small panel at a time."""
     matrix = np.random.default_rng(2).normal(size=(rows, columns)).astype(np.float32)
     keys = [str(number) for number in range(rows)]
-    for start in range(0, rows, tiles.GRAIN_ROWS):
-        store.put({"rows": "x"}, keys[start : start + tiles.GRAIN_ROWS], matrix[start : start + tiles.GRAIN_ROWS])
+    for start in range(0, rows, tiles.BLOCK_ROWS):
+        store.put({"rows": "x"}, keys[start : start + tiles.BLOCK_ROWS], matrix[start : start + tiles.BLOCK_ROWS])
     del matrix
-    kept = grains({"rows": "x"}, keys)
+    kept = row_blocks({"rows": "x"}, keys)
     pairs = pairs_of_panels(kept, memory_bytes=SMALLEST)
     tracemalloc.start()
     for _ in Multiplier(store)(pairs):
@@ -131,7 +131,7 @@ def peak_bytes(store: Store, rows: int, columns: int) -> int:
 def test_nothing_is_held_that_grows_with_the_width_of_rows_or_their_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tiles, "GRAIN_ROWS", 64)
+    monkeypatch.setattr(tiles, "BLOCK_ROWS", 64)
     narrow = peak_bytes(Store(tmp_path / "narrow"), 128, 2 * 8192)
     wide = peak_bytes(Store(tmp_path / "wide"), 128, 6 * 8192)
     many = peak_bytes(Store(tmp_path / "many"), 256, 2 * 8192)
@@ -140,14 +140,14 @@ def test_nothing_is_held_that_grows_with_the_width_of_rows_or_their_number(
 
 @pytest.mark.parametrize("memory_bytes", [2**25, 2**28, 2**31, 2**35])
 def test_panels_fit_the_memory_they_were_given(memory_bytes: int) -> None:
-    rows = GRAIN_ROWS * grains_a_panel(memory_bytes)
+    rows = BLOCK_ROWS * blocks_a_panel(memory_bytes)
     taken = 8 * rows**2 + 2 * rows * (4 * 8192 + 2 * 8 * 2048)
-    assert taken <= max(memory_bytes, 8 * GRAIN_ROWS**2 + 2 * GRAIN_ROWS * (4 * 8192 + 2 * 8 * 2048))
+    assert taken <= max(memory_bytes, 8 * BLOCK_ROWS**2 + 2 * BLOCK_ROWS * (4 * 8192 + 2 * 8 * 2048))
 
 
 def test_work_can_be_sent_to_another_process(tmp_path: Path, matrix: np.ndarray) -> None:
     store = Store(tmp_path)
-    rows = grains({"rows": "x"}, stored(store, "x", matrix[:10]))
+    rows = row_blocks({"rows": "x"}, stored(store, "x", matrix[:10]))
     pairs = pairs_of_panels(rows, memory_bytes=2**30)
     worker, sent = pickle.loads(pickle.dumps((Multiplier(store), pairs)))  # noqa: S301 - made a line above
     (_, block), (_, there) = next(Multiplier(store)(pairs)), next(worker(sent))

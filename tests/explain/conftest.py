@@ -9,7 +9,7 @@ import pytest
 
 from videotcav.explain.cavs.gram import Gram, gram
 from videotcav.explain.design.design import ConceptRows
-from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.draws import GramRows
 from videotcav.records import Kind
 
 
@@ -42,7 +42,7 @@ class GaussianStudy:
         count = len(activations)
         sources = tuple(f"{concept} video {clip // clips_per_video}" for clip in range(count))
         ids = tuple(f"track {clip:03d}" for clip in range(count))
-        self.concepts.append(ConceptRows(concept, kind, ids, Clips(np.arange(first, first + count), sources)))
+        self.concepts.append(ConceptRows(concept, kind, ids, GramRows(np.arange(first, first + count), sources)))
         self.rows.append(activations)
 
     @property
@@ -54,13 +54,15 @@ class GaussianStudy:
         return gram([(self.X, self.G)])
 
     @property
-    def random(self) -> Clips:
+    def random(self) -> GramRows:
         videos = tuple(f"random video {clip // self.clips_per_random_video}" for clip in range(self.pool))
-        return Clips(np.arange(self.pool), videos)
+        return GramRows(np.arange(self.pool), videos)
 
     @property
-    def classes(self) -> dict[str, Clips]:
-        return {"swing": Clips(np.arange(self.class_clips), tuple(f"class {clip}" for clip in range(self.class_clips)))}
+    def classes(self) -> dict[str, GramRows]:
+        return {
+            "swing": GramRows(np.arange(self.class_clips), tuple(f"class {clip}" for clip in range(self.class_clips)))
+        }
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from support.analysed import analyse
 from videotcav.engine.store import Store
 from videotcav.explain.cavs.gram import Gram
 from videotcav.explain.design.design import ConceptRows
-from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.draws import GramRows
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.features.measure import Batch, Measured, measure
 from videotcav.models.load import load_model
@@ -87,9 +87,9 @@ def statistics(grams: dict[str, Gram], *, random_draws: int, pseudo_concepts: in
     ids = tuple(map(str, range(CONCEPT)))
     analyse(
         grams,
-        concepts=[ConceptRows("concept", "spatial", ids, Clips(np.arange(CONCEPT), sources[0]))],
-        random=Clips(np.arange(CONCEPT, CONCEPT + POOL), sources[1]),
-        classes={"a": Clips(np.arange(CLASS_CLIPS), tuple(map(str, range(CLASS_CLIPS))))},
+        concepts=[ConceptRows("concept", "spatial", ids, GramRows(np.arange(CONCEPT), sources[0]))],
+        random=GramRows(np.arange(CONCEPT, CONCEPT + POOL), sources[1]),
+        classes={"a": GramRows(np.arange(CLASS_CLIPS), tuple(map(str, range(CLASS_CLIPS))))},
         settings=AnalysisSettings(
             random_draws=random_draws, pseudo_concepts=pseudo_concepts, bootstrap_resamples=100, correction="none"
         ),

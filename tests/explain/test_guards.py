@@ -12,7 +12,7 @@ from videotcav.errors import NotEnoughData, NotEnoughMemory, NumericalError
 from videotcav.explain.cavs.cav import ridge
 from videotcav.explain.cavs.gram import gram
 from videotcav.explain.design.design import ConceptRows, Design, Group, draws_bytes
-from videotcav.explain.design.draws import Clips, draw_sets
+from videotcav.explain.design.draws import GramRows, draw_sets
 from videotcav.explain.design.hypotheses import parse
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.accuracy import held_out_accuracy
@@ -65,12 +65,12 @@ def mean_of_values(rows: np.ndarray) -> np.ndarray:
 
 def test_influences_have_the_variance_of_a_mean(gaussian_study: Any) -> None:
     """Of a plain mean of four the jackknife's variance is s² / 4 with s² over three degrees of freedom."""
-    four = Clips(np.arange(4), tuple("abcd"))
+    four = GramRows(np.arange(4), tuple("abcd"))
     nothing = np.zeros((3, 1, 1))
     alone = concept_influence(four, score=mean_of_values)
     both = joint_influence(
         four,
-        Clips(np.arange(4, 6), ("a", "b")),
+        GramRows(np.arange(4, 6), ("a", "b")),
         score_runs=lambda runs, positives: mean_of_values(runs[:, :positives]),
     )
     shares = np.zeros((1, 1)), np.zeros((40_000, 1, 1))
@@ -101,8 +101,8 @@ def test_a_video_on_both_sides_is_never_learned_from_and_tested_on() -> None:
     names = tuple(f"video {number}" for number in range(20))
     accuracy = held_out_accuracy(
         rows @ rows.T,
-        Clips(np.arange(20), names),
-        Clips(np.arange(20, 40), names),
+        GramRows(np.arange(20), names),
+        GramRows(np.arange(20, 40), names),
         np.arange(20)[None],
         classifier=ridge,
         penalty=0.1,
@@ -115,7 +115,7 @@ def test_a_video_on_both_sides_is_never_learned_from_and_tested_on() -> None:
 
 def test_the_larger_share_of_a_set_comes_from_the_larger_video() -> None:
     """Five clips of one video and one of another: where a video of eight is drawn, the five are five different ones."""
-    pool = Clips(np.arange(20), tuple("aaaaaaaabbbbbbbbcdef"))
+    pool = GramRows(np.arange(20), tuple("aaaaaaaabbbbbbbbcdef"))
     sizes = np.bincount(pool.source_index)
     for positions in draw_sets(pool, (5, 1), sets=400, rng=np.random.default_rng(0)):
         large, small = positions[:5], positions[5]
@@ -155,10 +155,10 @@ def test_random_clips_that_are_all_alike_are_one_sentence(seed: int) -> None:
     alike = np.repeat(rng.normal(size=(1, 300)), 40, axis=0)
     X, G = np.concatenate([alike, rng.normal(size=(12, 300))]), rng.normal(size=(10, 300))
     concept = ConceptRows(
-        "c", "spatial", tuple(map(str, range(12))), Clips(np.arange(40, 52), tuple(f"c{n}" for n in range(12)))
+        "c", "spatial", tuple(map(str, range(12))), GramRows(np.arange(40, 52), tuple(f"c{n}" for n in range(12)))
     )
-    pool = Clips(np.arange(40), tuple(f"r{number}" for number in range(40)))
-    classes = {"a": Clips(np.arange(10), tuple(f"a{number}" for number in range(10)))}
+    pool = GramRows(np.arange(40), tuple(f"r{number}" for number in range(40)))
+    classes = {"a": GramRows(np.arange(10), tuple(f"a{number}" for number in range(10)))}
     with pytest.raises(NumericalError, match="all random clips have the same activation at layer 'l'"):
         Scorer("l", gram([(X, G)]), Design((concept,), pool, classes, 1, SETTINGS))
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from videotcav.errors import LayerNotFound, LayoutError, ModelError, VideotcavError
 from videotcav.explain.saliency.cam import METHODS, PIXEL_METHODS, grad_cam, upsample
-from videotcav.explain.saliency.faithfulness import FILLS
+from videotcav.explain.saliency.measures import FILLS
 from videotcav.maps import PixelSettings, class_maps, last_spatial_layer, layer_maps, stream_maps
 from videotcav.maps.compute import METHOD_NAMES, views_of
 from videotcav.models.model import VideoModel

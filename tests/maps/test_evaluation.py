@@ -21,8 +21,8 @@ from videotcav.report.faithfulness import (
     MEASURES,
     headlines,
     interval,
-    number,
     read_faithfulness,
+    shown_value,
     write_faithfulness_page,
 )
 from videotcav.results.map_facts import Faithfulness
@@ -120,7 +120,7 @@ def test_the_page_says_what_the_table_says_and_needs_nothing_else(run: tuple[Pat
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert page == write_faithfulness_page(folder).read_text(encoding="utf-8")
     for row in results:
-        assert f'aria-label="{row.method}: {number(row.value)}, {interval(row)}"' in page
+        assert f'aria-label="{row.method}: {shown_value(row.value)}, {interval(row)}"' in page
     for sentence in headlines(results):
         assert sentence.replace("“", "“") in page
     assert not re.findall(r'(?:src|href)="(?!data:|#)', page)

@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from videotcav.maps.judged import BASELINES, ClipToJudge, FaithfulnessSettings, Judge, Judged
+from videotcav.maps.judged import BASELINES, ClipToEvaluate, Evaluated, Evaluator, FaithfulnessSettings
 from videotcav.models.model import VideoModel
 from videotcav.models.randomised import randomised
 from videotcav.records import ModelCard
@@ -54,7 +54,7 @@ def model_of(module: nn.Module, layer: str, token_net: VideoModel) -> VideoModel
 
 
 @pytest.fixture
-def moving() -> ClipToJudge:
+def moving() -> ClipToEvaluate:
     """A square that stands, moves one step between frames 3 and 4, and stands again; noise everywhere."""
     pixels = 0.02 * torch.randn(3, 8, 32, 32, generator=torch.Generator().manual_seed(1))
     inside = np.zeros((8, 32, 32), dtype=bool)
@@ -63,15 +63,15 @@ def moving() -> ClipToJudge:
         pixels[:, time, 10:18, left : left + 8] += 1
         inside[time, 10:18, left : left + 8] = True
     during = np.isin(np.arange(8), (3, 4))
-    return ClipToJudge(name="moving", pixels=pixels, class_index=0, inside=inside, during=during)
+    return ClipToEvaluate(name="moving", pixels=pixels, class_index=0, inside=inside, during=during)
 
 
 @pytest.fixture
-def judged(token_net: VideoModel, moving: ClipToJudge) -> Judged:
-    return Judge(model_of(Motion(), "steps", token_net), "steps", METHODS, QUICK)(moving)
+def judged(token_net: VideoModel, moving: ClipToEvaluate) -> Evaluated:
+    return Evaluator(model_of(Motion(), "steps", token_net), "steps", METHODS, QUICK)(moving)
 
 
-def test_every_method_and_baseline_has_every_measure(judged: Judged) -> None:
+def test_every_method_and_baseline_has_every_measure(judged: Evaluated) -> None:
     for method in (*METHODS, *BASELINES):
         own = {measure for name, measure in judged.values if name == method}
         assert own == set(MEASURES) - ({"random weights"} if method in BASELINES else set())
@@ -79,7 +79,7 @@ def test_every_method_and_baseline_has_every_measure(judged: Judged) -> None:
     assert judged.chance == pytest.approx({"energy": 1, "pointing in space": 64 / 1024, "pointing in time": 2 / 8})
 
 
-def test_a_map_that_is_right_scores_right(judged: Judged) -> None:
+def test_a_map_that_is_right_scores_right(judged: Evaluated) -> None:
     """LayerCAM of the difference at the moment of motion: the trace of the square, half inside its box."""
     assert judged.values["layercam", "energy"] > 3
     assert judged.values["layercam", "pointing in time"] == 1
@@ -88,25 +88,25 @@ def test_a_map_that_is_right_scores_right(judged: Judged) -> None:
     assert judged.values["moving pixels", "pointing in time"] == 1
 
 
-def test_uncovering_the_motion_first_brings_the_score_back_sooner(judged: Judged) -> None:
+def test_uncovering_the_motion_first_brings_the_score_back_sooner(judged: Evaluated) -> None:
     good, chance = (judged.values[method, "insertion freeze"] for method in ("layercam", "random blobs"))
     assert good > chance
     assert judged.probability > 0.5
 
 
-def test_single_frames_know_no_order(token_net: VideoModel, moving: ClipToJudge) -> None:
+def test_single_frames_know_no_order(token_net: VideoModel, moving: ClipToEvaluate) -> None:
     """Played backwards or shuffled, and put in order again, the map of such a network is the same."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = model_of(SingleFrames(), "look", token_net)
-    found = Judge(model, "look", ("grad-cam",), QUICK)(moving)
+    found = Evaluator(model, "look", ("grad-cam",), QUICK)(moving)
     assert found.values["grad-cam", "reversal"] == pytest.approx(1, abs=1e-5)
     assert found.values["grad-cam", "shuffle"] > 0.7  # linear interpolation between frames sees their neighbours
 
 
-def test_without_a_truth_its_measures_are_left_out(token_net: VideoModel, moving: ClipToJudge) -> None:
-    unknown = ClipToJudge(name="moving", pixels=moving.pixels, class_index=0)
-    found = Judge(model_of(Motion(), "steps", token_net), "steps", ("grad-cam",), QUICK)(unknown)
+def test_without_a_truth_its_measures_are_left_out(token_net: VideoModel, moving: ClipToEvaluate) -> None:
+    unknown = ClipToEvaluate(name="moving", pixels=moving.pixels, class_index=0)
+    found = Evaluator(model_of(Motion(), "steps", token_net), "steps", ("grad-cam",), QUICK)(unknown)
     assert {measure for _, measure in found.values} == set(MEASURES) - {
         "energy",
         "pointing in space",
@@ -122,8 +122,8 @@ def test_random_weights_are_the_same_numbers_elsewhere(swin: VideoModel) -> None
     assert not torch.equal(swin.module.head.weight, blank.module.head.weight)
 
 
-def test_the_same_seed_gives_the_same_numbers(token_net: VideoModel, moving: ClipToJudge, judged: Judged) -> None:
-    again = Judge(model_of(Motion(), "steps", token_net), "steps", METHODS, QUICK)(moving)
+def test_the_same_seed_gives_the_same_numbers(token_net: VideoModel, moving: ClipToEvaluate, judged: Evaluated) -> None:
+    again = Evaluator(model_of(Motion(), "steps", token_net), "steps", METHODS, QUICK)(moving)
     for key, value in judged.values.items():
         assert again.values[key] == value or math.isnan(value)
 

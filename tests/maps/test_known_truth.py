@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from videotcav.explain.saliency.cam import METHODS, PIXEL_METHODS
-from videotcav.explain.saliency.faithfulness import (
+from videotcav.explain.saliency.measures import (
     energy_ratio,
     losses_by_frame,
-    moments,
     pointing_in_space,
     pointing_in_time,
+    temporal_agreement,
 )
 from videotcav.maps import layer_maps
 from videotcav.maps.compute import PixelSettings
@@ -96,5 +96,5 @@ def test_what_frames_are_worth_is_the_event(model: VideoModel, scene: tuple[Tens
     assert losses[0, EVENT[1]] > 0
     assert float(losses[0, : EVENT[0]].abs().max()) == 0
     maps, _ = layer_maps(model, pixels, layers=["grid"], classes=[0])
-    assert float(moments(maps[0, 0], losses)) > 0.5
+    assert float(temporal_agreement(maps[0, 0], losses)) > 0.5
     assert bool(during[0, EVENT[1]])

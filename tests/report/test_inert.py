@@ -13,7 +13,7 @@ import pytest
 
 from support.elements import EVIL, Elements
 from videotcav.errors import RunFolderError
-from videotcav.records import Standing
+from videotcav.records import StandardisedEffect
 from videotcav.report.comparison import write_comparison_page
 from videotcav.report.faithfulness import MEASURES, write_faithfulness_page
 from videotcav.results.map_facts import Faithfulness
@@ -28,7 +28,7 @@ def comparison(folder: Path, evil: str, run: str = "models/a") -> str:
     manifest = {"videotcav": evil, "created": evil, "command": evil, "question": evil, "study_sha256": "0" * 64,
                 "statistic": "sensitivity", "models": {evil: facts}}  # fmt: skip
     rows = [
-        Standing(
+        StandardisedEffect(
             model=evil, layer=evil, class_name=evil, concept=evil, kind="spatiotemporal", against=against,
             statistic="sensitivity", value=2.0, low=1.0, high=3.0, p_corrected=0.01, verdict="positive",
         )

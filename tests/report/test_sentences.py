@@ -10,7 +10,7 @@ import pytest
 
 from videotcav.records import Result, Verdict
 from videotcav.report.cautions import cautions
-from videotcav.report.sentences import answers
+from videotcav.report.sentences import class_answers
 from videotcav.report.verdicts import detail_of, lead_of
 from videotcav.results.read import RunResults
 from videotcav.results.words import count, listing, number, p_value, percent, score
@@ -68,7 +68,7 @@ def test_an_underpowered_study_claims_no_bound(example_run: Path, row: Result) -
 
 def test_a_concept_is_told_at_the_last_layer_with_a_verdict(example_run: Path) -> None:
     """The planted answer: the bar at features.4, not where only the cosine speaks; its twins at the same layer."""
-    (answer,) = answers(RunResults.read(example_run))
+    (answer,) = class_answers(RunResults.read(example_run))
     bar, ball = answer.concepts
     assert (bar.concept, bar.layer, bar.verdict) == ("bar", "features.4", "positive")
     assert (ball.concept, ball.layer, ball.verdict) == ("ball", "features.4", "no evidence")
@@ -83,7 +83,7 @@ def test_a_concept_is_told_at_the_last_layer_with_a_verdict(example_run: Path) -
 
 
 def test_where_a_sign_says_nothing_the_cosine_speaks(example_run: Path) -> None:
-    (answer,) = answers(RunResults.read(example_run))
+    (answer,) = class_answers(RunResults.read(example_run))
     last = answer.concepts[0].findings[0].per_layer[-1]
     assert (last.layer, last.statistic, last.verdict) == ("avgpool", "cosine", "positive")
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from videotcav.engine.store import Store
-from videotcav.engine.tiles import GRAIN_ROWS
+from videotcav.engine.tiles import BLOCK_ROWS
 from videotcav.features.measure import Batch, ClipFile, ClipReader, measure, reading_rate
 from videotcav.models.load import load_model
 from videotcav.records import ClipSpec, ModelCard
@@ -39,15 +39,15 @@ def test_a_small_study_by_hand() -> None:
 
 
 def test_panels_too_small_for_all_rows_are_read_again() -> None:
-    """Three panels of one grain: three alone, and three pairs of two."""
-    found = costs(set_clips=3 * GRAIN_ROWS, class_clips=[], widths={"one": 1}, memory_bytes=SMALLEST)
-    assert found.read_bytes == 4 * (3 + 3 * 2) * GRAIN_ROWS
+    """Three panels of one row block: three alone, and three pairs of two."""
+    found = costs(set_clips=3 * BLOCK_ROWS, class_clips=[], widths={"one": 1}, memory_bytes=SMALLEST)
+    assert found.read_bytes == 4 * (3 + 3 * 2) * BLOCK_ROWS
 
 
 def test_between_classes_nothing_is_read_for() -> None:
-    """Two classes of a grain each beside one of set clips: no work is for the pair of the classes."""
-    found = costs(set_clips=GRAIN_ROWS, class_clips=[GRAIN_ROWS] * 2, widths={"one": 1}, memory_bytes=SMALLEST)
-    assert found.read_bytes == 4 * (3 + 2 * 2) * GRAIN_ROWS
+    """Two classes of a row block each beside one of set clips: no work is for the pair of the classes."""
+    found = costs(set_clips=BLOCK_ROWS, class_clips=[BLOCK_ROWS] * 2, widths={"one": 1}, memory_bytes=SMALLEST)
+    assert found.read_bytes == 4 * (3 + 2 * 2) * BLOCK_ROWS
 
 
 def test_the_store_is_as_large_as_foretold(tmp_path: Path) -> None:

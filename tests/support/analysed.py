@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from videotcav.explain.cavs.gram import Gram
 from videotcav.explain.design.design import ConceptRows, Design, Group
-from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.draws import GramRows
 from videotcav.explain.design.hypotheses import Hypothesis
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.questions.all import answers
@@ -17,8 +17,8 @@ def analyse(
     grams: Mapping[str, Gram],
     *,
     concepts: Sequence[ConceptRows],
-    random: Clips,
-    classes: Mapping[str, Clips],
+    random: GramRows,
+    classes: Mapping[str, GramRows],
     settings: AnalysisSettings | None = None,
     groups: Sequence[Group] = (),
     hypotheses: Sequence[Hypothesis] = (),

@@ -14,7 +14,7 @@ import numpy as np
 from validation.campaign import damage
 from validation.campaign.damage import Rng
 from validation.campaign.videos import encoded, pictures
-from videotcav.concepts.detectors.detect import Frames
+from videotcav.concepts.detectors.detect import VideoFrames
 from videotcav.concepts.detectors.read_boxes import read_boxes
 from videotcav.concepts.folder import METADATA, ClipRecord, read_candidates, write_records
 from videotcav.concepts.propose.show import summarise
@@ -273,7 +273,7 @@ def _boxes(change: Callable[[bytes, Rng], bytes]) -> Callable[[Path, Rng], str]:
         video = VideoInfo(
             path=folder / "clip.mp4", sha256="0", width=64, height=48, duration_seconds=0.2, frames_per_second=25
         )
-        for found in read_boxes(folder / name)(Frames(np.zeros((4, 48, 64, 3), np.uint8), video, 0)):
+        for found in read_boxes(folder / name)(VideoFrames(np.zeros((4, 48, 64, 3), np.uint8), video, 0)):
             left, top, right, bottom = found.boxes.T
             inside = (left >= 0) & (top >= 0) & (right <= 64) & (bottom <= 48) & (left < right) & (top < bottom)
             if not inside.all():

@@ -18,7 +18,7 @@ from torch import nn
 
 from validation.campaign import damage
 from validation.campaign.damage import Rng
-from videotcav.concepts.detectors.detect import Frames
+from videotcav.concepts.detectors.detect import VideoFrames
 from videotcav.concepts.detectors.yolo import load as load_yolo
 from videotcav.models.load import load_model
 from videotcav.models.passes import features
@@ -196,7 +196,7 @@ def _onnx(change: Callable[[bytes, Rng], bytes]) -> Callable[[Path, Rng], str]:
         path = folder / "net.onnx"
         path.write_bytes(change(_network(), rng))
         video = VideoInfo(path=folder / "x", sha256="0", width=64, height=48, duration_seconds=1, frames_per_second=1)
-        (found,) = load_yolo(str(path))(Frames(np.full((1, 48, 64, 3), 99, np.uint8), video, 0))
+        (found,) = load_yolo(str(path))(VideoFrames(np.full((1, 48, 64, 3), 99, np.uint8), video, 0))
         if not np.isfinite(found.boxes).all() or not np.isfinite(found.scores).all():
             return "wrong"
         return "unknowable" if len(found.boxes) else "same"

@@ -19,7 +19,7 @@ from validation.moments.network import CUT, FRAMES, LAYERS, RATE, CutsOfAClip
 from validation.moments.scenes import LEAD, Film, Films
 from videotcav.explain.cavs.gram import Gram, gram
 from videotcav.explain.design.design import ConceptRows, Design
-from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.draws import GramRows
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.questions.all import answers
 from videotcav.explain.questions.contrast import ClipScores
@@ -182,8 +182,8 @@ def found_by_motion(films: Films) -> dict[str, int]:
     return {"found": sum(right), "films": len(right)}
 
 
-def _clips(films: Sequence[Film], first: int) -> Clips:
-    return Clips(np.arange(first, first + len(films)), tuple(film.scene for film in films))
+def _clips(films: Sequence[Film], first: int) -> GramRows:
+    return GramRows(np.arange(first, first + len(films)), tuple(film.scene for film in films))
 
 
 def _folded(row: torch.Tensor, layer: str) -> torch.Tensor:

@@ -11,7 +11,7 @@ from validation.proof.concepts import pixels
 from validation.proof.training import Job, held_out
 from validation.proof.world import FRAMES, RULES, SIDE, Film
 from videotcav.explain.saliency.cam import METHODS, upsample
-from videotcav.explain.saliency.faithfulness import energy_ratio, pointing_in_space, pointing_in_time
+from videotcav.explain.saliency.measures import energy_ratio, pointing_in_space, pointing_in_time
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import volumes
 from videotcav.planted.scenes import boxes

@@ -12,7 +12,7 @@ from validation.proof.concepts import CLIPS, CONCEPTS, Concept, pixels, planted,
 from validation.proof.world import RULES, Film, sample
 from videotcav.explain.cavs.gram import Gram, gram
 from videotcav.explain.design.design import ConceptRows
-from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.draws import GramRows
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import features, gradients
 
@@ -43,9 +43,9 @@ class Inventory:
     natural: tuple[Film, ...]
 
 
-def clips(rows: np.ndarray) -> Clips:
+def clips(rows: np.ndarray) -> GramRows:
     """Rows as clips of which each comes from a source of its own."""
-    return Clips(rows, tuple(map(str, rows.tolist())))
+    return GramRows(rows, tuple(map(str, rows.tolist())))
 
 
 @dataclass
@@ -77,7 +77,7 @@ def take_inventory(model: VideoModel, rule: str, *, seed: int) -> Inventory:
         sets[concept.name] = ConceptRows(concept.name, "spatiotemporal", ids, own)
         if concept.twin is not None:
             rows = shelf.put([concept.twin_of(film) for film in films])
-            twins[concept.name] = ConceptRows(concept.name, concept.twin, ids, Clips(rows, own.sources))
+            twins[concept.name] = ConceptRows(concept.name, concept.twin, ids, GramRows(rows, own.sources))
     planted_bank = shelf.put(planted(rule, names[0]).films(PLANTED_BANK, rng=rng))
     of_class = {
         name: [sample(rng, RULES[rule], name) for _ in range(CLASS_BANK if name == names[0] else CLASS_CLIPS)]

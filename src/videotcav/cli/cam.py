@@ -176,7 +176,7 @@ def faithfulness(  # noqa: PLR0917 - typer's parameters are options
 ) -> None:
     """Measure whether maps are true, and compare methods side by side on a page."""
     from videotcav import api  # noqa: PLC0415 - torch is slow to import
-    from videotcav.maps.evaluation import DEFAULT_METHODS  # noqa: PLC0415 - as above
+    from videotcav.maps.evaluation import METHODS_COMPARED  # noqa: PLC0415 - as above
     from videotcav.report.faithfulness import headlines  # noqa: PLC0415 - as above
 
     truths = api.Truths(
@@ -191,7 +191,7 @@ def faithfulness(  # noqa: PLR0917 - typer's parameters are options
         model=loaded,
         target=asked_class(loaded, class_name),
         layer=layer,
-        methods=method or DEFAULT_METHODS,
+        methods=method or METHODS_COMPARED,
         truths=truths,
         settings=api.FaithfulnessSettings(rise_masks=rise_masks, seed=seed),
         skip_bad=skip_bad,

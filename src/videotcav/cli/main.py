@@ -214,12 +214,12 @@ def planted_render(
 def _conclude(voice: Voice, run: RunResults) -> None:
     """The verdicts as sentences, and where the report lies."""
     from videotcav.report.hypotheses import hypothesis_answers  # noqa: PLC0415 - as above
-    from videotcav.report.sentences import answers  # noqa: PLC0415 - as above
+    from videotcav.report.sentences import class_answers  # noqa: PLC0415 - as above
 
     for remark in run.manifest.remarks:
         voice.say(f"warning: {remark}")
     page = run.folder / "report.html"
     sentences = [f"“{each.text}”: {each.in_words}. {each.sentence}" for each in hypothesis_answers(run)]
-    sentences += [concept.short for answer in answers(run) for concept in answer.concepts]
+    sentences += [concept.short for answer in class_answers(run) for concept in answer.concepts]
     facts = {"run": run.folder, "report": page, "results": [result.as_row() for result in run.results]}
     voice.result("\n".join([*sentences, "", str(page)]), facts)

@@ -15,7 +15,7 @@ from videotcav.engine.store import Store
 from videotcav.errors import StoreError
 
 
-class Held(Store):
+class HeldStore(Store):
     """A store of one run in one process: in memory while that takes at most `at_most` bytes, from then on in `folder`.
 
     Paths are the same in both, so nobody who reads notices the move.
@@ -47,10 +47,10 @@ class Held(Store):
 
 
 @contextmanager
-def held(at_most: int) -> Iterator[Store]:
+def scratch_store(at_most: int) -> Iterator[Store]:
     """A store that is gone after the body: in memory up to `at_most` bytes, and with more in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="videotcav-") as folder:
-        store = Held(folder, at_most)
+        store = HeldStore(folder, at_most)
         try:
             yield store
         finally:

@@ -3,7 +3,7 @@
     STORE/<recipe>/recipe.json               in words: weights, layer, pooling, precision, class …
     STORE/<recipe>/<shard>.safetensors       the rows of some clips, in blocks of columns
 
-A recipe is everything that a row depends on besides its clip; its folder is named by the hash of it, a shard by the
+A cache key is everything that a row depends on besides its clip; its folder is named by the hash of it, a shard by the
 hash of its header. So nothing is ever renamed, replaced or out of date, several runs may write at once, and what a
 shard holds can be checked block by block. A shard appears whole or not at all; one that is damaged all the same is
 told, removed and never used.
@@ -31,7 +31,7 @@ from fsspec.implementations.local import LocalFileSystem
 from videotcav.errors import MissingExtra, StoreError, VideotcavWarning
 
 Float32Array = npt.NDArray[np.float32]
-Recipe = Mapping[str, object]
+CacheKey = Mapping[str, object]
 
 BLOCK_COLUMNS = 8192
 _HEADER_GUESS = 2**14
@@ -85,13 +85,13 @@ class Store:
         """Whether the rows lie in a folder of this machine's file system."""
         return isinstance(self.files, LocalFileSystem)
 
-    def shelf(self, recipe: Recipe) -> Shelf:
-        """The rows of a recipe, as they are now."""
-        return Shelf(self, recipe)
+    def shelf(self, cache_key: CacheKey) -> Shelf:
+        """The rows of a cache key, as they are now."""
+        return Shelf(self, cache_key)
 
-    def put(self, recipe: Recipe, clips: Sequence[str], rows: Sequence[Float32Array]) -> None:
-        """Adds rows of a recipe, one for each of the clips' keys, as one shard. Raises StoreError."""
-        text, folder = _described(recipe)
+    def put(self, cache_key: CacheKey, clips: Sequence[str], rows: Sequence[Float32Array]) -> None:
+        """Adds rows of a cache key, one for each of the clips' keys, as one shard. Raises StoreError."""
+        text, folder = _described(cache_key)
         if folder not in self._described:
             self.write(f"{self.root}/{folder}/recipe.json", text.encode())
             self._described.add(folder)
@@ -139,12 +139,12 @@ class Store:
 
 
 class Shelf:
-    """The rows of one recipe that were in a store when it was asked, found by the key of their clip."""
+    """The rows of one cache key that were in a store when it was asked, found by the key of their clip."""
 
-    def __init__(self, store: Store, recipe: Recipe) -> None:
+    def __init__(self, store: Store, cache_key: CacheKey) -> None:
         self._store = store
         self._where: dict[str, tuple[_Shard, int]] = {}
-        folder = f"{store.root}/{_described(recipe)[1]}"
+        folder = f"{store.root}/{_described(cache_key)[1]}"
         with store.speaking():
             store.files.invalidate_cache(folder)
             try:
@@ -249,9 +249,9 @@ class StoredRows:
         return found
 
 
-def _described(recipe: Recipe) -> tuple[str, str]:
-    """A recipe in words, and the name of its folder."""
-    text = json.dumps(recipe, indent=1, sort_keys=True, ensure_ascii=False)
+def _described(cache_key: CacheKey) -> tuple[str, str]:
+    """A cache key in words, and the name of its folder."""
+    text = json.dumps(cache_key, indent=1, sort_keys=True, ensure_ascii=False)
     return text, hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

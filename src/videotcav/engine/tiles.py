@@ -1,7 +1,7 @@
 """Inner products of stored rows, tile by tile: however many clips and however wide the rows, the memory is bounded.
 
-Rows are cut into grains of at most 256, and columns into slices of 2048. A tile of products is a sum over slices of
-float64 products of two grains, always in the same order. So a product has the same bits whatever memory there was,
+Rows are cut into blocks of at most 256, and columns into slices of 2048. A tile of products is a sum over slices of
+float64 products of two blocks, always in the same order. So a product has the same bits whatever memory there was,
 whoever computed it, and from whichever shards of the store its rows came.
 
 Grains form panels, as large as the memory allows; the products of two panels are one piece of work, which reads every
@@ -25,36 +25,36 @@ import numpy.typing as npt
 import torch
 from threadpoolctl import threadpool_limits
 
-from videotcav.engine.store import BLOCK_COLUMNS, Recipe, Shelf, Store, StoredRows
+from videotcav.engine.store import BLOCK_COLUMNS, CacheKey, Shelf, Store, StoredRows
 
 Floats = npt.NDArray[np.float64]
 
-GRAIN_ROWS = 256
+BLOCK_ROWS = 256
 SLICE_COLUMNS = 2048
 
 
 @dataclass(frozen=True)
-class Grain:
-    """At most 256 rows of one recipe. Products within `group` are wanted, and all those with rows of no group."""
+class RowBlock:
+    """At most 256 rows of one cache key. Products within `group` are wanted, and all those with rows of no group."""
 
-    recipe: Recipe
+    cache_key: CacheKey
     clips: tuple[str, ...]
     group: str | None = None
 
-    def wants(self, other: Grain) -> bool:
-        """Whether the products of two grains are ever asked for."""
+    def wants(self, other: RowBlock) -> bool:
+        """Whether the products of two blocks are ever asked for."""
         return self.group is None or other.group is None or self.group == other.group
 
 
 @dataclass(frozen=True)
-class Panels:
+class PanelPair:
     """Two panels whose products are one piece of work; the same one twice on the diagonal. Starts are rows.
 
     `of` says whose products they are, where several matrices are computed at once.
     """
 
-    first: tuple[Grain, ...]
-    second: tuple[Grain, ...]
+    first: tuple[RowBlock, ...]
+    second: tuple[RowBlock, ...]
     first_start: int
     second_start: int
     of: str = ""
@@ -65,29 +65,29 @@ class Panels:
         return self.first_start == self.second_start
 
 
-def grains(recipe: Recipe, clips: Sequence[str], group: str | None = None) -> list[Grain]:
+def row_blocks(cache_key: CacheKey, clips: Sequence[str], group: str | None = None) -> list[RowBlock]:
     """The rows of these clips, in their order."""
-    starts = range(0, len(clips), GRAIN_ROWS)
-    return [Grain(recipe, tuple(clips[start : start + GRAIN_ROWS]), group) for start in starts]
+    starts = range(0, len(clips), BLOCK_ROWS)
+    return [RowBlock(cache_key, tuple(clips[start : start + BLOCK_ROWS]), group) for start in starts]
 
 
-def pairs_of_panels(rows: Sequence[Grain], *, memory_bytes: int, of: str = "") -> list[Panels]:
+def pairs_of_panels(rows: Sequence[RowBlock], *, memory_bytes: int, of: str = "") -> list[PanelPair]:
     """All pairs of panels that hold wanted products, each pair once; `memory_bytes` is what one of them may take."""
-    size = grains_a_panel(memory_bytes)
+    size = blocks_a_panel(memory_bytes)
     panels = [tuple(rows[first : first + size]) for first in range(0, len(rows), size)]
-    starts = [0, *accumulate(sum(len(grain.clips) for grain in panel) for panel in panels)]
+    starts = [0, *accumulate(sum(len(block.clips) for block in panel) for panel in panels)]
     return [
-        Panels(panels[i], panels[j], starts[i], starts[j], of)
+        PanelPair(panels[i], panels[j], starts[i], starts[j], of)
         for i, j in combinations_with_replacement(range(len(panels)), 2)
         if any(one.wants(other) for one in panels[i] for other in panels[j])
     ]
 
 
-def grains_a_panel(memory_bytes: int) -> int:
-    """The most grains a panel may have: two panels' columns, as stored and in float64, and their p × p products."""
+def blocks_a_panel(memory_bytes: int) -> int:
+    """The most row blocks a panel may have: two panels' columns, as stored and in float64, and their p × p products."""
     column_bytes = 2 * (4 * BLOCK_COLUMNS + 2 * 8 * SLICE_COLUMNS)  # a slice waits while the next one is made
     rows = (isqrt(column_bytes**2 + 32 * memory_bytes) - column_bytes) // 16  # of 8 p² + column_bytes · p = memory
-    return max(1, rows // GRAIN_ROWS)
+    return max(1, rows // BLOCK_ROWS)
 
 
 @dataclass
@@ -96,29 +96,29 @@ class Multiplier:
 
     store: Store
 
-    def __call__(self, pairs: Iterable[Panels]) -> Iterator[tuple[Panels, Floats]]:
+    def __call__(self, pairs: Iterable[PanelPair]) -> Iterator[tuple[PanelPair, Floats]]:
         """Each pair with its products, `row of the first × row of the second`; 0 where they are not wanted.
 
         Raises RowsLost where a row is not in the store.
         """
         shelves: dict[str, Shelf] = {}
 
-        def stored(grain: Grain) -> StoredRows:
-            name = json.dumps(grain.recipe, sort_keys=True)
+        def stored(block: RowBlock) -> StoredRows:
+            name = json.dumps(block.cache_key, sort_keys=True)
             if name not in shelves:
-                shelves[name] = self.store.shelf(grain.recipe)
-            return shelves[name].rows(grain.clips)
+                shelves[name] = self.store.shelf(block.cache_key)
+            return shelves[name].rows(block.clips)
 
         # One BLAS thread a tile, and tiles side by side: the same bits however many threads there are.
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(torch.get_num_threads()) as threads:
             for pair in pairs:
-                first = [stored(grain) for grain in pair.first]
-                second = first if pair.on_diagonal else [stored(grain) for grain in pair.second]
+                first = [stored(block) for block in pair.first]
+                second = first if pair.on_diagonal else [stored(block) for block in pair.second]
                 yield pair, _products(pair, first, second, threads)
 
 
 def _products(
-    pair: Panels, first: Sequence[StoredRows], second: Sequence[StoredRows], threads: ThreadPoolExecutor
+    pair: PanelPair, first: Sequence[StoredRows], second: Sequence[StoredRows], threads: ThreadPoolExecutor
 ) -> Floats:
     tops, lefts = _edges(pair.first), _edges(pair.second)
     found = np.zeros((tops[-1], lefts[-1]))
@@ -143,16 +143,16 @@ def _products(
 
 
 def _slices(rows: Sequence[StoredRows]) -> Iterator[list[Floats]]:
-    """Slices of columns of all grains, in float64."""
-    for blocks in zip(*(grain.column_blocks() for grain in rows), strict=True):
+    """Slices of columns of all row blocks, in float64."""
+    for blocks in zip(*(block.column_blocks() for block in rows), strict=True):
         for start in range(0, blocks[0].shape[1], SLICE_COLUMNS):
             yield [block[:, start : start + SLICE_COLUMNS].astype(np.float64) for block in blocks]
         del blocks  # or they would wait until the next ones are read
 
 
-def _edges(panel: Sequence[Grain]) -> list[int]:
-    """Where each grain's rows begin, and the end of the last."""
-    return [0, *accumulate(len(grain.clips) for grain in panel)]
+def _edges(panel: Sequence[RowBlock]) -> list[int]:
+    """Where each block's rows begin, and the end of the last."""
+    return [0, *accumulate(len(block.clips) for block in panel)]
 
 
 class Matrix:

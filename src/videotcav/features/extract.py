@@ -1,7 +1,7 @@
 """A shard of work: some clips in, their rows in the store out. Any worker can do any shard, and nobody need wait.
 
-A row depends on its clip and its recipe alone, to the bit. Passes therefore always have the same number of clips, the
-last one filled up: other sizes make libraries choose other kernels, which round otherwise.
+A row depends on its clip and its cache key alone, to the bit. Passes therefore always have the same number of clips,
+the last one filled up: other sizes make libraries choose other kernels, which round otherwise.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from videotcav.engine.local import batched, load_ahead
-from videotcav.engine.store import Recipe, Shelf, Store
+from videotcav.engine.store import CacheKey, Shelf, Store
 from videotcav.errors import NotEnoughMemory, VideoError
 from videotcav.models.class_score import LOGIT, ClassScore
 from videotcav.models.identity import identity
@@ -38,7 +38,7 @@ Float32Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Clip:
+class ClipRef:
     """A clip by its content: `key` says what pixels it has, `name` what messages call it.
 
     `view` is which clip and crop of a video of several it is, None for its centre.
@@ -53,7 +53,7 @@ class Clip:
 class Shard:
     """Clips of one class, or of none, and the rows that the store lacks of them: of these layers, or `LOGITS`."""
 
-    clips: tuple[Clip, ...]
+    clips: tuple[ClipRef, ...]
     class_name: str | None
     rows: tuple[str, ...]
 
@@ -62,7 +62,7 @@ class Shard:
 class Tried:
     """A clip that was passed, or the reason why it could not be read."""
 
-    clip: Clip
+    clip: ClipRef
     reason: str = ""
 
 
@@ -106,7 +106,7 @@ class Passing:
             "versions": {package: version(package) for package in ("videotcav", "av", "numpy")} | {"reading": READING},
         }
 
-    def recipe(self, row: str, class_name: str | None) -> Recipe:
+    def cache_key(self, row: str, class_name: str | None) -> CacheKey:
         """Everything that a row of that name depends on besides its clip."""
         if row == LOGITS:
             # A pass with a graph may take other kernels than one without, which round otherwise.
@@ -118,9 +118,9 @@ class Passing:
 
     def shelves(self, store: Store, rows: Iterable[str], class_name: str | None) -> dict[str, Shelf]:
         """Where the store keeps each of these rows."""
-        return {row: store.shelf(self.recipe(row, class_name)) for row in rows}
+        return {row: store.shelf(self.cache_key(row, class_name)) for row in rows}
 
-    def compute(self, shard: Shard, pixels: Sequence[Tensor], clips: Sequence[Clip]) -> dict[str, Float32Array]:
+    def compute(self, shard: Shard, pixels: Sequence[Tensor], clips: Sequence[ClipRef]) -> dict[str, Float32Array]:
         """The rows of at most `clips_a_pass` of the shard's clips, `clip × column` for each name.
 
         Raises NumericalError naming clip and layer.
@@ -161,7 +161,7 @@ class Passer:
 
     passing: Passing
     store: Store
-    load: Callable[[Clip, str | None], Tensor]
+    load: Callable[[ClipRef, str | None], Tensor]
     skip_bad: bool = False
 
     def __call__(self, shards: Iterable[Shard]) -> Iterator[Tried]:
@@ -169,10 +169,10 @@ class Passer:
         stopped = False
         loaded = load_ahead(((shard, clip) for shard in shards for clip in shard.clips), self._try)
         for shard, group in groupby(loaded, key=lambda each: each[0][0]):
-            clips: list[Clip] = []
+            clips: list[ClipRef] = []
             rows: dict[str, list[Float32Array]] = {row: [] for row in shard.rows}
             for some in batched(group, self.passing.clips_a_pass):
-                read: dict[Clip, Tensor] = {}
+                read: dict[ClipRef, Tensor] = {}
                 for (_, clip), pixels in some:
                     if isinstance(pixels, VideoError):
                         stopped = stopped or not self.skip_bad
@@ -189,28 +189,28 @@ class Passer:
                 yield from map(Tried, read)
             self._keep(shard, clips, rows)
 
-    def _try(self, item: tuple[Shard, Clip]) -> Tensor | VideoError:
+    def _try(self, item: tuple[Shard, ClipRef]) -> Tensor | VideoError:
         shard, clip = item
         try:
             return self.load(clip, shard.class_name)
         except VideoError as error:
             return error
 
-    def _keep(self, shard: Shard, clips: list[Clip], rows: dict[str, list[Float32Array]]) -> None:
+    def _keep(self, shard: Shard, clips: list[ClipRef], rows: dict[str, list[Float32Array]]) -> None:
         """Moves rows into the store, wide ones in several files."""
         keys = [clip.key for clip in clips]
         for row, some in rows.items():
             step = max(1, SHARD_BYTES // some[0].nbytes) if some else 1
             for start in range(0, len(some), step):
-                recipe = self.passing.recipe(row, shard.class_name)
-                self.store.put(recipe, keys[start : start + step], some[start : start + step])
+                cache_key = self.passing.cache_key(row, shard.class_name)
+                self.store.put(cache_key, keys[start : start + step], some[start : start + step])
             some.clear()
         clips.clear()
 
 
-def missing(clips: Iterable[Clip], class_name: str | None, shelves: Mapping[str, Shelf]) -> list[Shard]:
+def missing(clips: Iterable[ClipRef], class_name: str | None, shelves: Mapping[str, Shelf]) -> list[Shard]:
     """The work that is left: clips with rows that are on no shelf, those that lack the same rows together."""
-    lacking: dict[tuple[str, ...], dict[str, Clip]] = {}
+    lacking: dict[tuple[str, ...], dict[str, ClipRef]] = {}
     for clip in clips:
         if rows := tuple(row for row, shelf in shelves.items() if clip.key not in shelf):
             lacking.setdefault(rows, {}).setdefault(clip.key, clip)

@@ -18,13 +18,13 @@ import torch
 from torch import Tensor
 
 from videotcav.engine.local import Engine, here, load_ahead
-from videotcav.engine.run_store import held
+from videotcav.engine.run_store import scratch_store
 from videotcav.engine.store import RowsLost, Store
-from videotcav.engine.tiles import Matrix, Multiplier, grains, pairs_of_panels
+from videotcav.engine.tiles import Matrix, Multiplier, pairs_of_panels, row_blocks
 from videotcav.errors import NotEnoughData, StoreError, VideosError, require_distinct
 from videotcav.explain.cavs.gram import Gram
 from videotcav.explain.questions.contrast import ClipScores
-from videotcav.features.extract import LOGITS, Clip, Passer, Passing, missing
+from videotcav.features.extract import LOGITS, ClipRef, Passer, Passing, missing
 from videotcav.models.class_score import LOGIT, ClassScore
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import out_of_memory
@@ -96,20 +96,20 @@ class HeldClips:
         self.skip_bad = False
         self.progress: Progress = silent
         self.left_out: dict[str, str] = {}
-        self._clips: dict[str | None, list[Clip]] = {None: []}
+        self._clips: dict[str | None, list[ClipRef]] = {None: []}
         self._pixels: dict[str, Tensor] = {}
         for batch in batches:
             for name, pixels in zip(batch.names, batch.pixels, strict=True):
                 content = pixels.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
                 key = hashlib.sha256(content.data).hexdigest()
-                self._clips.setdefault(batch.class_name, []).append(Clip(key, name))
+                self._clips.setdefault(batch.class_name, []).append(ClipRef(key, name))
                 self._pixels[key] = pixels
 
-    def clips(self) -> Mapping[str | None, Sequence[Clip]]:
+    def clips(self) -> Mapping[str | None, Sequence[ClipRef]]:
         """The clips of each class, None standing for concept and random clips."""
         return self._clips
 
-    def loader(self) -> Callable[[Clip, str | None], Tensor]:
+    def loader(self) -> Callable[[ClipRef, str | None], Tensor]:
         """What gives a clip's pixels, in this process."""
         return lambda clip, _: self._pixels[clip.key]
 
@@ -133,7 +133,7 @@ class ClipReader:
     moments: Mapping[Path, float] = field(default_factory=dict)
     alignment: str = ""
 
-    def clips(self) -> Mapping[str | None, Sequence[Clip]]:
+    def clips(self) -> Mapping[str | None, Sequence[ClipRef]]:
         """The clips of each class, without those left out: a clip is the bytes of its file, whether it may be
         stretched to the model's length, and the moment that it is laid around.
         """
@@ -145,16 +145,16 @@ class ClipReader:
             for group, files in self.files.items()
         }
 
-    def loader(self) -> Callable[[Clip, str | None], Tensor]:
+    def loader(self) -> Callable[[ClipRef, str | None], Tensor]:
         """What reads a clip of that class, here or in another process. Raises VideoError."""
         return partial(_load, self.read, self.moments)
 
-    def _clip(self, file: ClipFile, group: str | None) -> Clip:
+    def _clip(self, file: ClipFile, group: str | None) -> ClipRef:
         sampling = "time or stretch" if group is None else "time"
         view = "" if file.view is None else f" view {file.view}"
         moment = self.moments.get(file.path)
         around = "" if moment is None else f" around {moment!r} s, {self.alignment}"
-        return Clip(f"{self.digests[file.path]} {sampling}{view}{around}", file.name, file.view)
+        return ClipRef(f"{self.digests[file.path]} {sampling}{view}{around}", file.name, file.view)
 
 
 def reading_rate(reader: ClipReader) -> float:
@@ -217,7 +217,7 @@ def measure(
     with ExitStack() as stack:
         if store is None:
             # What other processes are to read must lie in a file.
-            store = stack.enter_context(held(memory_bytes // 2 if engine is here else 0))
+            store = stack.enter_context(scratch_store(memory_bytes // 2 if engine is here else 0))
         passed = 0
         attempts = ATTEMPTS
         while attempts:
@@ -239,7 +239,7 @@ def measure(
                 return Measured(
                     grams=_grams(passing, keys, store, classes, layers, memory_bytes=memory_bytes, engine=engine),
                     logits={
-                        name: store.shelf(passing.recipe(LOGITS, name)).rows(keys[name]).whole().astype(np.float64)
+                        name: store.shelf(passing.cache_key(LOGITS, name)).rows(keys[name]).whole().astype(np.float64)
                         for name in (None, *classes)
                     },
                     clips_passed=passed,
@@ -298,9 +298,9 @@ def _grams(
     blocks = {layer: _Blocks(n, m, scratch) for layer in layers}
     work = []
     for layer in layers:
-        rows = grains(passing.recipe(layer, None), keys[None])
+        rows = row_blocks(passing.cache_key(layer, None), keys[None])
         for name in classes:
-            rows += grains(passing.recipe(layer, name), keys[name], name)
+            rows += row_blocks(passing.cache_key(layer, name), keys[name], name)
         work += pairs_of_panels(rows, memory_bytes=memory_bytes // 2, of=layer)
     for pair, products in engine(Multiplier(store), work):
         blocks[pair.of].put(products, pair.first_start, pair.second_start)
@@ -333,7 +333,7 @@ def _put_symmetric(matrix: Matrix, block: npt.NDArray[np.float64], top: int, lef
     matrix.put(left, top, block.T)
 
 
-def _load(read: Callable[..., Tensor], moments: Mapping[Path, float], clip: Clip, class_name: str | None) -> Tensor:
+def _load(read: Callable[..., Tensor], moments: Mapping[Path, float], clip: ClipRef, class_name: str | None) -> Tensor:
     path = Path(clip.name)
     how: dict[str, float] = {} if clip.view is None else {"view": clip.view}
     if path in moments:

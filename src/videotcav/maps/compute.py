@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from videotcav.errors import ArgumentError, LayoutError, VideotcavWarning, require_distinct
 from videotcav.explain.saliency.cam import METHODS, PIXEL_METHODS, Method, Over, method_of, upsample
-from videotcav.explain.saliency.faithfulness import FILLS, blurred
 from videotcav.explain.saliency.integrated import integrated_gradients
+from videotcav.explain.saliency.measures import FILLS, blurred
 from videotcav.explain.saliency.rise import rise
 from videotcav.maps.view import PIXELS, ClipMaps, PixelSettings, Values, View, joined
 from videotcav.models.model import VideoModel

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from videotcav.concepts.review.review import counted_videos
-from videotcav.engine.run_store import held
+from videotcav.engine.run_store import scratch_store
 from videotcav.errors import OutputError, PathTaken
 from videotcav.explain.cavs.cav import ridge, spread
 from videotcav.explain.cavs.gram import gram
-from videotcav.explain.design.draws import Clips as ClipRows
+from videotcav.explain.design.draws import GramRows as ClipRows
 from videotcav.explain.saliency.concept_map import ClusterTest, Directions, cluster_test, concept_directions
 from videotcav.maps.compute import last_spatial_layer
 from videotcav.maps.concept_view import ConceptMaps, ConceptMapSettings
@@ -71,7 +71,7 @@ def concept_maps(
         ]
     )
     densities = []
-    with held(MEMORY_BYTES) as store:
+    with scratch_store(MEMORY_BYTES) as store:
         keys: list[str] = []
         for part in (concept, random):
             for pixels in _batches(part, settings.batch_size):

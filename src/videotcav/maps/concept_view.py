@@ -17,7 +17,7 @@ from torch import Tensor
 from videotcav.errors import LayoutError, RunFolderError
 from videotcav.explain.saliency.cam import upsample
 from videotcav.explain.saliency.concept_map import Cluster, ClusterTest
-from videotcav.maps.sheet import Strip, contact_sheet
+from videotcav.maps.sheet import SheetRow, map_sheet
 from videotcav.maps.shown import ShownMaps
 from videotcav.maps.stored import read_arrays, write_arrays
 from videotcav.records import Positive, Record
@@ -109,8 +109,8 @@ class ConceptMaps(ShownMaps):
         ):
             heat = _enlarged(shown / peak, self.size)
             profile = (heat.sum(dim=(1, 2)) / whole.clamp_min(1e-12)).numpy()
-            strips.append(Strip(caption, overlay_heatmap(frames, to_source(heat.numpy(), clip)), profile))
-        return contact_sheet(strips, timestamps=clip.timestamps, note="one scale for all frames and rows")
+            strips.append(SheetRow(caption, overlay_heatmap(frames, to_source(heat.numpy(), clip)), profile))
+        return map_sheet(strips, timestamps=clip.timestamps, note="one scale for all frames and rows")
 
     def rows(self, *, alpha: float = 0.05) -> Iterator[dict[str, Any]]:
         """A row a clip; what is not there is None.

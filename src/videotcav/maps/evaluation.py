@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw
 from pydantic import AfterValidator, ConfigDict, ValidationError
 
 from videotcav.concepts.detectors.detect import Detections, Detector
-from videotcav.concepts.detectors.detect import Frames as DetectorFrames
+from videotcav.concepts.detectors.detect import VideoFrames as DetectorFrames
 from videotcav.errors import (
     ArgumentError,
     BoxesError,
@@ -33,10 +33,10 @@ from videotcav.errors import (
     require_distinct,
 )
 from videotcav.explain.saliency.cam import METHODS, normalise, temporal_profile
-from videotcav.explain.saliency.faithfulness import estimate
+from videotcav.explain.saliency.measures import mean_over_videos
 from videotcav.maps.compute import last_spatial_layer
-from videotcav.maps.judged import BASELINES, ClipToJudge, FaithfulnessSettings, Judge, Judged
-from videotcav.maps.sheet import Strip, contact_sheet
+from videotcav.maps.judged import BASELINES, ClipToEvaluate, Evaluated, Evaluator, FaithfulnessSettings
+from videotcav.maps.sheet import SheetRow, map_sheet
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits
 from videotcav.records import ClipSpec, Progress, Record, silent
@@ -53,7 +53,7 @@ from videotcav.video.read import Frames, VideoFile
 
 PER_CLIP = "measurements.parquet"
 Span = tuple[float, float]
-DEFAULT_METHODS = (*METHODS, "integrated-gradients")
+METHODS_COMPARED = (*METHODS, "integrated-gradients")
 """All but `rise`, which costs hundreds of passes a clip."""
 
 
@@ -142,7 +142,7 @@ def measure_faithfulness(
     model: VideoModel,
     target: str | None = None,
     layer: str | None = None,
-    methods: Sequence[str] = DEFAULT_METHODS,
+    methods: Sequence[str] = METHODS_COMPARED,
     truths: Truths | None = None,
     settings: FaithfulnessSettings | None = None,
     examples: int = 2,
@@ -177,7 +177,7 @@ def measure_faithfulness(
     index = None if target is None else model.class_index(target)
     paths, card = find_videos(videos), model.card
     _warn_of_events_elsewhere(truths, paths)
-    judge = Judge(model, layer, tuple(methods), settings)
+    judge = Evaluator(model, layer, tuple(methods), settings)
     rows: list[dict[str, Any]] = []
     chances: dict[str, list[float]] = {}
     shown: dict[str, tuple[str, float]] = {}
@@ -193,7 +193,7 @@ def measure_faithfulness(
             name = str(path)
             of = int(logits(model, pixels[None], clip_names=[name]).argmax()) if index is None else index
             truth = {"inside": truths.inside(clip, found, card.clip_spec), "during": truths.during(clip)}
-            one = judge(ClipToJudge(name, pixels, of, **truth), number=len(shown))
+            one = judge(ClipToEvaluate(name, pixels, of, **truth), number=len(shown))
             shown[name] = card.classes[of], one.probability
             about = {"clip": name, "class_name": card.classes[of], "probability": one.probability}
             for (method, measure), value in one.values.items():
@@ -249,22 +249,24 @@ def _summary(
             if own:
                 # The same draws for every method, so that intervals of one measure can be compared.
                 rng = np.random.default_rng([seed, place])
-                mean = estimate(list(own.values()), list(own), rng=rng)._asdict()
+                mean = mean_over_videos(list(own.values()), list(own), rng=rng)._asdict()
                 known = float(np.mean(chances[measure])) if measure in chances else None
                 is_baseline = method in BASELINES
                 found.append(Faithfulness(method=method, measure=measure, chance=known, baseline=is_baseline, **mean))
     return tuple(found)
 
 
-def _example(one: Judged, clip: ClipOrigin, found: Sequence[Detections], event: Span | None, *, caption: str) -> Figure:
+def _example(
+    one: Evaluated, clip: ClipOrigin, found: Sequence[Detections], event: Span | None, *, caption: str
+) -> Figure:
     """A contact sheet of one clip under the map of every method, its boxes and its event drawn in."""
     frames = VideoFile(clip.video.path).at(clip.timestamps)
-    strips: list[Strip] = []
+    strips: list[SheetRow] = []
     for method, cam in one.maps.items():
         drawn = overlay_heatmap(frames, to_source(normalise(cam)[0].numpy(), clip))
         above = method if strips else f"{caption}, probability {one.probability:.2f} · {method}"
-        strips.append(Strip(above, _outlined(drawn, found), temporal_profile(cam)[0].numpy(), during=event))
-    return contact_sheet(strips, timestamps=clip.timestamps, note="one scale for all frames of a row")
+        strips.append(SheetRow(above, _outlined(drawn, found), temporal_profile(cam)[0].numpy(), during=event))
+    return map_sheet(strips, timestamps=clip.timestamps, note="one scale for all frames of a row")
 
 
 def _outlined(frames: Frames, found: Sequence[Detections]) -> Frames:

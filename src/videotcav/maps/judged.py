@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 from torch import Tensor
 
-from videotcav.explain.saliency import faithfulness as measures
+from videotcav.explain.saliency import measures
 from videotcav.explain.saliency.cam import PIXEL_METHODS, method_of
 from videotcav.maps.compute import view_maps
 from videotcav.maps.view import PIXELS, PixelSettings, View
@@ -45,7 +45,7 @@ class FaithfulnessSettings(Record):
 
 
 @dataclass(frozen=True, eq=False)
-class ClipToJudge:
+class ClipToEvaluate:
     """A clip, `channel time height width`, with its class and what is known of it: which of its pixels lie in a box
     (`time height width`), and which of its frames in the event (`time`); None where that is not known.
     """
@@ -58,7 +58,7 @@ class ClipToJudge:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class Evaluated:
     """What came out for a clip: a value for each method and measure (NaN: undefined), each method's map
     `1 time height width`, the probability of the class, and what a flat map scores where that is known.
     """
@@ -70,7 +70,7 @@ class Judged:
 
 
 @dataclass(frozen=True, eq=False)
-class Judge:
+class Evaluator:
     """Every measure of every method, and of the baselines, on one clip after the other.
 
     One pass of the model serves all methods of a clip as it is, and one each of the clip reversed, shuffled, with
@@ -103,7 +103,7 @@ class Judge:
         changed = 5 * (1 + sum(pixel_methods.get(method, 0) for method in self.methods))
         return curves * (settings.steps + 1) + self.model.card.clip_spec.frames + 2 + changed
 
-    def __call__(self, clip: ClipToJudge, *, number: int = 0) -> Judged:
+    def __call__(self, clip: ClipToEvaluate, *, number: int = 0) -> Evaluated:
         """What came out for a clip; its `number` decides, with the seed, what is random about it."""
         rng = np.random.default_rng([self.settings.seed, 1, number])
         pixels = clip.pixels[None]
@@ -123,26 +123,26 @@ class Judge:
         values: dict[tuple[str, str], float] = {}
         for name, cam in maps.items():
             values |= {(name, what): float(measure(cam, truth)) for what, measure, truth in truths}
-            values[name, "moments"] = float(measures.moments(cam, losses))
+            values[name, "moments"] = float(measures.temporal_agreement(cam, losses))
             values[name, "flicker"] = float(measures.flicker(cam))
             values |= {(name, what): area for what, area in self._areas(cam, clip, rng)}
         for what, changed, back in self._changed(pixels, rng):
             others = maps_of(changed)
             values |= {
-                (name, what): float(measures.agreement(cam, others[name][:, back])) for name, cam in maps.items()
+                (name, what): float(measures.rank_agreement(cam, others[name][:, back])) for name, cam in maps.items()
             }
         for name, other in self._maps(self.blank, clip, pixels).items():
-            values[name, "random weights"] = float(measures.agreement(maps[name], other))
+            values[name, "random weights"] = float(measures.rank_agreement(maps[name], other))
         shares = {what: float(truth.double().mean()) for what, _, truth in truths}
         chance = {
             what: 1.0 if what == "energy" else share for what, share in shares.items() if share or what == "energy"
         }
-        return Judged(values, maps, probability=float(self._score(clip, pixels)), chance=chance)
+        return Evaluated(values, maps, probability=float(self._score(clip, pixels)), chance=chance)
 
-    def _score(self, clip: ClipToJudge, pixels: Tensor) -> Tensor:
+    def _score(self, clip: ClipToEvaluate, pixels: Tensor) -> Tensor:
         return self.model.probabilities(logits(self.model, pixels))[:, clip.class_index].cpu()
 
-    def _maps(self, model: VideoModel, clip: ClipToJudge, pixels: Tensor) -> dict[str, Tensor]:
+    def _maps(self, model: VideoModel, clip: ClipToEvaluate, pixels: Tensor) -> dict[str, Tensor]:
         """The map of every method, `1 time height width`, from one pass."""
         index, settings = clip.class_index, self.settings
         # RISE's masks are the same for a clip and its variants: a difference is then the model's, not the masks'.
@@ -153,7 +153,7 @@ class Judge:
         )
         return dict(zip(self.methods, maps[:, 0], strict=True))
 
-    def _areas(self, cam: Tensor, clip: ClipToJudge, rng: np.random.Generator) -> Iterator[tuple[str, float]]:
+    def _areas(self, cam: Tensor, clip: ClipToEvaluate, rng: np.random.Generator) -> Iterator[tuple[str, float]]:
         """The areas under the curves of insertion and deletion."""
         pixels, places = clip.pixels[None], measures.ranks(cam, rng=rng)
         for name in self.settings.fills:
@@ -182,7 +182,7 @@ class Judge:
 _Measure = Callable[[Tensor, Tensor], Tensor]
 
 
-def _truths(clip: ClipToJudge) -> Iterator[tuple[str, _Measure, Tensor]]:
+def _truths(clip: ClipToEvaluate) -> Iterator[tuple[str, _Measure, Tensor]]:
     """Measures against what is known of the clip, each with the truth that it needs."""
     if clip.inside is not None:
         inside = torch.from_numpy(clip.inside)[None]

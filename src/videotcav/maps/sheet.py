@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from videotcav.video.overlay import COLOURS
+from videotcav.video.overlay import COLOUR_MAP
 from videotcav.video.read import Frames
 
 _INK, _SOFT = "#1c1d21", "#5d6068"
@@ -19,7 +19,7 @@ _WIDTH_INCHES, _PROFILE_INCHES, _FOOT_INCHES = 11.0, 0.8, 0.75
 
 
 @dataclass(frozen=True)
-class Strip:
+class SheetRow:
     """One row of the sheet: frames under their map (uint8 `time height width channel`), and its profile `time`.
 
     `during` marks the seconds of a known event below the profile.
@@ -31,8 +31,8 @@ class Strip:
     during: tuple[float, float] | None = None
 
 
-def contact_sheet(
-    strips: Sequence[Strip],
+def map_sheet(
+    strips: Sequence[SheetRow],
     *,
     timestamps: Sequence[float],
     note: str = "one scale for all frames",
@@ -80,7 +80,7 @@ def contact_sheet(
             event = "; orange: the event" if strip.during else ""
             when.set_xlabel(f"seconds of the video   (dashed: every moment alike{event})", fontsize=8, color=_SOFT)
     scale = figure.add_axes((0.74, 0.18 / total_inches, 0.18, 0.1 / total_inches))
-    bar = figure.colorbar(ScalarMappable(cmap=mpl.colormaps[COLOURS]), cax=scale, orientation="horizontal")
+    bar = figure.colorbar(ScalarMappable(cmap=mpl.colormaps[COLOUR_MAP]), cax=scale, orientation="horizontal")
     bar.set_ticks([0, 1], labels=["0", "strongest"])
     bar.ax.tick_params(labelsize=7, colors=_SOFT, length=0, pad=1)
     bar.ax.set_title(note, fontsize=8, color=_SOFT, pad=3)

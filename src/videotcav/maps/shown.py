@@ -18,7 +18,7 @@ from videotcav.video.info import ClipOrigin
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-SHOWN = 12
+CLIPS_SHOWN = 12
 """How many clips a page draws."""
 
 
@@ -59,13 +59,16 @@ class ShownMaps(ABC):
 
     def report(self, page: Path | str) -> Path:
         """Writes a page of contact sheets and the table, one file that needs nothing else. Raises OutputError."""
-        rows, left_out = list(self.rows()), f"The first {SHOWN} of {len(self)} clips are drawn; the table has all."
+        rows, left_out = (
+            list(self.rows()),
+            f"The first {CLIPS_SHOWN} of {len(self)} clips are drawn; the table has all.",
+        )
         return write_figures_page(
             page,
-            ((clip.video.path.name, self.plot(place)) for place, clip in enumerate(self.clips[:SHOWN])),
+            ((clip.video.path.name, self.plot(place)) for place, clip in enumerate(self.clips[:CLIPS_SHOWN])),
             kicker="videotcav maps",
             heading=self._heading,
-            sentences=[*self._sentences, *([left_out] if len(self) > SHOWN else [])],
+            sentences=[*self._sentences, *([left_out] if len(self) > CLIPS_SHOWN else [])],
             table=table_html((name.replace("_", " ") for name in rows[0]), (map(_cell, row.values()) for row in rows)),
             dpi=80,
         )

@@ -17,7 +17,7 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from videotcav.errors import LayoutError, RunFolderError
 from videotcav.explain.saliency.cam import Over, temporal_profile
-from videotcav.maps.sheet import Strip, contact_sheet
+from videotcav.maps.sheet import SheetRow, map_sheet
 from videotcav.maps.shown import ShownMaps
 from videotcav.maps.stored import read_arrays, write_arrays
 from videotcav.records import Record
@@ -171,8 +171,8 @@ class ClipMaps(ShownMaps):
                     f"maps of {view} are alike all over each frame, and a picture would show nothing: take the numbers "
                     "over time (profiles(), to_pandas()), or a layer with height and width"
                 )
-        strips = [Strip(caption, frames, profile) for caption, frames, profile in self.panels(index)]
-        return contact_sheet(strips, timestamps=self.clips[index].timestamps, note=self.scale_note)
+        strips = [SheetRow(caption, frames, profile) for caption, frames, profile in self.panels(index)]
+        return map_sheet(strips, timestamps=self.clips[index].timestamps, note=self.scale_note)
 
     # --- numbers, page, folder -----------------------------------------------------------------------------------
 

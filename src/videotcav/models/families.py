@@ -14,7 +14,7 @@ _TOKENS_AFTER_CLASS = "b 1+(t h w) c"
 
 
 @dataclass(frozen=True)
-class Family:
+class TorchvisionFamily:
     """What one class of torchvision's models has in common.
 
     `frames` and `frames_per_second` are those with which torchvision evaluated the published weights.
@@ -57,7 +57,7 @@ def _mvit_stages(module: Any) -> tuple[str, ...]:
 
 
 FAMILIES = {
-    "SwinTransformer3d": Family(
+    "SwinTransformer3d": TorchvisionFamily(
         frames=32,
         frames_per_second=15,
         head="head.weight",
@@ -73,7 +73,7 @@ FAMILIES = {
         stages=_swin_stages,
         degenerate=("norm", "avgpool", "head"),
     ),
-    "MViT": Family(
+    "MViT": TorchvisionFamily(
         frames=16,
         frames_per_second=7.5,
         head="head.1.weight",
@@ -89,7 +89,7 @@ FAMILIES = {
         degenerate=("norm", "head*"),
         grids=_mvit_grids,
     ),
-    "S3D": Family(
+    "S3D": TorchvisionFamily(
         frames=128,
         frames_per_second=15,
         head="classifier.1.weight",
@@ -98,7 +98,7 @@ FAMILIES = {
         stages=lambda _: ("features.3", "features.6", "features.12", "features.14"),
         degenerate=("features", "features.15", "features.15.branch?", "avgpool", "classifier*"),
     ),
-    "VideoResNet": Family(
+    "VideoResNet": TorchvisionFamily(
         frames=16,
         frames_per_second=15,
         head="fc.weight",

@@ -20,7 +20,7 @@ from videotcav.compat.torchvision import import_torchvision
 from videotcav.errors import MissingExtra, ModelError, ModelNotFound
 from videotcav.models import checkpoint
 from videotcav.models.seeded import seeded
-from videotcav.models.transformers_families import FAMILIES, Family
+from videotcav.models.transformers_families import FAMILIES, TransformersFamily
 from videotcav.records import ClipSpec, KnownModel, ModelCard
 
 RANDOM = "random"
@@ -171,7 +171,7 @@ def _processor(transformers: Any, origin: str, place: str) -> Any:
     )
 
 
-def _clip_spec(origin: str, config: Any, processor: Any, family: Family | None) -> ClipSpec:
+def _clip_spec(origin: str, config: Any, processor: Any, family: TransformersFamily | None) -> ClipSpec:
     """The model's input as its processor makes it.
 
     Mean and deviation are measured on a black and a white clip, since what a processor does to a pixel is spread over

@@ -76,16 +76,16 @@ def _sources(module: nn.Module) -> Iterator[str]:
 
 
 def _settings(model: VideoModel) -> dict[str, str]:
-    return {key: value for key, value in held(model.module).items() if key not in model.volatile}
+    return {key: value for key, value in stateful_parts(model.module).items() if key not in model.volatile}
 
 
-def held(module: nn.Module, seen: dict[int, object] | None = None) -> dict[str, str]:
+def stateful_parts(module: nn.Module, seen: dict[int, object] | None = None) -> dict[str, str]:
     """What decides a module's numbers beside weights and source: attributes, hooks, buffers that are not saved."""
     return dict(_held(module, {} if seen is None else seen))
 
 
 def counters(module: nn.Module) -> set[str]:
-    """The keys in `held` of attributes that the module's own code counts with (`self.passed += 1`)."""
+    """The keys in `stateful_parts` of attributes that the module's own code counts with (`self.passed += 1`)."""
     found = set()
     for name, part in module.named_modules():
         with suppress(OSError, TypeError):  # made in a session, or compiled: nothing to read
@@ -140,7 +140,7 @@ def _parts(value: object, seen: dict[int, object]) -> Iterable[object] | None:
         case list() | tuple():
             found = value
         case nn.Module():
-            found = [fingerprint(value), str(value), held(value, seen), *sorted(_sources(value))]
+            found = [fingerprint(value), str(value), stateful_parts(value, seen), *sorted(_sources(value))]
         case partial():
             found = (value.func, value.args, value.keywords)
         case MethodType():

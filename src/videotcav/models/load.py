@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from videotcav.errors import ArgumentError, ModelError, ModelNotFound, VideotcavError, VideotcavWarning
 from videotcav.models import checkpoint
-from videotcav.models.identity import counters, held
+from videotcav.models.identity import counters, stateful_parts
 from videotcav.models.model import VideoModel, borrowed
-from videotcav.models.output import ReadLogits, looked_at
+from videotcav.models.output import ReadLogits, inspected
 from videotcav.models.tap import uncompiled
 from videotcav.models.user_code import built, unpassable
 from videotcav.records import KnownModel, ModelCard, Precision
@@ -104,16 +104,16 @@ def _checked(model: VideoModel) -> VideoModel:
         with borrowed(model.module):
             return model.raw(pixels)
 
-    before = held(model.module)
+    before = stateful_parts(model.module)
     devices = [model.device] if model.device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices), uncompiled(model.module):
-            found = looked_at(model.module, model.card, forward, model.read_logits)
+            found = inspected(model.module, model.card, forward, model.read_logits)
     except VideotcavError:
         raise
     except Exception as error:
         raise unpassable(model.card, error) from error
-    changed = {key for key, value in held(model.module).items() if before.get(key) != value}
+    changed = {key for key, value in stateful_parts(model.module).items() if before.get(key) != value}
     volatile = tuple(sorted(changed | counters(model.module)))
     return replace(model, card=found.card, cautions=found.cautions, volatile=volatile)
 

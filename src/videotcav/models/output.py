@@ -88,16 +88,16 @@ LONE: tuple[Scores, ...] = ("one logit", "one probability")
 
 
 @dataclass(frozen=True)
-class Look:
+class Inspection:
     """What a module showed of itself: its card completed, and what a reader of any result must know."""
 
     card: ModelCard
     cautions: tuple[str, ...]
 
 
-def looked_at(
+def inspected(
     module: nn.Module, card: ModelCard, forward: Callable[[Tensor], Any], read: ReadLogits | None = None
-) -> Look:
+) -> Inspection:
     """What a few clips show of the module's output: whether it is a lone logit, or probabilities, and each clip's own.
 
     What the card states itself stays. `forward` gives what the module returns for pixels.
@@ -119,7 +119,7 @@ def looked_at(
             alone, again = (rows_of(forward(pixels[-1:]), card, clips=1, read=read)[0] for _ in range(2))
     except Exception as error:
         raise ModelError(f"{card.name} can be passed {clips} clips, but none alone: {where(error)}") from error
-    return Look(card, tuple(_cautions(module, card, rows, alone, again)))
+    return Inspection(card, tuple(_cautions(module, card, rows, alone, again)))
 
 
 def _with_empty_graph(work: Callable[[], Tensor]) -> Tensor:

@@ -17,7 +17,7 @@ _POOLED = "b c"
 
 
 @dataclass(frozen=True)
-class Family:
+class TransformersFamily:
     """What the classifiers of one `config.model_type` have in common; every function takes the config.
 
     `seconds` between frames are those with which the published weights were evaluated, as no config says them.
@@ -119,7 +119,7 @@ def _timesformer_seconds(config: Any) -> float:
 
 
 FAMILIES = {
-    "videomae": Family(
+    "videomae": TransformersFamily(
         blocks="videomae.encoder.layer.{}",
         seconds=lambda _: 4 / 30,
         grid=lambda config: _grid(config.num_frames, config.image_size, config.patch_size, config.tubelet_size),
@@ -127,7 +127,7 @@ FAMILIES = {
         degenerate=_videomae_degenerate,
         sees_grid_at_end=lambda config: bool(config.use_mean_pooling),
     ),
-    "timesformer": Family(
+    "timesformer": TransformersFamily(
         blocks="timesformer.encoder.layer.{}",
         seconds=_timesformer_seconds,
         grid=lambda config: _grid(config.num_frames, config.image_size, config.patch_size, 1),
@@ -135,7 +135,7 @@ FAMILIES = {
         degenerate=lambda _: ("timesformer.layernorm", "classifier"),
         sees_grid_at_end=lambda _: False,
     ),
-    "vivit": Family(
+    "vivit": TransformersFamily(
         blocks="vivit.layers.{}",
         seconds=lambda _: 2 / 25,
         grid=lambda config: _grid(
@@ -145,7 +145,7 @@ FAMILIES = {
         degenerate=lambda _: ("vivit.layernorm", "classifier"),
         sees_grid_at_end=lambda _: False,
     ),
-    "vjepa2": Family(
+    "vjepa2": TransformersFamily(
         blocks="vjepa2.encoder.layer.{}",
         # Some two seconds of video at 30 frames a second, whatever the number of frames.
         seconds=lambda config: max(1, 64 // config.frames_per_clip) / 30,

@@ -26,8 +26,8 @@ SHAPES: tuple[Shape, ...] = get_args(Shape)
 DISTRACTORS: tuple[Distractor, ...] = get_args(Distractor)
 BACKGROUNDS: tuple[Background, ...] = get_args(Background)
 
-Colour = tuple[float, float, float]
-Pair = tuple[Colour, Colour]
+FloatColour = tuple[float, float, float]
+Pair = tuple[FloatColour, FloatColour]
 
 LEAST_CONTRAST = 0.4
 """Distance in RGB (0…√3) between an object's colour and both of its background's."""
@@ -212,7 +212,7 @@ def distractor_poses(scene: Scene, times: np.ndarray) -> Poses:
     )
 
 
-def _hsv(hue: float, saturation: float, value: float) -> Colour:
+def _hsv(hue: float, saturation: float, value: float) -> FloatColour:
     return colorsys.hsv_to_rgb(hue % 1, saturation, min(value, 1.0))
 
 

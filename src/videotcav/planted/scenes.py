@@ -19,7 +19,7 @@ from torch import Tensor
 from videotcav.planted.factors import (
     MOTION,
     CameraPath,
-    Colour,
+    FloatColour,
     Poses,
     Rule,
     Scene,
@@ -28,7 +28,7 @@ from videotcav.planted.factors import (
     sample_scene,
     swap,
 )
-from videotcav.planted.shapes import ACTORS, DISTRACTORS, Part, Thing, bar, block, disc
+from videotcav.planted.shapes import ACTORS, DISTRACTOR_SHAPES, Part, Thing, bar, block, disc
 from videotcav.records import Box
 
 __all__ = [
@@ -50,7 +50,11 @@ T = TypeVar("T", bound=Hashable)
 HALF_A_PIXEL = 0.5
 """Coverage from which a pixel belongs to an object."""
 
-_FIXED_INKS: Mapping[str, Colour] = {"dark": (0.16, 0.15, 0.2), "pale": (0.95, 0.94, 0.9), "metal": (0.6, 0.63, 0.68)}
+_FIXED_INKS: Mapping[str, FloatColour] = {
+    "dark": (0.16, 0.15, 0.2),
+    "pale": (0.95, 0.94, 0.9),
+    "metal": (0.6, 0.63, 0.68),
+}
 
 
 def render(
@@ -152,7 +156,7 @@ class _Object:
     name: str
     thing: Thing
     poses: Callable[[np.ndarray], Poses]
-    colours: tuple[Colour, Colour]
+    colours: tuple[FloatColour, FloatColour]
     unit: float
     middle: float
     reach: float
@@ -165,7 +169,7 @@ def _actor(scene: Scene) -> _Object:
 
 def _distractor(scene: Scene) -> _Object:
     poses = partial(distractor_poses, scene)
-    thing = DISTRACTORS[scene.distractor]
+    thing = DISTRACTOR_SHAPES[scene.distractor]
     return _Object(scene.distractor, thing, poses, scene.distractor_colours, unit=0.5, middle=0.0, reach=1.08)
 
 
@@ -227,7 +231,7 @@ def _coverage(distance: Tensor, pixel: Tensor | float) -> Tensor:
     return (0.5 - distance / pixel).clamp(0, 1)
 
 
-def _inks(colours: Sequence[tuple[Colour, Colour]]) -> dict[str, Tensor]:
+def _inks(colours: Sequence[tuple[FloatColour, FloatColour]]) -> dict[str, Tensor]:
     """Each ink's colour for each object (object, 3)."""
     first, second = rearrange(torch.tensor(colours, dtype=torch.float32), "object slot c -> slot object c")
     fixed = {name: torch.tensor(ink).expand(len(colours), 3) for name, ink in _FIXED_INKS.items()}

@@ -185,4 +185,4 @@ ACTORS: Mapping[str, Thing] = {
     "key": _key,
     "brush": _brush,
 }
-DISTRACTORS: Mapping[str, Thing] = {"ball": _ball, "box": _box, "star": _star, "ring": _ring}
+DISTRACTOR_SHAPES: Mapping[str, Thing] = {"ball": _ball, "box": _box, "star": _star, "ring": _ring}

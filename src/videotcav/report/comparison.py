@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from videotcav.records import Standing
+from videotcav.records import StandardisedEffect
 from videotcav.report.render import PAGE, write_page
 from videotcav.report.run import Run
 from videotcav.report.sentences import unique
@@ -36,7 +36,7 @@ _TITLES = {
 class Lane:
     """One model's layer in a panel; positions in percent of its width. `first` of its model."""
 
-    row: Standing
+    row: StandardisedEffect
     point: float
     low: float
     high: float
@@ -44,7 +44,7 @@ class Lane:
 
 
 @dataclass(frozen=True)
-class Panel:
+class ConceptPanel:
     """One concept and class: lanes, where 0 lies, the ends of the central 95 % of the null, and ticks."""
 
     concept: str
@@ -61,7 +61,7 @@ class Comparison:
 
     folder: Path
     facts: ComparisonManifest
-    standings: tuple[Standing, ...]
+    standings: tuple[StandardisedEffect, ...]
 
     def __repr__(self) -> str:
         return "\n".join(comparison_sentences(self.facts, self.standings))
@@ -88,7 +88,7 @@ def read_comparison(folder: Path | str) -> Comparison:
     """What was compared, and where each model stands. Raises RunFolderError."""
     folder = Path(folder)
     manifest = read_manifest(folder / MANIFEST, ComparisonManifest)
-    rows = read_rows(folder / RESULTS, Standing, sha256=manifest.results_sha256)
+    rows = read_rows(folder / RESULTS, StandardisedEffect, sha256=manifest.results_sha256)
     return Comparison(folder, manifest, rows)
 
 
@@ -107,7 +107,7 @@ def write_comparison_page(folder: Path) -> Path:
     )
 
 
-def comparison_sentences(manifest: ComparisonManifest, rows: Sequence[Standing]) -> list[str]:
+def comparison_sentences(manifest: ComparisonManifest, rows: Sequence[StandardisedEffect]) -> list[str]:
     """A sentence a class, concept and model: what its deepest layer that can be judged says of motion."""
     told = []
     for class_name, concept in unique((row.class_name, row.concept) for row in rows):
@@ -129,7 +129,7 @@ def comparison_sentences(manifest: ComparisonManifest, rows: Sequence[Standing])
     return told
 
 
-def _said(row: Standing) -> str:
+def _said(row: StandardisedEffect) -> str:
     return {
         "positive": "relies on the motion",
         "negative": "is moved against the class by the motion",
@@ -137,7 +137,7 @@ def _said(row: Standing) -> str:
     }.get(row.verdict, "shows no reliance on the motion")
 
 
-def _panels(rows: Sequence[Standing], against: str, central: float) -> list[Panel]:
+def _panels(rows: Sequence[StandardisedEffect], against: str, central: float) -> list[ConceptPanel]:
     """The panels of one section; `central` is how far the grey band reaches on either side."""
     asked = [row for row in rows if row.against == against]
     reach = max((abs(end) for row in asked for end in (row.value, row.low, row.high)), default=1.0)
@@ -158,7 +158,9 @@ def _panels(rows: Sequence[Standing], against: str, central: float) -> list[Pane
             (percent(tick), f"{tick:+.2g}".replace("-", "−") if tick else "0")
             for tick in (-reach / 1.05, 0, reach / 1.05)
         )
-        panels.append(Panel(concept, class_name, lanes, percent(0), (percent(-central), percent(central)), ticks))
+        panels.append(
+            ConceptPanel(concept, class_name, lanes, percent(0), (percent(-central), percent(central)), ticks)
+        )
     return panels
 
 

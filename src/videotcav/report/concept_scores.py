@@ -14,7 +14,7 @@ from videotcav.results.table import table_html
 
 _INK, _SOFT = "#1c1d21", "#8a8d96"
 _LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-SHOWN = 12
+MOST_SHOWN = 12
 """How many videos a page draws."""
 
 
@@ -70,11 +70,11 @@ def write_scores_page(page: Path | str, rows: Sequence[ConceptScore]) -> Path:
         "“By” is what it adds to the class's score to first order, “exactly” what the score loses without it.",
         "σ is the standard deviation of the score over random videos.",
     ]
-    if len(clips) > SHOWN:
-        sentences.append(f"The first {SHOWN} of {len(clips)} videos are drawn; the table has all.")
+    if len(clips) > MOST_SHOWN:
+        sentences.append(f"The first {MOST_SHOWN} of {len(clips)} videos are drawn; the table has all.")
     return write_figures_page(
         page,
-        ((Path(clip).name, share_figure([row for row in rows if row.clip == clip])) for clip in clips[:SHOWN]),
+        ((Path(clip).name, share_figure([row for row in rows if row.clip == clip])) for clip in clips[:MOST_SHOWN]),
         kicker="videotcav concept scores",
         heading="How much of each concept does the clip show?",
         sentences=sentences,

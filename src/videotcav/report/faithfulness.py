@@ -81,7 +81,7 @@ MEASURES = MappingProxyType({measure.name: measure for measure in _measures()})
 
 
 @dataclass(frozen=True)
-class Panel:
+class MeasurePanel:
     """The figure of one measure: methods below each other on one axis that starts at 0 unless something is below."""
 
     measure: Measure
@@ -103,7 +103,7 @@ class Panel:
     def ticks(self) -> list[tuple[float, str]]:
         """Position and label of the ends and the middle."""
         low, high = self.ends
-        return [(self.percent(tick), number(tick)) for tick in (low, (low + high) / 2, high)]
+        return [(self.percent(tick), shown_value(tick)) for tick in (low, (low + high) / 2, high)]
 
     @property
     def chance(self) -> float | None:
@@ -129,10 +129,10 @@ class FaithfulnessRun:
         return "\n".join(headlines(self.results))
 
     @property
-    def panels(self) -> list[Panel]:
+    def panels(self) -> list[MeasurePanel]:
         """A panel a measure that there is."""
         all_of = ((measure, [row for row in self if row.measure == name]) for name, measure in MEASURES.items())
-        return [Panel(measure, rows) for measure, rows in all_of if rows]
+        return [MeasurePanel(measure, rows) for measure, rows in all_of if rows]
 
     def to_pandas(self) -> DataFrame:
         """One row a method and measure. Raises MissingExtra without pandas."""
@@ -154,7 +154,7 @@ class FaithfulnessRun:
             examples=[data_uri(path.read_bytes(), "image/png") for path in sorted((self.folder / MEDIA).glob("*.png"))],
             rows=self.results,
             measures=MEASURES,
-            number=number,
+            number=shown_value,
             interval=interval,
             is_number=is_number,
         )
@@ -207,20 +207,20 @@ def headlines(rows: Sequence[Faithfulness]) -> list[str]:
         if best.low > rival.high or best.high < rival.low:
             told = f"clearly {'better' if sign * best.value > sign * rival.value else 'worse'} than"
         found.append(
-            f"{measure.title}: {best.method} is best with {number(best.value)} ({interval(best)}), {told} "
-            f"“{rival.method}”, which knows nothing of the model, with {number(rival.value)} ({interval(rival)})."
+            f"{measure.title}: {best.method} is best with {shown_value(best.value)} ({interval(best)}), {told} "
+            f"“{rival.method}”, which knows nothing of the model, with {shown_value(rival.value)} ({interval(rival)})."
         )
     return found
 
 
-def number(value: float) -> str:
+def shown_value(value: float) -> str:
     """A value with as many digits as it deserves."""
     return words.number(value, 1 if abs(value) >= 10 else 2)  # noqa: PLR2004 - three digits in all
 
 
 def interval(row: Faithfulness) -> str:
     """The 95 % interval as `low to high`; words where there is none."""
-    return f"{number(row.low)} to {number(row.high)}" if is_number(row.low) else "no interval: one video"
+    return f"{shown_value(row.low)} to {shown_value(row.high)}" if is_number(row.low) else "no interval: one video"
 
 
 def is_number(value: float | None) -> TypeGuard[float]:

@@ -69,7 +69,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Panel:
+class LayerPanel:
     """One layer: its scale, and its bars by concept."""
 
     layer: str
@@ -90,7 +90,7 @@ class Figure:
     class_name: str
     statistic: Statistic
     contrast: bool
-    panels: tuple[Panel, ...]
+    panels: tuple[LayerPanel, ...]
     group: str = ""
 
 
@@ -115,7 +115,7 @@ def figure(
     ]
     rows.sort(key=lambda row: question_order(row.kind, row.against))
     panels = tuple(
-        Panel(
+        LayerPanel(
             layer=layer,
             place=f"layer {place} of {len(layers)}" if layer else "",
             axis=axis,

@@ -55,7 +55,7 @@ def write_report(folder: Path | str) -> Path:
         layers=sentences.layer_order(run),
         verdicts={row.verdict for row in run.results},
         by_contrast=run.manifest.tests.scores == "contrast",
-        answers=sentences.answers(run),
+        answers=sentences.class_answers(run),
         hypotheses=hypothesis_answers(run),
         cautions=cautions(run),
         figures=_figures(run),

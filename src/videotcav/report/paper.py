@@ -14,10 +14,10 @@ from videotcav.report.paper_figures import figures
 from videotcav.report.render import data_uri, write_page
 from videotcav.results import words
 from videotcav.results.manifest import MANIFEST, read_manifest
-from videotcav.results.paper_facts import KINDS, PaperFacts
+from videotcav.results.paper_facts import PAPER_KINDS, PaperFacts
 from videotcav.results.read import RunResults
 
-PAGE = "paper.html"
+PAPER_PAGE = "paper.html"
 FIGURES = "figures"
 
 
@@ -55,13 +55,13 @@ def write_paper(folder: Path) -> Path:
     (folder / FIGURES).mkdir(exist_ok=True)
     drawn = figures(paper.facts, paper.run.results, paper.tested, folder / "media")
     return write_page(
-        folder / PAGE,
+        folder / PAPER_PAGE,
         "paper.html",
         paper=paper,
         facts=paper.facts,
         manifest=paper.run.manifest,
         pictures={number: _saved(figure, folder / FIGURES / f"figure-{number}") for number, figure in drawn},
-        kinds=KINDS,
+        kinds=PAPER_KINDS,
         summary=summary(paper),
     )
 

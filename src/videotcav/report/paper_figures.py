@@ -16,7 +16,7 @@ from PIL import Image
 
 from videotcav.records import Result
 from videotcav.report.sentences import unique
-from videotcav.results.paper_facts import DYNAMIC, KINDS, STATIC, PaperFacts, Strip
+from videotcav.results.paper_facts import DYNAMIC, PAPER_KINDS, STATIC, PaperFacts, Strip
 from videotcav.results.table import MARKS
 from videotcav.results.words import p_value
 
@@ -27,17 +27,17 @@ _MOST = 6  # stills a row; fewer are no larger
 _COLUMN_INCHES, _PAGE_INCHES, _GAP_INCHES, _TITLE_INCHES, _CAPTION_INCHES = 3.4, 7.0, 0.06, 0.24, 0.16
 
 
-class Look(NamedTuple):
+class BarStyle(NamedTuple):
     """Colour and hatch of a bar: two channels, so that print and every eye can tell them apart."""
 
     colour: str
     hatch: str = ""
 
 
-STILL, MOVES, CHANCE = Look("#0072b2"), Look("#d55e00", "////"), Look("#9a9aa0")
+STILL, MOVES, CHANCE = BarStyle("#0072b2"), BarStyle("#d55e00", "////"), BarStyle("#9a9aa0")
 CONCEPTS = tuple(
     map(
-        Look,
+        BarStyle,
         ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#f0e442", "#0072b2", "#d55e00"),
         ("", "////", "....", "xxxx", "\\\\\\\\", "++++", "oo"),
     )
@@ -61,8 +61,9 @@ def figures(
             yield number, relative_scores({"": panel}, looks, facts, panel_inches=2.3)
     pairs = unique(row.group for row in rows if row.group not in ("", STATIC, DYNAMIC))
     if pairs:
+        kinds = PAPER_KINDS.items()
         panels = {
-            pair: {name: [row for row in rows if (row.group, row.kind) == (pair, kind)] for kind, name in KINDS.items()}
+            pair: {name: [row for row in rows if (row.group, row.kind) == (pair, kind)] for kind, name in kinds}
             for pair in pairs
         }
         yield "9", relative_scores(panels, {STATIC: STILL, DYNAMIC: MOVES}, facts, panel_inches=2.1)
@@ -71,7 +72,7 @@ def figures(
 
 def relative_scores(
     panels: Mapping[str, Mapping[str, Sequence[Result]]],
-    looks: Mapping[str, Look],
+    looks: Mapping[str, BarStyle],
     facts: PaperFacts,
     *,
     panel_inches: float,
@@ -116,17 +117,18 @@ def box_plots(rows: Sequence[Result], facts: PaperFacts) -> Figure:
         axes = figure.add_subplot(len(facts.layers), 1, number)
         here = [row for row in rows if row.layer == layer]
         for place, row in enumerate(here):
-            _box(axes, row.runs, place - 0.18, (MOVES if KINDS[row.kind] == DYNAMIC else STILL).colour)
+            _box(axes, row.runs, place - 0.18, (MOVES if PAPER_KINDS[row.kind] == DYNAMIC else STILL).colour)
             _box(axes, row.random_runs, place + 0.18, CHANCE.colour)
             if row.p_classic_corrected is not None and row.p_classic_corrected <= facts.alpha:
                 axes.text(place, 1.07, "★", fontsize=8, color=INK, ha="center", va="bottom", family="DejaVu Sans")
         note = "  (degenerate: see the text)" if layer in facts.degenerate else ""
         names = [
-            f"{row.concept}\n{KINDS[row.kind]}\n{MARKS[row.verdict]} p = {p_value(row.p_corrected)}" for row in here
+            f"{row.concept}\n{PAPER_KINDS[row.kind]}\n{MARKS[row.verdict]} p = {p_value(row.p_corrected)}"
+            for row in here
         ]
         _dress(axes, names, title=f"{layer}{note}", label="TCAV score", font="DejaVu Sans")
         axes.set(xlim=(-0.6, len(here) - 0.4), ylim=(-0.04, 1.22))
-    _legend(figure, {STATIC: STILL, DYNAMIC: Look(MOVES.colour), "random against random": CHANCE})
+    _legend(figure, {STATIC: STILL, DYNAMIC: BarStyle(MOVES.colour), "random against random": CHANCE})
     return figure
 
 
@@ -204,7 +206,7 @@ def _box(axes: Axes, runs: Sequence[float], x: float, colour: str) -> None:
     axes.plot([x] * len(runs), runs, ".", markersize=2.5, color=INK, alpha=0.6, markeredgewidth=0)  # few: show them all
 
 
-def _legend(figure: Figure, looks: Mapping[str, Look]) -> None:
+def _legend(figure: Figure, looks: Mapping[str, BarStyle]) -> None:
     patches = [
         Patch(facecolor=look.colour, hatch=look.hatch, edgecolor=INK, linewidth=0.6, label=name)
         for name, look in looks.items()

@@ -35,11 +35,11 @@ _CHIEF: tuple[tuple[str, str], ...] = (("spatiotemporal", "random"), ("spatial",
 
 _NO_EFFECT: frozenset[Verdict] = frozenset({"no evidence", "undecided", "negligible"})
 
-Item = TypeVar("Item", bound=Hashable)
+Distinguishable = TypeVar("Distinguishable", bound=Hashable)
 
 
 @dataclass(frozen=True)
-class Finding:
+class VerdictInWords:
     """One verdict in words: the row it speaks of, and the rows of the same question at every layer."""
 
     result: Result
@@ -56,7 +56,7 @@ class ConceptAnswer:
     layer: str
     short: str
     verdict: Verdict
-    findings: tuple[Finding, ...]
+    findings: tuple[VerdictInWords, ...]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class ClassAnswer:
     concepts: tuple[ConceptAnswer, ...]
 
 
-def answers(run: RunResults) -> tuple[ClassAnswer, ...]:
+def class_answers(run: RunResults) -> tuple[ClassAnswer, ...]:
     """The verdicts of a run, by class and concept in the order of the results."""
     told = told_rows(run.results, primary=run.manifest.tests.primary)
     layers = layer_order(run)
@@ -113,7 +113,7 @@ def question_order(kind: str, against: str) -> int:
     return _QUESTIONS.index(question) if question in _QUESTIONS else len(_QUESTIONS)
 
 
-def unique(items: Iterable[Item]) -> list[Item]:
+def unique(items: Iterable[Distinguishable]) -> list[Distinguishable]:
     """The items without repetition, in the order of their first appearance."""
     return list(dict.fromkeys(items))
 
@@ -138,7 +138,7 @@ def _concept_answer(
         told = next((row for row in asked if row.layer == layer), asked[-1])
         shown = tuple(row for row in beside if (row.kind, row.against, row.other) == question)
         said = lead_of(told, manifest=manifest), detail_of(told, manifest=manifest)
-        findings.append(Finding(told, shown or asked, *said))
+        findings.append(VerdictInWords(told, shown or asked, *said))
     by_question: dict[tuple[str, str], Result] = {
         (finding.result.kind, finding.result.against): finding.result for finding in findings
     }

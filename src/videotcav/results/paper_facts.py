@@ -12,7 +12,7 @@ from videotcav.results.manifest import Facts
 STATIC, DYNAMIC = "static", "dynamic"
 """The groups of Figures 7 and 8. The group of Figure 9 is named after its concept."""
 
-KINDS: dict[Kind, str] = {"spatial": STATIC, "spatiotemporal": DYNAMIC}
+PAPER_KINDS: dict[Kind, str] = {"spatial": STATIC, "spatiotemporal": DYNAMIC}
 """The protocol's kinds of clips, and what the paper calls them."""
 
 PictureFigure = Literal["1", "4", "5", "6"]

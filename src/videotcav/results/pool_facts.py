@@ -8,11 +8,11 @@ from pydantic import Field
 
 from videotcav.records import Record
 
-ALPHA = 0.05
+DIFFERENCE_ALPHA = 0.05
 """Of a caution, over all concepts and columns of a study together."""
 
 
-Measure = Literal["brightness", "contrast", "sharpness", "saturation", "motion"]
+AppearanceMeasure = Literal["brightness", "contrast", "sharpness", "saturation", "motion"]
 
 
 class LabelDifference(Record):
@@ -34,7 +34,7 @@ class LabelDifference(Record):
     @property
     def is_told(self) -> bool:
         """Whether it is a caution."""
-        return self.p <= ALPHA
+        return self.p <= DIFFERENCE_ALPHA
 
     @property
     def sentence(self) -> str:
@@ -55,7 +55,7 @@ class AppearanceDifference(Record):
     """
 
     concept: str
-    measure: Measure
+    measure: AppearanceMeasure
     of_concept: float
     of_pool: float
     in_deviations: float

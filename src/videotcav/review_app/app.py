@@ -33,7 +33,7 @@ from videotcav.concepts.review.decisions import (
     to_lines,
 )
 from videotcav.concepts.review.ledger import GestureTaken, Ledger, LedgerUnusable
-from videotcav.concepts.review.review import SetReview, summarise
+from videotcav.concepts.review.review import SetReview, set_reviews
 from videotcav.concepts.review.source_frame import source_picture
 from videotcav.errors import ConceptError
 from videotcav.records import Kind, Record
@@ -43,7 +43,7 @@ from videotcav.review_app.guard import IMPORT_PATH, LOCAL_HOSTS, Guard
 MOST_AT_ONCE = 2000
 JSON_LINES = "application/x-ndjson"
 
-Key = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+CandidateKey = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
 class Problem(Record):
@@ -65,7 +65,7 @@ class DecisionRequest(Record):
 
     reviewer: Name
     verdict: Judgement
-    keys: list[Key] = Field(min_length=1, max_length=MOST_AT_ONCE)
+    keys: list[CandidateKey] = Field(min_length=1, max_length=MOST_AT_ONCE)
     gesture: Gesture
     label: Name | None = None
     settles: bool = False
@@ -254,7 +254,7 @@ def _add_candidates(app: FastAPI, desk: _Desk) -> None:
             416: {"description": "The range lies outside the file"},
         },
     )
-    def clip(key: Annotated[Key, InPath()], kind: Kind) -> FileResponse:
+    def clip(key: Annotated[CandidateKey, InPath()], kind: Kind) -> FileResponse:
         path = desk.entry(key).path(kind)
         if path is None:
             raise HTTPException(404, f"There is no {kind} clip of this candidate.")
@@ -265,7 +265,7 @@ def _add_candidates(app: FastAPI, desk: _Desk) -> None:
         response_class=Response,
         responses={200: {"content": {"image/jpeg": {}}}, **_problems(404)},
     )
-    def picture(key: Annotated[Key, InPath()]) -> Response:
+    def picture(key: Annotated[CandidateKey, InPath()]) -> Response:
         record = desk.entry(key).record
         if record is None:
             raise HTTPException(404, "The folder does not say what this clip was cut from: judge by the clip alone.")
@@ -324,7 +324,7 @@ def _add_decisions(app: FastAPI, desk: _Desk) -> None:
 
 def _summary(desk: _Desk) -> Summary:
     _, held = desk.held()
-    reviews = summarise(list(desk.catalogue.reviewed(held))).values()
+    reviews = set_reviews(list(desk.catalogue.reviewed(held))).values()
     people = Counter(name for standing in held.values() for name in standing.opinions)
     return Summary(
         reviews=list(reviews),

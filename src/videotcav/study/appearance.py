@@ -12,7 +12,7 @@ from typing import NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from videotcav.results.pool_facts import AppearanceDifference, Measure
+from videotcav.results.pool_facts import AppearanceDifference, AppearanceMeasure
 from videotcav.video.read import VideoFile
 
 Floats = NDArray[np.float64]
@@ -69,7 +69,7 @@ def appearance_differences(
         here, there = _means(sources), _means({key: each for key, each in pool.items() if key not in sources})
         if not len(here) or len(there) < 2:  # noqa: PLR2004 - one video has no spread
             continue
-        for at, measure in enumerate(get_args(Measure)):
+        for at, measure in enumerate(get_args(AppearanceMeasure)):
             difference, spread = here[:, at].mean() - there[:, at].mean(), there[:, at].std(ddof=1)
             found.append(
                 AppearanceDifference(

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 from videotcav.engine.local import Engine, here
 from videotcav.errors import NotEnoughData, StudyFileError
-from videotcav.explain.inference.standing import standings
+from videotcav.explain.inference.standardised import standardised_effects
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES
-from videotcav.records import Precision, Progress, Standing, silent
+from videotcav.records import Precision, Progress, StandardisedEffect, silent
 from videotcav.report.comparison import Comparison, read_comparison, write_comparison_page
 from videotcav.results.folder import MEDIA, free_run_folder, new_run_folder
 from videotcav.results.manifest import RESULTS, ComparisonManifest, ModelOfMany, stamp, write_manifest
@@ -64,7 +64,7 @@ def compare(
     command: str = "",
     progress: Progress = silent,
 ) -> Comparison:
-    """Where each model stands, see `Standing`.
+    """Where each model stands, see `StandardisedEffect`.
 
     The folder holds a whole run for each model below `models/`, `results.parquet` with the standings, and a page.
     Arguments and errors as those of `Study.run`.
@@ -74,7 +74,7 @@ def compare(
     if len(set(labels)) < len(labels):
         labels = [f"{number}. {label}" for number, label in enumerate(labels, start=1)]
     target = Path(output) if output else free_run_folder(Path("runs"), first.path.stem)
-    rows: list[Standing] = []
+    rows: list[StandardisedEffect] = []
     runs: dict[str, ModelOfMany] = {}
     with new_run_folder(target) as folder:
         (folder / MEDIA).rmdir()
@@ -90,7 +90,7 @@ def compare(
                 command=command,
                 progress=progress,
             )
-            rows += standings(label, run.results, statistic=first.study.told_by)
+            rows += standardised_effects(label, run.results, statistic=first.study.told_by)
             card = study.model.card
             runs[label] = ModelOfMany(run=str(place), layers=study.layers, name=card.name, weights=card.weights)
         if not rows:

@@ -23,14 +23,14 @@ import numpy as np
 import torch
 
 from videotcav.engine.store import BLOCK_COLUMNS, Store
-from videotcav.engine.tiles import GRAIN_ROWS, Multiplier, grains, pairs_of_panels
+from videotcav.engine.tiles import BLOCK_ROWS, Multiplier, pairs_of_panels, row_blocks
 from videotcav.explain.design.design import class_parts, part_bytes
-from videotcav.features.extract import LOGITS, Clip, Passing, Shard
+from videotcav.features.extract import LOGITS, ClipRef, Passing, Shard
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import features
 from videotcav.records import Pooling, Record
 
-LARGEST_BLOCK_ROWS = 2 * GRAIN_ROWS
+LARGEST_BLOCK_ROWS = 2 * BLOCK_ROWS
 BACKWARD_IN_FORWARDS = 2.0
 """What a backward pass takes, in forward passes: a gradient for the activations and one for what lies before them."""
 
@@ -146,7 +146,7 @@ def rates(
         written = _seconds(lambda: store.put({}, keys, list(rows)))
         stored = store.shelf({}).rows(keys)
         read = _seconds(lambda: [block.shape for block in stored.column_blocks()])
-        pairs = pairs_of_panels(grains({}, keys), memory_bytes=2**30)
+        pairs = pairs_of_panels(row_blocks({}, keys), memory_bytes=2**30)
         multiplied = _seconds(lambda: list(Multiplier(store)(pairs)))
     return Rates(
         forward=forward,
@@ -162,7 +162,7 @@ def _rates_of_passes(model: VideoModel, layers: Sequence[str], pooling: Pooling)
     """Clips a second forward, and forward and backward."""
     passing, spec = Passing(model, pooling), model.card.clip_spec
     generator = torch.Generator().manual_seed(0)
-    clips = [Clip(str(number), str(number)) for number in range(passing.clips_a_pass)]
+    clips = [ClipRef(str(number), str(number)) for number in range(passing.clips_a_pass)]
     pixels = [torch.randn(spec.channels, spec.frames, spec.height, spec.width, generator=generator) for _ in clips]
     taken = []
     for class_name in (None, model.card.classes[0]):
@@ -174,13 +174,13 @@ def _rates_of_passes(model: VideoModel, layers: Sequence[str], pooling: Pooling)
 
 def _rows_read(set_clips: int, class_clips: Sequence[int], memory_bytes: int) -> int:
     """Rows that all pairs of panels read together."""
-    rows = grains({}, ["x"] * set_clips)
+    rows = row_blocks({}, ["x"] * set_clips)
     for number, count in enumerate(class_clips):
-        rows += grains({}, ["x"] * count, str(number))
+        rows += row_blocks({}, ["x"] * count, str(number))
     return sum(
-        len(grain.clips)
+        len(block.clips)
         for pair in pairs_of_panels(rows, memory_bytes=memory_bytes)
-        for grain in (pair.first if pair.on_diagonal else pair.first + pair.second)
+        for block in (pair.first if pair.on_diagonal else pair.first + pair.second)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from videotcav.explain.design.design import ConceptRows, Design, Group
-from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.draws import GramRows
 from videotcav.features.measure import ClipFile
 from videotcav.study.file import StudyFile
 from videotcav.study.inputs import Inputs
@@ -38,6 +38,6 @@ def study_design(study: StudyFile, inputs: Inputs, *, layers: int) -> Design:
     )
 
 
-def _rows(files: tuple[ClipFile, ...], first: int) -> Clips:
+def _rows(files: tuple[ClipFile, ...], first: int) -> GramRows:
     """Clips that stand one after the other from row `first`."""
-    return Clips(rows=np.arange(first, first + len(files)), sources=tuple(file.source for file in files))
+    return GramRows(rows=np.arange(first, first + len(files)), sources=tuple(file.source for file in files))

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from videotcav.concepts.review.matching import MOST_LEVELS, Labelled, is_number
+from videotcav.concepts.review.matching import MOST_LEVELS, Labelled, reads_as_number
 from videotcav.explain.cavs.gram import Floats
 from videotcav.explain.design.draws import generator
 from videotcav.explain.inference.interval_null import random_subsets
-from videotcav.results.pool_facts import ALPHA, LabelDifference
+from videotcav.results.pool_facts import DIFFERENCE_ALPHA, LabelDifference
 
 _DRAWS = 1999
 
@@ -35,7 +35,7 @@ def label_differences(
     so are columns that say nothing of one side, or in which no two videos have the same label.
     """
     found = []
-    draws = max(_DRAWS, math.ceil(4 * len(concepts) / ALPHA))
+    draws = max(_DRAWS, math.ceil(4 * len(concepts) / DIFFERENCE_ALPHA))
     for name, clips in concepts.items():
         sources = {clip.source for clip in clips}
         units = [*clips, *(clip for clip in pools[name] if clip.source not in sources)]
@@ -91,7 +91,7 @@ def _levels(clips: Iterable[Labelled], order: Sequence[str], column: str) -> _Le
     for source, labels in of_source.items():
         for label in labels:
             videos[label].add(source)
-    if len(videos) > MOST_LEVELS and all(is_number(label) for label in videos):
+    if len(videos) > MOST_LEVELS and all(reads_as_number(label) for label in videos):
         means = [
             [float(np.mean([float(label) for label in of_source.get(source, ())] or [np.nan]))] for source in order
         ]

@@ -34,7 +34,7 @@ from videotcav.results.manifest import (
 from videotcav.study.file import StudyText
 from videotcav.study.inputs import Inputs
 from videotcav.study.preregistration import outcomes
-from videotcav.video.overlay import COLOURS
+from videotcav.video.overlay import COLOUR_MAP
 
 
 def manifest_of(
@@ -80,7 +80,7 @@ def manifest_of(
         random=RandomFacts(clips=len(inputs.random), sources=len({file.source for file in inputs.random})),
         clips_sha256=_digest(reader.digests[file.path] for file in files),
         clips_passed=measured.clips_passed,
-        cam=CamFacts(colour_map=COLOURS, scale=CAM_SCALE),
+        cam=CamFacts(colour_map=COLOUR_MAP, scale=CAM_SCALE),
         left_out=dict(reader.left_out),
         remarks=(*model.remarks, *inputs.remarks),
         media=tuple(media),

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from videotcav.concepts.propose.candidates import perceptual_hash
+from videotcav.concepts.propose.tracklets import perceptual_hash
 from videotcav.engine.local import load_ahead
 from videotcav.errors import VideoError
 from videotcav.features.measure import ClipFile

@@ -25,11 +25,11 @@ from videotcav.records import Progress, silent
 from videotcav.report.paper import PaperResults, read_paper, write_paper
 from videotcav.results.folder import MEDIA, new_run_folder
 from videotcav.results.manifest import stamp, write_manifest
-from videotcav.results.paper_facts import DYNAMIC, KINDS, STATIC, PaperFacts, PictureFigure, Strip
+from videotcav.results.paper_facts import DYNAMIC, PAPER_KINDS, STATIC, PaperFacts, PictureFigure, Strip
 from videotcav.study import paper_pictures as pictures
 from videotcav.study.inputs import Inputs, gather
 from videotcav.study.run import Study
-from videotcav.video.overlay import COLOURS
+from videotcav.video.overlay import COLOUR_MAP
 
 RANDOM_SETS = 10
 ALPHA = 0.05
@@ -103,8 +103,8 @@ def run_paper(
         strips: dict[PictureFigure, tuple[Strip, ...]] = {
             "1": tuple(of_class),
             "4": tuple(pictures.detections(records, media)),
-            "5": tuple(pictures.exemplars(inputs.concepts, "spatial", media)),
-            "6": tuple(pictures.exemplars(inputs.concepts, "spatiotemporal", media)),
+            "5": tuple(pictures.exemplar_strips(inputs.concepts, "spatial", media)),
+            "6": tuple(pictures.exemplar_strips(inputs.concepts, "spatiotemporal", media)),
         }
         degenerate = {row.layer for row in run.results if (row.gradient_cosine or 0) > study.tests.degenerate_cosine}
         facts = PaperFacts(
@@ -118,7 +118,7 @@ def run_paper(
             degenerate=tuple(each for each in asked.layers if each in degenerate),
             strips={figure: found for figure, found in strips.items() if found},
             missing=dict(_missing(inputs, strips, boxes=truths.boxes is not None, groups=set(study.groups))),
-            colour_map=COLOURS,
+            colour_map=COLOUR_MAP,
             cam_layer=layer,
         )
         write_manifest(folder, facts)
@@ -132,7 +132,7 @@ def paper_study(study: Study, inputs: Inputs, *, class_name: str | None) -> Stud
     The classifier, its penalty and the seed stay the study's own: the paper does not name them.
     Raises NotEnoughData where the study has none of the protocol's kinds of clips.
     """
-    if not any(each.kind in KINDS for each in inputs.concepts):
+    if not any(each.kind in PAPER_KINDS for each in inputs.concepts):
         raise NotEnoughData(
             "paper mode needs spatial or spatiotemporal clips, and the study has neither",
             hint='cut them with `propose(mode="paper")`',
@@ -144,7 +144,7 @@ def paper_study(study: Study, inputs: Inputs, *, class_name: str | None) -> Stud
         "layers": paper_layers(study),
         "primary": "sign_count",
         "hypotheses": (),
-        "concepts": text.concepts.model_copy(update={"kinds": tuple(KINDS)}),
+        "concepts": text.concepts.model_copy(update={"kinds": tuple(PAPER_KINDS)}),
         "groups": paper_groups(inputs),
         "tests": text.tests.model_copy(
             update={
@@ -197,10 +197,10 @@ def paper_layers(study: Study) -> tuple[str, ...]:
 
 def paper_groups(inputs: Inputs) -> dict[str, tuple[str, ...]]:
     """Static concepts against each other, dynamic ones against each other, and the two kinds of each concept."""
-    sets = [each for each in inputs.concepts if each.kind in KINDS]
-    groups = {name: tuple(each.name for each in sets if each.kind == kind) for kind, name in KINDS.items()}
+    sets = [each for each in inputs.concepts if each.kind in PAPER_KINDS]
+    groups = {name: tuple(each.name for each in sets if each.kind == kind) for kind, name in PAPER_KINDS.items()}
     groups |= {
-        concept: tuple(f"{concept}/{kind}" for kind in KINDS if kind in inputs.kinds[concept])
+        concept: tuple(f"{concept}/{kind}" for kind in PAPER_KINDS if kind in inputs.kinds[concept])
         for concept in inputs.kinds
     }
     return {name: members for name, members in groups.items() if len(members) > 1}
@@ -214,7 +214,7 @@ def departures(study: Study, inputs: Inputs, records: Sequence[ClipRecord], *, c
     clips = len(inputs.classes[class_name])
     if clips != CLASS_CLIPS:
         yield f"{clips} clips of the class, not {CLASS_CLIPS}."
-    sizes = {each.name: len(each.clips) for each in inputs.concepts if each.kind in KINDS}
+    sizes = {each.name: len(each.clips) for each in inputs.concepts if each.kind in PAPER_KINDS}
     outside = [f"{name} has {size}" for name, size in sizes.items() if size not in CLIPS_A_CONCEPT]
     if outside:
         yield f"A concept had 25 to 30 clips; here {', '.join(outside)}. A random set is as large as its concept."
@@ -247,7 +247,7 @@ def _missing(
     if not strips["4"]:
         yield "4", NO_DETECTIONS
     there = {each.kind for each in inputs.concepts}
-    for exemplars, relative, (kind, name) in zip("56", "78", KINDS.items(), strict=True):
+    for exemplars, relative, (kind, name) in zip("56", "78", PAPER_KINDS.items(), strict=True):
         if kind not in there:
             yield exemplars, f"The study has no {kind} clips; {_CUT}."
         if name not in groups:

@@ -17,7 +17,7 @@ from PIL import Image
 from videotcav.concepts.detectors.detect import Detections
 from videotcav.concepts.folder import ClipRecord
 from videotcav.errors import VideoError
-from videotcav.explain.saliency.faithfulness import energy_ratio
+from videotcav.explain.saliency.measures import energy_ratio
 from videotcav.features.measure import ClipFile
 from videotcav.maps import class_maps
 from videotcav.maps.evaluation import Truths
@@ -33,7 +33,7 @@ STILL_CLIPS, MOVING_CLIPS = 6, 2
 CAM_FRAMES, MOVING_FRAMES = 6, 5
 
 
-def exemplars(concepts: Sequence[ConceptSet], kind: Kind, media: Path) -> Iterator[Strip]:
+def exemplar_strips(concepts: Sequence[ConceptSet], kind: Kind, media: Path) -> Iterator[Strip]:
     """Figures 5 and 6: a strip a concept of still crops, a strip a track of moving ones, each of another source."""
     for concept in (each for each in concepts if each.kind == kind):
         of_sources = {clip.source: clip for clip in reversed(concept.clips)}

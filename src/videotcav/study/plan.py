@@ -25,7 +25,7 @@ _95_PERCENT = 2 * 1.959964
 _POOL_IN_SETS = 3
 
 
-class Need(Record):
+class Requirement(Record):
     """Something that the study needs, and how much of it there is."""
 
     what: str
@@ -60,7 +60,7 @@ class Plan(Record):
 
     tests: int
     null_draws: int
-    needs: tuple[Need, ...]
+    needs: tuple[Requirement, ...]
     cost: Costs
     visible: tuple[Visible, ...]
     remarks: tuple[str, ...] = ()
@@ -140,7 +140,7 @@ def plan(
     if design.asks_contrast:
         draws = design.relabellings
         needs = [
-            Need(what="relabellings", has=draws, needs=settings.relabellings_needed(tests)),
+            Requirement(what="relabellings", has=draws, needs=settings.relabellings_needed(tests)),
             *_of_contrast_pool(design),
         ]
         seen = tuple(_detectable(design, pilot))
@@ -149,7 +149,7 @@ def plan(
     else:
         draws = design.null_draws
         needs = [
-            Need(what="pseudo-concepts", has=draws, needs=settings.null_draws_needed(tests)),
+            Requirement(what="pseudo-concepts", has=draws, needs=settings.null_draws_needed(tests)),
             *_of_pool(design),
         ]
         seen = tuple(_visible(design, pilot, study.told_by))
@@ -189,29 +189,29 @@ def plan(
     )
 
 
-def _of_set(concept: ConceptRows, tests: int, settings: AnalysisSettings) -> Iterator[Need]:
-    yield Need(what=f"clips of {concept.name}", has=len(concept.clips), needs=settings.minimum_clips)
+def _of_set(concept: ConceptRows, tests: int, settings: AnalysisSettings) -> Iterator[Requirement]:
+    yield Requirement(what=f"clips of {concept.name}", has=len(concept.clips), needs=settings.minimum_clips)
     fewest = settings.minimum_sources
     if concept.kind in TWINS:
         fewest = max(fewest, videos_for_flips(tests, settings))
-    yield Need(what=f"source videos of {concept.name}", has=len(concept.clips.counts), needs=fewest)
+    yield Requirement(what=f"source videos of {concept.name}", has=len(concept.clips.counts), needs=fewest)
 
 
-def _of_pool(design: Design) -> Iterator[Need]:
+def _of_pool(design: Design) -> Iterator[Requirement]:
     """A pseudo-concept as large as the largest set, and half as many random clips of other videos beside it."""
     clips = max((len(each.clips) for each in design.concepts), default=0)
     videos = max((len(each.clips.counts) for each in design.concepts), default=0)
     beside = math.ceil(clips / 2)
     better = f"(better {_POOL_IN_SETS * clips})"
-    yield Need(what=f"random clips {better}", has=len(design.random), needs=clips + beside)
-    yield Need(what="random source videos", has=len(design.random.counts), needs=videos + 1)
+    yield Requirement(what=f"random clips {better}", has=len(design.random), needs=clips + beside)
+    yield Requirement(what="random source videos", has=len(design.random.counts), needs=videos + 1)
 
 
-def _of_contrast_pool(design: Design) -> Iterator[Need]:
+def _of_contrast_pool(design: Design) -> Iterator[Requirement]:
     """Random videos that each concept is not cut from too."""
     for each in design.concepts:
         what = f"random source videos beside {each.name} (better {LEAST_VIDEOS})"
-        yield Need(what=what, has=len(design.videos_beside(each)), needs=design.settings.minimum_sources)
+        yield Requirement(what=what, has=len(design.videos_beside(each)), needs=design.settings.minimum_sources)
 
 
 def _equivalence(design: Design) -> str:

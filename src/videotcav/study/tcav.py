@@ -394,6 +394,6 @@ def _names(clips: Clips) -> tuple[str, ...]:
     return tuple(str(record.video.path) for record in clips.records)
 
 
-def _rows(clips: Clips, first: int) -> draws.Clips:
+def _rows(clips: Clips, first: int) -> draws.GramRows:
     sources = tuple(record.source or str(record.video.path) for record in clips.records)
-    return draws.Clips(rows=np.arange(first, first + len(clips)), sources=sources)
+    return draws.GramRows(rows=np.arange(first, first + len(clips)), sources=sources)

@@ -26,7 +26,7 @@ from videotcav.video.info import ClipOrigin, VideoInfo
 from videotcav.video.read import Frames, VideoFile
 from videotcav.video.sources import as_sources
 
-Fit = Literal["time", "stretch"]
+ClipFit = Literal["time", "stretch"]
 """`time`: frames as far apart as the clip spec says. `stretch`: spread evenly over all frames of the video."""
 
 
@@ -230,7 +230,7 @@ def read_clip(
     spec: ClipSpec,
     *,
     start_seconds: float | None = None,
-    fit: Fit = "time",
+    fit: ClipFit = "time",
     view: int | None = None,
     event_seconds: float | None = None,
     edges: Edges = "refuse",
@@ -296,7 +296,7 @@ def read_clips(
     where: Path | str | Iterable[Path | str],
     spec: ClipSpec,
     *,
-    fit: Fit = "time",
+    fit: ClipFit = "time",
     sources: Mapping[Path | str, str] | Path | str | None = None,
     align: Align | None = None,
     events: Mapping[Path | str, float | None] | Path | str | None = None,

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from videotcav.errors import ArgumentError, NumericalError
 from videotcav.video.read import Frames
 
-COLOURS = "inferno"
+COLOUR_MAP = "inferno"
 """Perceptually uniform, and told apart by people with any colour vision."""
 
 _SMALLEST, _LARGEST, _LONGEST = 320, 480, 960
@@ -28,7 +28,7 @@ _PAPER, _INK, _FAINT = (22, 24, 29), (240, 240, 240), (150, 154, 163)
 
 
 def overlay_heatmap(
-    frames: Frames, heat: NDArray[np.floating], *, opacity: float = 0.6, colours: str = COLOURS
+    frames: Frames, heat: NDArray[np.floating], *, opacity: float = 0.6, colours: str = COLOUR_MAP
 ) -> Frames:
     """Frames (uint8 `time height width channel`) with heat (`time height width`, 0…1) laid over them.
 
@@ -53,7 +53,7 @@ def side_by_side(
     captions: tuple[str, str],
     *,
     timestamps: Sequence[float] = (),
-    colours: str | None = COLOURS,
+    colours: str | None = COLOUR_MAP,
 ) -> Frames:
     """Two videos of equal shape beside each other, as `labelled` draws them."""
     return labelled([frames_a, frames_b], captions, timestamps=timestamps, colours=colours)
@@ -64,7 +64,7 @@ def labelled(
     captions: Sequence[str],
     *,
     timestamps: Sequence[float] = (),
-    colours: str | None = COLOURS,
+    colours: str | None = COLOUR_MAP,
 ) -> Frames:
     """Videos of equal shape in a row, each under its caption, with a time bar and a scale of colours below.
 

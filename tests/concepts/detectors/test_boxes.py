@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from videotcav.concepts.detectors import detect
-from videotcav.concepts.detectors.detect import Detections, Frames, load_detector
+from videotcav.concepts.detectors.detect import Detections, VideoFrames, load_detector
 from videotcav.concepts.detectors.read_boxes import read_boxes
 from videotcav.errors import ConceptError
 from videotcav.video.info import VideoInfo
 
 
-def frames(*, width: int = 200, height: int = 100, count: int = 4, name: str = "clip.mp4") -> Frames:
+def frames(*, width: int = 200, height: int = 100, count: int = 4, name: str = "clip.mp4") -> VideoFrames:
     video = VideoInfo(
         path=Path("some/where") / name,
         sha256="0",
@@ -24,7 +24,7 @@ def frames(*, width: int = 200, height: int = 100, count: int = 4, name: str = "
         duration_seconds=count / 10,
         frames_per_second=10,
     )
-    return Frames(np.zeros((count, height, width, 3), dtype=np.uint8), video, 0)
+    return VideoFrames(np.zeros((count, height, width, 3), dtype=np.uint8), video, 0)
 
 
 def coco(**changes: object) -> dict[str, object]:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from videotcav.compat.torchvision import import_torchvision
-from videotcav.concepts.detectors.detect import Frames, load_detector
+from videotcav.concepts.detectors.detect import VideoFrames, load_detector
 from videotcav.errors import ConceptError
 from videotcav.video.info import VideoInfo
 
@@ -43,7 +43,7 @@ def test_it_says_what_the_librarys_pipeline_says(folder: Path):
     video = VideoInfo(path=Path("x"), sha256="0", width=80, height=48, duration_seconds=1, frames_per_second=2)
     detector = load_detector(f"transformers:{folder}")
     assert detector.labels == ("square", "circle")
-    found = detector(Frames(pixels, video, 0))
+    found = detector(VideoFrames(pixels, video, 0))
     pipeline = transformers.pipeline("object-detection", model=str(folder))
     for one, frame in zip(found, pixels, strict=True):
         expected = pipeline(Image.fromarray(frame), threshold=0.1)

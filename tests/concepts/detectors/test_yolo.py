@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from videotcav.concepts.detectors.coco_names import COCO_NAMES
-from videotcav.concepts.detectors.detect import Frames, load_detector
+from videotcav.concepts.detectors.detect import VideoFrames, load_detector
 from videotcav.concepts.detectors.letterbox import letterbox
 from videotcav.concepts.detectors.yolo import Yolo
 from videotcav.concepts.detectors.yolo_forms import Output, grid, recognise
@@ -98,15 +98,15 @@ def white_rectangle_finder(path: Path, form: str, *, names: str | None = "{0: 'a
     return path
 
 
-def frames_of(pixels: np.ndarray) -> Frames:
+def frames_of(pixels: np.ndarray) -> VideoFrames:
     height, width = pixels.shape[1:3]
     video = VideoInfo(
         path=Path("x.mp4"), sha256="0", width=width, height=height, duration_seconds=1, frames_per_second=1
     )
-    return Frames(pixels, video, 0)
+    return VideoFrames(pixels, video, 0)
 
 
-def scene(*, height: int, width: int, box: tuple[int, int, int, int]) -> Frames:
+def scene(*, height: int, width: int, box: tuple[int, int, int, int]) -> VideoFrames:
     pixels = np.zeros((1, height, width, 3), dtype=np.uint8)
     left, top, right, bottom = box
     pixels[0, top:bottom, left:right] = 255
@@ -230,7 +230,7 @@ def test_real_networks_find_the_player_and_the_racket(shared_data: Path, name: s
     detector = load_detector(shared_data / "detectors" / f"{name}.onnx")
     assert detector.settings["form"] == form
     assert len(detector.labels) == 80
-    (found,) = detector(Frames(video.frames([20]), video.info(), 20))
+    (found,) = detector(VideoFrames(video.frames([20]), video.info(), 20))
     best = {label: tuple(box) for label, box in reversed(list(zip(found.labels, found.boxes, strict=True)))}
     # Read off the frame by eye, to within 15 pixels.
     assert best["person"] == pytest.approx((265, 152, 475, 459), abs=15)

@@ -21,7 +21,7 @@ from videotcav.concepts.detectors.yolo import Yolo
 from videotcav.concepts.folder import accept, read_candidates, read_records
 from videotcav.concepts.propose import clips, cutting, watch
 from videotcav.concepts.propose import videos as route
-from videotcav.concepts.propose.overlay import draw_tracks
+from videotcav.concepts.propose.drawn_boxes import draw_tracks
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.track import Track
 from videotcav.concepts.propose.videos import propose_from_boxes
@@ -137,7 +137,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from videotcav.concepts.propose import made
-from videotcav.concepts.propose.overlay import draw_tracks
+from videotcav.concepts.propose.drawn_boxes import draw_tracks
 from videotcav.concepts.propose.videos import propose_from_boxes
 from videotcav.concepts.detectors.yolo import Yolo
 from videotcav.concepts.propose.recipe import Recipe

@@ -13,7 +13,7 @@ from support.analysed import analyse
 from videotcav.explain.cavs.gram import Gram
 from videotcav.explain.design import design
 from videotcav.explain.design.design import Group, class_parts, part_bytes
-from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.draws import GramRows
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.records import Result
 
@@ -32,7 +32,7 @@ def study(gaussian_study: Any, classes: int) -> tuple[Gram, dict[str, Any]]:
         "concepts": found.concepts,
         "random": found.random,
         "classes": {
-            f"class {index}": Clips(np.arange(index, 20 * classes, classes), tuple(f"{clip}" for clip in range(20)))
+            f"class {index}": GramRows(np.arange(index, 20 * classes, classes), tuple(f"{clip}" for clip in range(20)))
             for index in range(classes)
         },
         "groups": [Group("things", tuple(found.concepts[:3]))],

@@ -8,13 +8,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videotcav.explain.design.draws import Clips, draw_flips, draw_negatives, draw_sets, generator, source_shares
+from videotcav.explain.design.draws import GramRows, draw_flips, draw_negatives, draw_sets, generator, source_shares
 
 
-def clips(*counts: int, first: int = 0) -> Clips:
+def clips(*counts: int, first: int = 0) -> GramRows:
     """`counts[i]` clips of source i."""
     sources = tuple(f"video {index}" for index, count in enumerate(counts) for _ in range(count))
-    return Clips(np.arange(first, first + len(sources)), sources)
+    return GramRows(np.arange(first, first + len(sources)), sources)
 
 
 @given(

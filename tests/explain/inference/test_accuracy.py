@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from videotcav.explain.cavs.cav import ridge
-from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.draws import GramRows
 from videotcav.explain.inference.accuracy import held_out_accuracy
 
 
@@ -16,8 +16,8 @@ def test_a_concept_that_is_always_recognised_has_an_accuracy_of_exactly_one(draw
     rows[:20, 0] += 100
     accuracy = held_out_accuracy(
         rows @ rows.T,
-        Clips(rows=np.arange(20), sources=tuple(f"concept {index // 2}" for index in range(20))),
-        Clips(rows=np.arange(20, 60), sources=tuple(f"random {index // 2}" for index in range(40))),
+        GramRows(rows=np.arange(20), sources=tuple(f"concept {index // 2}" for index in range(20))),
+        GramRows(rows=np.arange(20, 60), sources=tuple(f"random {index // 2}" for index in range(40))),
         np.stack([rng.permutation(40)[:20] for _ in range(draws)]),
         classifier=ridge,
         penalty=0.1,

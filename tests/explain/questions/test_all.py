@@ -14,7 +14,7 @@ from videotcav.errors import NotEnoughData, NumericalError
 from videotcav.explain.cavs.cav import spread
 from videotcav.explain.cavs.gram import Gram
 from videotcav.explain.design.design import ConceptRows, concept_negatives, null_shape, pseudo_runs
-from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.draws import GramRows
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.records import STATISTICS, ConceptClip, ConceptSet, Result
 
@@ -236,7 +236,7 @@ def test_a_concepts_own_videos_are_never_its_random_clips(gaussian_study: Any) -
     study = gaussian_study(np.random.default_rng(0))
     study.add("racket", "spatial", study.base(12))
     [concept] = study.concepts
-    shared = Clips(study.random.rows, (*concept.clips.sources, *study.random.sources[12:]))
+    shared = GramRows(study.random.rows, (*concept.clips.sources, *study.random.sources[12:]))
     negatives = concept_negatives(concept, shared, null_shape(concept, shared), FAST)
     assert negatives.min() >= 12
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from videotcav.errors import NotEnoughData, NumericalError
 from videotcav.explain.cavs.gram import Gram
 from videotcav.explain.design.design import ConceptRows, Design
-from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.draws import GramRows
 from videotcav.explain.design.hypotheses import parse
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.questions import moves
@@ -55,7 +55,7 @@ class Planted:
             readout.extend(map(float, readouts.get(layer, scores)))
         sources = tuple(sources) or tuple(f"{name} {number}" for number in range(n))
         names = tuple(ids) or tuple(map(str, range(n)))
-        self.sets.append(ConceptRows(name, kind, names, Clips(np.arange(first, first + n), sources)))
+        self.sets.append(ConceptRows(name, kind, names, GramRows(np.arange(first, first + n), sources)))
 
     def asked(self, *hypotheses: str, settings: AnalysisSettings | None = None) -> list[Result]:
         """The answers, the last set being the pool; the gradient at both class clips is the readout itself."""
@@ -63,7 +63,7 @@ class Planted:
         design = Design(
             tuple(concepts),
             pool.clips,
-            {"swing": Clips(np.arange(2), ("a", "b"))},
+            {"swing": GramRows(np.arange(2), ("a", "b"))},
             layers=len(self.layers),
             settings=settings or AnalysisSettings(),
             hypotheses=tuple(parse(text, equivalence_margin=0.3) for text in hypotheses),
@@ -187,13 +187,13 @@ def test_still_concepts_are_compared_with_still_random_clips() -> None:
     still, moving = normal(20, -3, 1), normal(30, 0, 3)
     pool = np.concatenate([moving, normal(30, -3, 2)])
     concept = ConceptRows(
-        "racket", "spatial", tuple(map(str, range(20))), Clips(np.arange(20), tuple(map(str, range(20))))
+        "racket", "spatial", tuple(map(str, range(20))), GramRows(np.arange(20), tuple(map(str, range(20))))
     )
-    clips = Clips(np.arange(20, 80), tuple(f"r{number}" for number in range(60)))
+    clips = GramRows(np.arange(20, 80), tuple(f"r{number}" for number in range(60)))
     values = np.concatenate([still, pool])[:, None]
 
     def asked(kinds: tuple[Kind | None, ...]) -> Result:
-        classes = {"swing": Clips(np.arange(2), ("a", "b"))}
+        classes = {"swing": GramRows(np.arange(2), ("a", "b"))}
         design = Design((concept,), clips, classes, layers=0, settings=AnalysisSettings(), random_kinds=kinds)
         return answers({}, design, scores=ClipScores(values, values > 1))[0]
 
@@ -333,9 +333,9 @@ def test_before_the_last_linear_layer_shift_is_contrast(model: VideoModel, name:
     score = against_class(model, name)[1] if " - " in name else class_score(name, model)  # type: ignore[arg-type]
     measured = measure(model, batches(), classes=["a"], layers=["last"], pooling="none", score=score)
     design = Design(
-        (ConceptRows("c", "spatial", tuple(map(str, range(12))), Clips(np.arange(12), tuple(map(str, range(12))))),),
-        Clips(np.arange(12, 52), tuple(f"r{number}" for number in range(40))),
-        {"a": Clips(np.arange(6), tuple("uvwxyz"))},
+        (ConceptRows("c", "spatial", tuple(map(str, range(12))), GramRows(np.arange(12), tuple(map(str, range(12))))),),
+        GramRows(np.arange(12, 52), tuple(f"r{number}" for number in range(40))),
+        {"a": GramRows(np.arange(6), tuple("uvwxyz"))},
         layers=1,
         settings=AnalysisSettings(),
     )
@@ -376,9 +376,9 @@ def test_a_score_that_is_not_linear_has_no_layers(model: VideoModel) -> None:
     scores = measured.scores(model, score)
     assert not scores.linear
     design = Design(
-        (ConceptRows("c", "spatial", tuple(map(str, range(12))), Clips(np.arange(12), tuple(map(str, range(12))))),),
-        Clips(np.arange(12, 52), tuple(f"r{number}" for number in range(40))),
-        {"a": Clips(np.arange(6), tuple("uvwxyz"))},
+        (ConceptRows("c", "spatial", tuple(map(str, range(12))), GramRows(np.arange(12), tuple(map(str, range(12))))),),
+        GramRows(np.arange(12, 52), tuple(f"r{number}" for number in range(40))),
+        {"a": GramRows(np.arange(6), tuple("uvwxyz"))},
         layers=1,
         settings=AnalysisSettings(),
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from videotcav.explain.cavs.gram import Gram
-from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.draws import GramRows
 from videotcav.explain.questions.entanglement import Entanglement, entanglement
 
 N, POOL, COLUMNS = 20, 40, 200
@@ -14,7 +14,7 @@ N, POOL, COLUMNS = 20, 40, 200
 
 def world(
     directions: list[np.ndarray], *, seed: int, clips_a_video: int = 1
-) -> tuple[np.ndarray, list[Clips], Clips, np.ndarray]:
+) -> tuple[np.ndarray, list[GramRows], GramRows, np.ndarray]:
     """Activations of concepts that are moved along directions and of a pool, and gradients of one class's clips."""
     rng = np.random.default_rng(seed)
     parts = [np.repeat(rng.normal(size=(N, COLUMNS)), clips_a_video, axis=0) + each for each in directions]
@@ -22,16 +22,16 @@ def world(
     concepts, first = [], 0
     for number, part in enumerate(parts):
         sources = tuple(f"{number}-{clip // clips_a_video}" for clip in range(len(part)))
-        concepts.append(Clips(np.arange(first, first + len(part)), sources))
+        concepts.append(GramRows(np.arange(first, first + len(part)), sources))
         first += len(part)
-    pool = Clips(np.arange(first, first + POOL), tuple(f"p{clip}" for clip in range(POOL)))
+    pool = GramRows(np.arange(first, first + POOL), tuple(f"p{clip}" for clip in range(POOL)))
     gradients = rng.normal(size=(5, COLUMNS)) + np.eye(1, COLUMNS)[0] * 3
     return rows, concepts, pool, gradients
 
 
-def asked(rows: np.ndarray, concepts: list[Clips], pool: Clips, gradients: np.ndarray) -> Entanglement:
+def asked(rows: np.ndarray, concepts: list[GramRows], pool: GramRows, gradients: np.ndarray) -> Entanglement:
     gram = Gram(rows @ rows.T, gradients @ rows.T, gradients @ gradients.T)
-    of_class = Clips(np.arange(len(gradients)), tuple(f"c{clip}" for clip in range(len(gradients))))
+    of_class = GramRows(np.arange(len(gradients)), tuple(f"c{clip}" for clip in range(len(gradients))))
     return entanglement(gram, concepts, [pool] * len(concepts), [of_class], pool)
 
 

@@ -11,7 +11,7 @@ from sklearn.linear_model import Ridge
 from support.analysed import analyse
 from videotcav.explain.cavs.cav import spread
 from videotcav.explain.design.design import ConceptRows, Group
-from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.draws import GramRows
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.records import Result
 
@@ -88,7 +88,8 @@ def test_a_video_that_both_sides_share_is_never_both_learned_from_and_tested_on(
         study.add(name, "spatial", videos + 0.1 * rng.normal(size=videos.shape))
     shared = tuple(f"video {index}" for index in range(12))
     study.concepts[-2:] = [
-        ConceptRows(each.concept, each.kind, each.ids, Clips(each.clips.rows, shared)) for each in study.concepts[-2:]
+        ConceptRows(each.concept, each.kind, each.ids, GramRows(each.clips.rows, shared))
+        for each in study.concepts[-2:]
     ]
     found = relative(study, "one", "other")
     assert {each.verdict for each in found.values()} == {"not learned"}

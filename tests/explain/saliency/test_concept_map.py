@@ -9,14 +9,14 @@ from scipy.stats import binom
 
 from videotcav.errors import NotEnoughData
 from videotcav.explain.cavs.cav import ridge
-from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.draws import GramRows
 from videotcav.explain.saliency.concept_map import cluster_test, concept_directions
 
 GRID = (4, 5, 6)
 
 
-def clip_rows(first: int, count: int, *, sources: int) -> Clips:
-    return Clips(np.arange(first, first + count), tuple(f"{first}-{index % sources}" for index in range(count)))
+def clip_rows(first: int, count: int, *, sources: int) -> GramRows:
+    return GramRows(np.arange(first, first + count), tuple(f"{first}-{index % sources}" for index in range(count)))
 
 
 def test_weights_of_clips_are_the_mean_of_unit_cavs() -> None:

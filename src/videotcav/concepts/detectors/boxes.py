@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from videotcav.concepts.detectors.detect import Detections, Frames
+from videotcav.concepts.detectors.detect import Detections, VideoFrames
 from videotcav.errors import BoxesError, closest
 from videotcav.video.info import VideoInfo
 
@@ -56,7 +56,7 @@ class BoxesFile:
         """Whether every box comes with the instance it belongs to."""
         return all(video.knows_instances for video in self.videos.values())
 
-    def __call__(self, frames: Frames) -> list[Detections]:
+    def __call__(self, frames: VideoFrames) -> list[Detections]:
         """The file's boxes in these frames; raises BoxesError where the file does not fit the video."""
         boxes = self._of(frames.video)
         indices = range(frames.first, frames.first + len(frames.pixels))
@@ -127,7 +127,7 @@ class Regions:
         """None: a file of places has no thresholds."""
         return {}
 
-    def __call__(self, frames: Frames) -> list[Detections]:
+    def __call__(self, frames: VideoFrames) -> list[Detections]:
         """Every place in every frame; raises BoxesError where one lies outside the frame."""
         video = frames.video
         rows: list[Row] = []

@@ -12,7 +12,7 @@ from videotcav.concepts.detectors.boxes import BoxesFile, Regions, Row, VideoBox
 from videotcav.errors import BoxesError, UnreadableText
 from videotcav.texts import first_problem, parse_json, read_bytes
 
-Form = TypeVar("Form", bound="_Loose")
+AnyLoose = TypeVar("AnyLoose", bound="_Loose")
 
 
 def read_regions(path: Path) -> Regions:
@@ -107,7 +107,7 @@ def read_coco(path: Path) -> BoxesFile:
     )
 
 
-def _as(form: type[Form], data: bytes, path: Path, what: str) -> Form:
+def _as(form: type[AnyLoose], data: bytes, path: Path, what: str) -> AnyLoose:
     try:
         return form.model_validate_json(data)
     except ValidationError as error:

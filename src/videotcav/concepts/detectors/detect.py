@@ -21,7 +21,7 @@ from videotcav.video.info import VideoInfo
 UInt8Frames = NDArray[np.uint8]
 
 
-class Frames(NamedTuple):
+class VideoFrames(NamedTuple):
     """Consecutive frames of one video, uint8 RGB `time height width 3`; `first` is the index of the first one."""
 
     pixels: UInt8Frames
@@ -94,7 +94,7 @@ class Detector(Protocol):
         """Whether its detections come with `track_ids`."""
         ...
 
-    def __call__(self, frames: Frames) -> list[Detections]:
+    def __call__(self, frames: VideoFrames) -> list[Detections]:
         """One `Detections` a frame."""
         ...
 

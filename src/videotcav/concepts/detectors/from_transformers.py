@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from videotcav.compat.torchvision import import_torchvision
-from videotcav.concepts.detectors.detect import Detections, Frames
+from videotcav.concepts.detectors.detect import Detections, VideoFrames
 from videotcav.errors import ArgumentError, DetectorError
 
 
@@ -40,7 +40,7 @@ class TransformersDetector:
         self.sha256 = _hash(self._model)
         self.settings: dict[str, str | float] = {"min_score": min_score, "weights": self.sha256}
 
-    def __call__(self, frames: Frames) -> list[Detections]:
+    def __call__(self, frames: VideoFrames) -> list[Detections]:
         """One `Detections` a frame."""
         size = (frames.video.height, frames.video.width)
         inputs = self._processor(images=list(frames.pixels), return_tensors="pt").to(self._device)

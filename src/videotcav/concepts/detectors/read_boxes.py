@@ -9,7 +9,7 @@ from videotcav.concepts.detectors.boxes_json import read_coco, read_regions
 from videotcav.concepts.detectors.boxes_text import FRAME_NUMBER, read_mot, read_yolo
 from videotcav.errors import BoxesError, DetectorNotFound, closest
 
-FORMS = ("coco", "regions", "mot", "yolo")
+FILE_FORMS = ("coco", "regions", "mot", "yolo")
 
 
 def load(name: str, *, form: str | None = None, class_names: tuple[str, ...] | None = None) -> BoxesFile | Regions:
@@ -44,7 +44,9 @@ def read_boxes(
         case "yolo":
             return read_yolo(path, class_names=class_names)
         case _:
-            raise BoxesError(f"there is no form of boxes '{form}'; closest: {closest(form, FORMS) or ', '.join(FORMS)}")
+            raise BoxesError(
+                f"there is no form of boxes '{form}'; closest: {closest(form, FILE_FORMS) or ', '.join(FILE_FORMS)}"
+            )
 
 
 def _form_of(path: Path) -> str:

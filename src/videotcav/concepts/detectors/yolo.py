@@ -15,7 +15,7 @@ from einops import rearrange
 from numpy.typing import NDArray
 
 from videotcav.concepts.detectors.coco_names import COCO_NAMES
-from videotcav.concepts.detectors.detect import Detections, Frames
+from videotcav.concepts.detectors.detect import Detections, VideoFrames
 from videotcav.concepts.detectors.letterbox import Letterbox, letterbox
 from videotcav.concepts.detectors.yolo_forms import FORMS, Form, Output, class_count, decode, recognise
 from videotcav.errors import DetectorError, DetectorNotFound, closest
@@ -81,7 +81,7 @@ class Yolo:
         )
         return again, (self.path.resolve(),)
 
-    def __call__(self, frames: Frames) -> list[Detections]:
+    def __call__(self, frames: VideoFrames) -> list[Detections]:
         """One `Detections` a frame."""
         found = []
         for frame in frames.pixels:

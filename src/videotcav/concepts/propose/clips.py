@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from videotcav.concepts.folder import ClipRecord
-from videotcav.concepts.propose.candidates import Candidate, nearest
 from videotcav.concepts.propose.cutting import id_of, make, worthy
 from videotcav.concepts.propose.made import Coded
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.track import Track
+from videotcav.concepts.propose.tracklets import Tracklet, nearest
 from videotcav.concepts.propose.watch import Job, Seen
-from videotcav.concepts.propose.workshop import Outcome, Workshop
+from videotcav.concepts.propose.workshop import VideoOutcome, Workshop
 from videotcav.outputs import refuse_overwriting
 from videotcav.records import Kind
 
@@ -26,7 +26,7 @@ def make_clips(
     labels: tuple[str, ...],
     recipe: Recipe,
     workshop: Workshop,
-) -> Outcome:
+) -> VideoOutcome:
     """The outcome of one video for one concept, with its clips in place. `tracks` are those of the concept's labels."""
     workshop.begin()
     job = seen.job
@@ -56,7 +56,7 @@ def make_clips(
         hashes[clip_id] = made.fingerprint
         coded = made.code(workshop.temporary).coded
         records.extend(_put(coded, candidate, clip_id=clip_id, concept=concept, job=job, workshop=workshop))
-    outcome = Outcome(
+    outcome = VideoOutcome(
         video=job.name,
         source=job.source,
         sha256=job.info.sha256,
@@ -73,7 +73,7 @@ def make_clips(
 
 def _put(
     coded: Mapping[Kind, Coded],
-    candidate: Candidate,
+    candidate: Tracklet,
     *,
     clip_id: str,
     concept: str,
@@ -109,6 +109,6 @@ def _put(
         )
 
 
-def _edges(candidate: Candidate, index: int) -> tuple[float, float, float, float]:
+def _edges(candidate: Tracklet, index: int) -> tuple[float, float, float, float]:
     box = candidate.boxes[index]
     return (round(box.left, 2), round(box.top, 2), round(box.right, 2), round(box.bottom, 2))

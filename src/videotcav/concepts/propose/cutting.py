@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 
 from videotcav.concepts.propose import crop
-from videotcav.concepts.propose.candidates import Candidate, cut, in_order_of_worth, nearest, perceptual_hash, too_poor
 from videotcav.concepts.propose.crop import UInt8Array
 from videotcav.concepts.propose.made import Made, Shown
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.track import Track, tracks_of
+from videotcav.concepts.propose.tracklets import Tracklet, cut, in_order_of_worth, nearest, perceptual_hash, too_poor
 from videotcav.concepts.propose.watch import Job, Seen, Watcher
 from videotcav.records import Kind
 
 
-def versions(
-    frames: UInt8Array, candidate: Candidate, recipe: Recipe, *, still_frame: int, rng: np.random.Generator
+def by_kind(
+    frames: UInt8Array, candidate: Tracklet, recipe: Recipe, *, still_frame: int, rng: np.random.Generator
 ) -> dict[Kind, Shown]:
     """The candidate as each kind of clip, from its source frames (uint8 `time height width 3`).
 
@@ -46,7 +46,7 @@ def versions(
     return shown
 
 
-def make(seen: Seen, candidate: Candidate, recipe: Recipe) -> Made:
+def make(seen: Seen, candidate: Tracklet, recipe: Recipe) -> Made:
     """The candidate of a video as clips of the recipe's kinds."""
     frames = seen.frames(candidate.frames)
     sharpness = [
@@ -60,15 +60,15 @@ def make(seen: Seen, candidate: Candidate, recipe: Recipe) -> Made:
     if recipe.still_frame is not None:
         still = min(recipe.still_frame, len(frames) - 1)
     rng = _rng(recipe.seed, id_of(seen.job, candidate))
-    shown = versions(frames, candidate, recipe, still_frame=still, rng=rng)
+    shown = by_kind(frames, candidate, recipe, still_frame=still, rng=rng)
     fingerprint = perceptual_hash(shown["spatiotemporal"].pixels)
     return Made(fingerprint, rate, {kind: shown[kind] for kind in recipe.kinds})
 
 
-def worthy(tracks: Iterable[Track], recipe: Recipe) -> tuple[list[Candidate], Counter[str]]:
+def worthy(tracks: Iterable[Track], recipe: Recipe) -> tuple[list[Tracklet], Counter[str]]:
     """The candidates that pass before their pixels are looked at, best first; how many do not, by reason."""
     rejected: Counter[str] = Counter()
-    good: list[Candidate] = []
+    good: list[Tracklet] = []
     for candidate in (candidate for track in tracks for candidate in cut(track, recipe)):
         reason = too_poor(candidate, recipe)
         if reason:
@@ -105,7 +105,7 @@ class Cutter:
             made |= self._best(seen, good, folder)
         return made
 
-    def _best(self, seen: Seen, good: Sequence[Candidate], folder: Path) -> dict[str, Made]:
+    def _best(self, seen: Seen, good: Sequence[Tracklet], folder: Path) -> dict[str, Made]:
         room = self.recipe.max_clips_per_source or len(good)
         seen = seen.holding(frame for candidate in good[:room] for frame in candidate.frames)
         made: dict[str, Made] = {}
@@ -122,7 +122,7 @@ class Cutter:
         return made
 
 
-def id_of(job: Job, candidate: Candidate) -> str:
+def id_of(job: Job, candidate: Tracklet) -> str:
     """The name of a candidate's clips."""
     label = candidate.track.label.replace(" ", "_").replace("/", "_")
     return f"{job.name}-{label}-{candidate.track.id}-{candidate.frames[0]:05d}"

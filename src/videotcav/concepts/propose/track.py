@@ -41,7 +41,7 @@ class Track(Record):
         return self
 
 
-Rows = dict[int, tuple[Box, float]]
+BoxesByFrame = dict[int, tuple[Box, float]]
 """Box and score by frame."""
 
 _CUT_WIDTH, _CUT_HEIGHT = 160, 90  # what PySceneDetect itself would scale a frame down to, about
@@ -64,7 +64,7 @@ def tracks_of(
 
 def known_tracks(found: Sequence[Detections], *, min_score: float) -> list[Track]:
     """The tracks of detections that know their instances, by label and id."""
-    rows: dict[tuple[str, str], Rows] = defaultdict(dict)
+    rows: dict[tuple[str, str], BoxesByFrame] = defaultdict(dict)
     for frame, detections in enumerate(found):
         for edges, score, label, instance in zip(
             detections.boxes, detections.scores.tolist(), detections.labels, detections.track_ids or (), strict=True
@@ -106,7 +106,7 @@ def _tracked(found: Sequence[Detections], label: str, recipe: Recipe, cuts: Coll
             minimum_iou_threshold=_LEAST_OVERLAP,
             iou=trackers.BIoU(buffer_ratio=recipe.search_margin),
         )
-        seen: dict[int, Rows] = defaultdict(dict)
+        seen: dict[int, BoxesByFrame] = defaultdict(dict)
         for frame in range(first, last):
             detections = found[frame]
             mine = np.array([other == label for other in detections.labels], dtype=bool)
@@ -122,7 +122,7 @@ def _tracked(found: Sequence[Detections], label: str, recipe: Recipe, cuts: Coll
                 number += 1
 
 
-def _between_jumps(rows: Rows, max_growth: float) -> Iterator[Rows]:
+def _between_jumps(rows: BoxesByFrame, max_growth: float) -> Iterator[BoxesByFrame]:
     """The rows of a track, parted where the box grows or shrinks too much at once."""
     frames = sorted(rows)
     sides = [max(rows[frame][0].width, rows[frame][0].height) for frame in frames]
@@ -131,7 +131,7 @@ def _between_jumps(rows: Rows, max_growth: float) -> Iterator[Rows]:
         yield {frame: rows[frame] for frame in frames[first:last]}
 
 
-def _track(instance: str, label: str, seen: Rows) -> Track:
+def _track(instance: str, label: str, seen: BoxesByFrame) -> Track:
     frames = tuple(sorted(seen))
     boxes = tuple(seen[frame][0] for frame in frames)
     return Track(id=instance, label=label, frames=frames, boxes=boxes, scores=tuple(seen[f][1] for f in frames))

@@ -17,11 +17,11 @@ from videotcav.concepts.detectors.detect import Detector
 from videotcav.concepts.detectors.read_boxes import read_boxes
 from videotcav.concepts.propose.clips import make_clips
 from videotcav.concepts.propose.cutting import Cutter
-from videotcav.concepts.propose.overlay import write_overlay
+from videotcav.concepts.propose.drawn_boxes import write_overlay
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.track import tracks_of
 from videotcav.concepts.propose.watch import Job, Seen, Watcher, in_order
-from videotcav.concepts.propose.workshop import Outcome, Workshop
+from videotcav.concepts.propose.workshop import VideoOutcome, Workshop
 from videotcav.errors import ArgumentError, NotFound, VideoError, VideoNotFound, VideosError, VideotcavWarning, closest
 from videotcav.outputs import refuse_overwriting
 from videotcav.records import Progress, Record, silent
@@ -34,7 +34,7 @@ class Proposal(Record):
     """What a run of `propose` did: the outcomes of its videos, and what it had to leave out."""
 
     folder: Path
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[VideoOutcome, ...]
     done_before: int
     skipped: dict[str, str]
 
@@ -96,7 +96,7 @@ def propose(
     refuse_overwriting(drawn.values(), inputs=[info.path for info in infos], replace=replace)
     watcher = Watcher(detector)
     watched = watcher(jobs) if engine is None else engine(Cutter(watcher, _labels_of(wanted), recipe), jobs)
-    outcomes: list[Outcome] = []
+    outcomes: list[VideoOutcome] = []
 
     def finish(seen: Seen) -> None:
         tracks = tracks_of(seen.found, recipe=recipe, labels=wanted, cuts=seen.cuts)

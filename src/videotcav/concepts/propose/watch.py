@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from videotcav.concepts.detectors.detect import Detections, Detector, Frames, UInt8Frames
+from videotcav.concepts.detectors.detect import Detections, Detector, UInt8Frames, VideoFrames
 from videotcav.concepts.propose.ahead import ahead
 from videotcav.concepts.propose.made import Made
 from videotcav.concepts.propose.track import ShotCuts
@@ -69,7 +69,7 @@ class _Batch(NamedTuple):
     """Some frames of a video, or what makes it impossible to go on with it."""
 
     job: Job
-    frames: Frames | None
+    frames: VideoFrames | None
     cuts: list[int]
     damage: VideoError | None = None
 
@@ -124,7 +124,7 @@ def _batches(jobs: Iterable[Job], *, cuts_wanted: bool) -> Iterator[_Batch]:
             numbered = enumerate(VideoFile(job.info.path).stream())
             while batch := list(islice(numbered, _FRAMES_PER_BATCH)):
                 cuts = [index for index, frame in batch if shots is not None and shots.starts_at(frame, index)]
-                yield _Batch(job, Frames(np.stack([frame for _, frame in batch]), job.info, batch[0][0]), cuts)
+                yield _Batch(job, VideoFrames(np.stack([frame for _, frame in batch]), job.info, batch[0][0]), cuts)
         except VideoError as error:
             yield _Batch(job, None, [], error)
 

@@ -27,7 +27,7 @@ from videotcav.texts import read_json
 _STATE = ".propose"  # a leading dot keeps it out of sight of Hugging Face datasets
 
 
-class Outcome(Record):
+class VideoOutcome(Record):
     """What became of one video for one concept. `rejected` counts candidates by reason."""
 
     video: str
@@ -115,13 +115,13 @@ class Workshop:
                 )
         return any(outcome.sha256 == sha256 for outcome in self.of(concept))
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: VideoOutcome) -> None:
         """Write down that all clips of this outcome are in place."""
         target = self._state / "done" / outcome.video / f"{outcome.concept}.json"
         write_text(target, outcome.model_dump_json(indent=1) + "\n")
         self.outcomes[outcome.video, outcome.concept] = outcome
 
-    def of(self, concept: str) -> Iterator[Outcome]:
+    def of(self, concept: str) -> Iterator[VideoOutcome]:
         """All outcomes of one concept."""
         return (outcome for outcome in self.outcomes.values() if outcome.concept == concept)
 
@@ -142,7 +142,7 @@ class Workshop:
             )
 
 
-def outcomes_of(folder: Path) -> Iterator[Outcome]:
+def outcomes_of(folder: Path) -> Iterator[VideoOutcome]:
     """What became of every video that was proposed into this folder; nothing where it was made otherwise."""
     for path in sorted((folder / _STATE / "done").glob("*/*.json")):
-        yield read_as(Outcome, path.read_bytes(), where=str(path))
+        yield read_as(VideoOutcome, path.read_bytes(), where=str(path))

@@ -18,7 +18,7 @@ LONGEST_NAME = 60
 Judgement = Literal["accept", "reject", "unsure", "relabel"]
 """What a person says about a track; `relabel` accepts it as an example of another concept."""
 
-Outcome = Literal["undecided", "accepted", "rejected", "unsure", "conflict"]
+ReviewOutcome = Literal["undecided", "accepted", "rejected", "unsure", "conflict"]
 """What the opinions on a track amount to."""
 
 
@@ -49,7 +49,7 @@ def checked_name(text: str) -> str:
 Name = Annotated[str, AfterValidator(_checked_name)]
 """The name of a reviewer or a concept, fit for a table, a file name and a page."""
 
-Key = Annotated[str, Field(min_length=1, max_length=500)]
+Identifier = Annotated[str, Field(min_length=1, max_length=500)]
 Gesture = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 
 
@@ -58,8 +58,8 @@ class Decision(Record):
 
     at: datetime
     reviewer: Name
-    concept: Key
-    id: Key
+    concept: Identifier
+    id: Identifier
     verdict: Literal["accept", "reject", "unsure", "relabel", "undo"]
     label: Name | None = None
     settles: bool = False
@@ -99,7 +99,7 @@ class Standing(Record):
     `label` is the concept that an accepted track is an example of.
     """
 
-    outcome: Outcome = "undecided"
+    outcome: ReviewOutcome = "undecided"
     label: str = ""
     opinions: dict[str, Opinion] = Field(default_factory=dict)
     settled_by: str = ""

@@ -176,14 +176,14 @@ def _refuse_unlabelled(concept: Sequence[Labelled], columns: Sequence[str], name
 
 def _refuse_numbers(column: str, clips: Iterable[Labelled]) -> None:
     found = {label for clip in clips if (label := clip.labels.get(column)) is not None}
-    if len(found) > MOST_LEVELS and all(is_number(label) for label in found):
+    if len(found) > MOST_LEVELS and all(reads_as_number(label) for label in found):
         raise ArgumentError(
             f"the column '{column}' holds {len(found)} different numbers, and only labels can be matched: add a column "
             "that sorts them, as into 'low' and 'high'"
         )
 
 
-def is_number(label: str) -> bool:
+def reads_as_number(label: str) -> bool:
     """Whether a label is a finite number."""
     try:
         return math.isfinite(float(label))

@@ -144,7 +144,7 @@ def reviewed_sets(folder: Path | str, *, sources: Sources | None = None) -> Revi
             )
             for (concept, kind), group in itertools.groupby(chosen, key=lambda one: (one.concept, one.clip.kind))
         ),
-        reviews=summarise(clips),
+        reviews=set_reviews(clips),
         agreement=agreement(ratings({one.candidate: one.standing for one in clips})),
     )
 
@@ -177,7 +177,7 @@ def counted_videos(place: Path | str) -> dict[Path, str]:
     return found
 
 
-def summarise(clips: Collection[ReviewedClip]) -> dict[str, SetReview]:
+def set_reviews(clips: Collection[ReviewedClip]) -> dict[str, SetReview]:
     """What people did about each concept, as the candidates are called now. Counts are of candidates, not clips."""
     candidates = {one.candidate: one for one in clips}
     groups: dict[str, list[ReviewedClip]] = {}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from videotcav.errors import NotEnoughData, NotEnoughMemory
 from videotcav.explain.cavs.gram import Rows
 from videotcav.explain.cavs.score import all_runs
-from videotcav.explain.design.draws import Clips, Flags, draw_flips, draw_negatives, draw_sets, generator
+from videotcav.explain.design.draws import Flags, GramRows, draw_flips, draw_negatives, draw_sets, generator
 from videotcav.explain.design.hypotheses import Hypothesis, Need, family_size, named
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.records import STATISTICS, STILL, TWINS, Against, ConceptSet, Kind
@@ -34,7 +34,7 @@ class ConceptRows:
     concept: str
     kind: Kind
     ids: tuple[str, ...]
-    clips: Clips
+    clips: GramRows
 
     @classmethod
     def of(cls, concept_set: ConceptSet, *, first_row: int) -> ConceptRows:
@@ -44,7 +44,7 @@ class ConceptRows:
             concept=concept_set.concept,
             kind=concept_set.kind,
             ids=tuple(clip.id for clip in concept_set.clips),
-            clips=Clips(rows=rows, sources=tuple(clip.source for clip in concept_set.clips)),
+            clips=GramRows(rows=rows, sources=tuple(clip.source for clip in concept_set.clips)),
         )
 
     @property
@@ -56,7 +56,7 @@ class ConceptRows:
         """The same set with the clips `ids` only, in that order."""
         at = [self.ids.index(clip_id) for clip_id in ids]
         sources = tuple(self.clips.sources[index] for index in at)
-        return ConceptRows(self.concept, self.kind, tuple(ids), Clips(self.clips.rows[at], sources))
+        return ConceptRows(self.concept, self.kind, tuple(ids), GramRows(self.clips.rows[at], sources))
 
 
 def against_twin(twin: ConceptRows) -> Against:
@@ -73,11 +73,11 @@ class Group:
     name: str
     members: tuple[ConceptRows, ...]
 
-    def rest(self, concept: ConceptRows) -> Clips:
+    def rest(self, concept: ConceptRows) -> GramRows:
         """The clips of all other sets of the group."""
         others = [each.clips for each in self.members if each is not concept]
         rows: Rows = np.concatenate([clips.rows for clips in others])
-        return Clips(rows, tuple(source for clips in others for source in clips.sources))
+        return GramRows(rows, tuple(source for clips in others for source in clips.sources))
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ class Design:
     """
 
     concepts: tuple[ConceptRows, ...]
-    random: Clips
-    classes: Mapping[str, Clips]
+    random: GramRows
+    classes: Mapping[str, GramRows]
     layers: int
     settings: AnalysisSettings
     groups: tuple[Group, ...] = ()
@@ -106,7 +106,7 @@ class Design:
         """Whether the study declares what it asks; the rest is exploratory then."""
         return bool(self.hypotheses or self.needs)
 
-    def pool_of(self, concept: ConceptRows) -> Clips:
+    def pool_of(self, concept: ConceptRows) -> GramRows:
         """The random clips that a concept is compared with: still ones with still ones, moving ones with moving ones.
 
         All of them where the pool does not say, or has no clip that moves as the concept does; of a matched pool those
@@ -119,7 +119,7 @@ class Design:
         if kept.all():
             return self.random
         sources = tuple(source for source, same in zip(self.random.sources, kept, strict=True) if same)
-        return Clips(self.random.rows[kept], sources)
+        return GramRows(self.random.rows[kept], sources)
 
     def videos_beside(self, concept: ConceptRows) -> set[str]:
         """The source videos of the pool that a concept is compared with, but for those that it is cut from too."""
@@ -132,7 +132,7 @@ class Design:
         return {name: tuple(each.kind for each in self.concepts if each.concept == name) for name in names}
 
     @property
-    def class_parts(self) -> list[dict[str, Clips]]:
+    def class_parts(self) -> list[dict[str, GramRows]]:
         """The classes in the parts that are scored one after the other, so that memory does not grow with all."""
         items = list(self.classes.items())
         counts = [len(clips) for clips in self.classes.values()]
@@ -350,7 +350,7 @@ class NullShape:
     negatives: int
 
 
-def null_shape(concept: ConceptRows, pool: Clips) -> NullShape:
+def null_shape(concept: ConceptRows, pool: GramRows) -> NullShape:
     """The shape of a concept set's pseudo-concepts; a random set is as large as the concept where the pool allows.
 
     Raises:
@@ -370,19 +370,19 @@ def null_shape(concept: ConceptRows, pool: Clips) -> NullShape:
     return NullShape(counts=counts, negatives=min(size, rest))
 
 
-def _what_is_missing(clips: Clips, pool: Clips) -> str:
+def _what_is_missing(clips: GramRows, pool: GramRows) -> str:
     if len(pool.counts) > len(clips.counts):
         return "Add random clips, or use fewer concept clips"
     return "Add random clips of other source videos: more clips of the same ones do not help"
 
 
-def shares_source(pool: Clips, other: Clips) -> Flags:
+def shares_source(pool: GramRows, other: GramRows) -> Flags:
     """Which clips of the pool come from a source video of `other`: they are never its random clips."""
     known = set(other.sources)
     return np.array([source in known for source in pool.sources], dtype=np.bool_)
 
 
-def concept_negatives(concept: ConceptRows, pool: Clips, shape: NullShape, settings: AnalysisSettings) -> Rows:
+def concept_negatives(concept: ConceptRows, pool: GramRows, shape: NullShape, settings: AnalysisSettings) -> Rows:
     """The random sets of a concept (draw, q), as positions in the pool; the same for all of its kinds of one size."""
     rng = generator(settings.seed, "negatives", concept.concept)
     excluded = shares_source(pool, concept.clips)[None]
@@ -390,7 +390,7 @@ def concept_negatives(concept: ConceptRows, pool: Clips, shape: NullShape, setti
     return negatives
 
 
-def pseudo_runs(pool: Clips, shape: NullShape, *, sets: int, settings: AnalysisSettings) -> Rows:
+def pseudo_runs(pool: GramRows, shape: NullShape, *, sets: int, settings: AnalysisSettings) -> Rows:
     """Training rows of the pseudo-concepts' CAVs, (sets, draw, n + q): the null of every concept of this shape."""
     rng = generator(settings.seed, "pseudo-concepts", str(shape))
     chosen = draw_sets(pool, shape.counts, sets=sets, rng=rng)

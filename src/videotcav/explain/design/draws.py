@@ -20,7 +20,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Clips:
+class GramRows:
     """Some clips: the `rows` of a Gram block they stand in, and the source video of each."""
 
     rows: Rows
@@ -51,7 +51,7 @@ def generator(seed: int, *names: str) -> np.random.Generator:
     return np.random.default_rng([seed, int.from_bytes(digest[:16], "big")])
 
 
-def draw_sets(pool: Clips, counts: Sequence[int], *, sets: int, rng: np.random.Generator) -> Rows:
+def draw_sets(pool: GramRows, counts: Sequence[int], *, sets: int, rng: np.random.Generator) -> Rows:
     """Sets of clips with `counts` clips of one source each, as positions in `pool`, (sets, Σ counts).
 
     Sources are drawn first, the larger counts (which come first) going to the larger of them, then clips within
@@ -99,7 +99,7 @@ def draw_flips(units: int, *, draws: int, rng: np.random.Generator) -> tuple[Fla
     return rng.random((draws, units)) < 0.5, False  # noqa: PLR2004 - a fair coin
 
 
-def source_shares(clips: Clips, columns: int, *, resamples: int, rng: np.random.Generator) -> Floats:
+def source_shares(clips: GramRows, columns: int, *, resamples: int, rng: np.random.Generator) -> Floats:
     """Shares (resamples, columns) of class clips after their sources are drawn again; each row sums to 1."""
     source_index = clips.source_index
     sources = int(source_index.max()) + 1

@@ -38,7 +38,7 @@ Claim = Literal["matters", "greater", "less", "negligible"]
 Sets = Mapping[str, Collection[Kind]]
 """The kinds of clips that each concept has."""
 
-FORMS = (
+SENTENCES = (
     "'NAME pushes CLASS'",
     "'NAME pushes away from CLASS'",
     "'NAME matters'",
@@ -202,7 +202,7 @@ def parse(text: str, *, equivalence_margin: float | None = None, classes: Collec
         if claim == "negligible":
             return hypothesis.model_copy(update={"equivalence_margin": equivalence_margin})
         return hypothesis
-    raise HypothesisError(f"'{text}' has none of the known forms: {', '.join(FORMS)}; then 'at LAYER', 'for CLASS'")
+    raise HypothesisError(f"'{text}' has none of the known forms: {', '.join(SENTENCES)}; then 'at LAYER', 'for CLASS'")
 
 
 def _class_and_layer(text: str, classes: Collection[str]) -> tuple[str, str | None]:

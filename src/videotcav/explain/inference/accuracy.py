@@ -8,7 +8,7 @@ import numpy as np
 
 from videotcav.explain.cavs.cav import Classifier
 from videotcav.explain.cavs.gram import Floats, Rows
-from videotcav.explain.design.draws import Clips, Flags
+from videotcav.explain.design.draws import Flags, GramRows
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Accuracy:
 
 def held_out_accuracy(
     kernel: Floats,
-    concept: Clips,
-    pool: Clips,
+    concept: GramRows,
+    pool: GramRows,
     negatives: Rows,
     *,
     classifier: Classifier,
@@ -80,7 +80,7 @@ def held_out_accuracy(
     return Accuracy(value=float(value), low=min(float(low), float(value)), high=max(float(high), float(value)))
 
 
-def _deal(clips: Clips, folds: int, rng: np.random.Generator) -> Rows:
+def _deal(clips: GramRows, folds: int, rng: np.random.Generator) -> Rows:
     """The fold of each clip: sources, largest first and ties at random, each to the fold with fewest clips."""
     source_index = clips.source_index
     sizes = np.bincount(source_index)
@@ -95,7 +95,7 @@ def _deal(clips: Clips, folds: int, rng: np.random.Generator) -> Rows:
 
 
 def _resampled_times(
-    clips: Clips,
+    clips: GramRows,
     resamples: int,
     rng: np.random.Generator,
     *,

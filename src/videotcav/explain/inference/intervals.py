@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from videotcav.explain.cavs.gram import Floats, Rows
-from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.draws import GramRows
 
 _Score = Callable[[Rows], Floats]
 """Statistics (3, set, class) of kernel rows (set, n), averaged over the random sets."""
@@ -59,7 +59,7 @@ class Influences:
         return deviations + _resampled_mean(self.random, resamples, rng)
 
 
-def concept_influence(concept: Clips, *, score: _Score) -> Floats:
+def concept_influence(concept: GramRows, *, score: _Score) -> Floats:
     """The influence (3, source, class) of each source video of a concept, by leaving it out."""
     source_index = concept.source_index
     sources = int(source_index.max()) + 1
@@ -74,7 +74,7 @@ def concept_influence(concept: Clips, *, score: _Score) -> Floats:
 
 
 def random_influence(
-    positives: Rows, pool: Clips, negatives: Rows, eligible: Rows, per_draw: Floats, *, score_runs: _ScoreRuns
+    positives: Rows, pool: GramRows, negatives: Rows, eligible: Rows, per_draw: Floats, *, score_runs: _ScoreRuns
 ) -> Floats:
     """The influence (3, source, class) of each source video of the pool on a mean over random sets.
 
@@ -98,7 +98,7 @@ def random_influence(
     return _jackknifed(left_out[:, eligible])
 
 
-def joint_influence(positives: Clips, negatives: Clips, *, score_runs: _ScoreRuns) -> Floats:
+def joint_influence(positives: GramRows, negatives: GramRows, *, score_runs: _ScoreRuns) -> Floats:
     """The influence (3, source, class) of each source video of two sets, which may share videos, on the CAV between
     them: a video is left out of both at once.
     """

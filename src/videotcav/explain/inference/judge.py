@@ -10,7 +10,7 @@ import numpy as np
 
 from videotcav.explain.cavs.gram import Floats
 from videotcav.explain.design.design import ConceptRows
-from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.draws import GramRows
 from videotcav.explain.design.hypotheses import Hypothesis
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.accuracy import Accuracy
@@ -32,7 +32,7 @@ class Estimate:
     against: Against
     layer: str
     class_name: str
-    class_clips: Clips
+    class_clips: GramRows
     statistic: Statistic
     value: float
     low: float

@@ -11,17 +11,17 @@ from threadpoolctl import threadpool_limits
 
 from videotcav.explain.cavs.gram import Gram, Rows
 from videotcav.explain.design.design import Design
-from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.draws import GramRows
 from videotcav.explain.design.hypotheses import Hypothesis
 from videotcav.explain.inference.judge import Estimate, judge
 from videotcav.explain.inference.multiplicity import Family
-from videotcav.explain.questions.comparison import comparison_estimates
 from videotcav.explain.questions.contrast import ClipScores
 from videotcav.explain.questions.groups import relative_estimates
 from videotcav.explain.questions.moves import move_results
 from videotcav.explain.questions.pool import pool_estimates
 from videotcav.explain.questions.scorer import Scorer
 from videotcav.explain.questions.twin import twin_estimates
+from videotcav.explain.questions.two_concepts import comparison_estimates
 from videotcav.records import STATISTICS, Result, Statistic
 
 
@@ -114,7 +114,7 @@ def _of_groups(scorer: Scorer) -> list[Estimate]:
 
 
 def _estimates(
-    name: str, gram: Gram, design: Design, classes: Mapping[str, Clips], *, only_groups: bool
+    name: str, gram: Gram, design: Design, classes: Mapping[str, GramRows], *, only_groups: bool
 ) -> list[Estimate]:
     """All estimates of a layer for some of the classes, from the inner products of their clips alone."""
     if len(classes) < len(design.classes):
@@ -122,7 +122,7 @@ def _estimates(
         gram = gram.of_class_clips(rows)
         ends = np.cumsum([len(clips) for clips in classes.values()]).tolist()
         classes = {
-            name: Clips(np.arange(end - len(clips), end), clips.sources)
+            name: GramRows(np.arange(end - len(clips), end), clips.sources)
             for end, (name, clips) in zip(ends, classes.items(), strict=True)
         }
     scorer = Scorer(name, gram, design, classes)

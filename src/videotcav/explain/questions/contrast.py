@@ -20,7 +20,7 @@ import numpy as np
 from videotcav.errors import NumericalError
 from videotcav.explain.cavs.gram import Floats, Gram, Rows
 from videotcav.explain.design.design import LEAST_VIDEOS, ConceptRows, Design, against_twin
-from videotcav.explain.design.draws import Clips, Flags, generator
+from videotcav.explain.design.draws import Flags, GramRows, generator
 from videotcav.explain.inference.interval_null import Effects, Margins, against_others, against_pool, within_pairs
 from videotcav.records import Against
 
@@ -50,7 +50,7 @@ class Readouts:
     columns: tuple[tuple[str, str], ...]
 
     @classmethod
-    def of(cls, scores: ClipScores, grams: Mapping[str, Gram], classes: Mapping[str, Clips]) -> Readouts:
+    def of(cls, scores: ClipScores, grams: Mapping[str, Gram], classes: Mapping[str, GramRows]) -> Readouts:
         """The score of every class, and every layer's readout of it.
 
         The rows of `grams[layer].cross` are the gradients of each class's own score at the clips of that class, so
@@ -66,7 +66,7 @@ class Readouts:
         """Where the readout of that layer stands; the score itself with the layer ""."""
         return self.columns.index((layer, class_name))
 
-    def units(self, clips: Clips, *, without: Collection[str] = ()) -> Units:
+    def units(self, clips: GramRows, *, without: Collection[str] = ()) -> Units:
         """What is drawn independently: the source videos of these clips, but for some."""
         return Units.of(self.values[clips.rows], clips.sources, without=without)
 
@@ -188,7 +188,7 @@ def _refuse_flat(readouts: Readouts, reference: Units) -> None:
             )
 
 
-def fidelities(readouts: Readouts, pool: Clips) -> Floats:
+def fidelities(readouts: Readouts, pool: GramRows) -> Floats:
     """How closely each column follows its class's score over the pool's videos: their correlation, (column,).
 
     NaN where the pool has fewer than `LEAST_VIDEOS` videos, or one of the two does not vary.

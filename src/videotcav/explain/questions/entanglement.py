@@ -13,7 +13,7 @@ import numpy as np
 
 from videotcav.explain.cavs.gram import Floats, Gram
 from videotcav.explain.design.design import ConceptRows, Design, shares_source
-from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.draws import GramRows
 
 _INDEPENDENT = 1e-9  # of the largest singular value: displacements that point the same way are one direction
 
@@ -54,7 +54,11 @@ def entanglements(grams: Mapping[str, Gram], design: Design) -> dict[str, Entang
 
 
 def entanglement(
-    gram: Gram, concepts: Sequence[Clips], pools: Sequence[Clips], classes: Sequence[Clips], reference: Clips
+    gram: Gram,
+    concepts: Sequence[GramRows],
+    pools: Sequence[GramRows],
+    classes: Sequence[GramRows],
+    reference: GramRows,
 ) -> Entanglement:
     """The displacements of concepts, each against its pool, held against each other at one layer.
 
@@ -80,7 +84,7 @@ def entanglement(
     return Entanglement(cosines, whole / unit, own / unit)
 
 
-def _weights(clips: Clips, n: int) -> Floats:
+def _weights(clips: GramRows, n: int) -> Floats:
     """The mean over videos as weights of all clips, (clip,)."""
     index = clips.source_index
     weights = np.zeros(n)
@@ -88,7 +92,7 @@ def _weights(clips: Clips, n: int) -> Floats:
     return weights
 
 
-def _between_videos(gram: Gram, sets: Floats, of: Sequence[Clips]) -> Floats:
+def _between_videos(gram: Gram, sets: Floats, of: Sequence[GramRows]) -> Floats:
     """The inner products of means, (set, set), over pairs of clips of different videos; NaN where there are none."""
     sums = sets @ (gram.kernel @ sets.T)
     weights = np.ones_like(sums)
@@ -114,10 +118,11 @@ def _apart(between: Floats, count: int) -> Floats:
     return found
 
 
-def _without(pool: Clips, concept: Clips) -> Clips:
+def _without(pool: GramRows, concept: GramRows) -> GramRows:
     """The pool without the concept's own videos."""
     kept = ~shares_source(pool, concept)
-    return Clips(pool.rows[kept], tuple(source for source, is_kept in zip(pool.sources, kept, strict=True) if is_kept))
+    sources = tuple(source for source, is_kept in zip(pool.sources, kept, strict=True) if is_kept)
+    return GramRows(pool.rows[kept], sources)
 
 
 def _explained(products: Floats, whole: Floats, at: int) -> Floats:

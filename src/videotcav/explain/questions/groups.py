@@ -11,7 +11,7 @@ import numpy as np
 from videotcav.explain.cavs.gram import Floats, Rows
 from videotcav.explain.cavs.score import statistics_with_shared_negatives
 from videotcav.explain.design.design import ConceptRows, Group
-from videotcav.explain.design.draws import Clips, draw_sets, generator
+from videotcav.explain.design.draws import GramRows, draw_sets, generator
 from videotcav.explain.inference.accuracy import held_out_accuracy
 from videotcav.explain.inference.intervals import Influences, joint_influence, wilson
 from videotcav.explain.inference.judge import Estimate
@@ -90,7 +90,7 @@ def _estimates(scorer: Scorer, group: Group, concept: ConceptRows) -> list[Estim
     return estimates
 
 
-def _sign_counts(scorer: Scorer, positives: Rows, rest: Clips, shares: Floats) -> Floats:
+def _sign_counts(scorer: Scorer, positives: Rows, rest: GramRows, shares: Floats) -> Floats:
     """Sign counts (set, column of `shares`) of the sets of kernel rows `positives` (set, n) against the rest."""
     scores = statistics_with_shared_negatives(
         scorer.gram, positives, rest.rows[None], shares, classifier=scorer.classifier, penalty=scorer.penalty

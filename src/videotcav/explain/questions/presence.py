@@ -22,7 +22,7 @@ FEWEST = 3
 
 
 @dataclass(frozen=True)
-class Estimate:
+class JackknifeEstimate:
     """A number with its 95 % interval, by leaving out one video after the other (jackknife)."""
 
     value: float
@@ -127,7 +127,7 @@ class Displacement:
         return without_concept.share(own, other), without_pool.share(with_concept, pool)
 
     @cached_property
-    def auroc(self) -> Estimate:
+    def auroc(self) -> JackknifeEstimate:
         """How often a video of the concept lies further along d than one of the pool, d being that of all but the two.
 
         So it is 0.5 on average where the two do not differ. The interval is the score form of Hanley and McNeil's
@@ -143,7 +143,7 @@ class Displacement:
         )
         rounding = 1e-12 * np.abs(np.diagonal(self._kernel)).max()
         value = float(np.where(np.abs(ahead) <= rounding, 0.5, ahead > 0).mean())
-        return Estimate(value, *_auroc_interval(value, n, N))
+        return JackknifeEstimate(value, *_auroc_interval(value, n, N))
 
     def p_apart(self, rng: np.random.Generator, *, draws: int = 999) -> float:
         """How often videos dealt anew to concept and pool lie as far apart (a kernel two-sample test, Gretton et al.
@@ -161,7 +161,7 @@ class Displacement:
         rounding = 1e-9 * np.abs(lengths).max()
         return float((1 + (lengths[1:] >= lengths[0] - rounding).sum()) / (1 + draws))
 
-    def share(self, clip: Floats) -> Estimate:
+    def share(self, clip: Floats) -> JackknifeEstimate:
         """Of a clip, by its inner products with the videos, `moment video`."""
         return self._estimated(*self._shares(clip))
 
@@ -176,7 +176,7 @@ class Displacement:
         found: Floats = (clip[:, :n].mean(axis=1) - clip[:, n:].mean(axis=1) - base) / self.length
         return found
 
-    def effect(self, clip: Floats, gradient: Floats, pool_scores: Floats) -> Estimate:
+    def effect(self, clip: Floats, gradient: Floats, pool_scores: Floats) -> JackknifeEstimate:
         """What its share does to the clip's score to first order, in standard deviations of the score over the pool.
 
         `gradient` is the inner products of the score's gradient at the clip with the videos, (video,), and
@@ -210,12 +210,12 @@ class Displacement:
             without_pool.share(concept.sum(), pool.sum() - pool),
         )
 
-    def _estimated(self, value: Floats, without_concept: Floats, without_pool: Floats) -> Estimate:
+    def _estimated(self, value: Floats, without_concept: Floats, without_pool: Floats) -> JackknifeEstimate:
         parts = [((len(each) - 1) * each.var(), len(each) - 1) for each in (without_concept, without_pool)]
         variance = sum(part for part, _ in parts)
         freedom = variance**2 / sum(part**2 / of for part, of in parts) if variance > 0 else 1.0
         reach = float(stats.t.isf(0.025, freedom) * np.sqrt(variance))
-        return Estimate(float(value), float(value) - reach, float(value) + reach)
+        return JackknifeEstimate(float(value), float(value) - reach, float(value) + reach)
 
 
 def percentile(value: float, among: Floats) -> float:

@@ -20,7 +20,7 @@ from videotcav.explain.design.design import (
     null_shape,
     shares_source,
 )
-from videotcav.explain.design.draws import Clips, generator, source_shares
+from videotcav.explain.design.draws import GramRows, generator, source_shares
 from videotcav.explain.inference.accuracy import Accuracy, held_out_accuracy
 from videotcav.explain.inference.intervals import Influences, concept_influence, random_influence, wilson
 from videotcav.explain.inference.judge import Estimate
@@ -49,7 +49,7 @@ class Scorer:
     `classes` are those that the rows of `gram.cross` are of: the design's, or some of them.
     """
 
-    def __init__(self, name: str, gram: Gram, design: Design, classes: Mapping[str, Clips] | None = None) -> None:
+    def __init__(self, name: str, gram: Gram, design: Design, classes: Mapping[str, GramRows] | None = None) -> None:
         self.name = name
         self.gram = gram
         self.design = design
@@ -170,7 +170,7 @@ class Scorer:
         ]
         return np.stack(shares, axis=-1)
 
-    def limits(self, statistic: Statistic, clips: Clips) -> tuple[float, float]:
+    def limits(self, statistic: Statistic, clips: GramRows) -> tuple[float, float]:
         """The least and the most that a statistic of these class clips can be."""
         bound = float(self.gram.gradient_norms[clips.rows].mean()) if statistic == "sensitivity" else 1.0
         return (0.0 if statistic == "sign_count" else -bound), bound

@@ -16,7 +16,7 @@ from scipy import ndimage
 from videotcav.errors import NotEnoughData
 from videotcav.explain.cavs.cav import Classifier
 from videotcav.explain.cavs.gram import Floats
-from videotcav.explain.design.draws import Clips, draw_negatives, draw_sets
+from videotcav.explain.design.draws import GramRows, draw_negatives, draw_sets
 
 Volume = NDArray[np.float64]
 TOUCHING = ndimage.generate_binary_structure(3, 1)
@@ -33,8 +33,8 @@ class Directions:
 
 def concept_directions(
     kernel: Floats,
-    concept: Clips,
-    pool: Clips,
+    concept: GramRows,
+    pool: GramRows,
     *,
     draws: int,
     random_sets: int,

@@ -12,7 +12,7 @@ from torch import Tensor, einsum
 
 from videotcav.errors import ArgumentError
 
-Score = Callable[[Tensor], Tensor]
+ScoreFunction = Callable[[Tensor], Tensor]
 """Scores `clip class` of pixels `clip channel time height width`."""
 
 
@@ -41,7 +41,7 @@ def random_masks(
 
 
 def rise(
-    score: Score,
+    score: ScoreFunction,
     pixels: Tensor,
     *,
     masks: int,

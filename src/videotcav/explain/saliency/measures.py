@@ -19,10 +19,7 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from videotcav.explain.saliency.cam import temporal_profile
-
-Score = Callable[[Tensor], Tensor]
-"""The score `clip` of the class that is explained, for pixels `clip channel time height width`."""
-
+from videotcav.explain.saliency.rise import ScoreFunction
 
 # --- against a truth --------------------------------------------------------------------------------------------
 
@@ -97,7 +94,7 @@ def ranks(cam: Tensor, *, rng: np.random.Generator) -> Tensor:
 
 
 def masking_curve(
-    score: Score, start: Tensor, end: Tensor, places: Tensor, *, steps: int, batch_size: int = 32
+    score: ScoreFunction, start: Tensor, end: Tensor, places: Tensor, *, steps: int, batch_size: int = 32
 ) -> Tensor:
     """The class's score as one clip turns into another, strongest voxels first: `clip step`, steps + 1 of them.
 
@@ -126,7 +123,7 @@ def area(curve: Tensor) -> Tensor:
     return torch.trapezoid(curve, dx=1 / (curve.shape[1] - 1), dim=1)
 
 
-def losses_by_frame(score: Score, pixels: Tensor, fill: Tensor, *, batch_size: int = 32) -> Tensor:
+def losses_by_frame(score: ScoreFunction, pixels: Tensor, fill: Tensor, *, batch_size: int = 32) -> Tensor:
     """How much the class's score falls when one frame is covered, `clip time`: an intervention, no map is asked.
 
     Arguments as in `masking_curve`; costs a pass a frame and one more.
@@ -141,7 +138,7 @@ def losses_by_frame(score: Score, pixels: Tensor, fill: Tensor, *, batch_size: i
     return torch.stack(found)
 
 
-def moments(cam: Tensor, losses: Tensor) -> Tensor:
+def temporal_agreement(cam: Tensor, losses: Tensor) -> Tensor:
     """Whether the map is full where the class needs the clip: rank correlation over frames of profile and losses.
 
     Spearman's, `clip`, of the map's temporal profile with `losses_by_frame`; Alvarez-Melis and Jaakkola 2018 call such
@@ -150,7 +147,7 @@ def moments(cam: Tensor, losses: Tensor) -> Tensor:
     """
     profile = temporal_profile(cam)
     same = (profile == profile[:, :1]).all(dim=1) & (profile[:, 0] > 0) & (losses != losses[:, :1]).any(dim=1)
-    return torch.where(same, 0, agreement(profile, losses).to(profile.dtype))
+    return torch.where(same, 0, rank_agreement(profile, losses).to(profile.dtype))
 
 
 # --- against itself ---------------------------------------------------------------------------------------------
@@ -162,7 +159,7 @@ def flicker(cam: Tensor) -> Tensor:
     return change / (cam[:, 1:] + cam[:, :-1]).flatten(1).sum(dim=1)
 
 
-def agreement(cam: Tensor, other: Tensor) -> Tensor:
+def rank_agreement(cam: Tensor, other: Tensor) -> Tensor:
     """The rank correlation of two maps of each clip (Spearman), `clip`; NaN where one of them is flat."""
     found = []
     for one, two in zip(cam.flatten(1).double().numpy(), other.flatten(1).double().numpy(), strict=True):
@@ -199,7 +196,7 @@ def random_map(pixels: Tensor, *, grid: tuple[int, int, int], rng: np.random.Gen
 # --- intervals ----------------------------------------------------------------------------------------------------
 
 
-class Estimate(NamedTuple):
+class MeanOverVideos(NamedTuple):
     """A mean over clips with its 95 % interval; `clips` have a value, `undefined` have none."""
 
     value: float
@@ -209,9 +206,9 @@ class Estimate(NamedTuple):
     undefined: int
 
 
-def estimate(
+def mean_over_videos(
     values: Sequence[float], sources: Sequence[str], *, rng: np.random.Generator, resamples: int = 2000
-) -> Estimate:
+) -> MeanOverVideos:
     """The mean over clips, with a percentile bootstrap over the videos that they come from (METHOD 4.5).
 
     NaN values are left out and counted. All values undefined, or one source alone, give no interval (NaN).
@@ -227,4 +224,4 @@ def estimate(
         drawn = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=resamples)
         low, high = map(float, np.quantile((drawn @ sums) / (drawn @ counts), (0.025, 0.975)))
     mean = float(np.mean(known)) if known else math.nan
-    return Estimate(mean, low, high, clips=len(known), undefined=len(values) - len(known))
+    return MeanOverVideos(mean, low, high, clips=len(known), undefined=len(values) - len(known))

@@ -11,25 +11,25 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from videotcav.explain.saliency.faithfulness import (
+from videotcav.explain.saliency.measures import (
     FILLS,
-    agreement,
     area,
     blurred,
     centre_map,
     energy_ratio,
-    estimate,
     flicker,
     frozen,
     losses_by_frame,
     masking_curve,
     mean_colour,
-    moments,
+    mean_over_videos,
     motion_map,
     pointing_in_space,
     pointing_in_time,
     random_map,
+    rank_agreement,
     ranks,
+    temporal_agreement,
 )
 
 SIZE = (4, 6, 8)
@@ -59,7 +59,7 @@ def test_what_has_no_answer_is_nan(inside: Tensor) -> None:
     assert energy_ratio(torch.zeros(1, *SIZE), inside).isnan()
     assert pointing_in_space(cam, nothing).isnan()
     assert flicker(torch.zeros(1, *SIZE)).isnan()
-    assert agreement(cam, torch.ones(1, *SIZE)).isnan()
+    assert rank_agreement(cam, torch.ones(1, *SIZE)).isnan()
 
 
 def test_pointing_follows_the_strongest_voxel_in_its_own_frame(inside: Tensor) -> None:
@@ -97,8 +97,8 @@ def test_agreement_is_scipys_rank_correlation() -> None:
     one = torch.randn(3, *SIZE, generator=generator).relu()  # half of it tied at 0
     two = (one + torch.randn(3, *SIZE, generator=generator)).relu()
     expected = [spearmanr(a.flatten(), b.flatten()).statistic for a, b in zip(one, two, strict=True)]
-    assert agreement(one, two).tolist() == pytest.approx(expected)
-    torch.testing.assert_close(agreement(one, 7 * one), torch.ones(3))
+    assert rank_agreement(one, two).tolist() == pytest.approx(expected)
+    torch.testing.assert_close(rank_agreement(one, 7 * one), torch.ones(3))
 
 
 def test_fills_are_what_they_say() -> None:
@@ -159,10 +159,10 @@ def test_a_map_is_held_against_what_each_frame_is_worth() -> None:
     assert torch.equal(losses, weights.expand(2, 4))
     right = torch.tensor([30.0, 1, 20, 0]).view(1, 4, 1, 1).expand(1, 4, 1, 2)
     maps = torch.cat([right, right.max() - right])
-    torch.testing.assert_close(moments(maps, losses), torch.tensor([1.0, -1.0]))
-    assert moments(torch.ones(2, 4, 1, 2), losses).tolist() == [0, 0]
-    assert moments(torch.zeros(2, 4, 1, 2), losses).isnan().all()
-    assert moments(maps, torch.ones(2, 4)).isnan().all()
+    torch.testing.assert_close(temporal_agreement(maps, losses), torch.tensor([1.0, -1.0]))
+    assert temporal_agreement(torch.ones(2, 4, 1, 2), losses).tolist() == [0, 0]
+    assert temporal_agreement(torch.zeros(2, 4, 1, 2), losses).isnan().all()
+    assert temporal_agreement(maps, torch.ones(2, 4)).isnan().all()
 
 
 def test_baselines_know_nothing_of_the_model() -> None:
@@ -183,10 +183,10 @@ def test_an_estimate_resamples_videos_and_not_clips() -> None:
     of_video = rng.normal(3, 2, size=200)
     values = np.repeat(of_video, 10)
     sources = [str(number) for number in range(200) for _ in range(10)]
-    found = estimate([*values, math.nan], [*sources, "other"], rng=rng)
+    found = mean_over_videos([*values, math.nan], [*sources, "other"], rng=rng)
     error = of_video.std() / math.sqrt(200)
     assert found.value == pytest.approx(of_video.mean())
     assert found.high - found.value == pytest.approx(1.96 * error, rel=0.12)
     assert (found.clips, found.undefined) == (2000, 1)
-    assert math.isnan(estimate([1.0, 2.0], ["a", "a"], rng=rng).low)
-    assert estimate([math.nan], ["a"], rng=rng).clips == 0
+    assert math.isnan(mean_over_videos([1.0, 2.0], ["a", "a"], rng=rng).low)
+    assert mean_over_videos([math.nan], ["a"], rng=rng).clips == 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from videotcav.records import Result, Standing, Statistic
+from videotcav.records import Result, StandardisedEffect, Statistic
 
 _CENTRAL_95 = 2 * 1.959964  # standard deviations in the central 95 % of a normal distribution
 
 
-def standings(model: str, results: Iterable[Result], *, statistic: Statistic) -> list[Standing]:
+def standardised_effects(model: str, results: Iterable[Result], *, statistic: Statistic) -> list[StandardisedEffect]:
     """Where a model stands on each moving concept: against random clips, and against its own frozen twin.
 
     A cosine or a slope has another scale in each network; its null has the same one. So the distance from the null's
@@ -23,6 +23,6 @@ def standings(model: str, results: Iterable[Result], *, statistic: Statistic) ->
         asked = row.against in ("random", "frozen") and row.kind == "spatiotemporal" and row.statistic == statistic
         if asked and spread > 0:
             value, low, high = ((each - row.null_centre) / spread for each in (row.value, row.low, row.high))
-            known = row.model_dump(include=set(Standing.model_fields) - {"model", "value", "low", "high"})
-            found.append(Standing(model=model, value=value, low=low, high=high, **known))
+            known = row.model_dump(include=set(StandardisedEffect.model_fields) - {"model", "value", "low", "high"})
+            found.append(StandardisedEffect(model=model, value=value, low=low, high=high, **known))
     return found

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from videotcav.concepts.propose.candidates import cut, in_order_of_worth, nearest, perceptual_hash, too_poor
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.track import Track
+from videotcav.concepts.propose.tracklets import cut, in_order_of_worth, nearest, perceptual_hash, too_poor
 from videotcav.records import Box
 
 

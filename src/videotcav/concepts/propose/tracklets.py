@@ -20,7 +20,7 @@ _HASH_SIDE, _HASH_SAMPLES = 32, 8
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Tracklet:
     """Consecutive frames of one track, with a box for each; a score of 0 marks a box that was interpolated."""
 
     track: Track
@@ -44,7 +44,7 @@ class Candidate:
         return round(float(np.mean(self.scores)), 6)
 
 
-def cut(track: Track, recipe: Recipe) -> Iterator[Candidate]:
+def cut(track: Track, recipe: Recipe) -> Iterator[Tracklet]:
     """The candidates of a track: as many as fit one behind the other between its gaps.
 
     Gaps of up to `max_gap_frames` are bridged by straight lines between the boxes at their ends. A stretch of the
@@ -57,10 +57,10 @@ def cut(track: Track, recipe: Recipe) -> Iterator[Candidate]:
         start = max(0, (length - clips * size) // 2)  # centred: the ends of a track are its worst part
         for first in range(start, start + clips * size, size):
             piece = slice(first, first + size)
-            yield Candidate(track, stretch.frames[piece], stretch.boxes[piece], stretch.scores[piece])
+            yield Tracklet(track, stretch.frames[piece], stretch.boxes[piece], stretch.scores[piece])
 
 
-def too_poor(candidate: Candidate, recipe: Recipe) -> str | None:
+def too_poor(candidate: Tracklet, recipe: Recipe) -> str | None:
     """Why the candidate fails before its pixels are looked at; None when it does not."""
     least = recipe.frames_per_clip or recipe.min_frames
     if len(candidate.frames) < least:
@@ -72,7 +72,7 @@ def too_poor(candidate: Candidate, recipe: Recipe) -> str | None:
     return None
 
 
-def in_order_of_worth(candidates: Iterable[Candidate]) -> list[Candidate]:
+def in_order_of_worth(candidates: Iterable[Tracklet]) -> list[Tracklet]:
     """The surest clip of each track first, then the second of each: many instances before many clips of one."""
     turn: Counter[tuple[str, str]] = Counter()
     ranked = []

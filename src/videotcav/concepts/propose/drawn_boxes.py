@@ -16,7 +16,14 @@ from videotcav.video.info import VideoInfo
 from videotcav.video.read import read_all
 from videotcav.video.write import write_video
 
-COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#d55e00", "#cc79a7")  # Okabe and Ito's, less the dark blue
+TRACK_COLOURS = (
+    "#e69f00",
+    "#56b4e9",
+    "#009e73",
+    "#f0e442",
+    "#d55e00",
+    "#cc79a7",
+)  # Okabe and Ito's, less the dark blue
 
 
 class _Name(NamedTuple):
@@ -35,7 +42,7 @@ def draw_tracks(frames: NDArray[np.uint8], tracks: Sequence[Track]) -> NDArray[n
     pens = [ImageDraw.Draw(picture) for picture in pictures]
     names: list[_Name] = []
     for number, track in enumerate(tracks):
-        colour = COLOURS[number % len(COLOURS)]
+        colour = TRACK_COLOURS[number % len(TRACK_COLOURS)]
         for frame, box, score in zip(track.frames, track.boxes, track.scores, strict=True):
             pens[frame].rectangle((box.left, box.top, box.right - 1, box.bottom - 1), outline=colour, width=2)
             names.append(_Name(score, frame, box, f"{track.label} {track.id} · {score:.2f}", colour))
