@@ -19,8 +19,8 @@ from videotcav.concepts.review.review import counted_videos, reviewed_sets
 from videotcav.errors import ConceptError, StudyFileError, VideosError, VideotcavError, VideotcavWarning
 from videotcav.features.measure import ClipReader
 from videotcav.records import ClipSpec
-from videotcav.study.file import read_study_file
 from videotcav.study.inputs import Inputs, gather, overlaps
+from videotcav.study.read_file import read_study_file
 from videotcav.video.find import VIDEO_SUFFIXES, find_videos
 from videotcav.video.sources import Sources, counted_pieces
 from videotcav.video.write import write_video

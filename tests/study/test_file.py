@@ -6,7 +6,8 @@ import pytest
 
 from support.study_text import study_text
 from videotcav.errors import StudyFileError
-from videotcav.study.file import class_videos, read_study_file
+from videotcav.study.file import class_videos
+from videotcav.study.read_file import read_study_file
 
 GOOD = "seed = 3\n" + study_text()
 

@@ -10,10 +10,10 @@ import pytest
 
 from support.study_text import study_text
 from videotcav.errors import ArgumentError, ConceptError, NotEnoughData, StudyFileError, VideotcavError
-from videotcav.study.file import read_study_file
 from videotcav.study.inputs import Inputs, gather
 from videotcav.study.plan import plan_study
 from videotcav.study.pool import beside_pool, refuse_outputs
+from videotcav.study.read_file import read_study_file
 from videotcav.study.run import Study
 from videotcav.video.write import write_video
 

@@ -11,7 +11,8 @@ import pytest
 
 from support.study_text import study_text
 from videotcav.errors import StudyFileError
-from videotcav.study.file import ClipChanges, read_study_file
+from videotcav.study.file import ClipChanges
+from videotcav.study.read_file import read_study_file
 from videotcav.study.run import Study
 
 GOOD = study_text()

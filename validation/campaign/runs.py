@@ -31,7 +31,7 @@ from videotcav.report.page import write_report
 from videotcav.results.read import RunResults
 from videotcav.study.audit import audit
 from videotcav.study.comparison import compare
-from videotcav.study.file import read_study_file
+from videotcav.study.read_file import read_study_file
 from videotcav.study.run import Study
 
 STUDY = """question = "Does the racket matter?"

@@ -21,8 +21,8 @@ from videotcav.concepts.propose.show import summarise
 from videotcav.concepts.review.decisions import Candidate
 from videotcav.concepts.review.ledger import DATABASE, Ledger
 from videotcav.concepts.review.review import reviewed_sets
-from videotcav.study.file import read_study_file
 from videotcav.study.inputs import gather
+from videotcav.study.read_file import read_study_file
 from videotcav.video.info import VideoInfo
 
 STUDY = """question = "Does the racket matter?"

@@ -17,7 +17,7 @@ from videotcav.records import Precision, Progress, StandardisedEffect, silent
 from videotcav.report.comparison import Comparison, read_comparison, write_comparison_page
 from videotcav.results.folder import MEDIA, free_run_folder, new_run_folder
 from videotcav.results.manifest import RESULTS, ComparisonManifest, ModelOfMany, stamp, write_manifest
-from videotcav.study.file import model_keys
+from videotcav.study.read_file import model_keys
 from videotcav.study.run import Study
 
 RUNS = "models"

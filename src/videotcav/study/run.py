@@ -32,13 +32,14 @@ from videotcav.study.against_model import by_name, model_problems
 from videotcav.study.alignment import aligned
 from videotcav.study.clip_rows import ClipTable
 from videotcav.study.design import study_design
-from videotcav.study.file import StudyText, parse_study, read_study_file, study_tables, unread_settings
+from videotcav.study.file import StudyText
 from videotcav.study.inputs import Inputs, gather, overlaps
 from videotcav.study.manifest import manifest_of
 from videotcav.study.media import exemplars, overlays
 from videotcav.study.overlap import near_overlaps
 from videotcav.study.pool import beside_pool, refuse_matched_outputs
 from videotcav.study.preregistration import declare
+from videotcav.study.read_file import parse_study, read_study_file, study_tables, unread_settings
 from videotcav.study.reading import clip_reader
 
 
