@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 from torch import Tensor, nn
 
+from support.planted_scores import Planted, normal, row
 from videotcav.errors import NotEnoughData, NumericalError
-from videotcav.explain.cavs.gram import Gram
 from videotcav.explain.design.design import ConceptRows, Design
 from videotcav.explain.design.draws import GramRows
-from videotcav.explain.design.hypotheses import parse
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.questions import moves
 from videotcav.explain.questions.all import answers
@@ -25,68 +21,6 @@ from videotcav.models.class_score import CENTRED, LOGIT, against_class, class_sc
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec, Kind, ModelCard, Result
-
-
-@dataclass
-class Planted:
-    """Scores of sets of clips in one class, and layers whose readouts are what we say they are."""
-
-    scores: list[float]
-    layers: Mapping[str, list[float]]
-    sets: list[ConceptRows]
-
-    @classmethod
-    def empty(cls, *layers: str) -> Planted:
-        return cls([], {layer: [] for layer in layers}, [])
-
-    def add(
-        self,
-        name: str,
-        scores: Sequence[float],
-        *,
-        kind: Kind = "spatial",
-        sources: Sequence[str] = (),
-        ids: Sequence[str] = (),
-        **readouts: Sequence[float],
-    ) -> None:
-        first, n = len(self.scores), len(scores)
-        self.scores += map(float, scores)
-        for layer, readout in self.layers.items():
-            readout.extend(map(float, readouts.get(layer, scores)))
-        sources = tuple(sources) or tuple(f"{name} {number}" for number in range(n))
-        names = tuple(ids) or tuple(map(str, range(n)))
-        self.sets.append(ConceptRows(name, kind, names, GramRows(np.arange(first, first + n), sources)))
-
-    def asked(self, *hypotheses: str, settings: AnalysisSettings | None = None) -> list[Result]:
-        """The answers, the last set being the pool; the gradient at both class clips is the readout itself."""
-        *concepts, pool = self.sets
-        design = Design(
-            tuple(concepts),
-            pool.clips,
-            {"swing": GramRows(np.arange(2), ("a", "b"))},
-            layers=len(self.layers),
-            settings=settings or AnalysisSettings(),
-            hypotheses=tuple(parse(text, equivalence_margin=0.3) for text in hypotheses),
-        )
-        values = np.array(self.scores)[:, None]
-        grams = {
-            layer: Gram(np.eye(len(values)), np.stack([np.array(readout)] * 2), np.ones((2, 2)))
-            for layer, readout in self.layers.items()
-        }
-        return answers(grams, design, scores=ClipScores(values, values > 1))
-
-
-def normal(n: int, mean: float = 0.0, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).normal(mean, 1, n)
-
-
-def row(rows: Sequence[Result], concept: str, *, layer: str = "", against: str = "random", kind: str = "") -> Result:
-    [found] = [
-        each
-        for each in rows
-        if (each.concept, each.layer, each.against) == (concept, layer, against) and kind in ("", each.kind)
-    ]
-    return found
 
 
 def test_what_is_planted_is_found_and_the_rest_is_undecided() -> None:
@@ -238,6 +172,61 @@ def test_two_concepts_of_the_same_videos_are_held_within_them() -> None:
     assert row(apart.asked("racket > ball"), "racket", against="concept").verdict == "undecided"
 
 
+@pytest.mark.parametrize("shared", [4, 5])
+def test_two_concepts_are_held_within_videos_where_half_of_them_show_both(shared: int) -> None:
+    """Of ten videos each: five that show both are half, and paired; with four each keeps the six of its own."""
+    first, second, pool = normal(10, 1, 1), normal(10, 0, 2), normal(40, 0, 4)
+    both = [f"both {number}" for number in range(shared)]
+    study = Planted.empty()
+    study.add("racket", first, sources=[*both, *(f"racket {number}" for number in range(10 - shared))])
+    study.add("ball", second, sources=[*both, *(f"ball {number}" for number in range(10 - shared))])
+    study.add("pool", pool)
+    found = row(study.asked("racket > ball"), "racket", against="concept")
+    compared = slice(None, shared) if shared == 5 else slice(shared, None)
+    expected = (first[compared].mean() - second[compared].mean()) / pool.std(ddof=1)
+    assert found.value == pytest.approx(expected)
+    assert found.other == "ball/spatial"
+
+
+def test_a_concept_has_one_row_for_each_of_its_twins() -> None:
+    study = Planted.empty()
+    for kind in ("spatial", "spatiotemporal", "frozen"):
+        study.add("racket", normal(12, 1, 1), kind=kind, sources=[f"video {number}" for number in range(12)])
+    study.add("pool", normal(40, 0, 4))
+    assert [(each.kind, each.against) for each in study.asked()] == [
+        ("spatial", "random"),
+        ("spatiotemporal", "random"),
+        ("spatiotemporal", "frozen"),
+        ("frozen", "random"),
+    ]
+
+
+def test_of_a_random_video_only_the_clips_of_ones_own_kind_are_compared() -> None:
+    """Each video of the pool has a moving clip and a still one; the unit is the spread of all its clips' means."""
+    still, pool = normal(20, 0, 1), np.concatenate([normal(40, 3, 2), normal(40, 0, 3)])
+    concept = ConceptRows("c", "spatial", tuple(map(str, range(20))), GramRows(np.arange(20), tuple(map(str, range(20)))))
+    clips = GramRows(np.arange(20, 100), tuple(f"r{number % 40}" for number in range(80)))
+    kinds: tuple[Kind, ...] = ("spatiotemporal",) * 40 + ("spatial",) * 40
+    classes = {"swing": GramRows(np.arange(2), ("a", "b"))}
+    design = Design((concept,), clips, classes, layers=0, settings=AnalysisSettings(), random_kinds=kinds)
+    values = np.concatenate([still, pool])[:, None]
+    [found] = answers({}, design, scores=ClipScores(values, values > 1))
+    unit = (pool[:40] / 2 + pool[40:] / 2).std(ddof=1)
+    assert found.value == pytest.approx((still.mean() - pool[40:].mean()) / unit)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e9])
+def test_a_score_in_another_unit_is_answered_the_same(unit: float) -> None:
+    found = []
+    for scale in (1.0, unit):
+        study = Planted.empty()
+        study.add("c", scale * normal(20, 0.7, 1))
+        study.add("pool", scale * normal(40, 0, 2))
+        found.append(row(study.asked(), "c"))
+    assert (found[1].value, found[1].p) == pytest.approx((found[0].value, found[0].p))
+    assert found[1].removed_of_concept == found[0].removed_of_concept
+
+
 def test_hypotheses_make_the_families() -> None:
     study = Planted.empty("third")
     for number in range(3):
@@ -288,11 +277,12 @@ def test_what_cannot_be_tested_is_refused_with_a_number() -> None:
         Planted(study.scores, study.layers, [study.sets[0], study.sets[0], study.sets[-1]]).asked(
             settings=AnalysisSettings(relabellings=19)
         )
-    flat = Planted.empty()
-    flat.add("swing", normal(20))
-    flat.add("pool", np.ones(40))
-    with pytest.raises(NumericalError, match="the score of 'swing' is the same for all random clips"):
-        flat.asked()
+    for level in (0.0, 1.0, 1e12):
+        flat = Planted.empty()
+        flat.add("swing", normal(20))
+        flat.add("pool", np.full(40, level))
+        with pytest.raises(NumericalError, match="the score of 'swing' is the same for all random clips"):
+            flat.asked()
 
 
 # --- a network ---------------------------------------------------------------------------------------------------
