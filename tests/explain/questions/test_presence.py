@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
+from scipy import stats
 
 from videotcav.errors import NotEnoughData
-from videotcav.explain.questions.presence import Displacement, percentile
+from videotcav.explain.questions.presence import Displacement, _auroc_interval, percentile
 
 N_CONCEPT, N_POOL = 12, 30
 
@@ -137,3 +140,108 @@ def test_too_few_videos_are_refused() -> None:
     with pytest.raises(NotEnoughData, match="2 source videos"):
         Displacement(np.ones((1, 9, 9)), 2)
     assert percentile(0.5, np.array([0.0, 0.5, 1.0])) == pytest.approx(0.5)
+
+
+def pairs(some: np.ndarray) -> float:
+    """The mean inner product of two different ones."""
+    n = len(some)
+    return sum(some[i] @ some[j] for i in range(n) for j in range(n) if i != j) / (n * (n - 1))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6])
+def test_the_two_sample_test_is_that_of_all_ways_to_deal_the_videos(scale: float) -> None:
+    """Three and five: 56 ways, each length in a plain loop; two videos are one and the same, so some ways tie."""
+    videos = np.random.default_rng(3).normal(size=(8, 2)) + 1.0
+    videos[:3] += 0.9
+    videos[4] = videos[0]
+    lengths = {}
+    for chosen in combinations(range(8), 3):
+        first, second = videos[list(chosen)], np.delete(videos, chosen, axis=0)
+        lengths[chosen] = pairs(first) + pairs(second) - 2 * first.mean(axis=0) @ second.mean(axis=0)
+    expected = np.mean([length >= lengths[0, 1, 2] - 1e-9 for length in lengths.values()])
+    assert 0.03 < expected < 0.5
+    of = Displacement(scale**2 * (videos @ videos.T)[None], 3)
+    found = of.p_apart(np.random.default_rng(0), draws=40_000)
+    assert found == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / 40_000))
+
+
+def test_videos_that_are_all_alike_are_as_far_apart_as_any() -> None:
+    alike = Displacement(np.ones((1, 6, 6)), 3)
+    assert alike.p_apart(np.random.default_rng(0), draws=9) == 1.0
+    assert np.isnan(alike.held_out[0]).all()  # a share of nothing, and no warning
+
+
+def test_each_moment_is_beyond_what_the_pool_is_at_that_moment() -> None:
+    rng = np.random.default_rng(5)
+    steps = rng.normal(size=(9, 3, 4)) + np.array([0.0, 5.0, -3.0])[:, None]
+    clip = rng.normal(size=(3, 4))
+    whole = steps.mean(axis=1)
+    of = Displacement(np.einsum("atc,bc->tab", steps, whole), 4)
+    concept, pool = whole[:4], whole[4:]
+    for moment, found in enumerate(of.over_time(np.einsum("tc,bc->tb", clip, whole))):
+        base = np.mean(
+            [
+                steps[j, moment] @ (concept.mean(axis=0) - np.delete(pool, j - 4, axis=0).mean(axis=0))
+                for j in range(4, 9)
+            ]
+        )
+        along = clip[moment] @ (concept.mean(axis=0) - pool.mean(axis=0))
+        assert found == pytest.approx((along - base) / of.length)
+
+
+def test_the_effect_and_its_interval_by_leaving_videos_out() -> None:
+    """Every video is really left out: of the products, of the gradient's and of the pool's scores."""
+    n, N = 4, 5
+    rng = np.random.default_rng(6)
+    videos, clip, slope = rng.normal(size=(n + N, 3)), rng.normal(size=3) + 2, rng.normal(size=3)
+    videos[:n] += 2
+    scores = rng.normal(size=N)
+
+    def effect(kept: np.ndarray) -> float:
+        some, concept = videos[kept], int((kept < n).sum())
+        share = Displacement((some @ some.T)[None], concept).share((clip @ some.T)[None]).value
+        along = slope @ (some[:concept].mean(axis=0) - some[concept:].mean(axis=0))
+        return share * along / scores[kept[kept >= n] - n].std(ddof=1)
+
+    everything = np.arange(n + N)
+    found = displacement_of(videos, n).effect((clip @ videos.T)[None], videos @ slope, scores)
+    assert found.value == pytest.approx(effect(everything))
+    parts = []
+    for places in (range(n), range(n, n + N)):
+        without = np.array([effect(np.delete(everything, place)) for place in places])
+        parts.append(((len(without) - 1) * without.var(), len(without) - 1))
+    variance = sum(part for part, _ in parts)
+    freedom = variance**2 / sum(part**2 / of for part, of in parts)
+    reach = stats.t.isf(0.025, freedom) * np.sqrt(variance)
+    assert (found.low, found.high) == pytest.approx((found.value - reach, found.value + reach))
+
+
+def displacement_of(videos: np.ndarray, n: int) -> Displacement:
+    return Displacement((videos @ videos.T)[None], n)
+
+
+def test_where_no_video_changes_anything_the_interval_is_a_point() -> None:
+    """Three of one kind and three of the other; three are enough, and a clip between the kinds has a half."""
+    videos = np.repeat(np.eye(2), 3, axis=0)
+    found = displacement_of(videos, 3).share((np.array([0.5, 0.5]) @ videos.T)[None])
+    assert (found.low, found.value, found.high) == (0.5, 0.5, 0.5)
+    weights = displacement_of(videos, 3).weights()
+    np.testing.assert_allclose(weights @ videos, [1.0, -1.0])  # D is the difference of the two means
+
+
+@pytest.mark.parametrize(("ahead", "n", "N"), [(0.0, 12, 30), (0.2, 5, 8), (0.5, 12, 30), (0.8, 12, 30), (1.0, 4, 9)])
+def test_the_interval_of_a_share_of_pairs_is_newcombes(ahead: float, n: int, N: int) -> None:
+    """Both ends are θ with |value − θ| = z · SE(θ), Hanley and McNeil's SE with (n + N) / 2 in the place of each n."""
+
+    def distance(truth: float) -> float:
+        exponential, exponential_too = truth / (2 - truth), 2 * truth**2 / (1 + truth)
+        shared = (n + N) / 2 - 1
+        variance = (truth * (1 - truth) + shared * (exponential - truth**2 + exponential_too - truth**2)) / (n * N)
+        return abs(ahead - truth) / np.sqrt(variance)
+
+    low, high = _auroc_interval(ahead, n, N)
+    assert 0 <= low <= ahead <= high <= 1
+    for end in {low, high} - {0.0, 1.0}:
+        assert distance(end) == pytest.approx(stats.norm.isf(0.025), rel=1e-5)
+    assert (low == 0) == (ahead == 0)
+    assert (high == 1) == (ahead == 1)
