@@ -13,7 +13,15 @@ from scipy import stats
 
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.intervals import wilson
-from videotcav.explain.inference.permutation import Null, classic_one_sample, classic_two_sample, flip_null, set_null
+from videotcav.explain.inference.permutation import (
+    Null,
+    TTest,
+    classic_one_sample,
+    classic_two_sample,
+    equivalence_p,
+    flip_null,
+    set_null,
+)
 from videotcav.explain.inference.verdict import verdict
 from videotcav.records import Verdict
 
@@ -72,6 +80,7 @@ def test_the_classic_tests_are_scipys() -> None:
 
 def test_runs_without_spread_have_a_p_and_no_nan() -> None:
     assert classic_two_sample([1.0] * 5, [1.0] * 5).p == 1.0
+    assert classic_two_sample([0.0] * 5, [0.0] * 5) == TTest(statistic=0.0, p=1.0)
     assert classic_two_sample([1.0] * 5, [0.0] * 5).p == 0.0
     assert classic_one_sample([0.5] * 5).p == 1.0
     assert classic_one_sample([0.0] * 5).statistic == -math.inf
@@ -101,6 +110,10 @@ def test_enough_null_draws_for_a_significant_result() -> None:
         ({}, "positive"),
         ({"effect": -0.4, "low": -0.5, "high": -0.3}, "negative"),
         ({"low": -0.1}, "no evidence"),  # significant, but the interval says otherwise
+        ({"low": 0.0}, "no evidence"),  # an interval that reaches the centre is not on one side of it
+        ({"effect": -0.4, "low": -0.5, "high": 0.0}, "no evidence"),
+        ({"effect": -0.4, "low": -0.5, "high": 0.1}, "no evidence"),
+        ({"effect": -0.4, "low": -0.5, "high": -0.3, "p_corrected": 0.06}, "no evidence"),
         ({"p_corrected": 0.06}, "no evidence"),
         ({"p_corrected": 0.06, "smallest_effect": math.inf}, "underpowered"),
         ({"p_corrected": 0.06, "smallest_effect": 0.5}, "underpowered"),
@@ -122,3 +135,11 @@ def test_the_first_verdict_that_holds_is_given(changed: dict[str, float | bool],
         "degenerate": False,
     }
     assert verdict(**{**facts, **changed}) == expected
+
+
+def test_equivalence_counts_what_lies_at_a_margin_or_beyond() -> None:
+    """By hand, with skewed deviations: of 0.5 + these, two reach 1; of −0.5 + these, one reaches −1."""
+    deviations = np.array([0.5, 0.75, -0.25, 0.25, -0.5, 0.0, 0.125, 0.25, -0.125])
+    assert equivalence_p(0.5, deviations, margin=1.0) == pytest.approx(3 / 10)
+    assert equivalence_p(-0.5, deviations, margin=1.0) == pytest.approx(2 / 10)
+    assert equivalence_p(-0.5, -deviations, margin=1.0) == pytest.approx(3 / 10)
