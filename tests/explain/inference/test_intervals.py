@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from videotcav.explain.design.draws import Clips
+from videotcav.explain.design.draws import GramRows
 from videotcav.explain.inference.intervals import Influences, concept_influence, random_influence
 
 VALUES = np.array([0.0, 0.0, 0.0, 4.0, 1.0, 1.0])
@@ -22,7 +22,7 @@ def test_deviations_are_those_of_a_mean_of_values_drawn_again() -> None:
     """
     wider = np.sqrt(4 / 3)
     for influences in (
-        concept_influence(Clips(np.arange(4), tuple("abcd")), score=mean_of) / wider,
+        concept_influence(GramRows(np.arange(4), tuple("abcd")), score=mean_of) / wider,
         np.broadcast_to(VALUES[None, :4, None] - 1.0, (3, 4, 1)),
     ):
         for concept, random in ((influences, NONE), (NONE, influences)):
@@ -52,7 +52,7 @@ def test_a_set_differs_from_itself_by_nothing() -> None:
 
 def test_a_random_video_moves_the_mean_over_all_draws_that_hold_it() -> None:
     """Every video is left out of every set, in a plain loop; the first video is in two of the three sets."""
-    pool = Clips(np.arange(6), tuple("aabcde"))
+    pool = GramRows(np.arange(6), tuple("aabcde"))
     negatives = np.array([[0, 1, 3], [0, 4, 5], [2, 3, 4]])
     per_draw = mean_of(negatives)
 

@@ -204,7 +204,9 @@ def test_a_concept_has_one_row_for_each_of_its_twins() -> None:
 def test_of_a_random_video_only_the_clips_of_ones_own_kind_are_compared() -> None:
     """Each video of the pool has a moving clip and a still one; the unit is the spread of all its clips' means."""
     still, pool = normal(20, 0, 1), np.concatenate([normal(40, 3, 2), normal(40, 0, 3)])
-    concept = ConceptRows("c", "spatial", tuple(map(str, range(20))), GramRows(np.arange(20), tuple(map(str, range(20)))))
+    concept = ConceptRows(
+        "c", "spatial", tuple(map(str, range(20))), GramRows(np.arange(20), tuple(map(str, range(20))))
+    )
     clips = GramRows(np.arange(20, 100), tuple(f"r{number % 40}" for number in range(80)))
     kinds: tuple[Kind, ...] = ("spatiotemporal",) * 40 + ("spatial",) * 40
     classes = {"swing": GramRows(np.arange(2), ("a", "b"))}

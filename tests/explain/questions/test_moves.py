@@ -159,7 +159,9 @@ def test_classes_of_other_levels_stand_side_by_side() -> None:
     values = rng.normal(size=(50, 2)) + np.array([0.0, 1e4])
     given = rng.random((50, 2)) < np.array([0.2, 0.7])
     readouts = values + rng.normal(size=(50, 2))
-    concept = ConceptRows("c", "spatial", tuple(map(str, range(20))), GramRows(np.arange(20), tuple(map(str, range(20)))))
+    concept = ConceptRows(
+        "c", "spatial", tuple(map(str, range(20))), GramRows(np.arange(20), tuple(map(str, range(20))))
+    )
     pool = GramRows(np.arange(20, 50), tuple(f"r{number}" for number in range(30)))
     classes = {"a": GramRows(np.array([0, 1]), ("u", "v")), "b": GramRows(np.array([2, 3]), ("x", "y"))}
     design = Design((concept,), pool, classes, layers=1, settings=AnalysisSettings())
