@@ -18,6 +18,7 @@ the way from one process to another.
     │   ├── NothingAccepted   candidates wait for a person's review
     │   ├── ReviewError       the reviewers' decisions cannot be read or kept
     │   ├── BoxesError        a file of boxes has not the form that it should have, or belongs to other videos
+    │   │   └── BoxesNotFound     a file of boxes says nothing of a video
     │   └── DetectorError     a detector cannot be loaded, or gives what no detector gives
     │       └── DetectorNotFound  no such detector, and no such file of boxes
     ├── ModelError            a model, a checkpoint or a device cannot be used, or the model cannot be explained
@@ -139,6 +140,10 @@ class ReviewError(ConceptError):
 
 class BoxesError(ConceptError):
     """A file of boxes has not the form that it should have, or belongs to other videos."""
+
+
+class BoxesNotFound(BoxesError, NotFound):
+    """A file of boxes says nothing of a video."""
 
 
 class DetectorError(ConceptError):

@@ -91,7 +91,7 @@ ANNOTATION = {"id": 1, "image_id": 70, "category_id": 3, "track_id": 9, "bbox": 
     [
         ("no json", "is not JSON"),
         ({"images": []}, "is not COCO JSON with videos: videos: Field required"),
-        ({"regions": {"mark": [1, 2, 3]}}, r"is not a file of regions: regions.mark.3: Field required"),
+        ({"regions": {"mark": [1, 2, 3]}}, r"is not a file of regions: regions.mark.box.3: Field required"),
         ({"regions": {"mark": [150, 5, 250, 20]}}, r"'mark' .* does not lie within the 200×100 frame"),
         (
             coco(annotations=[{**ANNOTATION, "image_id": 5}]),

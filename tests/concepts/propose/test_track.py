@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from videotcav.concepts.detectors.detect import Detections
+from videotcav.concepts.detectors.masks import Mask
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.track import ShotCuts, tracks_of
 from videotcav.errors import BoxesError
@@ -79,3 +80,28 @@ def test_shot_cuts_of_real_clips_joined_end_to_end(shared_data):
     shots = ShotCuts()
     joined = np.concatenate([first, second, first])
     assert [index for index, frame in enumerate(joined) if shots.starts_at(frame, index)] == [20, 35]
+
+
+@pytest.mark.parametrize("instance", ["a", None], ids=["known", "tracked"])
+def test_every_box_of_a_track_keeps_the_mask_that_came_with_it(instance: str | None):
+    """Each mask is a square at its own box; the tracker changes the order of boxes, and cannot mix them up."""
+
+    def square(x: float, y: float) -> Mask:
+        pixels = np.zeros((120, 260), dtype=bool)
+        pixels[int(y) : int(y) + 20, int(x) : int(x) + 20] = True
+        return Mask.of(pixels)
+
+    found = []
+    for t in range(30):
+        rows = [(*row(x, y=y, instance=instance and name), square(x, y)) for name, x, y in
+                (("a", 10 + 4 * t, 50), ("b", 210 - 4 * t, 80))]  # fmt: skip
+        rows = rows if t % 2 else [*rows[::-1], (*row(5, label="racket", instance=instance and "c"), None)]
+        found.append(Detections.of(rows))
+    tracks = tracks_of(found, recipe=RECIPE, labels=["ball", "racket"])
+    assert {track.label for track in tracks if track.masks is None} <= {"racket"}
+    balls = [track for track in tracks if track.label == "ball"]
+    assert len(balls) == 2
+    for track in balls:
+        assert [mask.edges for mask in track.masks] == [
+            (box.left, box.top, box.right, box.bottom) for box in track.boxes
+        ]

@@ -10,13 +10,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
-from videotcav.concepts.detectors.detect import Detections, VideoFrames
-from videotcav.errors import BoxesError, closest
+from videotcav.concepts.detectors.detect import Detection, Detections, VideoFrames
+from videotcav.concepts.detectors.masks import Edges, Mask, Outline, Rle, mask_of
+from videotcav.errors import BoxesError, BoxesNotFound, closest
 from videotcav.video.info import VideoInfo
 
-Row = tuple[float, float, float, float, float, str, str | None]
-"""Left, top, right, bottom, score, label, instance."""
+
+class BoxRow(NamedTuple):
+    """What a file says of one thing in one frame."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    score: float
+    label: str
+    instance: str | None = None
+    outline: Outline | None = None
 
 
 @dataclass(frozen=True)
@@ -26,14 +38,14 @@ class VideoBoxes:
     `relative` boxes are fractions of the frame.
     """
 
-    frames: Mapping[int, list[Row]]
+    frames: Mapping[int, list[BoxRow]]
     size: tuple[int, int] | None = None
     relative: bool = False
 
     @cached_property
     def knows_instances(self) -> bool:
         """Whether every box comes with the instance it belongs to; where one does not, all are tracked."""
-        return all(instance is not None for rows in self.frames.values() for *_, instance in rows)
+        return all(row.instance is not None for rows in self.frames.values() for row in rows)
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,7 @@ class BoxesFile:
             near = [key for key in near if f"/{video.path.with_suffix('').as_posix()}".endswith(f"/{key}")]
         if len(near) != 1:
             hint = closest(video.path.stem, self.videos)
-            raise BoxesError(
+            raise BoxesNotFound(
                 f"{self.path}: has no boxes for the video {video.path.name}"
                 + (f"; closest: {hint}" if hint else "; its videos must be named as the files are")
             )
@@ -88,31 +100,36 @@ class BoxesFile:
 
     def _detections(self, boxes: VideoBoxes, index: int, video: VideoInfo) -> Detections:
         scale = (video.width, video.height) if boxes.relative else (1, 1)
-        rows = []
-        # A row that is there twice is one box.
-        for left, top, right, bottom, score, label, instance in dict.fromkeys(boxes.frames.get(index, ())):
-            edges = (left * scale[0], top * scale[1], right * scale[0], bottom * scale[1])
+        found = []
+        for row in dict.fromkeys(boxes.frames.get(index, ())):  # a row that is there twice is one box
+            edges = (row.left * scale[0], row.top * scale[1], row.right * scale[0], row.bottom * scale[1])
             inside = (max(edges[0], 0), max(edges[1], 0), min(edges[2], video.width), min(edges[3], video.height))
+            shown = f"({', '.join(f'{edge:g}' for edge in edges)}) of '{row.label}' in frame {index}"
             if inside[0] >= inside[2] or inside[1] >= inside[3]:
-                shown = ", ".join(f"{edge:g}" for edge in edges)
                 raise BoxesError(
-                    f"{self.path}: the box ({shown}) of '{label}' in frame {index} of {video.path.name} lies outside "
+                    f"{self.path}: the box {shown} of {video.path.name} lies outside "
                     f"the {video.width}×{video.height} frame or is empty"
                 )
-            rows.append((*inside, score, label, instance if boxes.knows_instances else None))
-        return Detections.of(rows)
+            instance = row.instance if boxes.knows_instances else None
+            where = f"{self.path}: the mask of '{row.label}' in frame {index} of {video.path.name}"
+            mask = None if row.outline is None else _mask(row.outline, video, where=where)
+            if mask is not None and not _meet(mask.edges, inside):
+                raise BoxesError(f"{where} has no pixel in its box {shown}")
+            found.append(Detection(*inside, row.score, row.label, instance, mask))
+        return Detections.of(found)
 
 
 @dataclass(frozen=True)
 class Regions:
-    """A detector of places that never move: a scoreboard, a watermark. `places` are (left, top, right, bottom).
+    """A detector of places that never move: a scoreboard, a watermark.
 
-    A place whose four numbers are 1 at most is a share of the frame, others are pixels.
+    `places` are (left, top, right, bottom) or outlines. One whose numbers are 1 at most is in shares of the frame,
+    others are in pixels.
     """
 
     path: Path
     sha256: str
-    places: Mapping[str, tuple[float, float, float, float]]
+    places: Mapping[str, Edges | Outline]
     name: str = "regions"
 
     knows_instances = True
@@ -129,15 +146,39 @@ class Regions:
 
     def __call__(self, frames: VideoFrames) -> list[Detections]:
         """Every place in every frame; raises BoxesError where one lies outside the frame."""
-        video = frames.video
-        rows: list[Row] = []
-        for label, place in self.places.items():
-            scale = (video.width, video.height) * 2 if max(place) <= 1 else (1,) * 4
-            left, top, right, bottom = (edge * factor for edge, factor in zip(place, scale, strict=True))
-            if not (0 <= left < right <= video.width and 0 <= top < bottom <= video.height):
-                raise BoxesError(
-                    f"{self.path}: '{label}' {list(place)} does not lie within the {video.width}×{video.height} frame "
-                    f"of {video.path.name}; it needs left < right and top < bottom"
-                )
-            rows.append((left, top, right, bottom, 1.0, label, "0"))
-        return [Detections.of(rows)] * len(frames.pixels)
+        found = [self._found(label, place, frames.video) for label, place in self.places.items()]
+        return [Detections.of(found)] * len(frames.pixels)
+
+    def _found(self, label: str, place: Edges | Outline, video: VideoInfo) -> Detection:
+        if isinstance(place, Rle) or isinstance(place[0], tuple):
+            mask = _mask(_in_pixels(place, video), video, where=f"{self.path}: '{label}' of {video.path.name}")
+            if mask.edges is None:
+                raise BoxesError(f"{self.path}: '{label}' covers no pixel of {video.path.name}")
+            return Detection(*mask.edges, 1.0, label, "0", mask)
+        scale = (video.width, video.height) * 2 if max(place) <= 1 else (1,) * 4
+        left, top, right, bottom = (edge * factor for edge, factor in zip(place, scale, strict=True))
+        if not (0 <= left < right <= video.width and 0 <= top < bottom <= video.height):
+            raise BoxesError(
+                f"{self.path}: '{label}' {list(place)} does not lie within the {video.width}×{video.height} frame "
+                f"of {video.path.name}; it needs left < right and top < bottom"
+            )
+        return Detection(left, top, right, bottom, 1.0, label, "0")
+
+
+def _in_pixels(outline: Outline, video: VideoInfo) -> Outline:
+    if isinstance(outline, Rle) or any(number > 1 for polygon in outline for number in polygon):
+        return outline
+    sides = (video.width, video.height)
+    return tuple(tuple(number * sides[axis % 2] for axis, number in enumerate(polygon)) for polygon in outline)
+
+
+def _mask(outline: Outline, video: VideoInfo, *, where: str) -> Mask:
+    try:
+        return mask_of(outline, height=video.height, width=video.width)
+    except ValueError as error:
+        raise BoxesError(f"{where} {error}") from None
+
+
+def _meet(mask: Edges | None, box: Edges) -> bool:
+    """Whether a mask's edges have a pixel in common with the box; an empty one is an object that is hidden."""
+    return mask is None or (mask[0] < box[2] and box[0] < mask[2] and mask[1] < box[3] and box[1] < mask[3])

@@ -6,9 +6,10 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
-from videotcav.concepts.detectors.boxes import BoxesFile, Regions, Row, VideoBoxes
+from videotcav.concepts.detectors.boxes import BoxesFile, BoxRow, Regions, VideoBoxes
+from videotcav.concepts.detectors.masks import Edges, Polygons, Rle
 from videotcav.errors import BoxesError, UnreadableText
 from videotcav.texts import first_problem, parse_json, read_bytes
 
@@ -16,7 +17,10 @@ AnyLoose = TypeVar("AnyLoose", bound="_Loose")
 
 
 def read_regions(path: Path) -> Regions:
-    """The regions of a JSON file `{"regions": {"scoreboard": [left, top, right, bottom]}}`."""
+    """The regions of a JSON file `{"regions": {"scoreboard": [left, top, right, bottom]}}`.
+
+    Instead of a box a region may have polygons `[[x1, y1, x2, y2, …]]` or COCO's run lengths.
+    """
     data = read_bytes(path)
     regions = _as(_Regions, data, path, "a file of regions").regions
     return Regions(path=path, sha256=hashlib.sha256(data).hexdigest(), places=regions)
@@ -26,8 +30,25 @@ class _Loose(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
 
 
+def _form(value: Any) -> str:
+    """Which form a place or a mask has, so that only that form's mistakes are told."""
+    if isinstance(value, dict):
+        return "run lengths"
+    return "polygons" if isinstance(value, list) and value and isinstance(value[0], list) else "box"
+
+
+_Place = Annotated[
+    Annotated[Edges, Tag("box")] | Annotated[Rle, Tag("run lengths")] | Annotated[Polygons, Tag("polygons")],
+    Discriminator(_form),
+]
+_Segmentation = Annotated[
+    Annotated[Rle, Tag("run lengths")] | Annotated[Polygons, Tag("polygons")],
+    Discriminator(lambda value: "run lengths" if isinstance(value, dict) else "polygons"),
+]
+
+
 class _Regions(_Loose):
-    regions: dict[str, tuple[float, float, float, float]]
+    regions: dict[str, _Place]
 
 
 class _Video(_Loose):
@@ -52,6 +73,7 @@ class _Annotation(_Loose):
     track_id: int | str | None = None
     instance_id: int | str | None = None
     score: Annotated[float, Field(ge=0, le=1)] = 1.0
+    segmentation: _Segmentation | None = None
 
 
 class _Category(_Loose):
@@ -67,12 +89,12 @@ class _Coco(_Loose):
 
 
 def read_coco(path: Path) -> BoxesFile:
-    """The boxes of a COCO JSON file with videos; frames are counted from 0."""
+    """The boxes of a COCO JSON file with videos, and the masks of its `segmentation`; frames are counted from 0."""
     data = read_bytes(path)
     coco = _as(_Coco, data, path, "COCO JSON with videos")
     categories = {category.id: category.name for category in coco.categories}
     images = {image.id: image for image in coco.images}
-    videos: dict[Any, dict[int, list[Row]]] = {video.id: {} for video in coco.videos}
+    videos: dict[Any, dict[int, list[BoxRow]]] = {video.id: {} for video in coco.videos}
     for number, annotation in enumerate(coco.annotations):
         where = f"{path}: annotations[{number}]"
         image = images.get(annotation.image_id)
@@ -86,11 +108,12 @@ def read_coco(path: Path) -> BoxesFile:
         instance = annotation.track_id if annotation.track_id is not None else annotation.instance_id
         left, top, width, height = annotation.bbox
         videos[image.video_id].setdefault(index, []).append(
-            (
+            BoxRow(
                 *(left, top, left + width, top + height),
-                annotation.score,
-                categories[annotation.category_id],
-                None if instance is None else str(instance),
+                score=annotation.score,
+                label=categories[annotation.category_id],
+                instance=None if instance is None else str(instance),
+                outline=annotation.segmentation or None,  # no polygon at all: nobody drew one
             )
         )
     return BoxesFile(

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from videotcav.concepts.detectors.boxes import BoxesFile, Row, VideoBoxes
+from videotcav.concepts.detectors.boxes import BoxesFile, BoxRow, VideoBoxes
 from videotcav.concepts.detectors.coco_names import COCO_NAMES
 from videotcav.errors import BoxesError
 from videotcav.texts import read_bytes, read_text
@@ -32,7 +32,7 @@ def read_mot(path: Path, *, class_names: tuple[str, ...] | None) -> BoxesFile:
         texts = {path: path.parent.parent.name if path.name == "gt.txt" else path.stem}
     videos = {}
     for text, video in texts.items():
-        frames: dict[int, list[Row]] = defaultdict(list)
+        frames: dict[int, list[BoxRow]] = defaultdict(list)
         for where, row in _rows(text, least=_MOT_COLUMNS):
             frame, instance, left, top, width, height = row[:_MOT_COLUMNS]
             if frame < 1 or frame != int(frame):
@@ -43,7 +43,7 @@ def read_mot(path: Path, *, class_names: tuple[str, ...] | None) -> BoxesFile:
             number = int(row[7]) - 1 if class_names and len(row) > 7 else 0  # noqa: PLR2004 - the eighth column
             label = _name(class_names or ("object",), number, where)
             known = None if instance < 0 else f"{instance:g}"
-            frames[int(frame) - 1].append((left, top, left + width, top + height, score, label, known))
+            frames[int(frame) - 1].append(BoxRow(left, top, left + width, top + height, score, label, known))
         videos[video] = VideoBoxes(frames=dict(frames))
     return BoxesFile(path=path, sha256=_hash(texts), labels=class_names or ("object",), videos=_some(path, videos))
 
@@ -52,7 +52,7 @@ def read_yolo(path: Path, *, class_names: tuple[str, ...] | None) -> BoxesFile:
     """One text a frame: class (from 0), centre x, centre y, width, height as shares of the frame, score, instance."""
     names = class_names or _class_names(path) or COCO_NAMES
     texts = [text for text in sorted(path.glob("*.txt")) if text.name != CLASSES]
-    videos: dict[str, dict[int, list[Row]]] = defaultdict(dict)
+    videos: dict[str, dict[int, list[BoxRow]]] = defaultdict(dict)
     for text in texts:
         number = FRAME_NUMBER.search(text.stem)
         if number is None or int(number[1]) < 1:
@@ -65,7 +65,7 @@ def read_yolo(path: Path, *, class_names: tuple[str, ...] | None) -> BoxesFile:
                 raise BoxesError(f"{where}: the sixth column is a score from 0 to 1, got {score:g} (save_conf=True)")
             instance = f"{row[6]:g}" if len(row) >= _YOLO_WITH_INSTANCE else None
             label = _name(names, int(kind), where)
-            rows.append((x - width / 2, y - height / 2, x + width / 2, y + height / 2, score, label, instance))
+            rows.append(BoxRow(x - width / 2, y - height / 2, x + width / 2, y + height / 2, score, label, instance))
         videos[text.stem[: number.start()]][int(number[1]) - 1] = rows
     return BoxesFile(
         path=path,

@@ -6,7 +6,7 @@ A package adds a detector of its own with an entry point in the group `videotcav
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from videotcav.errors import DetectorError, DetectorNotFound, MissingExtra, closest
+from videotcav.concepts.detectors.masks import Mask
+from videotcav.errors import DetectorError, DetectorNotFound, MissingExtra, NotFound, closest
 from videotcav.video.info import VideoInfo
 
 UInt8Frames = NDArray[np.uint8]
@@ -29,17 +30,32 @@ class VideoFrames(NamedTuple):
     first: int
 
 
+class Detection(NamedTuple):
+    """One thing that was found, in source pixels."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    score: float
+    label: str
+    track_id: str | None = None
+    mask: Mask | None = None
+
+
 @dataclass(frozen=True)
 class Detections:
     """What was found in one frame. Boxes are `n 4` (left, top, right, bottom) in source pixels.
 
-    `track_ids` is given only by sources that know the instances already, as an annotated file does.
+    `track_ids` is given only by sources that know the instances already, as an annotated file does; `masks` by those
+    that know which pixels an object covers, None for one of which they do not.
     """
 
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
     labels: tuple[str, ...]
     track_ids: tuple[str, ...] | None = None
+    masks: tuple[Mask | None, ...] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.labels)
@@ -48,6 +64,8 @@ class Detections:
                 f"a detector gave boxes {self.boxes.shape} and scores {self.scores.shape} for {count} labels; "
                 "it must give four edges and one score a label"
             )
+        if self.masks is not None and len(self.masks) != count:
+            raise DetectorError(f"a detector gave {len(self.masks)} masks for {count} labels; it must give one a label")
         if not (np.isfinite(self.boxes).all() and np.isfinite(self.scores).all()):
             raise DetectorError("a detector gave a box or a score that is NaN or infinite: its weights are damaged")
 
@@ -55,12 +73,14 @@ class Detections:
         return len(self.labels)
 
     @classmethod
-    def of(cls, rows: list[tuple[Any, ...]]) -> Detections:
-        """Detections from rows of (left, top, right, bottom, score, label) or the same with a track id behind."""
-        boxes = np.array([row[:4] for row in rows], dtype=np.float32).reshape(-1, 4)
-        scores = np.array([row[4] for row in rows], dtype=np.float32)
-        known = [row[6] for row in rows if len(row) > 6 and row[6] is not None]  # noqa: PLR2004 - the seventh column
-        return cls(boxes, scores, tuple(row[5] for row in rows), tuple(known) if known else None)
+    def of(cls, rows: Sequence[tuple[Any, ...]]) -> Detections:
+        """Detections from rows of (left, top, right, bottom, score, label), behind it track id and mask where known."""
+        found = [Detection(*row) for row in rows]
+        boxes = np.array([row[:4] for row in found], dtype=np.float32).reshape(-1, 4)
+        scores = np.array([row.score for row in found], dtype=np.float32)
+        known = tuple(row.track_id for row in found if row.track_id is not None)
+        masks = tuple(row.mask for row in found) if any(row.mask is not None for row in found) else None
+        return cls(boxes, scores, tuple(row.label for row in found), known or None, masks)
 
 
 class Detector(Protocol):
@@ -105,6 +125,14 @@ class DetectorSource(Protocol):
     def __call__(self, name: str, *, form: str | None = None, class_names: tuple[str, ...] | None = None) -> Detector:
         """The detector of that name, usually a file."""
         ...
+
+
+def require_label(detector: Detector, label: str) -> None:
+    """Nothing where the detector can find it. Raises NotFound with the closest labels."""
+    if label not in detector.labels:
+        near = closest(label, detector.labels)
+        hint = f"closest: {near}" if near else f"it knows: {', '.join(detector.labels)}"
+        raise NotFound(f"{detector.name} has no label '{label}'; {hint}")
 
 
 def load_detector(spec: str | Path, *, form: str | None = None, class_names: tuple[str, ...] | None = None) -> Detector:

@@ -23,7 +23,9 @@ def read_boxes(
     """The boxes of a file or a folder, as a detector.
 
     - `coco`: JSON with videos, images, annotations and categories, as TAO and COCO-VID write it;
+      masks (`segmentation`) are polygons or run lengths;
     - `regions`: JSON `{"regions": {"scoreboard": [left, top, right, bottom]}}`, the same place in all frames;
+      polygons or run lengths may take the place of a box;
     - `mot`: a text for each video, named as it is, or a folder of them (also `<video>/gt/gt.txt`);
     - `yolo`: a folder of texts `<video>_<frame>.txt`, frames counted from 1, as Ultralytics saves them.
 

@@ -10,7 +10,7 @@ import importlib
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import cv2
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from videotcav.concepts.detectors.detect import Detections
+from videotcav.concepts.detectors.masks import Mask
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.errors import BoxesError, MissingExtra
 from videotcav.records import Box, Record
@@ -31,18 +32,27 @@ class Track(Record):
     frames: tuple[int, ...]
     boxes: tuple[Box, ...]
     scores: tuple[float, ...]
+    masks: tuple[Mask | None, ...] | None = None
 
     @model_validator(mode="after")
     def _is_aligned(self) -> Self:
         if not self.frames or not len(self.frames) == len(self.boxes) == len(self.scores):
             raise ValueError("a track needs at least one frame, and one box and one score for each frame")
+        if self.masks is not None and len(self.masks) != len(self.frames):
+            raise ValueError("a track with masks needs one for each frame, None where it is not known")
         if any(later <= earlier for earlier, later in zip(self.frames, self.frames[1:], strict=False)):
             raise ValueError("the frames of a track must ascend")
         return self
 
 
-BoxesByFrame = dict[int, tuple[Box, float]]
-"""Box and score by frame."""
+class _Seen(NamedTuple):
+    box: Box
+    score: float
+    mask: Mask | None
+
+
+SeenByFrame = dict[int, _Seen]
+"""What was seen of an instance, by frame."""
 
 _CUT_WIDTH, _CUT_HEIGHT = 160, 90  # what PySceneDetect itself would scale a frame down to, about
 _LEAST_OVERLAP = 0.1  # IoU of a detection and where its track should be; ByteTrack's own default
@@ -64,15 +74,14 @@ def tracks_of(
 
 def known_tracks(found: Sequence[Detections], *, min_score: float) -> list[Track]:
     """The tracks of detections that know their instances, by label and id."""
-    rows: dict[tuple[str, str], BoxesByFrame] = defaultdict(dict)
+    rows: dict[tuple[str, str], SeenByFrame] = defaultdict(dict)
     for frame, detections in enumerate(found):
-        for edges, score, label, instance in zip(
-            detections.boxes, detections.scores.tolist(), detections.labels, detections.track_ids or (), strict=True
-        ):
+        ids = detections.track_ids or ()
+        for row, (label, instance) in enumerate(zip(detections.labels, ids, strict=True)):
             if frame in rows[label, instance]:
                 raise BoxesError(f"track {instance} of '{label}' has two boxes in frame {frame}; an instance has one")
-            if score >= min_score:
-                rows[label, instance][frame] = (_box(edges), score)
+            if detections.scores[row] >= min_score:
+                rows[label, instance][frame] = _seen(detections, row)
     return [_track(instance, label, seen) for (label, instance), seen in sorted(rows.items()) if seen]
 
 
@@ -106,40 +115,47 @@ def _tracked(found: Sequence[Detections], label: str, recipe: Recipe, cuts: Coll
             minimum_iou_threshold=_LEAST_OVERLAP,
             iou=trackers.BIoU(buffer_ratio=recipe.search_margin),
         )
-        seen: dict[int, BoxesByFrame] = defaultdict(dict)
+        seen: dict[int, SeenByFrame] = defaultdict(dict)
         for frame in range(first, last):
             detections = found[frame]
-            mine = np.array([other == label for other in detections.labels], dtype=bool)
-            now = tracker.update(
-                supervision.Detections(xyxy=detections.boxes[mine], confidence=detections.scores[mine])
-            )
-            for edges, score, instance in zip(now.xyxy, now.confidence, now.tracker_id, strict=True):
+            mine = np.flatnonzero([other == label for other in detections.labels])
+            boxes, scores = detections.boxes[mine], detections.scores[mine]
+            now = tracker.update(supervision.Detections(xyxy=boxes, confidence=scores, data={"row": mine}))
+            for row, instance in zip(now.data.get("row", ()), now.tracker_id, strict=True):
                 if instance >= 0:
-                    seen[int(instance)][frame] = (_box(edges), float(score))
+                    seen[int(instance)][frame] = _seen(detections, int(row))
         for _, rows in sorted(seen.items()):
             for piece in _between_jumps(rows, recipe.max_growth):
                 yield _track(str(number), label, piece)
                 number += 1
 
 
-def _between_jumps(rows: BoxesByFrame, max_growth: float) -> Iterator[BoxesByFrame]:
+def _between_jumps(rows: SeenByFrame, max_growth: float) -> Iterator[SeenByFrame]:
     """The rows of a track, parted where the box grows or shrinks too much at once."""
     frames = sorted(rows)
-    sides = [max(rows[frame][0].width, rows[frame][0].height) for frame in frames]
+    sides = [max(rows[frame].box.width, rows[frame].box.height) for frame in frames]
     jumps = [i for i in range(1, len(frames)) if not 1 / max_growth <= sides[i] / sides[i - 1] <= max_growth]
     for first, last in pairwise([0, *jumps, len(frames)]):
         yield {frame: rows[frame] for frame in frames[first:last]}
 
 
-def _track(instance: str, label: str, seen: BoxesByFrame) -> Track:
+def _track(instance: str, label: str, seen: SeenByFrame) -> Track:
     frames = tuple(sorted(seen))
-    boxes = tuple(seen[frame][0] for frame in frames)
-    return Track(id=instance, label=label, frames=frames, boxes=boxes, scores=tuple(seen[f][1] for f in frames))
+    masks = tuple(seen[frame].mask for frame in frames)
+    return Track(
+        id=instance,
+        label=label,
+        frames=frames,
+        boxes=tuple(seen[frame].box for frame in frames),
+        scores=tuple(seen[frame].score for frame in frames),
+        masks=masks if any(mask is not None for mask in masks) else None,
+    )
 
 
-def _box(edges: NDArray[np.float32]) -> Box:
-    left, top, right, bottom = (float(edge) for edge in edges)
-    return Box(left=left, top=top, right=right, bottom=bottom)
+def _seen(detections: Detections, row: int) -> _Seen:
+    left, top, right, bottom = (float(edge) for edge in detections.boxes[row])
+    box = Box(left=left, top=top, right=right, bottom=bottom)
+    return _Seen(box, float(detections.scores[row]), None if detections.masks is None else detections.masks[row])
 
 
 def _needed(module: str, *, purpose: str) -> Any:

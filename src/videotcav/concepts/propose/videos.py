@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from videotcav.concepts.detectors.detect import Detector
+from videotcav.concepts.detectors.detect import Detector, require_label
 from videotcav.concepts.detectors.read_boxes import read_boxes
 from videotcav.concepts.propose.clips import make_clips
 from videotcav.concepts.propose.cutting import Cutter
@@ -22,7 +22,7 @@ from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.track import tracks_of
 from videotcav.concepts.propose.watch import Job, Seen, Watcher, in_order
 from videotcav.concepts.propose.workshop import VideoOutcome, Workshop
-from videotcav.errors import ArgumentError, NotFound, VideoError, VideoNotFound, VideosError, VideotcavWarning, closest
+from videotcav.errors import ArgumentError, VideoError, VideoNotFound, VideosError, VideotcavWarning
 from videotcav.outputs import refuse_overwriting
 from videotcav.records import Progress, Record, silent
 from videotcav.video.find import find_videos
@@ -153,10 +153,7 @@ def _concepts(labels: Sequence[str] | Mapping[str, str], detector: Detector) -> 
         raise ArgumentError("no label was asked for; give at least one of the detector's")
     rest = wanted.pop("*", None)
     for label in wanted:
-        if label not in detector.labels:
-            near = closest(label, detector.labels)
-            hint = f"closest: {near}" if near else f"it knows: {', '.join(detector.labels)}"
-            raise NotFound(f"{detector.name} has no label '{label}'; {hint}")
+        require_label(detector, label)
     if rest is not None:
         wanted = {**dict.fromkeys(detector.labels, rest), **wanted}
     for concept in wanted.values():
