@@ -1,0 +1,353 @@
+"""The camera's motion in a clip: none, a shift or a similarity of each frame against one reference frame.
+
+A camera is taken to stand unless most of the picture says otherwise: one thing that moves before a blank wall looks, in
+its pixels, like a camera that follows it. So the picture is cut into cells, and a motion is believed where it explains
+what is seen in many of them, each of which has texture in both frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from videotcav.interventions.frames import Frames, Masks
+
+Kind = Literal["identity", "shift", "similarity"]
+Picture = NDArray[np.float32]
+Matrix = NDArray[np.float64]
+
+_MOTIONS: tuple[Kind, ...] = ("shift", "similarity")
+
+LONGEST_SIDE = 128
+"""Pixels: motions are estimated on pictures reduced to at most this, to a twentieth of their pixels."""
+
+_HALF = 0.5  # a pixel reaches as far from its centre
+_COARSEST_SIDE = 16
+_STEPS, _SMALL_STEP = 20, 0.01  # of Gauss and Newton, pixels
+_SMALL_MOTION = 0.05  # pixels: a frame that moved by less is not interpolated
+_LEAST_OVERLAP = 0.4  # of two frames, as a share of one
+_AS_GOOD = 0.8
+_CELLS = 5  # in each direction
+_FOR, _TIMES_AGAINST = 0.4, 3  # share of the cells that see a motion; how many times those that see none
+_CLEARLY = 0.6  # of the residual, and of the texture, what is left at most where a cell sees a motion
+_LEAST_GAIN, _LEAST_TEXTURE = 0.5, 1.5  # grey levels
+_FRAMES_THAT_MOVE = 0.125
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """Where each frame's pixels lie in the reference frame.
+
+    `to_frame[t]` (2 × 3) takes a point (x, y) of the reference frame, in whole pixels at their centres, to frame t.
+    `residual` is the mean difference to the reference frame that this leaves outside the object, in grey levels.
+    """
+
+    kind: Kind
+    to_frame: Matrix
+    reference: int
+    residual: float
+
+    @property
+    def stands(self) -> bool:
+        """Whether no frame is moved at all."""
+        return self.kind == "identity"
+
+    def between(self, source: int, target: int) -> Matrix:
+        """The 2 × 3 matrix that takes a point of frame `target` to frame `source`."""
+        return (_square(self.to_frame[source]) @ np.linalg.inv(_square(self.to_frame[target])))[:2]
+
+    def carried(self, picture: NDArray[np.uint8], *, source: int, target: int) -> tuple[NDArray[np.uint8], Masks]:
+        """A picture of frame `source` as frame `target` would show it, and where it shows anything (height width)."""
+        return _warped(picture, self.between(source, target))
+
+    def into_reference(self, frames: Frames, *, outside: Masks | None = None) -> tuple[Frames, Masks]:
+        """The frames as the reference frame would show them, and where each shows anything and not `outside`."""
+        pairs = [_warped(frame, matrix) for frame, matrix in zip(frames, self.to_frame, strict=True)]
+        seen = np.stack([seen for _, seen in pairs])
+        if outside is not None:
+            seen &= ~self.masks_into_reference(outside)
+        return np.stack([picture for picture, _ in pairs]), seen
+
+    def masks_into_reference(self, masks: Masks) -> Masks:
+        """Masks of all frames as the reference frame would show them: whatever touches a pixel covers it."""
+        return np.stack([_warped_mask(mask, matrix) for mask, matrix in zip(masks, self.to_frame, strict=True)])
+
+    def masks_out_of_reference(self, mask: Masks) -> Masks:
+        """A mask of the reference frame (height width), or one a frame, as each frame would show it."""
+        every = np.broadcast_to(mask, (len(self.to_frame), *mask.shape[-2:]))
+        back = [self.between(self.reference, frame) for frame in range(len(self.to_frame))]
+        return np.stack([_warped_mask(mask, matrix) for mask, matrix in zip(every, back, strict=True)])
+
+
+def standing(frames: Frames, masks: Masks | None = None) -> Camera:
+    """A camera that stands, with the residual that this leaves."""
+    return _camera("identity", frames, masks, np.tile(np.eye(2, 3), (len(frames), 1, 1)), len(frames) // 2)
+
+
+def camera_motion(frames: Frames, masks: Masks | None = None) -> Camera:
+    """The motion of the camera, estimated outside the masks: identity unless a shift, and a shift unless a similarity,
+    is clearly better.
+
+    Each frame is registered directly on the reference frame, the middle one, coarse to fine, with weights that leave
+    out whatever else moves (Gauss and Newton's steps, Baker & Matthews 2004; weights of Geman & McClure 1985).
+    """
+    reference, moved = len(frames) // 2, np.zeros((len(frames), 4))
+    moved[:, 0] = 1.0
+    levels = [_pyramid(frame, None if masks is None else masks[at]) for at, frame in enumerate(frames)]
+    still = levels[reference]
+    kind: Kind = "identity"
+    if any(_may_have_moved(still[0], level[0]) for level in levels):
+        enough = max(1, round(_FRAMES_THAT_MOVE * len(frames)))
+        for other in _MOTIONS:
+            found, anchors = _motions(levels, reference, moved, similarity=other == "similarity")
+            better = [
+                _sees(
+                    levels[anchors[at]][0], levels[at][0], _relative(moved, at, anchors), _relative(found, at, anchors)
+                )
+                for at in range(len(frames))
+            ]
+            if sum(better) >= enough:
+                kind, moved = other, found
+    matrices = np.stack([_matrix(each, still[0].centre, still[0].shrunk) for each in moved])
+    return _camera(kind, frames, masks, matrices, reference)
+
+
+def _camera(kind: Kind, frames: Frames, masks: Masks | None, matrices: Matrix, reference: int) -> Camera:
+    """The camera with its residual; frames that hardly moved are not moved."""
+    height, width = frames.shape[1:3]
+    corners = np.array([[0, 0, 1], [width - 1, 0, 1], [0, height - 1, 1], [width - 1, height - 1, 1]])
+    for matrix in matrices:
+        if np.abs(corners @ matrix.T - corners[:, :2]).max() < _SMALL_MOTION:
+            matrix[:] = np.eye(2, 3)
+    camera = Camera(kind, matrices, reference, 0.0)
+    seen_frames, seen = camera.into_reference(frames, outside=masks)
+    both = seen & seen[reference]
+    both[reference] = False
+    differences = np.abs(seen_frames.astype(np.int16) - frames[reference])[both]
+    return Camera(kind, matrices, reference, float(differences.mean()) if len(differences) else 0.0)
+
+
+def _square(matrix: Matrix) -> Matrix:
+    return np.vstack([matrix, [0.0, 0.0, 1.0]])
+
+
+def _warped(picture: NDArray[np.uint8], matrix: Matrix) -> tuple[NDArray[np.uint8], Masks]:
+    if np.array_equal(matrix, np.eye(2, 3)):
+        return picture, np.ones(picture.shape[:2], dtype=np.bool_)
+    size = picture.shape[1::-1]
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    warped = cv2.warpAffine(np.ascontiguousarray(picture), matrix, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
+    y, x = np.mgrid[: picture.shape[0], : picture.shape[1]]
+    at = [row[0] * x + row[1] * y + row[2] for row in matrix]
+    seen = np.all([(each > -_HALF) & (each < length - _HALF) for each, length in zip(at, size, strict=True)], axis=0)
+    return np.asarray(warped, dtype=np.uint8), seen
+
+
+def _warped_mask(mask: Masks, matrix: Matrix) -> Masks:
+    if np.array_equal(matrix, np.eye(2, 3)):
+        return mask
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(mask.astype(np.float32), matrix, mask.shape[::-1], flags=how) > 1e-3)  # noqa: PLR2004 - of rounding
+
+
+# --- one frame against another -----------------------------------------------------------------------------------
+# A motion is (a, b, right, down): (x, y) about the picture's centre goes to (a x − b y + right, b x + a y + down).
+
+
+@dataclass(frozen=True, eq=False)
+class _Level:
+    """A smoothed grey picture, where it is not the object, and how many times smaller than the frame it is."""
+
+    picture: Picture
+    weight: Picture
+    shrunk: int
+    centre: tuple[float, float]
+
+
+def _pyramid(frame: NDArray[np.uint8], mask: Masks | None) -> list[_Level]:
+    """From the finest level that is used to the coarsest; the object does not leak into what is beside it."""
+    grey = cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    weight = np.ones_like(grey) if mask is None else (~mask).astype(np.float32)
+    height, width = grey.shape
+    levels, shrunk, total = [], 1, grey * weight
+    while True:
+        if max(total.shape) <= LONGEST_SIDE:
+            smooth, near = (cv2.GaussianBlur(each, (0, 0), 1.0) for each in (total, weight))
+            centre = ((width - 1) / 2 / shrunk, (height - 1) / 2 / shrunk)
+            inside = (weight > 0.9).astype(np.float32)  # noqa: PLR2004 - a pixel that is the object's by a tenth is out
+            levels.append(_Level((smooth / np.maximum(near, 1e-3)).astype(np.float32), inside, shrunk, centre))
+            if min(total.shape) // 2 < _COARSEST_SIDE:
+                return levels
+        total, weight = (np.asarray(cv2.pyrDown(each), dtype=np.float32) for each in (total, weight))
+        shrunk *= 2
+
+
+def _matrix(motion: NDArray[np.float64], centre: tuple[float, float], shrunk: int, *, level: bool = False) -> Matrix:
+    """The motion between pixels of the full frame, or of a level."""
+    a, b, right, down = motion
+    x, y = centre if level else (centre[0] * shrunk, centre[1] * shrunk)
+    scale = shrunk if level else 1
+    return np.array([[a, -b, x - a * x + b * y + right / scale], [b, a, y - b * x - a * y + down / scale]])
+
+
+def _moved(level: _Level, motion: NDArray[np.float64]) -> tuple[Picture, Picture]:
+    """The picture under a motion, and its weights: 0 outside."""
+    matrix = _matrix(motion, level.centre, level.shrunk, level=True)
+    size, how = level.picture.shape[::-1], cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    picture = cv2.warpAffine(level.picture, matrix, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
+    weight = cv2.warpAffine(level.weight, matrix, size, flags=how, borderMode=cv2.BORDER_CONSTANT, borderValue=0.0)
+    return np.asarray(picture), np.asarray(weight > 0.9, dtype=np.float32)  # noqa: PLR2004 - as above
+
+
+def _compose(first: NDArray[np.float64], then: NDArray[np.float64]) -> NDArray[np.float64]:
+    a, b, right, down = first
+    c, d, more_right, more_down = then
+    return np.array([c * a - d * b, d * a + c * b, c * right - d * down + more_right, d * right + c * down + more_down])
+
+
+def _inverse(motion: NDArray[np.float64]) -> NDArray[np.float64]:
+    a, b, right, down = motion
+    a, b = np.array([a, -b]) / (a * a + b * b)
+    return np.array([a, b, -a * right + b * down, -b * right - a * down])
+
+
+def _relative(motions: NDArray[np.float64], at: int, anchors: Sequence[int]) -> NDArray[np.float64]:
+    """The motion from a frame's anchor to the frame."""
+    return _compose(_inverse(motions[anchors[at]]), motions[at])
+
+
+def _motions(
+    levels: Sequence[list[_Level]], reference: int, start: NDArray[np.float64], *, similarity: bool
+) -> tuple[NDArray[np.float64], list[int]]:
+    """Each frame's motion against the reference frame, and against which frame it was found: its anchor.
+
+    That is the reference frame, or where little of it is left in the picture, the last frame on the way to it.
+    """
+    found, anchors = start.copy(), [reference] * len(levels)
+    for way in (range(reference + 1, len(levels)), range(reference - 1, -1, -1)):
+        anchor, last, step = reference, reference, np.array([1.0, 0.0, 0.0, 0.0])
+        for at in way:
+            begin = _compose(found[last], step)
+            if _overlap(levels[at][0], _compose(_inverse(found[anchor]), begin)) < _LEAST_OVERLAP:
+                anchor = last
+            begins = [_compose(_inverse(found[anchor]), each) for each in (begin, start[at])]
+            motion = _registered(levels[anchor], levels[at], *begins, similarity=similarity)
+            found[at], anchors[at] = _compose(found[anchor], motion), anchor
+            step, last = _compose(_inverse(found[last]), found[at]), at
+    return found, anchors
+
+
+def _overlap(level: _Level, motion: NDArray[np.float64]) -> float:
+    matrix = _matrix(motion, level.centre, level.shrunk, level=True)
+    whole = np.ones(level.picture.shape, np.float32)
+    return float(
+        cv2.warpAffine(whole, matrix, whole.shape[::-1], flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP).mean()
+    )
+
+
+def _registered(
+    still: list[_Level],
+    level: list[_Level],
+    expected: NDArray[np.float64],
+    other: NDArray[np.float64],
+    *,
+    similarity: bool,
+) -> NDArray[np.float64]:
+    """The motion found coarse to fine from the expected one; another is taken where it leaves clearly less.
+
+    What repeats itself, as stripes and tiles do, looks alike under many motions: of these the expected one is right.
+    """
+    motion = expected
+    for one, another in zip(reversed(still), reversed(level), strict=True):
+        motion = _steps(one, another, motion, similarity=similarity)
+    fine, finest = still[0], level[0]
+    filled = [np.where(each.weight > 0, each.picture, each.picture.mean()) for each in (fine, finest)]
+    (right, down), _ = cv2.phaseCorrelate(
+        filled[0], filled[1], cv2.createHanningWindow(filled[0].shape[::-1], cv2.CV_32F)
+    )
+    for start in (other, np.array([1.0, 0.0, right * fine.shrunk, down * fine.shrunk])):
+        if _left(fine, finest, start) < _left(fine, finest, motion):
+            found = _steps(fine, finest, start, similarity=similarity)
+            if _left(fine, finest, found) < _AS_GOOD * _left(fine, finest, motion):
+                motion = found
+    return motion
+
+
+def _left(still: _Level, level: _Level, motion: NDArray[np.float64]) -> float:
+    picture, weight = _moved(level, motion)
+    both = weight * still.weight
+    if both.mean() < _LEAST_OVERLAP / 4:
+        return np.inf
+    error = np.minimum(np.abs(picture - still.picture), 20.0)
+    return float((error * both).sum() / both.sum())
+
+
+def _steps(still: _Level, level: _Level, motion: NDArray[np.float64], *, similarity: bool) -> NDArray[np.float64]:
+    height, width = still.picture.shape
+    x = (np.arange(width, dtype=np.float32) - still.centre[0])[None, :] * still.shrunk
+    y = (np.arange(height, dtype=np.float32) - still.centre[1])[:, None] * still.shrunk
+    slopes = [cv2.Sobel(still.picture, cv2.CV_32F, *way, ksize=3, scale=1 / 8) for way in ((1, 0), (0, 1))]
+    rest = np.array([1.0, 0.0, 0.0, 0.0])
+    reach = np.hypot(width, height) / 4 * still.shrunk
+    for _ in range(_STEPS):
+        picture, weight = _moved(level, motion)
+        both = weight * still.weight
+        error = picture - still.picture
+        usual = np.median(np.abs(error[both > 0])) if both.any() else 0.0
+        both = both / (1 + (error / max(1.0, 2.5 * usual)) ** 2) ** 2
+        over, down = (
+            (slope + cv2.Sobel(picture, cv2.CV_32F, *way, ksize=3, scale=1 / 8)) / (2 * still.shrunk)
+            for slope, way in zip(slopes, ((1, 0), (0, 1)), strict=True)
+        )
+        columns = [over * x + down * y, down * x - over * y, over, down] if similarity else [over, down]
+        rows = np.stack([column.ravel() for column in columns])
+        weighted = rows * both.ravel()
+        sizes = np.array([reach, reach, 1.0, 1.0][-len(columns) :])
+        damping = (0.05 / still.shrunk) ** 2 * (both.sum() + 1)
+        prior = damping * sizes**2  # holds still what no texture tells: a wall, the way along a stripe
+        step = np.linalg.solve(
+            weighted @ rows.T + np.diag(prior), -weighted @ error.ravel() - prior * (motion - rest)[-len(columns) :]
+        )
+        motion = motion + np.concatenate([np.zeros(4 - len(step)), step])
+        if np.abs(step * sizes).max() < _SMALL_STEP * still.shrunk:
+            break
+    return motion
+
+
+# --- is it believed? ---------------------------------------------------------------------------------------------
+
+
+def _may_have_moved(still: _Level, level: _Level) -> bool:
+    """Whether enough cells have changed at all for a motion to be seen in them."""
+    changed, seen = _by_cell(np.abs(level.picture - still.picture), level.weight * still.weight)
+    return bool((changed[seen] > _LEAST_GAIN).mean() >= _FOR) if seen.any() else False
+
+
+def _sees(still: _Level, level: _Level, before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
+    """Whether the motion `after` explains the frame clearly better than `before`, in many places of it."""
+    pictures, weights = zip(_moved(level, before), _moved(level, after), strict=True)
+    both = weights[0] * weights[1] * still.weight
+    (old, seen), (new, _) = (_by_cell(np.abs(picture - still.picture), both) for picture in pictures)
+    texture = np.minimum(*(_spread(picture, both) for picture in (still.picture, pictures[0])))
+    sees = seen & (texture > _LEAST_TEXTURE) & (new < _CLEARLY * np.minimum(old, texture)) & (old - new > _LEAST_GAIN)
+    against = seen & (old < _CLEARLY * new) & (new - old > _LEAST_GAIN)
+    return bool(sees.sum() >= max(_FOR * seen.sum(), 1) and sees.sum() > _TIMES_AGAINST * against.sum())
+
+
+def _by_cell(values: Picture, weight: Picture) -> tuple[Picture, Masks]:
+    """The weighted mean of each cell, and which cells are seen by a quarter at least."""
+    share = cv2.resize(weight, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)
+    total = cv2.resize(values * weight, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)
+    mean = np.asarray(total / np.maximum(share, 1e-6), dtype=np.float32)
+    return mean, np.asarray(share > 0.25)  # noqa: PLR2004 - a quarter
+
+
+def _spread(picture: Picture, weight: Picture) -> Picture:
+    mean, _ = _by_cell(picture, weight)
+    square, _ = _by_cell(picture**2, weight)
+    return np.asarray(np.sqrt(np.maximum(square - mean**2, 0)))
