@@ -34,7 +34,7 @@ def coverage(world: World, *, studies: int) -> tuple[np.ndarray, np.ndarray, np.
     settings = AnalysisSettings(random_draws=10, pseudo_concepts=19, bootstrap_resamples=1000)
     truth = np.mean(
         [
-            layer.value(layer.design.concepts[0])[:, 0]
+            layer.value(layer.design.concepts[0]).values[:, 0]
             for layer in (world.layer(10_000 + seed, concepts=1, settings=settings) for seed in range(5 * studies))
         ],
         axis=0,
@@ -60,7 +60,7 @@ def plain_bootstrap(layer: Scorer, *, resamples: int, rng: np.random.Generator) 
     per_video = len(index) // sources
     order = np.argsort(index, kind="stable").reshape(sources, per_video)
     rows = concept.clips.rows[order[rng.integers(sources, size=(resamples, sources))].reshape(resamples, -1)]
-    clips = layer.statistics(rows, layer.negatives(concept), np.eye(len(layer.gram.cross)))
+    clips = layer.statistics(rows, layer.negatives(concept), np.eye(len(layer.gram.cross))).values
     draws = rng.integers(clips.shape[2], size=(resamples, clips.shape[2]))
     class_clips = rng.integers(clips.shape[3], size=(resamples, clips.shape[3]))
     each = np.arange(resamples)[:, None]

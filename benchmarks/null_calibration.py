@@ -38,12 +38,12 @@ def rejections(world: World, *, studies: int, draws: int) -> np.ndarray:
     for seed in range(studies):
         settings = AnalysisSettings(random_draws=draws, pseudo_concepts=199, seed=seed)
         layer = world.layer(seed, concepts=CONCEPTS, settings=settings)
-        runs = layer.pseudo_concepts(null_shape(layer.design.concepts[0], layer.pool))[0, ..., 0]
+        runs = layer.pseudo_concepts(null_shape(layer.design.concepts[0], layer.pool))["sign_count"][..., 0]
         null = set_null(runs.mean(axis=1))
         for concept in layer.design.concepts:
             scores = layer.statistics(concept.clips.rows[None], layer.negatives(concept), layer.class_shares)[
-                0, 0, :, 0
-            ]
+                "sign_count"
+            ][0, :, 0]
             random = runs[np.arange(draws) % len(runs), 0]
             p.append([null.p(scores.mean()), classic_two_sample(scores, random).p, classic_one_sample(scores).p])
     rejected: np.ndarray = (np.array(p) <= ALPHA).mean(axis=0)

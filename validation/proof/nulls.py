@@ -55,7 +55,7 @@ def false_positives(inventory: Inventory, *, seed: int) -> Counts:
             null = layer.pseudo_concepts(null_shape(sets[0], layer.pool))
             per_draw = np.stack(
                 [
-                    layer.statistics(each.clips.rows[None], layer.negatives(each), layer.class_shares)[:, 0]
+                    layer.statistics(each.clips.rows[None], layer.negatives(each), layer.class_shares).values[:, 0]
                     for each in sets
                 ],
                 axis=1,
@@ -63,7 +63,7 @@ def false_positives(inventory: Inventory, *, seed: int) -> Counts:
             captum = np.stack([captum_recipe(layer, each) for each in sets])
             for column in range(len(classes)):
                 for index, statistic in enumerate(STATISTICS):
-                    base = set_null(null[index, :, :, column].mean(axis=1))
+                    base = set_null(null[statistic][:, :, column].mean(axis=1))
                     values = per_draw[index, :, :, column].mean(axis=1)
                     p = np.array([base.p(value) for value in values])
                     add("rejected", f"set-level|{statistic}|{name}", (p <= ALPHA).sum())
@@ -74,7 +74,7 @@ def false_positives(inventory: Inventory, *, seed: int) -> Counts:
                             bool((correct(p, correction=correction) <= ALPHA).any()),
                         )
                 runs = per_draw[0, :, :, column]
-                random = null[0, : runs.shape[1], 0, column]
+                random = null["sign_count"][: runs.shape[1], 0, column]
                 add(
                     "rejected",
                     f"two-sample t|sign_count|{name}",
@@ -112,7 +112,9 @@ def coverage(inventory: Inventory, *, seed: int) -> Counts:
     for kind in ("planted", "a draw from the pool"):
         for name, gram in inventory.grams.items():
             studies = [draw(kind, study) for study in range(TRUTH_STUDIES)]
-            truth = np.mean([Scorer(name, gram, design).value(concept)[:, 0] for design, concept in studies], axis=0)
+            truth = np.mean(
+                [Scorer(name, gram, design).value(concept).values[:, 0] for design, concept in studies], axis=0
+            )
             for design, concept in studies[:COVERAGE_STUDIES]:
                 for estimate, true in zip(
                     pool_estimates(Scorer(name, gram, design), concept, dummy), truth, strict=True

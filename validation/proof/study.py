@@ -83,8 +83,8 @@ def tested(inventory: Inventory, *, seed: int) -> list[Row]:
             library = _library(inventory, contrasts, dynamic.concept)
             for index, statistic in enumerate(STATISTICS):
                 for column, class_name in enumerate(design.classes):
-                    null = flip_null(observed[index, 1:, column], complete=complete)
-                    value = float(observed[index, 0, column])
+                    null = flip_null(observed[statistic][1:, column], complete=complete)
+                    value = float(observed[statistic][0, column])
                     rows.append(
                         _row(
                             inventory,
@@ -102,19 +102,19 @@ def tested(inventory: Inventory, *, seed: int) -> list[Row]:
 
 def _against_random(inventory: Inventory, layer: Scorer, concept: ConceptRows, library: np.ndarray) -> list[Row]:
     """The rows of one set against the pool, with the p of every other recipe beside it."""
-    per_draw = layer.statistics(concept.clips.rows[None], layer.negatives(concept), layer.class_shares)[:, 0]
+    per_draw = layer.statistics(concept.clips.rows[None], layer.negatives(concept), layer.class_shares)
     null_runs = layer.pseudo_concepts(null_shape(concept, layer.pool))
     captum = captum_recipe(layer, concept)
     rows = []
     for index, statistic in enumerate(STATISTICS):
         for column, class_name in enumerate(layer.design.classes):
-            runs = per_draw[index, :, column]
-            null = set_null(null_runs[index, :, :, column].mean(axis=1))
+            runs = per_draw[statistic][0, :, column]
+            null = set_null(null_runs[statistic][:, :, column].mean(axis=1))
             told = {"against": "random", "class": class_name, "statistic": statistic}
             row = _row(inventory, layer.name, concept.concept, **told) | _said(float(runs.mean()), null)
             row["p_library"] = set_null(library[:, index, column]).p(float(runs.mean()))
             if statistic == "sign_count":
-                row["p_two_sample"] = classic_two_sample(runs, null_runs[index, : len(runs), 0, column]).p
+                row["p_two_sample"] = classic_two_sample(runs, null_runs[statistic][: len(runs), 0, column]).p
                 row["p_one_sample"] = classic_one_sample(runs).p
                 row["p_captum"] = float(captum[column])
             rows.append(row)
@@ -124,7 +124,7 @@ def _against_random(inventory: Inventory, layer: Scorer, concept: ConceptRows, l
 def concept_values(gram: Gram, design: Design, concepts: Sequence[ConceptRows]) -> np.ndarray:
     """The statistics of concept sets against random clips, (3, concept, class), without intervals or tests."""
     layer = Scorer("", gram, design)
-    return np.stack([layer.value(concept) for concept in concepts], axis=1)
+    return np.stack([layer.value(concept).values for concept in concepts], axis=1)
 
 
 def _row(inventory: Inventory, layer: str, concept: str, **more: str) -> Row:
@@ -157,7 +157,7 @@ def captum_recipe(layer: Scorer, concept: ConceptRows) -> np.ndarray:
     excluded = np.isin(np.arange(len(layer.pool)), fixed)[None]
     negatives = draw_negatives(excluded, size=CLIPS, draws=layer.settings.random_draws, rng=rng)[0]
     both = np.stack([concept.clips.rows, layer.pool.rows[fixed]])
-    ours, random = layer.statistics(both, negatives, layer.class_shares)[0]
+    ours, random = layer.statistics(both, negatives, layer.class_shares)["sign_count"]
     flat = (np.ptp(ours, axis=0) < 1e-9) & (np.ptp(random, axis=0) < 1e-9)  # noqa: PLR2004 - float noise
     p = np.where(np.abs(ours.mean(axis=0) - random.mean(axis=0)) < 1e-9, 1.0, 0.0)  # noqa: PLR2004 - as above
     for column in np.flatnonzero(~flat):

@@ -12,7 +12,14 @@ from sklearn.svm import SVC
 from videotcav.errors import NotEnoughData, NumericalError
 from videotcav.explain.cavs.cav import CLASSIFIERS, mean_difference, ridge, spread
 from videotcav.explain.cavs.gram import gram
-from videotcav.explain.cavs.score import all_runs, run_statistics, sensitivities, statistics_with_shared_negatives
+from videotcav.explain.cavs.score import (
+    PerStatistic,
+    all_runs,
+    run_statistics,
+    sensitivities,
+    statistics,
+    statistics_with_shared_negatives,
+)
 
 N, M, D = 24, 9, 70
 
@@ -246,3 +253,15 @@ def test_a_cav_without_length_and_a_gradient_without_length_score_zero() -> None
         gram([(X, G)]), np.arange(6).reshape(1, 1, 6), weights, positives=3, classifier=ridge, penalty=1.0
     )
     np.testing.assert_allclose(scores, 0.0)
+
+
+def test_statistics_are_told_apart_by_name() -> None:
+    """By hand: S = 1, 3 and −2 over gradients of length 1, 2 and 4, in two draws, the second with twice the S."""
+    sensitivity = np.array([[1.0, 3.0, -2.0], [2.0, 6.0, -4.0]])
+    found = PerStatistic(statistics(sensitivity, np.array([1.0, 2.0, 4.0]), np.full((3, 1), 1 / 3)))
+    assert found["sign_count"].ravel().tolist() == pytest.approx([2 / 3, 2 / 3])
+    assert found["sensitivity"].ravel().tolist() == pytest.approx([2 / 3, 4 / 3])
+    assert found["cosine"].ravel().tolist() == pytest.approx([2 / 3, 4 / 3])
+    means = found.mean("draw classes -> classes")
+    assert means["sensitivity"].tolist() == pytest.approx([1.0])
+    assert (means - means)["cosine"].tolist() == [0.0]

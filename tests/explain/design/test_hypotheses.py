@@ -321,8 +321,8 @@ def test_two_concepts_without_effect_are_told_apart_no_more_often_than_claimed(g
             study.add(f"c{concept}", "spatial", study.rng.normal(size=(10, study.dimensions)))
         settings = LEVEL.model_copy(update={"seed": seed})
         layer = Scorer("l", study.gram, Design(tuple(study.concepts), study.random, study.classes, 1, settings))
-        runs = layer.pseudo_concepts(null_shape(study.concepts[0], study.random)).mean(axis=2)[..., 0]
-        values = [layer.value(concept)[:, 0] for concept in study.concepts]
+        runs = layer.pseudo_concepts(null_shape(study.concepts[0], study.random)).values.mean(axis=2)[..., 0]
+        values = [layer.value(concept).values[:, 0] for concept in study.concepts]
         for first, second in zip(values[::2], values[1::2], strict=True):
             nulls = [difference_null(each, np.roll(each, 1)) for each in runs]
             rejected += [null.p(d) <= 0.05 for null, d in zip(nulls, first - second, strict=True)]
@@ -351,9 +351,9 @@ def test_an_effect_as_large_as_the_margin_is_called_small_no_more_often_than_cla
         layer = Scorer("l", study.gram, Design(tuple(study.concepts), study.random, study.classes, 1, settings))
         [concept] = study.concepts
         scored = layer.scored(concept, layer.negatives(concept))
-        null = layer.pseudo_concepts(null_shape(concept, study.random)).mean(axis=(1, 2))
-        effects.append((scored.per_draw.mean(axis=1) - null)[:, 0])
-        deviations.append(layer.resampled(concept, scored.influences)[..., 0])
+        null = layer.pseudo_concepts(null_shape(concept, study.random)).mean("set draw classes -> classes")
+        effects.append((scored.per_draw.mean("draw classes -> classes") - null).values[:, 0])
+        deviations.append(layer.resampled(concept, scored.influences).values[..., 0])
     margins = np.mean(effects, axis=0)
     for index in (1, 2):  # sensitivity and cosine; a sign count saturates here
         p = [equivalence_p(e[index], d[index], margin=margins[index]) for e, d in zip(effects, deviations, strict=True)]

@@ -35,17 +35,17 @@ def p_values(gaussian_study: Any) -> dict[str, np.ndarray]:
                 study.add(f"c{concept}", kind, base + 0.5 * study.rng.normal(size=base.shape))
         settings = SETTINGS.model_copy(update={"seed": seed})
         layer = Scorer("l", study.gram, Design(tuple(study.concepts), study.random, study.classes, 1, settings))
-        runs = layer.pseudo_concepts(null_shape(study.concepts[0], study.random))[..., 0]
+        runs = layer.pseudo_concepts(null_shape(study.concepts[0], study.random)).values[..., 0]
         nulls = [set_null(each) for each in runs.mean(axis=2)]
         for concept in study.concepts:
             if concept.kind == "spatial":
                 rows = concept.clips.rows[None]
-                observed = layer.statistics(rows, layer.negatives(concept), layer.class_shares)[:, 0, :, 0]
+                observed = layer.statistics(rows, layer.negatives(concept), layer.class_shares).values[:, 0, :, 0]
                 by_set.append([null.p(each.mean()) for null, each in zip(nulls, observed, strict=True)])
                 random = runs[:, : SETTINGS.random_draws, 0]
                 classic.append([classic_two_sample(*each).p for each in zip(observed, random, strict=True)])
         contrasts, complete = flipped(layer, *layer.design.pairs[0])
-        paired.append([flip_null(each[1:], complete=complete).p(each[0]) for each in contrasts[..., 0]])
+        paired.append([flip_null(each[1:], complete=complete).p(each[0]) for each in contrasts.values[..., 0]])
     return {"set": np.array(by_set), "classic": np.array(classic), "paired": np.array(paired)}
 
 

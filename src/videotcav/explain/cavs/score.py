@@ -5,13 +5,35 @@ With v of unit length, S(x) = g(x)·v = (C α)(x) / √(αᵀKα).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from einops import reduce
 
 from videotcav.explain.cavs.cav import Classifier, residual, ridge, ridge_for_one_concept
 from videotcav.explain.cavs.gram import Floats, Gram, Rows
-from videotcav.records import STATISTICS
+from videotcav.records import STATISTICS, Statistic
 
 _RUNS_AT_ONCE = 256  # bounds memory, and keeps the gathered kernels in cache
+
+
+@dataclass(frozen=True)
+class PerStatistic:
+    """Numbers of the classic statistics, by name: `values` is `statistic …`, in the order of `records.STATISTICS`."""
+
+    values: Floats
+
+    def __getitem__(self, statistic: Statistic) -> Floats:
+        numbers: Floats = self.values[STATISTICS.index(statistic)]
+        return numbers
+
+    def __sub__(self, other: PerStatistic) -> PerStatistic:
+        return PerStatistic(self.values - other.values)
+
+    def mean(self, axes: str) -> PerStatistic:
+        """Means of every statistic over the axes that are left out, as "set draw classes -> set classes"."""
+        before, after = axes.split(" -> ")
+        return PerStatistic(reduce(self.values, f"statistic {before} -> statistic {after}", "mean"))
 
 
 def sensitivities(gram: Gram, rows: Rows, alpha: Floats) -> Floats:
@@ -27,7 +49,7 @@ def sensitivities(gram: Gram, rows: Rows, alpha: Floats) -> Floats:
 
 
 def statistics(sensitivity: Floats, norms: Floats, weights: Floats) -> Floats:
-    """The statistics in the order of `records.STATISTICS`, (3, …, run, w).
+    """The statistics in the order of `records.STATISTICS`, (statistic, …, run, w).
 
     `sensitivity` (…, run, m) is S, `norms` (m,) the gradients' lengths, `weights` (m, w) the shares of the
     class clips in each of w means: one column a class, or one a clip. `sign_count` is the share of S > 0,
@@ -42,7 +64,7 @@ def statistics(sensitivity: Floats, norms: Floats, weights: Floats) -> Floats:
 def run_statistics(
     gram: Gram, runs: Rows, weights: Floats, *, positives: int, classifier: Classifier, penalty: float
 ) -> Floats:
-    """The statistics of many CAVs, (3, set, draw, w), trained on `runs` (set, draw, k) of kernel rows.
+    """The statistics of many CAVs, (statistic, set, draw, w), trained on `runs` (set, draw, k) of kernel rows.
 
     The first `positives` rows of a run are the concept, the same in all draws of a set, the others its random clips,
     each of them once. For ridge the concept is eliminated once a set where that is less work than to solve
@@ -74,7 +96,7 @@ def statistics_with_shared_negatives(
 ) -> Floats:
     """The statistics of every set of `positives` (set, n) against each of the same `negatives` (draw, q).
 
-    The same numbers, (3, set, draw, w), as `run_statistics` gives for all pairs of the two. For ridge each
+    The same numbers, (statistic, set, draw, w), as `run_statistics` gives for all pairs of the two. For ridge each
     random set is eliminated once instead of being solved for again with every set of positives.
     """
     if classifier is not ridge:

@@ -18,16 +18,16 @@ from videotcav.explain.cavs.gram import Floats, Rows
 from videotcav.explain.design.draws import GramRows
 
 _Score = Callable[[Rows], Floats]
-"""Statistics (3, set, class) of kernel rows (set, n), averaged over the random sets."""
+"""Statistics (statistic, set, class) of kernel rows (set, n), averaged over the random sets."""
 
 _ScoreRuns = Callable[[Rows, int], Floats]
-"""Statistics (3, run, class) of training rows (run, k) and how many of them are positives."""
+"""Statistics (statistic, run, class) of training rows (run, k) and how many of them are positives."""
 
 
 @dataclass(frozen=True)
 class Influences:
-    """How far each source video moves each statistic: `concept` and `random` (3, source, class), mean 0;
-    `clips` (3, m) is what each class clip itself contributes.
+    """How far each source video moves each statistic, be they the classic ones or that of a group: `concept` and
+    `random` (statistic, source, class), mean 0; `clips` (statistic, m) is what each class clip itself contributes.
 
     The difference of two sets' influences is the influence on the difference of their statistics.
     """
@@ -48,7 +48,7 @@ class Influences:
     def resampled_deviations(
         self, class_shares: Floats, resampled_shares: Floats, *, rng: np.random.Generator
     ) -> Floats:
-        """Deviations from the estimate (3, resample, class) as all source videos are drawn again.
+        """Deviations from the estimate (statistic, resample, class) as all source videos are drawn again.
 
         `class_shares` (m, class) and `resampled_shares` (resample, m, class) are the class clips' shares in
         their class's mean before and after its source videos are drawn again.
@@ -60,7 +60,7 @@ class Influences:
 
 
 def concept_influence(concept: GramRows, *, score: _Score) -> Floats:
-    """The influence (3, source, class) of each source video of a concept, by leaving it out."""
+    """The influence (statistic, source, class) of each source video of a concept, by leaving it out."""
     source_index = concept.source_index
     sources = int(source_index.max()) + 1
     without: dict[int, list[int]] = {}
@@ -76,10 +76,10 @@ def concept_influence(concept: GramRows, *, score: _Score) -> Floats:
 def random_influence(
     positives: Rows, pool: GramRows, negatives: Rows, eligible: Rows, per_draw: Floats, *, score_runs: _ScoreRuns
 ) -> Floats:
-    """The influence (3, source, class) of each source video of the pool on a mean over random sets.
+    """The influence (statistic, source, class) of each source video of the pool on a mean over random sets.
 
     `negatives` (draw, q) are positions in the pool, `eligible` the sources that they were drawn from,
-    `per_draw` (3, draw, class) the statistics with each. Leaving a video out changes the draws that hold it.
+    `per_draw` (statistic, draw, class) the statistics with each. Leaving a video out changes the draws that hold it.
     """
     source_index = pool.source_index
     draws = len(negatives)
@@ -99,8 +99,8 @@ def random_influence(
 
 
 def joint_influence(positives: GramRows, negatives: GramRows, *, score_runs: _ScoreRuns) -> Floats:
-    """The influence (3, source, class) of each source video of two sets, which may share videos, on the CAV between
-    them: a video is left out of both at once.
+    """The influence (statistic, source, class) of each source video of two sets, which may share videos, on the CAV
+    between them: a video is left out of both at once.
     """
     first, second = np.array(positives.sources), np.array(negatives.sources)
     without: dict[tuple[int, int], list[tuple[int, Rows]]] = {}
@@ -124,7 +124,7 @@ def wilson(share: float, *, sources: int) -> tuple[float, float]:
 
 
 def _jackknifed(left_out: Floats) -> Floats:
-    """Influences from statistics without each of k sources (3, k, class): means of k of them drawn with
+    """Influences from statistics without each of k sources (statistic, k, class): means of k of them drawn with
     replacement have the jackknife's variance.
     """
     k = left_out.shape[1]
@@ -133,14 +133,14 @@ def _jackknifed(left_out: Floats) -> Floats:
 
 
 def _among(influences: Floats, places: Rows, of: int) -> Floats:
-    """Influences (3, source, class) at some places among `of`, scaled so that a resampled mean varies as before."""
+    """Influences (statistic, source, class) at some places among `of`: a resampled mean varies as before."""
     among = np.zeros((len(influences), of, influences.shape[-1]))
     among[:, places] = influences * (of / len(places))
     return among
 
 
 def _resampled_mean(influences: Floats, resamples: int, rng: np.random.Generator) -> Floats:
-    """Means of the influences (3, k, class) of k sources drawn with replacement, (3, resample, class)."""
+    """Means (statistic, resample, class) of influences (statistic, k, class), k sources drawn with replacement."""
     k = influences.shape[1]
     shares = rng.multinomial(k, np.full(k, 1 / k), size=resamples) / k
     means: Floats = np.einsum("s k c, r k -> s r c", influences, shares)

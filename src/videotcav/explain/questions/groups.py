@@ -7,9 +7,10 @@ chance is the concept set again: pseudo-concepts from the random pool take its p
 from __future__ import annotations
 
 import numpy as np
+from einops import rearrange
 
 from videotcav.explain.cavs.gram import Floats, Rows
-from videotcav.explain.cavs.score import statistics_with_shared_negatives
+from videotcav.explain.cavs.score import PerStatistic, statistics_with_shared_negatives
 from videotcav.explain.design.design import ConceptRows, Group
 from videotcav.explain.design.draws import GramRows, draw_sets, generator
 from videotcav.explain.inference.accuracy import held_out_accuracy
@@ -29,15 +30,17 @@ def relative_estimates(scorer: Scorer, group: Group) -> list[Estimate]:
 def _estimates(scorer: Scorer, group: Group, concept: ConceptRows) -> list[Estimate]:
     settings, rest = scorer.settings, group.rest(concept)
     rows = concept.clips.rows
-    per_clip = _sign_counts(scorer, rows[None], rest, np.eye(len(scorer.gram.cross)))
+    (per_clip,) = _sign_counts(scorer, rows[None], rest, np.eye(len(scorer.gram.cross)))
     influences = Influences(
         concept=joint_influence(
-            concept.clips, rest, score_runs=lambda runs, positives: scorer.runs(runs[:, None], positives)[:1, :, 0]
+            concept.clips,
+            rest,
+            score_runs=lambda runs, positives: scorer.single_runs(runs, positives)["sign_count"][None],
         ),
         random=np.zeros((1, 1, len(scorer.classes))),
-        clips=per_clip,
+        clips=per_clip[None],
     )
-    deviations = influences.resampled_deviations(
+    (deviations,) = influences.resampled_deviations(
         scorer.class_shares,
         scorer.resampled_shares,
         rng=generator(settings.seed, "bootstrap", "group", group.name, concept.name),
@@ -62,8 +65,8 @@ def _estimates(scorer: Scorer, group: Group, concept: ConceptRows) -> list[Estim
     )
     estimates = []
     for column, (class_name, clips) in enumerate(scorer.classes.items()):
-        value = float(per_clip[0][clips.rows].mean())  # not a sum of shares: one is one
-        low, high = np.clip(value + np.quantile(deviations[0, :, column], [0.025, 0.975]), 0.0, 1.0)
+        value = float(per_clip[clips.rows].mean())  # not a sum of shares: one is one
+        low, high = np.clip(value + np.quantile(deviations[:, column], [0.025, 0.975]), 0.0, 1.0)
         floor, ceiling = wilson(value, sources=len(clips.counts))
         about = set_null(null[:, column])
         estimates.append(
@@ -78,7 +81,7 @@ def _estimates(scorer: Scorer, group: Group, concept: ConceptRows) -> list[Estim
                 value=value,
                 low=min(float(low), floor),
                 high=max(float(high), ceiling),
-                deviations=deviations[0, :, column],
+                deviations=deviations[:, column],
                 null=about,
                 largest_effect=max(1.0 - about.centre, about.centre),
                 p_classic=None,
@@ -95,4 +98,4 @@ def _sign_counts(scorer: Scorer, positives: Rows, rest: GramRows, shares: Floats
     scores = statistics_with_shared_negatives(
         scorer.gram, positives, rest.rows[None], shares, classifier=scorer.classifier, penalty=scorer.penalty
     )
-    return scores[0, :, 0]
+    return rearrange(PerStatistic(scores)["sign_count"], "set 1 column -> set column")

@@ -15,8 +15,7 @@ def pool_estimates(scorer: Scorer, concept: ConceptRows, accuracy: Accuracy) -> 
     negatives = scorer.negatives(concept)
     observed = scorer.scored(concept, negatives)
     null_runs = scorer.pseudo_concepts(null_shape(concept, scorer.pool))
-    null = null_runs.mean(axis=2)
-    random_against_random = null_runs[:, : scorer.settings.random_draws, 0]
+    null = null_runs.mean("set draw classes -> set classes")
     resampled = scorer.resampled(concept, observed.influences)
     return [
         scorer.estimate(
@@ -24,14 +23,14 @@ def pool_estimates(scorer: Scorer, concept: ConceptRows, accuracy: Accuracy) -> 
             "random",
             class_name=class_name,
             statistic=statistic,
-            value=float(observed.per_draw[index, :, column].mean()),
-            deviations=resampled[index, :, column],
-            null=set_null(null[index, :, column]),
-            runs=observed.per_draw[index, :, column],
-            random_runs=random_against_random[index, :, column],
+            value=float(observed.per_draw[statistic][:, column].mean()),
+            deviations=resampled[statistic][:, column],
+            null=set_null(null[statistic][:, column]),
+            runs=observed.per_draw[statistic][:, column],
+            random_runs=null_runs[statistic][: scorer.settings.random_draws, 0, column],
             accuracy=accuracy,
             random_clips=negatives.shape[1],
         )
         for column, class_name in enumerate(scorer.classes)
-        for index, statistic in enumerate(STATISTICS)
+        for statistic in STATISTICS
     ]

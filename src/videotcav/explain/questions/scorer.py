@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from einops import rearrange
 
 from videotcav.errors import NumericalError
 from videotcav.explain.cavs.cav import CLASSIFIERS, spread
 from videotcav.explain.cavs.gram import Floats, Gram, Rows
-from videotcav.explain.cavs.score import run_statistics, statistics_with_shared_negatives
+from videotcav.explain.cavs.score import PerStatistic, run_statistics, statistics_with_shared_negatives
 from videotcav.explain.design.design import (
     ConceptRows,
     Design,
@@ -35,16 +36,14 @@ _NO_SPREAD = 1e-10
 
 @dataclass(frozen=True)
 class Scored:
-    """The statistics of a set with each of its random sets, (3, draw, class), and what they hang on."""
+    """The statistics of a set with each of its random sets, `draw class`, and what they hang on."""
 
-    per_draw: Floats
+    per_draw: PerStatistic
     influences: Influences
 
 
 class Scorer:
     """The scores of sets of clips at one layer.
-
-    Arrays of statistics are (3, set or draw …, class), as `records.STATISTICS`.
 
     `classes` are those that the rows of `gram.cross` are of: the design's, or some of them.
     """
@@ -66,7 +65,7 @@ class Scorer:
                 f"all random clips have the same activation at layer '{name}', so no concept can be told from them: "
                 "name another layer, or check that the random clips differ"
             )
-        self._nulls: dict[NullShape, Floats] = {}
+        self._nulls: dict[NullShape, PerStatistic] = {}
         self._scored: dict[bytes, Scored] = {}
 
     def eligible(self, concept: ConceptRows) -> Rows:
@@ -91,64 +90,76 @@ class Scorer:
         """The concept's random sets, (draw, q), as positions in the pool."""
         return concept_negatives(concept, self.pool, null_shape(concept, self.pool), self.settings)
 
-    def statistics(self, positives: Rows, negatives: Rows, shares: Floats) -> Floats:
-        """(3, set, draw, class) of kernel rows `positives` (set, n) with each of `negatives` (draw, q)."""
-        return statistics_with_shared_negatives(
-            self.gram,
-            positives,
-            self.pool.rows[negatives],
-            shares,
-            classifier=self.classifier,
-            penalty=self.penalty,
+    def statistics(self, positives: Rows, negatives: Rows, shares: Floats) -> PerStatistic:
+        """`set draw class` of kernel rows `positives` (set, n) with each of `negatives` (draw, q)."""
+        return PerStatistic(
+            statistics_with_shared_negatives(
+                self.gram,
+                positives,
+                self.pool.rows[negatives],
+                shares,
+                classifier=self.classifier,
+                penalty=self.penalty,
+            )
         )
 
-    def runs(self, runs: Rows, positives: int) -> Floats:
-        """(3, set, draw, class) of training rows (set, draw, k), the first `positives` of a run being its concept."""
-        return run_statistics(
-            self.gram, runs, self.class_shares, positives=positives, classifier=self.classifier, penalty=self.penalty
+    def runs(self, runs: Rows, positives: int) -> PerStatistic:
+        """`set draw class` of training rows (set, draw, k), the first `positives` of a run being its concept."""
+        shares, classifier, penalty = self.class_shares, self.classifier, self.penalty
+        return PerStatistic(
+            run_statistics(self.gram, runs, shares, positives=positives, classifier=classifier, penalty=penalty)
         )
 
-    def pseudo_concepts(self, shape: NullShape) -> Floats:
-        """(3, pseudo-concept, draw, class), computed once for all concepts of one shape."""
+    def single_runs(self, runs: Rows, positives: int) -> PerStatistic:
+        """`run class` of training rows (run, k), the first `positives` of a run being its concept."""
+        return self.runs(runs[:, None], positives).mean("run 1 classes -> run classes")
+
+    def pseudo_concepts(self, shape: NullShape) -> PerStatistic:
+        """`set draw class` of the pseudo-concepts of a shape, computed once for all concepts of one shape."""
         if shape not in self._nulls:
             self._nulls[shape] = self.runs(self.design.pseudo_runs(shape), sum(shape.counts))
         return self._nulls[shape]
 
-    def value(self, concept: ConceptRows) -> Floats:
-        """The statistics of a set, (3, class): means over its random sets."""
+    def value(self, concept: ConceptRows) -> PerStatistic:
+        """The statistics of a set, `class`: means over its random sets."""
         rows = concept.clips.rows[None]
-        value: Floats = self.statistics(rows, self.negatives(concept), self.class_shares)[:, 0].mean(axis=1)
-        return value
+        return self.statistics(rows, self.negatives(concept), self.class_shares).mean("1 draw classes -> classes")
 
     def scored(self, concept: ConceptRows, negatives: Rows) -> Scored:
         """What was observed of a set with its random sets, and how far each source video moves it."""
         key = concept.clips.rows.tobytes() + negatives.tobytes()
         if key not in self._scored:
             rows = concept.clips.rows
-            per_clip = self.statistics(rows[None], negatives, np.eye(len(self.gram.cross)))[:, 0]
-            per_draw = per_clip @ self.class_shares
+            per_clip = self.statistics(rows[None], negatives, np.eye(len(self.gram.cross)))
+            per_draw = PerStatistic(
+                rearrange(per_clip.values, "statistic 1 draw clip -> statistic draw clip") @ self.class_shares
+            )
             influences = Influences(
                 concept=concept_influence(
                     concept.clips,
-                    score=lambda sets: self.statistics(sets, negatives, self.class_shares).mean(axis=2),
+                    score=lambda sets: (
+                        self.statistics(sets, negatives, self.class_shares)
+                        .mean("set draw classes -> set classes")
+                        .values
+                    ),
                 ),
                 random=random_influence(
                     rows,
                     self.pool,
                     negatives,
                     self.eligible(concept),
-                    per_draw,
-                    score_runs=lambda runs, positives: self.runs(runs[:, None], positives)[:, :, 0],
+                    per_draw.values,
+                    score_runs=lambda runs, positives: self.single_runs(runs, positives).values,
                 ),
-                clips=per_clip.mean(axis=1),
+                clips=per_clip.mean("1 draw clip -> clip").values,
             )
             self._scored[key] = Scored(per_draw, influences)
         return self._scored[key]
 
-    def resampled(self, concept: ConceptRows, influences: Influences) -> Floats:
-        """Deviations from an estimate, (3, resample, class), as all of its source videos are drawn again."""
+    def resampled(self, concept: ConceptRows, influences: Influences) -> PerStatistic:
+        """Deviations from an estimate, `resample class`, as all of its source videos are drawn again."""
         rng = generator(self.settings.seed, "bootstrap", concept.concept)
-        return influences.resampled_deviations(self.class_shares, self.resampled_shares, rng=rng)
+        return PerStatistic(influences.resampled_deviations(self.class_shares, self.resampled_shares, rng=rng))
 
     @cached_property
     def class_shares(self) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from videotcav.explain.cavs.gram import Floats
+from videotcav.explain.cavs.score import PerStatistic
 from videotcav.explain.design.design import ConceptRows, against_twin, flips_within_pairs
 from videotcav.explain.inference.accuracy import Accuracy
 from videotcav.explain.inference.judge import Estimate
@@ -25,19 +25,19 @@ def twin_estimates(scorer: Scorer, dynamic: ConceptRows, twin: ConceptRows, accu
             against_twin(twin),
             class_name=class_name,
             statistic=statistic,
-            value=float(contrast[index, 0, column]),
-            deviations=resampled[index, :, column],
-            null=flip_null(contrast[index, 1:, column], complete=complete),
+            value=float(contrast[statistic][0, column]),
+            deviations=resampled[statistic][:, column],
+            null=flip_null(contrast[statistic][1:, column], complete=complete),
             accuracy=accuracy,
             random_clips=negatives.shape[1],
         )
         for column, class_name in enumerate(scorer.classes)
-        for index, statistic in enumerate(STATISTICS)
+        for statistic in STATISTICS
     ]
 
 
-def flipped(scorer: Scorer, dynamic: ConceptRows, twin: ConceptRows) -> tuple[Floats, bool]:
-    """Differences between the two sets, (3, 1 + flip, class): as observed, then after each flip of labels within
+def flipped(scorer: Scorer, dynamic: ConceptRows, twin: ConceptRows) -> tuple[PerStatistic, bool]:
+    """Differences between the two sets, `flip class`: as observed, then after each flip of labels within
     pairs; and whether these are all flips there are.
     """
     flips, complete = flips_within_pairs(dynamic, draws=scorer.design.null_draws, settings=scorer.settings)
@@ -47,4 +47,4 @@ def flipped(scorer: Scorer, dynamic: ConceptRows, twin: ConceptRows) -> tuple[Fl
         scorer.statistics(np.where(chosen, twin.clips.rows, dynamic.clips.rows), negatives, scorer.class_shares)
         for chosen in (flips, ~flips)
     )
-    return (first - second).mean(axis=2), complete
+    return (first - second).mean("flip draw classes -> flip classes"), complete

@@ -23,11 +23,9 @@ def comparison_estimates(scorer: Scorer, first: ConceptRows, second: ConceptRows
     shapes = [null_shape(each, scorer.pool) for each in (first, second)]
     order = generator(scorer.settings.seed, "joint", first.name, second.name).permutation(scorer.design.null_draws)
     # Neighbours in one random order: two concepts of one shape are never given the same pseudo-concept.
-    one, other = (
-        scorer.pseudo_concepts(shape).mean(axis=2)[:, places]
-        for shape, places in zip(shapes, (order, np.roll(order, 1)), strict=True)
-    )
-    value = scored[0].per_draw.mean(axis=1) - scored[1].per_draw.mean(axis=1)
+    one, other = (scorer.pseudo_concepts(shape).mean("set draw classes -> set classes") for shape in shapes)
+    shifted = np.roll(order, 1)
+    value = scored[0].per_draw.mean("draw classes -> classes") - scored[1].per_draw.mean("draw classes -> classes")
     places = _common_places(scorer, first, second)
     influences = scored[0].influences.among(*places[0]) - scored[1].influences.among(*places[1])
     resampled = scorer.resampled(first, influences)
@@ -38,14 +36,14 @@ def comparison_estimates(scorer: Scorer, first: ConceptRows, second: ConceptRows
             other=second.name,
             class_name=class_name,
             statistic=statistic,
-            value=float(value[index, column]),
-            deviations=resampled[index, :, column],
-            null=difference_null(one[index, :, column], other[index, :, column]),
+            value=float(value[statistic][column]),
+            deviations=resampled[statistic][:, column],
+            null=difference_null(one[statistic][order, column], other[statistic][shifted, column]),
             accuracy=accuracy,
             random_clips=shapes[0].negatives,
         )
         for column, class_name in enumerate(scorer.classes)
-        for index, statistic in enumerate(STATISTICS)
+        for statistic in STATISTICS
     ]
 
 
