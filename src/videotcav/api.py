@@ -56,7 +56,8 @@ from videotcav.study.demo import run_demo
 from videotcav.study.paper import run_paper
 from videotcav.study.plan import Plan, Spreads, plan_study
 from videotcav.study.run import Study
-from videotcav.study.tcav import TcavResults, tcav
+from videotcav.study.tcav import tcav
+from videotcav.study.tcav_results import TcavResults
 from videotcav.video.alignment import Align, Alignment, Edges
 from videotcav.video.clips import Clips, read_clips, read_windows
 from videotcav.video.sources import as_sources

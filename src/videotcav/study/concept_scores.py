@@ -10,24 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from videotcav.errors import ArgumentError, ConceptError, NotEnoughData, RunFolderError
+from videotcav.errors import ArgumentError, ConceptError, NotEnoughData
 from videotcav.explain.cavs.gram import Floats
 from videotcav.explain.questions.presence import FEWEST, Displacement, percentile
 from videotcav.models.class_score import ClassScore, asked_score
 from videotcav.models.edit import logits_without
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits, volumes
-from videotcav.outputs import MARK, refuse_overwriting, whole_file
+from videotcav.outputs import MARK
 from videotcav.records import Progress, ScoreName, silent
 from videotcav.report.concept_scores import share_figure, write_scores_page
 from videotcav.results.concept_score import HEADINGS, ConceptScore, table_text
-from videotcav.results.read import read_rows
+from videotcav.results.saved import save_rows, saved_rows
 from videotcav.results.table import data_frame, table_html
 from videotcav.study.tcav import concept_and_kind
 from videotcav.video.clips import Clips
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Moments = Literal["all", "space"]
-_ABOUT = b"videotcav concept scores"
+_ABOUT = "videotcav concept scores"
 _ALPHA = 0.05
 
 
@@ -72,20 +70,12 @@ class ConceptScores:
 
     def save(self, path: Path | str) -> Path:
         """Writes everything to one Parquet file, which `ConceptScores.read` reads back. Raises OutputError."""
-        path = Path(path)
-        refuse_overwriting([path])
-        table = pa.Table.from_pylist([row.as_row() for row in self.rows])
-        with whole_file(path) as unfinished:
-            pq.write_table(table.replace_schema_metadata({_ABOUT: MARK}), unfinished)
-        return path
+        return save_rows(path, self.rows, key=_ABOUT, about=MARK)
 
     @classmethod
     def read(cls, path: Path | str) -> ConceptScores:
         """What `save` wrote. Raises RunFolderError where the file is another one."""
-        rows = read_rows(Path(path), ConceptScore)
-        if _ABOUT not in (pq.read_schema(path).metadata or {}):
-            raise RunFolderError(f"{path} is a table, but not one that ConceptScores.save wrote")
-        return cls(rows)
+        return cls(saved_rows(path, ConceptScore, key=_ABOUT, writer="ConceptScores")[0])
 
     def report(self, path: Path | str) -> Path:
         """Writes a page with figures and the table, one file that needs nothing else. Raises OutputError."""

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from videotcav.compat.captum import CaptumConcept, captum_scores, clips_of
+from videotcav.compat.captum import CaptumConcept, clips_of
 from videotcav.engine.local import Engine, here
 from videotcav.engine.store import Store
 from videotcav.errors import (
@@ -25,7 +21,6 @@ from videotcav.errors import (
     ConceptNotFound,
     HypothesisError,
     NotEnoughData,
-    RunFolderError,
     VideotcavWarning,
     closest,
     repeated,
@@ -39,101 +34,20 @@ from videotcav.explain.questions.all import answers, refuse_untestable
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, Batch, HeldClips, measure
 from videotcav.models.class_score import asked_score
 from videotcav.models.model import VideoModel
-from videotcav.outputs import MARK, refuse_overwriting, whole_file
 from videotcav.records import (
     KINDS,
     STATISTICS,
     TWINS,
     Kind,
-    Outcome,
     Pooling,
     Progress,
-    Result,
     ScoreName,
     Statistic,
     silent,
 )
-from videotcav.report.effects import effects_figure, write_results_page
-from videotcav.results.read import read_rows
-from videotcav.results.table import data_frame, results_html, results_table_text
 from videotcav.study.inputs import grouped
+from videotcav.study.tcav_results import TcavResults
 from videotcav.video.clips import Clips
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-_ABOUT = "videotcav"
-
-
-@dataclass(frozen=True)
-class TcavResults:
-    """Rows of results that print as a table, in a terminal and in Jupyter.
-
-    `ids` are captum's numbers of concepts, `outcomes` what became of each hypothesis, `unmoved` the share of the class
-    clips, by layer, whose gradient meets no clip's activation: S = 0 for every concept.
-    """
-
-    results: tuple[Result, ...]
-    ids: Mapping[str, int] = field(default_factory=dict)
-    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
-    unmoved: Mapping[str, float] = field(default_factory=dict)
-
-    def __iter__(self) -> Iterator[Result]:
-        return iter(self.results)
-
-    def __len__(self) -> int:
-        return len(self.results)
-
-    def as_captum(self) -> dict[str, dict[str, dict[str, Tensor]]]:
-        """The scores as `captum.concept.TCAV.interpret` gives them, see `captum_scores`.
-
-        Raises VideotcavError where no classic scores were asked for.
-        """
-        if not any(row.statistic == "sign_count" for row in self.results):
-            raise ArgumentError(
-                "captum's scores are the classic ones, which were not asked for: "
-                'tcav(…, settings=AnalysisSettings(scores="classic"))'
-            )
-        return captum_scores(self.results, self.ids, self.unmoved)
-
-    def to_pandas(self) -> DataFrame:
-        """One row a result. Raises MissingExtra without pandas."""
-        return data_frame(row.as_row() for row in self.results)
-
-    def plot(self, statistic: Statistic | None = None) -> Figure:
-        """Effects with their intervals over their nulls: of the first statistic that there is, or of another."""
-        shown = statistic or self.results[0].statistic
-        return effects_figure([row for row in self.results if row.statistic == shown])
-
-    def save(self, path: Path | str) -> Path:
-        """Writes everything to one Parquet file, which `TcavResults.read` reads back. Raises OutputError."""
-        path = Path(path)
-        refuse_overwriting([path])
-        about = {"from": MARK, "ids": dict(self.ids), "outcomes": dict(self.outcomes), "unmoved": dict(self.unmoved)}
-        table = pa.Table.from_pylist([row.as_row() for row in self.results])
-        with whole_file(path) as unfinished:
-            pq.write_table(table.replace_schema_metadata({_ABOUT: json.dumps(about)}), unfinished)
-        return path
-
-    @classmethod
-    def read(cls, path: Path | str) -> TcavResults:
-        """What `save` wrote. Raises RunFolderError where the file is another one."""
-        rows = read_rows(Path(path), Result)
-        about = pq.read_schema(path).metadata.get(_ABOUT.encode())
-        if about is None:
-            raise RunFolderError(f"{path} is a table, but not one that TcavResults.save wrote; read_run reads a run")
-        facts = json.loads(about)
-        return cls(rows, facts["ids"], facts["outcomes"], facts["unmoved"])
-
-    def report(self, path: Path | str) -> Path:
-        """Writes a page with the figure and the table, one file that needs nothing else. Raises OutputError."""
-        return write_results_page(path, self.results, [f"“{text}”: {became}" for text, became in self.outcomes.items()])
-
-    def __repr__(self) -> str:
-        return results_table_text(self.results)
-
-    def _repr_html_(self) -> str:
-        return results_html(self.results)
 
 
 def tcav(
