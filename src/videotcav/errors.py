@@ -16,6 +16,7 @@ the way from one process to another.
     ├── ConceptError          sets of clips do not fit one another, the random pool or the question
     │   ├── ConceptNotFound   no such concept, kind of clips or concept folder
     │   ├── NothingAccepted   candidates wait for a person's review
+    │   ├── TrackNotFound     a clip has no track of what is to be edited
     │   ├── ReviewError       the reviewers' decisions cannot be read or kept
     │   ├── BoxesError        a file of boxes has not the form that it should have, or belongs to other videos
     │   │   └── BoxesNotFound     a file of boxes says nothing of a video
@@ -132,6 +133,10 @@ class ConceptNotFound(ConceptError, NotFound):
 
 class NothingAccepted(ConceptError):
     """There are candidate clips, and nobody accepted one."""
+
+
+class TrackNotFound(ConceptError, NotFound):
+    """A clip has no track of what is to be edited."""
 
 
 class ReviewError(ConceptError):

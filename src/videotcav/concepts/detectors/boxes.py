@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from videotcav.concepts.detectors.detect import Detection, Detections, VideoFrames
-from videotcav.concepts.detectors.masks import Edges, Mask, Outline, Rle, mask_of
+from videotcav.concepts.detectors.masks import BoxEdges, Mask, Outline, Rle, mask_of
 from videotcav.errors import BoxesError, BoxesNotFound, closest
 from videotcav.video.info import VideoInfo
 
@@ -129,7 +129,7 @@ class Regions:
 
     path: Path
     sha256: str
-    places: Mapping[str, Edges | Outline]
+    places: Mapping[str, BoxEdges | Outline]
     name: str = "regions"
 
     knows_instances = True
@@ -149,7 +149,7 @@ class Regions:
         found = [self._found(label, place, frames.video) for label, place in self.places.items()]
         return [Detections.of(found)] * len(frames.pixels)
 
-    def _found(self, label: str, place: Edges | Outline, video: VideoInfo) -> Detection:
+    def _found(self, label: str, place: BoxEdges | Outline, video: VideoInfo) -> Detection:
         if isinstance(place, Rle) or isinstance(place[0], tuple):
             mask = _mask(_in_pixels(place, video), video, where=f"{self.path}: '{label}' of {video.path.name}")
             if mask.edges is None:
@@ -179,6 +179,6 @@ def _mask(outline: Outline, video: VideoInfo, *, where: str) -> Mask:
         raise BoxesError(f"{where} {error}") from None
 
 
-def _meet(mask: Edges | None, box: Edges) -> bool:
+def _meet(mask: BoxEdges | None, box: BoxEdges) -> bool:
     """Whether a mask's edges have a pixel in common with the box; an empty one is an object that is hidden."""
     return mask is None or (mask[0] < box[2] and box[0] < mask[2] and mask[1] < box[3] and box[1] < mask[3])

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from videotcav.concepts.detectors.boxes import BoxesFile, BoxRow, Regions, VideoBoxes
-from videotcav.concepts.detectors.masks import Edges, Polygons, Rle
+from videotcav.concepts.detectors.masks import BoxEdges, Polygons, Rle
 from videotcav.errors import BoxesError, UnreadableText
 from videotcav.texts import first_problem, parse_json, read_bytes
 
@@ -38,7 +38,7 @@ def _form(value: Any) -> str:
 
 
 _Place = Annotated[
-    Annotated[Edges, Tag("box")] | Annotated[Rle, Tag("run lengths")] | Annotated[Polygons, Tag("polygons")],
+    Annotated[BoxEdges, Tag("box")] | Annotated[Rle, Tag("run lengths")] | Annotated[Polygons, Tag("polygons")],
     Discriminator(_form),
 ]
 _Segmentation = Annotated[

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, model_v
 
 from videotcav.records import Record
 
-Edges = tuple[float, float, float, float]
+BoxEdges = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 
 Polygons = tuple[tuple[float, ...], ...]
@@ -59,7 +59,7 @@ class Mask(Record):
         return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(self.width, self.height).T
 
     @property
-    def edges(self) -> Edges | None:
+    def edges(self) -> BoxEdges | None:
         """Left, top, right, bottom of what it covers; None where that is nothing."""
         rows, columns = (np.flatnonzero(self.pixels.any(axis=axis)) for axis in (1, 0))
         if not len(rows):

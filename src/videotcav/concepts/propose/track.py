@@ -85,6 +85,16 @@ def known_tracks(found: Sequence[Detections], *, min_score: float) -> list[Track
     return [_track(instance, label, seen) for (label, instance), seen in sorted(rows.items()) if seen]
 
 
+def single_frames(found: Sequence[Detections], *, labels: Collection[str], min_score: float) -> list[Track]:
+    """Every detection of these labels as a track of one frame; in a track the one that it begins with is missing."""
+    return [
+        _track(f"{frame}-{row}", label, {frame: _seen(detections, row)})
+        for frame, detections in enumerate(found)
+        for row, label in enumerate(detections.labels)
+        if label in labels and detections.scores[row] >= min_score
+    ]
+
+
 class ShotCuts:
     """Finds the first frame of each new shot, frame by frame (PySceneDetect's ContentDetector at its own threshold)."""
 

@@ -1,0 +1,115 @@
+"""Where the objects of clips are: looked up in a file of boxes and masks, or found by a detector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from videotcav.concepts.detectors.boxes import BoxesFile, Regions
+from videotcav.concepts.detectors.detect import Detector, VideoFrames, load_detector, require_label
+from videotcav.concepts.propose.recipe import Recipe
+from videotcav.concepts.propose.track import ShotCuts, Track, known_tracks, single_frames, tracks_of
+from videotcav.errors import BoxesNotFound, TrackNotFound
+from videotcav.interventions.tracks import BOX_ERROR, MASK_ERROR, ObjectMasks, object_masks
+from videotcav.records import ClipSpec, Progress, silent
+from videotcav.video.info import ClipOrigin
+from videotcav.video.read import VideoFile
+
+_FRAMES_PER_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where a label's object is in each of some clips; `missing` maps the places of clips without it to the reason.
+
+    `source` and `sha256` are the detector's.
+    """
+
+    label: str
+    objects: tuple[ObjectMasks | None, ...]
+    missing: Mapping[int, str]
+    source: str
+    sha256: str
+
+    @property
+    def interpolated(self) -> float:
+        """The share of the frames that show the object in which it was not seen itself."""
+        found = [each for each in self.objects if each is not None]
+        return sum(each.interpolated * each.frames for each in found) / sum(each.frames for each in found)
+
+
+def objects_of(
+    clips: Sequence[ClipOrigin],
+    spec: ClipSpec,
+    detector: Detector | Path | str,
+    label: str,
+    *,
+    recipe: Recipe | None = None,
+    box_error: float = BOX_ERROR,
+    mask_error: float = MASK_ERROR,
+    progress: Progress = silent,
+) -> Located:
+    """Where the object of a label is in each clip: all of its tracks together.
+
+    `detector` is one, or what `load_detector` reads: a file of boxes and masks, an ONNX file. A network looks at the
+    frames of each clip and at those that its tracks need around them; what it sees in one frame alone counts too, as
+    there every track begins. `recipe` says how surely something must be seen, and how long it may be missed.
+
+    Raises NotFound where the detector has no such label, BoxesError where a file does not fit a video, and
+    TrackNotFound where no clip has the object.
+    """
+    if isinstance(detector, Path | str):
+        detector = load_detector(detector)
+    require_label(detector, label)
+    recipe = recipe or Recipe()
+    objects: list[ObjectMasks | None] = []
+    missing: dict[int, str] = {}
+    for number, clip in enumerate(progress(clips, "looking for objects", total=len(clips))):
+        file = VideoFile(clip.video.path)
+        shown = file.ranks_at(clip.timestamps)
+        try:
+            tracks = _tracks(file, clip, shown, detector=detector, label=label, recipe=recipe)
+            found = object_masks(tracks, clip, shown, spec, box_error=box_error, mask_error=mask_error)
+        except (BoxesNotFound, TrackNotFound) as error:
+            missing[number] = error.message
+            objects.append(None)
+        else:
+            objects.append(found)
+    if not any(objects):
+        reason = next(iter(missing.values()), "no clip was given")
+        raise TrackNotFound(f"none of the {len(clips)} clips has an object '{label}'; the first: {reason}")
+    return Located(label, tuple(objects), missing, detector.name, detector.sha256)
+
+
+def _tracks(
+    file: VideoFile, clip: ClipOrigin, shown: Sequence[int], *, detector: Detector, label: str, recipe: Recipe
+) -> list[Track]:
+    """The tracks of the label that the clip may show."""
+    if detector.knows_instances:
+        found = [each for frames in _frames(file, clip, range(len(file.times)), detector) for each in detector(frames)]
+        return [track for track in known_tracks(found, min_score=recipe.min_score) if track.label == label]
+    first = max(0, min(shown) - recipe.max_gap_frames)
+    window = range(first, min(len(file.times), max(shown) + recipe.max_gap_frames + 1))
+    shots = ShotCuts()
+    found, cuts = [], []
+    for frames in _frames(file, clip, window, detector):
+        start = frames.first - first
+        cuts += [at for at, frame in enumerate(frames.pixels, start=start) if shots.starts_at(frame, at)]
+        found += detector(frames)
+    tracks = tracks_of(found, recipe=recipe, labels=[label], cuts=cuts)
+    tracks += single_frames(found, labels=[label], min_score=recipe.min_score)
+    return [track.model_copy(update={"frames": tuple(frame + first for frame in track.frames)}) for track in tracks]
+
+
+def _frames(file: VideoFile, clip: ClipOrigin, window: range, detector: Detector) -> Iterator[VideoFrames]:
+    """The frames of a video batch by batch; black ones for a file, which does not look at them."""
+    for first in range(window.start, window.stop, _FRAMES_PER_BATCH):
+        batch = range(first, min(first + _FRAMES_PER_BATCH, window.stop))
+        if isinstance(detector, BoxesFile | Regions):
+            pixels = np.broadcast_to(np.uint8(0), (len(batch), clip.video.height, clip.video.width, 3))
+        else:
+            pixels = file.frames(batch)
+        yield VideoFrames(pixels, clip.video, first)
