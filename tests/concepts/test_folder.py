@@ -67,7 +67,7 @@ def test_a_name_may_hold_any_character_that_json_leaves_as_it_is(folder: Path, n
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        (b'{"file_name": "ball/1.mp4", "text": "a ball"}', "line 31: id: Field required"),
+        (b'{"file_name": "ball/1.mp4", "text": "a ball"}', "line 31: (id: Field required|text: Extra inputs)"),
         (b'{"clip": 1', "line 31: Invalid JSON"),
         (b"not json at all", "line 31: Invalid JSON"),
         (b"\xff\xfe", "is not UTF-8 text"),
