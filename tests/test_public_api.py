@@ -33,6 +33,7 @@ COMMANDS = {
     "paper": "paper",
     "plan": "plan",
     "planted render": "render_demo",
+    "probe": "probe",
     "report": "report",
     "run": "run",
     "scores": "score_video",
@@ -107,7 +108,8 @@ def test_what_a_command_takes_its_function_takes(command: str, function: str) ->
     }
     other = {"memory": "memory_bytes", "class_name": "target", "against": "classes", "layer": "layers"}
     other |= {"method": "methods", "weights_over": "weights", "start": "start_seconds", "pool": "pools"}
-    other |= {"browser": "open_browser", "results": "path", "run": "folder", "study": "study_file", "video": "video"}
+    other |= {"browser": "open_browser", "results": "path", "run": "folder", "study": "study_file", "videos": "clips"}
+    other |= {"edit": "edits"}
     taken = set(inspect.signature(getattr(vt, function)).parameters)
     for parameter in words.params:
         name = str(parameter.name)

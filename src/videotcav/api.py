@@ -45,6 +45,7 @@ from videotcav.report.comparison import Comparison, read_comparison, write_compa
 from videotcav.report.faithfulness import FaithfulnessRun, read_faithfulness, write_faithfulness_page
 from videotcav.report.page import write_report
 from videotcav.report.paper import write_paper
+from videotcav.report.probe import ProbeRun, read_probe, write_probe_page
 from videotcav.report.render import PAGE
 from videotcav.report.run import Run, read_run
 from videotcav.results.manifest import kind_of
@@ -55,6 +56,7 @@ from videotcav.study.concept_scores import ConceptScores, Moments, concept_score
 from videotcav.study.demo import run_demo
 from videotcav.study.paper import run_paper
 from videotcav.study.plan import Plan, Spreads, plan_study
+from videotcav.study.probe import probe
 from videotcav.study.run import Study
 from videotcav.study.tcav import tcav
 from videotcav.study.tcav_results import TcavResults
@@ -78,6 +80,7 @@ __all__ = [
     "OnRay",
     "PixelSettings",
     "Plan",
+    "ProbeRun",
     "Recipe",
     "Result",
     "Run",
@@ -105,6 +108,7 @@ __all__ = [
     "models",
     "paper",
     "plan",
+    "probe",
     "propose",
     "random_pool",
     "read_clips",
@@ -112,6 +116,7 @@ __all__ = [
     "read_concepts",
     "read_events",
     "read_faithfulness",
+    "read_probe",
     "read_run",
     "read_windows",
     "render_demo",
@@ -376,8 +381,8 @@ def plan(
 
 
 def report(folder: Path | str) -> Path:
-    """Writes the page of a run, a comparison, maps, measured maps or a paper folder anew, from its results alone (of
-    maps, their videos too); where it lies. Raises RunFolderError where the folder is none of them, or is damaged.
+    """Writes the page of a run, a comparison, a probe, maps, measured maps or a paper folder anew, from its results
+    alone (of maps, their videos too); where it lies. Raises RunFolderError where the folder is none, or damaged.
     """
     pages: dict[str, Callable[[Path], Path]] = {
         "comparison": write_comparison_page,
@@ -385,6 +390,7 @@ def report(folder: Path | str) -> Path:
         "faithfulness": write_faithfulness_page,
         "maps": lambda folder: ClipMaps.read(folder).report(folder / PAGE),
         "paper": write_paper,
+        "probe": write_probe_page,
     }
     return pages.get(kind_of(Path(folder)), write_report)(Path(folder))
 

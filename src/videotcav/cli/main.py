@@ -23,6 +23,7 @@ from videotcav.cli.models import layers, models
 from videotcav.cli.options import BatchSize, Device, EventsOption, PrecisionOption, Replace, ScoreOption, TargetOption
 from videotcav.cli.paper import paper
 from videotcav.cli.plan import plan
+from videotcav.cli.probe import probe
 from videotcav.cli.scores import scores
 from videotcav.errors import NotEnoughMemory, VideotcavError, require_posix
 
@@ -52,6 +53,7 @@ app.command()(layers)
 app.command()(audit)
 app.command()(plan)
 app.command()(paper)
+app.command()(probe)
 app.command()(scores)
 
 

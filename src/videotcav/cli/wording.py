@@ -11,6 +11,7 @@ COMMANDS = {
     "faithfulness": "videotcav faithfulness",
     "layers": "videotcav layers",
     "paper": "videotcav paper",
+    "probe": "videotcav probe",
     "propose": "videotcav concepts propose",
     "report": "videotcav report",
     "review": "videotcav concepts review",

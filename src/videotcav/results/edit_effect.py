@@ -11,7 +11,13 @@ EditVerdict = Literal["positive", "negative", "negligible", "undecided", "shown"
 *not asked* is said where no clip can tell."""
 
 EditReason = Literal[
-    "", "changes nothing", "too few videos", "sham not possible", "sham moves it too", "hangs on the fill"
+    "",
+    "changes nothing",
+    "cannot be made",
+    "too few videos",
+    "sham not possible",
+    "sham moves it too",
+    "hangs on the fill",
 ]
 """Why a row is not asked or undecided, where more than its p says so."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -98,13 +98,7 @@ def _read(folder: Path) -> tuple[Path, Manifest, tuple[Result, ...], Declaration
 
 def read_rows(path: Path, kind: type[AnyRecord], *, sha256: str = "") -> tuple[AnyRecord, ...]:
     """The rows of a table of results, checked against the hash in the manifest. Raises RunFolderError."""
-    try:
-        content = path.read_bytes()
-        rows = pq.read_table(pa.BufferReader(content), use_threads=False).to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        raise RunFolderError(f"{path} is damaged: it cannot be read as Parquet; run the study again") from error
-    if sha256 and sha256 != hashlib.sha256(content).hexdigest():
-        raise RunFolderError(f"{path} is not what the run wrote: its checksum is another one; run the study again")
+    rows = read_cells(path, sha256=sha256)
     try:
         found = tuple(kind.model_validate(row) for row in rows)
     except ValidationError as error:
@@ -112,6 +106,18 @@ def read_rows(path: Path, kind: type[AnyRecord], *, sha256: str = "") -> tuple[A
     if not found:
         raise RunFolderError(f"{path} holds no results: run the study again")
     return found
+
+
+def read_cells(path: Path, *, sha256: str = "") -> list[dict[str, Any]]:
+    """The rows of any table, checked against a hash where there is one. Raises RunFolderError."""
+    try:
+        content = path.read_bytes()
+        rows: list[dict[str, Any]] = pq.read_table(pa.BufferReader(content), use_threads=False).to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise RunFolderError(f"{path} is damaged: it cannot be read as Parquet; run the study again") from error
+    if sha256 and sha256 != hashlib.sha256(content).hexdigest():
+        raise RunFolderError(f"{path} is not what the run wrote: its checksum is another one; run the study again")
+    return rows
 
 
 def _read_declaration(path: Path, manifest: Manifest, results: tuple[Result, ...]) -> Declaration | None:

@@ -1,0 +1,80 @@
+"""`videotcav probe`: what each class of a model relies on, by edits of whole clips."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from videotcav.cli.console import command_line
+from videotcav.cli.options import MODELS, BatchSize, Device, PrecisionOption
+from videotcav.errors import ArgumentError
+
+
+def probe(  # noqa: PLR0917 - typer's parameters are options
+    context: typer.Context,
+    videos: Annotated[
+        list[Path], typer.Argument(help="Folder with a folder of videos a class; or videos of one class, with --class.")
+    ],
+    model: Annotated[list[str], typer.Option("--model", help=f"{MODELS} Repeat to ask several of the same clips.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder to write numbers, clips and the page into.")
+    ] = None,
+    class_name: Annotated[
+        str | None, typer.Option("--class", help="Class by name or index; all that are given by default.")
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(help="Labels of the videos (CSV, JSONL, Parquet) by a column file: class, source, and others."),
+    ] = None,
+    by: Annotated[str, typer.Option(help="Column of the table whose labels make subgroups.")] = "",
+    edit: Annotated[list[str] | None, typer.Option(help="Edit; repeat for several. All by default.")] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of published weights or a checkpoint file; of several models one for each, in order."),
+    ] = None,
+    device: Device = None,
+    precision: PrecisionOption = "fp32",
+    batch_size: BatchSize = None,
+    *,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and record it.")] = False,
+) -> None:
+    """Say what each class of a model relies on: motion, order, colour, what moves, what never moves.
+
+    Each clip is edited as a whole, one thing at a time, and its score read again. No boxes and no concepts are needed.
+    """
+    from videotcav import api  # noqa: PLC0415 - torch is slow to import
+
+    if weights and len(weights) != len(model):
+        raise ArgumentError(
+            f"{len(model)} models and {len(weights)} weights do not fit: give weights for each, or none"
+        )
+    loaded = [
+        api.load_model(name, weights=own, device=device, precision=precision)  # type: ignore[arg-type] # checked there
+        for name, own in zip_longest(model, weights or ())
+    ]
+    found = api.probe(
+        loaded,
+        videos[0] if len(videos) == 1 else videos,
+        output,
+        target=class_name,
+        table=table,
+        by=by,
+        edits=edit,
+        batch_size=batch_size,
+        skip_bad=skip_bad,
+        command=command_line(),
+        progress=context.obj.progress,
+    )
+    for remark in found.manifest.remarks:
+        context.obj.say(f"warning: {remark}")
+    page = [] if output is None else ["", str(output / "report.html")]
+    facts = {
+        "probe": output,
+        "sentences": found.sentences,
+        "effects": [row.as_row() for row in found],
+        "differences": [row.as_row() for row in found.differences],
+    }
+    context.obj.result("\n".join([*found.sentences, *page]), facts)

@@ -1,0 +1,199 @@
+"""What a probe found, in sentences that are made from its rows, and its rows as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from videotcav.results import words
+from videotcav.results.probe_facts import EditFacts, Mended, ModelDifference, ProbeEffect, ProbeManifest
+
+_CLASSES_TOLD = 12
+_DIFFERENCES_TOLD = 6
+HEADINGS = ("class", "edit", "effect", "95 % interval", "p", "verdict", "accuracy", "probability", "clips", "remark")
+
+
+def headline(manifest: ProbeManifest) -> str:
+    """What the page is called."""
+    names = " and ".join(manifest.models)
+    return f"What does {names} rely on?" if len(manifest.models) == 1 else f"What do {names} rely on?"
+
+
+def sentences(
+    manifest: ProbeManifest,
+    rows: Sequence[ProbeEffect],
+    differences: Sequence[ModelDifference],
+    mended: Sequence[Mended],
+) -> list[str]:
+    """The answer first, then class by class, clips that are mended, models beside each other."""
+    edits = {edit.name: edit for edit in manifest.edits}
+    told: list[str] = []
+    for model in manifest.models:
+        subject = f"{model}" if len(manifest.models) > 1 else "The model"
+        own = [row for row in rows if row.model == model and not row.of_clips]
+        if len(manifest.classes) > 1:
+            told.append(_overall(subject, own, edits, len(manifest.classes)))
+        of_model = f" in {model}" if len(manifest.models) > 1 else ""
+        told += [
+            _of_class(class_name, [row for row in own if row.class_name == class_name], edits, of_model)
+            for class_name in manifest.classes[:_CLASSES_TOLD]
+        ]
+        told += _mending(subject, [row for row in mended if row.model == model], edits)
+    if len(manifest.classes) > _CLASSES_TOLD:
+        told.append(f"The table has all {len(manifest.classes)} classes.")
+    told += _between(differences, edits)
+    told.append(_unit(manifest))
+    return told
+
+
+def _overall(subject: str, rows: Sequence[ProbeEffect], edits: dict[str, EditFacts], classes: int) -> str:
+    """What the model relies on most, over all classes."""
+    costly = {row.edit for row in rows if row.ranked and row.verdict == "negative"}
+    if not costly:
+        return f"{subject} is not shown to rely on anything that a ranked edit takes away: {_undecided(rows)}."
+    means = {edit: _mean([row for row in rows if row.edit == edit]) for edit in costly}
+    edit = min(means, key=lambda name: means[name])
+    own = [row for row in rows if row.edit == edit]
+    clips = [row.clips + row.unchanged for row in own]
+    before, after = (
+        sum(share * count for share, count in zip(shares, clips, strict=True) if share is not None) / sum(clips)
+        for shares in ([row.accuracy_before for row in own], [row.accuracy_after for row in own])
+    )
+    fallen = sum(row.verdict == "negative" for row in own)
+    return (
+        f"{subject} relies most on {edits[edit].without}: {accuracy(before, after)} when {edits[edit].about}, and the "
+        f"score of {fallen} of {words.count(classes, 'class', 'classes')} falls ({_signed(means[edit])} on average)."
+    )
+
+
+def _of_class(class_name: str, rows: Sequence[ProbeEffect], edits: dict[str, EditFacts], where: str) -> str:
+    ranked = [row for row in rows if row.ranked and row.effect is not None]
+    falls = sorted((row for row in ranked if row.verdict == "negative"), key=lambda row: row.effect or 0)
+    rises = sorted((row for row in ranked if row.verdict == "positive"), key=lambda row: -(row.effect or 0))
+    if falls:
+        most = falls[0]
+        said = (
+            f"“{class_name}” relies most on {edits[most.edit].without}{where}: "
+            f"{accuracy(most.accuracy_before, most.accuracy_after)} when {edits[most.edit].about} ({effect(most)})"
+        )
+    else:
+        said = (
+            f"“{class_name}” is not shown to rely on anything that a ranked edit takes away{where}: {_undecided(rows)}"
+        )
+    if rises:
+        said += f"; its score rises when {edits[rises[0].edit].about} ({effect(rises[0])})"
+    return f"{said}."
+
+
+def _mending(subject: str, rows: Sequence[Mended], edits: dict[str, EditFacts]) -> Iterator[str]:
+    """The edit that mends most of the clips that are wrong as they are."""
+    wrong: dict[str, list[Mended]] = {}
+    for row in rows:
+        wrong.setdefault(row.edit, []).append(row)
+    if not any(row.wrong for row in rows):
+        return
+    best = max(wrong, key=lambda edit: sum(row.mended for row in wrong[edit]))
+    own = wrong[best]
+    mended, all_wrong = sum(row.mended for row in own), sum(row.wrong for row in own)
+    if not mended:
+        yield f"No edit mends any of the {words.count(all_wrong, 'clip')} that {subject.lower()} gets wrong."
+        return
+    broken, all_right = sum(row.broken for row in own), sum(row.right for row in own)
+    yield (
+        f"Of {words.count(all_wrong, 'clip')} that are wrong, {mended} become right when {edits[best].about}; of "
+        f"{all_right} that are right, {broken} become wrong."
+    )
+
+
+def _between(differences: Sequence[ModelDifference], edits: dict[str, EditFacts]) -> Iterator[str]:
+    clear = [row for row in differences if row.p_corrected is not None and row.p_corrected <= 0.05]  # noqa: PLR2004
+    for row in sorted(clear, key=lambda row: -abs(row.difference))[:_DIFFERENCES_TOLD]:
+        less = "less" if row.difference > 0 else "more"
+        yield (
+            f"{row.model} relies {less} on {edits[row.edit].without} than {row.other} for “{row.class_name}”: the "
+            f"effects differ by {_signed(row.difference)} ({_signed(row.low)} to {_signed(row.high)})."
+        )
+    if differences and not clear:
+        yield "No difference between the models is shown on these clips."
+
+
+def _unit(manifest: ProbeManifest) -> str:
+    count = words.count
+    return (
+        f"σ is the standard deviation of a class’s score over the {count(manifest.clips, 'unedited clip')} of "
+        f"{count(len(manifest.of_classes), 'class', 'classes')} that were given, by source video "
+        f"({count(manifest.sources, 'video')}); an effect must exceed {manifest.negligible_below:g} σ."
+    )
+
+
+def _undecided(rows: Sequence[ProbeEffect]) -> str:
+    ranked = [row for row in rows if row.ranked]
+    counts = {
+        "negligible": sum(row.verdict == "negligible" for row in ranked),
+        "undecided": sum(row.verdict == "undecided" for row in ranked),
+        "not asked": sum(row.verdict == "not asked" for row in ranked),
+        "positive": sum(row.verdict == "positive" for row in ranked),
+    }
+    told = [f"{number} {verdict}" for verdict, number in counts.items() if number]
+    return f"of {words.count(len(ranked), 'effect')} {words.listing(told)}" if told else "nothing was asked"
+
+
+def _mean(rows: Sequence[ProbeEffect]) -> float:
+    found = [row.effect for row in rows if row.effect is not None]
+    return sum(found) / len(found)
+
+
+def accuracy(before: float | None, after: float | None) -> str:
+    """`accuracy falls from 91 % to 34 %`."""
+    if before is None or after is None:
+        return "accuracy is not known"
+    first, then = words.percent(before), words.percent(after)
+    if first == then:
+        return f"accuracy stays at {first}"
+    return f"accuracy {'falls' if after < before else 'rises'} from {first} to {then}"
+
+
+def effect(row: ProbeEffect) -> str:
+    """`−1.20 σ, −1.50 to −0.90`."""
+    if row.effect is None or row.low is None or row.high is None:
+        return "not measured"
+    return f"{_signed(row.effect)}, {words.number(row.low)} to {words.number(row.high)}"
+
+
+def remark(row: ProbeEffect) -> str:
+    """Why a row says less than it could."""
+    told: list[str] = [row.reason] if row.reason else []
+    if row.unchanged and row.reason != "changes nothing":
+        told.append(f"changes nothing in {words.count(row.unchanged, 'clip')}")
+    if row.not_made:
+        told.append(f"not made of {words.count(row.not_made, 'clip')}: {row.why}")
+    return "; ".join(told)
+
+
+def short_table(rows: Sequence[ProbeEffect]) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Headings and cells of the rows, with the columns that tell them apart."""
+    several, parts = len({row.model for row in rows}) > 1, any(row.of_clips for row in rows)
+    headings = [*(["model"] if several else []), *(["clips that are"] if parts else []), *HEADINGS]
+    return headings, [
+        (*((row.model,) if several else ()), *((row.of_clips,) if parts else ()), *_cells(row)) for row in rows
+    ]
+
+
+def _cells(row: ProbeEffect) -> tuple[str, ...]:
+    is_measured = row.effect is not None
+    return (
+        row.class_name,
+        row.edit,
+        _signed(row.effect) if row.effect is not None else "–",
+        f"{words.number(row.low)} to {words.number(row.high)}" if is_measured else "–",
+        words.p_value(row.p_corrected),
+        row.verdict,
+        f"{words.percent(row.accuracy_before)} → {words.percent(row.accuracy_after)}",
+        f"{words.number(row.probability_before)} → {words.number(row.probability_after)}",
+        str(row.clips),
+        remark(row),
+    )
+
+
+def _signed(value: float) -> str:
+    text = words.number(value)
+    return f"{text if value <= 0 or float(f'{value:.2f}') == 0 else f'+{text}'} σ"

@@ -1,0 +1,298 @@
+"""What does a model rely on? Its classes' own clips with one thing changed at a time, top to bottom.
+
+videos ─→ clips ─→ edits of each ─→ passes ─→ changes of the score ─→ sign flips over source videos ─→ effects
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from videotcav.errors import ArgumentError, require_distinct
+from videotcav.explain.cavs.gram import Floats, Rows
+from videotcav.explain.design.settings import AnalysisSettings
+from videotcav.explain.questions.contrast import Units
+from videotcav.interventions.ask import Edits, ask, judged
+from videotcav.interventions.whole import WHOLE, WholeEdit, whole_edit
+from videotcav.models.class_score import default_score
+from videotcav.models.model import VideoModel
+from videotcav.records import Progress, silent
+from videotcav.report.probe import ProbeRun, read_probe
+from videotcav.results.folder import new_run_folder
+from videotcav.results.manifest import ClassFacts, ModelFacts, stamp, versions
+from videotcav.results.probe_facts import (
+    RIGHT,
+    WRONG,
+    EditFacts,
+    ProbedModel,
+    ProbeEffect,
+    ProbeManifest,
+    after,
+    score_of,
+)
+from videotcav.study.probe_differences import differences
+from videotcav.study.probe_inputs import Given, gather
+from videotcav.study.probe_passes import Answers, Passed, Passer
+from videotcav.video.labels import Labels
+
+
+def probe(
+    model: VideoModel | Sequence[VideoModel] | Mapping[str, VideoModel],
+    clips: Given,
+    output: Path | str | None = None,
+    *,
+    target: str | None = None,
+    table: Labels | Path | str | None = None,
+    by: str = "",
+    edits: Sequence[str] | None = None,
+    settings: AnalysisSettings | None = None,
+    batch_size: int | None = None,
+    skip_bad: bool = False,
+    command: str = "",
+    progress: Progress = silent,
+) -> ProbeRun:
+    """What each class of a model relies on: what edits of whole clips do to its score, and to what is right.
+
+    Args:
+        model: from `load_model`, handed back unchanged; or several, in a list or by names of your own, which are shown
+            the same clips.
+        clips: a folder with the videos of each class in a folder of its name; clips or videos by class; or those of
+            one class, the `target`.
+        output: a folder to write everything into, which must not exist.
+        target: the class that is asked about, where it is one alone.
+        table: labels of the videos (CSV, JSONL or Parquet with a column `file`): `class` says which class each is of,
+            `source` what it was cut from.
+        by: the column of the table whose labels make subgroups.
+        edits: names of edits; all when left out.
+        settings: margins, level, correction and seed of the tests.
+        batch_size: clips of a pass; halved where memory runs out.
+        skip_bad: leave unreadable videos out and record it.
+        command: what the manifest says it was asked for with.
+        progress: shows how far it is.
+
+    Raises:
+        ArgumentError: nothing says of which class the clips are, or an edit is not known.
+        ClassNotFound: a class is not the model's; the closest names are told.
+        NotEnoughData: a class has clips of fewer than two source videos.
+        NumericalError: a logit is NaN or infinite; names the clip.
+        PathTaken: something is at `output` already.
+        VideosError: videos cannot be read; all of them are listed.
+    """
+    settings = settings or AnalysisSettings()
+    names = tuple(WHOLE) if edits is None else tuple(edits)
+    require_distinct("edit", names)
+    chosen = tuple(whole_edit(name) for name in names)
+    if not chosen:
+        raise ArgumentError(f"name one edit at least: {', '.join(WHOLE)}")
+    models = _by_label(model)
+    first = next(iter(models.values()))
+    gathered = gather(
+        clips, target=target, table=table, by=by, proper=lambda name: first.card.classes[first.class_index(name)]
+    )
+    for each in models.values():
+        for class_name in gathered.classes:
+            each.class_index(class_name)
+    passer = Passer(chosen, gathered.asked, settings.seed, batch_size, skip_bad)
+    with nullcontext() if output is None else new_run_folder(Path(output)) as folder:
+        asking = _Asking(passer(models, gathered.clips, progress), chosen, gathered.asked, by, settings)
+        found = asking.run(command=command, of_classes=gathered.classes, remarks=gathered.remarks)
+        if folder is not None:
+            found.write(folder)
+    return found if output is None else read_probe(output)
+
+
+def _by_label(model: VideoModel | Sequence[VideoModel] | Mapping[str, VideoModel]) -> dict[str, VideoModel]:
+    """The models by their names, with a number where two have one."""
+    if isinstance(model, VideoModel):
+        return {model.name: model}
+    if isinstance(model, Mapping):
+        return dict(model)
+    found: dict[str, VideoModel] = {}
+    for each in model:
+        number = sum(label == each.name or label.startswith(f"{each.name} (") for label in found)
+        found[f"{each.name} ({number + 1})" if number else each.name] = each
+    if not found:
+        raise ArgumentError("name one model at least")
+    return found
+
+
+class _Asked(NamedTuple):
+    """One edit of some clips; of `not_made` others it cannot be made, for the reason `why`."""
+
+    edits: Edits
+    not_made: int
+    why: str
+
+
+class _Asking:
+    """What was passed, asked class by class and edit by edit."""
+
+    def __init__(
+        self,
+        passed: Passed,
+        edits: Sequence[WholeEdit],
+        classes: Sequence[str],
+        by: str,
+        settings: AnalysisSettings,
+    ) -> None:
+        self.passed, self.edits, self.classes, self.by, self.settings = passed, edits, classes, by, settings
+        self.sources = [clip.source for clip in passed.clips]
+
+    def run(self, *, command: str, of_classes: tuple[str, ...], remarks: tuple[str, ...]) -> ProbeRun:
+        """Everything that is asked, with what is stated of it."""
+        labels, settings = tuple(self.passed.answers), self.settings
+        manifest = ProbeManifest(
+            **stamp(command),
+            versions=versions(),
+            models={label: self.model_facts(label) for label in labels},
+            classes=tuple(self.classes),
+            of_classes=of_classes,
+            edits=tuple(
+                EditFacts(name=each.name, about=each.about, without=each.without, ranked=each.ranked)
+                for each in self.edits
+            ),
+            clips=len(self.passed.clips),
+            sources=len(set(self.sources)),
+            alpha=settings.alpha,
+            correction=settings.correction,
+            negligible_below=settings.negligible_below,
+            equivalence_margin=settings.margin,
+            seed=settings.seed,
+            by=self.by,
+            left_out=dict(self.passed.left_out),
+            remarks=remarks,
+        )
+        return ProbeRun(
+            manifest,
+            effects=tuple(row for label in labels for row in self.effects(label)),
+            clips=tuple(row for label in labels for row in self.clip_rows(label)),
+            differences=differences(self.passed, self.sigma, self.edits, self.classes, settings=settings),
+        )
+
+    def reference(self, label: str, class_name: str) -> Floats:
+        """The score of the class of each source video, unedited: its spread is the unit of effects."""
+        scores = self.passed.answers[label].score(class_name)
+        return Units.of(scores[:, None], self.sources).values[:, 0]
+
+    def sigma(self, label: str, class_name: str) -> float:
+        """The unit of effects."""
+        return float(self.reference(label, class_name).std(ddof=1))
+
+    def effects(self, label: str) -> Iterator[ProbeEffect]:
+        """All rows of a model: its classes, then subgroups, then clips that are right and wrong apart."""
+        answers = self.passed.answers[label]
+        reference = {name: self.reference(label, name) for name in self.classes}
+        families: list[list[_Asked]] = [[], [], []]
+        for class_name in self.classes:
+            rows = np.flatnonzero([clip.class_name == class_name for clip in self.passed.clips])
+            is_right = answers.predicted()[rows] == answers.model.class_index(class_name)
+            for edit in self.edits:
+                families[0].append(self._edits(answers, class_name, edit, rows))
+                families[1] += [
+                    self._edits(answers, class_name, edit, some, of_clips=name) for name, some in self._groups(rows)
+                ]
+                families[2] += [
+                    self._edits(answers, class_name, edit, rows[flags], of_clips=name, ranked=False)
+                    for name, flags in ((RIGHT, is_right), (WRONG, ~is_right))
+                    if flags.any()
+                ]
+        for family in families:
+            asked = ask([each.edits for each in family], reference, settings=self.settings)
+            for row, each in zip(judged(asked, settings=self.settings), family, strict=True):
+                values = row.model_dump() | ({} if each.edits.sources else {"reason": "cannot be made"})
+                yield ProbeEffect(**values, model=label, not_made=each.not_made, why=each.why)
+
+    def _groups(self, rows: Rows) -> Iterator[tuple[str, Rows]]:
+        """The clips of each label of the column that makes subgroups."""
+        told = [self.passed.clips[row].labels.get(self.by) for row in rows] if self.by else []
+        for label in sorted({label for label in told if label is not None}):
+            yield f"{self.by} = {label}", rows[[each == label for each in told]]
+
+    def _edits(
+        self,
+        answers: Answers,
+        class_name: str,
+        edit: WholeEdit,
+        rows: Rows,
+        *,
+        of_clips: str = "",
+        ranked: bool | None = None,
+    ) -> _Asked:
+        """One edit of some clips, but for those of which it cannot be made."""
+        can = np.isfinite(answers.changed[edit.name][rows])
+        whys = Counter(answers.why[edit.name].get(int(row), "") for row in rows[~can])
+        made, index = rows[can], answers.model.class_index(class_name)
+        edits = Edits(
+            edit=edit.name,
+            class_name=class_name,
+            sources=[self.sources[row] for row in made],
+            before=answers.score(class_name)[made],
+            after=answers.score(class_name, edit.name)[made],
+            changed=answers.changed[edit.name][made] > 0,
+            given_before=answers.predicted()[made] == index,
+            given_after=answers.predicted(edit.name)[made] == index,
+            of_clips=of_clips,
+            ranked=edit.ranked if ranked is None else ranked,
+            probability_before=answers.probability(class_name)[made],
+            probability_after=answers.probability(class_name, edit.name)[made],
+        )
+        return _Asked(edits, not_made=int((~can).sum()), why=whys.most_common(1)[0][0] if whys else "")
+
+    def model_facts(self, label: str) -> ProbedModel:
+        """What a model is, and how it does on the clips as they are."""
+        answers = self.passed.answers[label]
+        classes: dict[str, ClassFacts] = {}
+        for name in dict.fromkeys(clip.class_name for clip in self.passed.clips):
+            own = np.array([clip.class_name == name for clip in self.passed.clips])
+            classes[name] = ClassFacts(
+                clips=int(own.sum()),
+                sources=len({source for source, is_own in zip(self.sources, own, strict=True) if is_own}),
+                accuracy=float((answers.predicted()[own] == answers.model.class_index(name)).mean()),
+                mean_probability=float(answers.probability(name)[own].mean()),
+            )
+        model = answers.model
+        return ProbedModel(
+            facts=ModelFacts.of(model.card, device=model.device.type),
+            score=default_score(model).name,
+            classes=classes,
+        )
+
+    def clip_rows(self, label: str) -> Iterator[dict[str, Any]]:
+        """A row a clip, from which every effect can be computed anew."""
+        answers = self.passed.answers[label]
+        names = answers.model.card.classes
+        scores = {name: answers.score(name) for name in self.classes}
+        predicted = {edit: answers.predicted(edit) for edit in ("", *answers.after)}
+        own = {
+            name: {edit: (answers.score(name, edit), answers.probability(name, edit)) for edit in predicted}
+            for name in dict.fromkeys(clip.class_name for clip in self.passed.clips)
+        }
+        for row, clip in enumerate(self.passed.clips):
+            score, probability = own[clip.class_name][""]
+            found: dict[str, Any] = {
+                "model": label,
+                "clip": clip.name,
+                "source": clip.source,
+                "class": clip.class_name,
+                **{f"label {column}": value for column, value in clip.labels.items()},
+                "score": float(score[row]),
+                "probability": float(probability[row]),
+                "predicted": names[predicted[""][row]],
+                **{score_of(name): float(values[row]) for name, values in scores.items()},
+            }
+            for edit in answers.after:
+                share = answers.changed[edit][row]
+                is_made = bool(np.isfinite(share))
+                score, probability = own[clip.class_name][edit]
+                found |= {
+                    after(edit, "changed"): float(share) if is_made else None,
+                    after(edit, "score"): float(score[row]) if is_made else None,
+                    after(edit, "probability"): float(probability[row]) if is_made else None,
+                    after(edit, "predicted"): names[predicted[edit][row]] if is_made else None,
+                }
+            yield found
