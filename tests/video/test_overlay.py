@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from videotcav.errors import NumericalError, VideotcavError
-from videotcav.video.overlay import labelled, overlay_heatmap, side_by_side
+from videotcav.video.overlay import labelled, overlay_heatmap
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (3, 48, 64, 3), dtype=np.uint8)
 
@@ -55,7 +55,7 @@ def test_heat_that_does_not_fit_or_is_no_number_is_refused():
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (160, 160), (240, 426), (1080, 1920), (33, 47)])
 def test_panels_have_a_legible_size_that_mp4_can_take(height, width):
     frames = np.zeros((2, height, width, 3), np.uint8)
-    film = side_by_side(frames, frames, ("right", "wrong"))
+    film = labelled([frames, frames], ("right", "wrong"))
     assert film.dtype == np.uint8
     assert len(film) == 2
     panel = (film.shape[2] - 3 * 12) / 2
@@ -71,7 +71,7 @@ def test_a_narrow_strip_is_not_blown_up_beyond_the_screen():
 def test_the_panels_stand_side_by_side_with_their_content():
     red, blue = np.zeros((2, 160, 160, 3), np.uint8), np.zeros((2, 160, 160, 3), np.uint8)
     red[..., 0], blue[..., 2] = 200, 200
-    film = side_by_side(red, blue, ("right class", "wrong class"))
+    film = labelled([red, blue], ("right class", "wrong class"))
     middle = film.shape[1] // 2
     assert film[0, middle, film.shape[2] // 4].tolist() == [200, 0, 0]
     assert film[0, middle, 3 * film.shape[2] // 4].tolist() == [0, 0, 200]
@@ -79,9 +79,9 @@ def test_the_panels_stand_side_by_side_with_their_content():
 
 def test_captions_are_written_and_a_long_one_stays_within_its_panel():
     frames = np.zeros((1, 160, 160, 3), np.uint8)
-    blank = side_by_side(frames, frames, ("", ""))
+    blank = labelled([frames, frames], ("", ""))
     long = "an unbelievably long caption " * 20
-    written = side_by_side(frames, frames, (long, ""))
+    written = labelled([frames, frames], (long, ""))
     top = written.shape[1] - blank.shape[1] + 30  # the strip has grown by a line
     ink = written[0, :top] != written[0, 0, 0]
     assert ink[:, : written.shape[2] // 2].any()
@@ -100,6 +100,6 @@ def test_the_bar_moves_with_time_and_nothing_else_does():
 
 def test_videos_of_different_lengths_cannot_stand_side_by_side():
     with pytest.raises(VideotcavError, match="cannot stand in a row"):
-        side_by_side(FRAMES, FRAMES[:2], ("a", "b"))
+        labelled([FRAMES, FRAMES[:2]], ("a", "b"))
     with pytest.raises(VideotcavError, match="1 captions"):
         labelled([FRAMES, FRAMES], ["a"])

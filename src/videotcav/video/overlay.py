@@ -27,9 +27,7 @@ _LINES = 2
 _PAPER, _INK, _FAINT = (22, 24, 29), (240, 240, 240), (150, 154, 163)
 
 
-def overlay_heatmap(
-    frames: Frames, heat: NDArray[np.floating], *, opacity: float = 0.6, colours: str = COLOUR_MAP
-) -> Frames:
+def overlay_heatmap(frames: Frames, heat: NDArray[np.floating], *, opacity: float = 0.6) -> Frames:
     """Frames (uint8 `time height width channel`) with heat (`time height width`, 0…1) laid over them.
 
     Where the heat is 0 the frame is untouched; where it is 1 the colour covers it by `opacity`. Heat outside 0…1
@@ -39,7 +37,7 @@ def overlay_heatmap(
         raise ArgumentError(f"heat of shape {heat.shape} does not fit frames of shape {frames.shape[:3]}: map it back")
     if not np.isfinite(heat).all():
         raise NumericalError("the heat to be drawn holds NaN or infinity; look at the map that it comes from")
-    table = (255 * mpl.colormaps[colours](np.linspace(0, 1, 256))[:, :3]).round()
+    table = (255 * mpl.colormaps[COLOUR_MAP](np.linspace(0, 1, 256))[:, :3]).round()
     drawn = np.empty_like(frames)
     for picture, frame, warmth in zip(drawn, frames, heat.clip(0, 1), strict=True):  # floats of all at once are large
         cover = opacity * rearrange(warmth, "h w -> h w 1")
@@ -47,29 +45,11 @@ def overlay_heatmap(
     return drawn
 
 
-def side_by_side(
-    frames_a: Frames,
-    frames_b: Frames,
-    captions: tuple[str, str],
-    *,
-    timestamps: Sequence[float] = (),
-    colours: str | None = COLOUR_MAP,
-) -> Frames:
-    """Two videos of equal shape beside each other, as `labelled` draws them."""
-    return labelled([frames_a, frames_b], captions, timestamps=timestamps, colours=colours)
-
-
-def labelled(
-    panels: Sequence[Frames],
-    captions: Sequence[str],
-    *,
-    timestamps: Sequence[float] = (),
-    colours: str | None = COLOUR_MAP,
-) -> Frames:
+def labelled(panels: Sequence[Frames], captions: Sequence[str], *, timestamps: Sequence[float] = ()) -> Frames:
     """Videos of equal shape in a row, each under its caption, with a time bar and a scale of colours below.
 
     Small videos are enlarged and large ones reduced, so that two fit a screen and captions are legible.
-    `timestamps` are the seconds of the frames, written beside the bar; `colours` None leaves the scale out.
+    `timestamps` are the seconds of the frames, written beside the bar.
     """
     shapes = {frames.shape for frames in panels}
     if len(shapes) != 1 or len(panels) != len(captions):
@@ -86,8 +66,7 @@ def labelled(
     for left, caption in zip(lefts, lines, strict=True):
         pen.text((left, top - _MARGIN // 2), "\n".join(caption), fill=_INK, font=font, anchor="ld", spacing=line // 4)
     foot = top + height + _MARGIN + line // 2 + 2
-    if colours is not None:
-        _draw_scale(blank, colours, right=blank.width - _MARGIN, middle=foot, font=font)
+    _draw_scale(blank, right=blank.width - _MARGIN, middle=foot, font=font)
     bar_top, bar_width = top + height + 3, blank.width - 2 * _MARGIN
     pages = []
     for index in range(count):
@@ -104,10 +83,10 @@ def labelled(
     return np.stack(pages)
 
 
-def _draw_scale(page: Image.Image, colours: str, *, right: int, middle: int, font: ImageFont.FreeTypeFont) -> None:
+def _draw_scale(page: Image.Image, *, right: int, middle: int, font: ImageFont.FreeTypeFont) -> None:
     """A strip of the colours from low to high, its right end at `right`."""
     width, height = 6 * int(font.size), max(6, int(font.size) // 2)
-    strip = (255 * mpl.colormaps[colours](np.linspace(0, 1, width))[:, :3]).round().astype(np.uint8)
+    strip = (255 * mpl.colormaps[COLOUR_MAP](np.linspace(0, 1, width))[:, :3]).round().astype(np.uint8)
     pen = ImageDraw.Draw(page)
     gap = int(font.size) // 2
     high = right - math.ceil(font.getlength("high"))

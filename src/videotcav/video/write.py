@@ -11,10 +11,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 
 from videotcav.errors import OutputError
 from videotcav.outputs import MARK, whole_file
-from videotcav.video.overlay import labelled, overlay_heatmap, side_by_side
 from videotcav.video.read import Frames
-
-__all__ = ["labelled", "overlay_heatmap", "side_by_side", "write_video"]
 
 
 def write_video(
