@@ -10,7 +10,15 @@ import torch
 
 from videotcav.engine import tiles
 from videotcav.engine.store import Store
-from videotcav.engine.tiles import BLOCK_ROWS, Matrix, Multiplier, RowBlock, blocks_a_panel, pairs_of_panels, row_blocks
+from videotcav.engine.tiles import (
+    BLOCK_ROWS,
+    Multiplier,
+    ProductMatrix,
+    RowBlock,
+    blocks_a_panel,
+    pairs_of_panels,
+    row_blocks,
+)
 
 COLUMNS = 8192 + 3
 SMALLEST = 0
@@ -156,7 +164,7 @@ def test_work_can_be_sent_to_another_process(tmp_path: Path, matrix: np.ndarray)
 
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_a_matrix_is_filled_block_by_block_wherever_it_lies(tmp_path: Path, on_disk: bool) -> None:
-    matrix = Matrix(5, 7, scratch=tmp_path if on_disk else None)
+    matrix = ProductMatrix(5, 7, scratch=tmp_path if on_disk else None)
     block = np.arange(6.0).reshape(2, 3)
     matrix.put(1, 4, block)
     matrix.put(3, 0, block.T[:2])

@@ -155,7 +155,7 @@ def _edges(panel: Sequence[RowBlock]) -> list[int]:
     return [0, *accumulate(len(block.clips) for block in panel)]
 
 
-class Matrix:
+class ProductMatrix:
     """`rows × columns` float64, at first 0, that is filled block by block.
 
     In memory, or in a file without a name in the folder `scratch`, which is gone with the array.

@@ -20,7 +20,7 @@ from torch import Tensor
 from videotcav.engine.local import Engine, here, load_ahead
 from videotcav.engine.run_store import scratch_store
 from videotcav.engine.store import RowsLost, Store
-from videotcav.engine.tiles import Matrix, Multiplier, pairs_of_panels, row_blocks
+from videotcav.engine.tiles import Multiplier, ProductMatrix, pairs_of_panels, row_blocks
 from videotcav.errors import NotEnoughData, StoreError, VideosError, require_distinct
 from videotcav.explain.cavs.gram import Gram
 from videotcav.explain.questions.contrast import ClipScores
@@ -313,7 +313,7 @@ class _Blocks:
     def __init__(self, n: int, m: int, scratch: Path | None) -> None:
         self._n = n
         self._kernel, self._cross, self._gradients = (
-            Matrix(*shape, scratch=scratch) for shape in ((n, n), (m, n), (m, m))
+            ProductMatrix(*shape, scratch=scratch) for shape in ((n, n), (m, n), (m, m))
         )
 
     def put(self, products: npt.NDArray[np.float64], top: int, left: int) -> None:
@@ -328,7 +328,7 @@ class _Blocks:
         return Gram(self._kernel.array, self._cross.array, self._gradients.array)
 
 
-def _put_symmetric(matrix: Matrix, block: npt.NDArray[np.float64], top: int, left: int) -> None:
+def _put_symmetric(matrix: ProductMatrix, block: npt.NDArray[np.float64], top: int, left: int) -> None:
     matrix.put(top, left, block)
     matrix.put(left, top, block.T)
 

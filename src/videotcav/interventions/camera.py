@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from videotcav.interventions.frames import Frames, Masks
 
-Kind = Literal["identity", "shift", "similarity"]
+MotionModel = Literal["identity", "shift", "similarity"]
 Picture = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 
-_MOTIONS: tuple[Kind, ...] = ("shift", "similarity")
+_MOTIONS: tuple[MotionModel, ...] = ("shift", "similarity")
 
 LONGEST_SIDE = 128
 """Pixels: motions are estimated on pictures reduced to at most this, to a twentieth of their pixels."""
@@ -47,7 +47,7 @@ class Camera:
     `residual` is the mean difference to the reference frame that this leaves outside the object, in grey levels.
     """
 
-    kind: Kind
+    kind: MotionModel
     to_frame: Matrix
     reference: int
     residual: float
@@ -100,7 +100,7 @@ def camera_motion(frames: Frames, masks: Masks | None = None) -> Camera:
     moved[:, 0] = 1.0
     levels = [_pyramid(frame, None if masks is None else masks[at]) for at, frame in enumerate(frames)]
     still = levels[reference]
-    kind: Kind = "identity"
+    kind: MotionModel = "identity"
     if any(_may_have_moved(still[0], level[0]) for level in levels):
         enough = max(1, round(_FRAMES_THAT_MOVE * len(frames)))
         for other in _MOTIONS:
@@ -117,7 +117,7 @@ def camera_motion(frames: Frames, masks: Masks | None = None) -> Camera:
     return _camera(kind, frames, masks, matrices, reference)
 
 
-def _camera(kind: Kind, frames: Frames, masks: Masks | None, matrices: Matrix, reference: int) -> Camera:
+def _camera(kind: MotionModel, frames: Frames, masks: Masks | None, matrices: Matrix, reference: int) -> Camera:
     """The camera with its residual; frames that hardly moved are not moved."""
     height, width = frames.shape[1:3]
     corners = np.array([[0, 0, 1], [width - 1, 0, 1], [0, height - 1, 1], [width - 1, height - 1, 1]])

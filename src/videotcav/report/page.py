@@ -26,7 +26,7 @@ _TYPES = {
 
 
 @dataclass(frozen=True)
-class Picture:
+class ReportPicture:
     """A medium as the page shows it: its bytes as a data URI, or the reason why there are none."""
 
     medium: Medium
@@ -155,36 +155,36 @@ def _accuracies(run: RunResults) -> list[tuple[str, Kind, list[Result | None]]]:
 # --- media -------------------------------------------------------------------------------------------------------
 
 
-def _picture(run: RunResults, medium: Medium) -> Picture:
+def _picture(run: RunResults, medium: Medium) -> ReportPicture:
     path = run.medium_path(medium)
     kind = _TYPES.get(path.suffix.lower())
     if not path.resolve().is_relative_to(run.folder.resolve()):
-        return Picture(medium, missing=f"{medium.path} lies outside the run folder and is not shown.")
+        return ReportPicture(medium, missing=f"{medium.path} lies outside the run folder and is not shown.")
     if kind is None:
-        return Picture(medium, missing=f"{medium.path} is neither a video nor a picture that a browser shows.")
+        return ReportPicture(medium, missing=f"{medium.path} is neither a video nor a picture that a browser shows.")
     try:
         data = path.read_bytes()
     except OSError:
-        return Picture(medium, missing=f"{medium.path} is missing from the run folder.")
+        return ReportPicture(medium, missing=f"{medium.path} is missing from the run folder.")
     if not data:
-        return Picture(medium, missing=f"{medium.path} is empty.")
-    return Picture(medium, uri=data_uri(data, kind), is_video=kind.startswith("video/"))
+        return ReportPicture(medium, missing=f"{medium.path} is empty.")
+    return ReportPicture(medium, uri=data_uri(data, kind), is_video=kind.startswith("video/"))
 
 
-def _first_of_each_kind(pictures: Sequence[Picture]) -> dict[tuple[str, str], Picture]:
-    firsts: dict[tuple[str, str], Picture] = {}
+def _first_of_each_kind(pictures: Sequence[ReportPicture]) -> dict[tuple[str, str], ReportPicture]:
+    firsts: dict[tuple[str, str], ReportPicture] = {}
     for picture in pictures:
         if picture.medium.role == "exemplar" and picture.uri:
             firsts.setdefault((picture.medium.concept, picture.medium.kind), picture)
     return firsts
 
 
-def _exemplars(pictures: Sequence[Picture]) -> dict[str, dict[str, list[Picture]]]:
+def _exemplars(pictures: Sequence[ReportPicture]) -> dict[str, dict[str, list[ReportPicture]]]:
     """Concept → kind → its clips, kinds in the order of the telling, so that a clip stands above its twins."""
     shown = [picture for picture in pictures if picture.medium.role == "exemplar"]
     shown.sort(key=lambda picture: sentences.question_order(picture.medium.kind, "random"))
     concepts = sentences.unique(p.medium.concept for p in pictures if p.medium.role == "exemplar")
-    grouped: dict[str, dict[str, list[Picture]]] = {concept: {} for concept in concepts}
+    grouped: dict[str, dict[str, list[ReportPicture]]] = {concept: {} for concept in concepts}
     for picture in shown:
         grouped[picture.medium.concept].setdefault(picture.medium.kind, []).append(picture)
     return grouped
