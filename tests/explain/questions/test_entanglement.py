@@ -87,3 +87,74 @@ def test_copies_of_a_clip_change_nothing() -> None:
 def test_what_is_no_longer_than_its_noise_has_no_cosine() -> None:
     found = [asked(*world([along(5), along()], seed=seed)).cosines[0, 1] for seed in range(20)]
     assert 4 <= np.isnan(found).sum() <= 16  # half of the time |d|² comes out below 0
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1e-3, 0.0), (1.0, 5.0), (1e3, -200.0)])
+def test_unit_and_origin_of_a_layer_do_not_matter(scale: float, offset: float) -> None:
+    rows, concepts, pool, gradients = world([along(4), along(2, 4)], seed=3)
+    one = asked(rows, concepts, pool, gradients)
+    other = asked(scale * rows + offset, concepts, pool, gradients / scale)
+    for name in ("cosines", "whole", "own"):
+        np.testing.assert_allclose(getattr(other, name), getattr(one, name), rtol=1e-5)
+
+
+def test_each_class_has_its_own_readout_and_unit() -> None:
+    rows, concepts, pool, gradients = world([along(4), along(2, 4)], seed=4)
+    of_class = GramRows(np.arange(5), tuple("abcde"))
+    both = np.concatenate([gradients, 100 * np.roll(gradients, 1, axis=1)])
+    gram = Gram(rows @ rows.T, both @ rows.T, both @ both.T)
+    second = GramRows(np.arange(5, 10), tuple("abcde"))
+    together = entanglement(gram, concepts, [pool] * 2, [of_class, second], pool)
+    for column, of in enumerate((gradients, both[5:])):
+        alone = asked(rows, concepts, pool, of)
+        np.testing.assert_allclose(together.whole[:, [column]], alone.whole)
+        np.testing.assert_allclose(together.own[:, [column]], alone.own)
+
+
+def test_products_of_sets_that_share_videos_run_over_pairs_of_different_ones() -> None:
+    """Two concepts share three videos with each other and two with the pool: plain loops over clips."""
+    rng = np.random.default_rng(5)
+    rows = rng.normal(size=(19, 4)) + 2.0
+    rows[:6] += [3.0, 0, 0, 0]
+    rows[6:12] += [2.0, 2, 0, 0]
+    first = GramRows(np.arange(6), tuple("abcdef"))
+    second = GramRows(np.arange(6, 12), tuple("abcghi"))
+    pool = GramRows(np.arange(12, 19), tuple("agpqrst"))
+    gradients = rng.normal(size=(2, 4))
+
+    def between(one: GramRows, two: GramRows) -> float:
+        products = [
+            rows[i] @ rows[j]
+            for i, of_i in zip(one.rows, one.sources, strict=True)
+            for j, of_j in zip(two.rows, two.sources, strict=True)
+            if of_i != of_j
+        ]
+        return float(np.mean(products))
+
+    def apart(one: GramRows, two: GramRows) -> float:
+        return between(one, two) + between(pool, pool) - between(one, pool) - between(pool, two)
+
+    expected = apart(first, second) / np.sqrt(apart(first, first) * apart(second, second))
+    found = asked(rows, [first, second], pool, gradients).cosines[0, 1]
+    assert 0.1 < expected < 0.9
+    assert found == pytest.approx(expected)
+
+
+def test_a_cosine_is_never_beyond_one() -> None:
+    """Without the noise of their means displacements that are one may come out beyond 1, or beyond −1."""
+    for sign in (1.0, -1.0):
+        found = [asked(*world([along(3), sign * along(3)], seed=seed)).cosines[0, 1] for seed in range(12)]
+        assert np.nanmax(np.abs(found)) == 1.0
+        assert (sign * np.array(found)[~np.isnan(found)] > 0.5).all()
+
+
+def test_what_has_no_unit_is_not_a_number() -> None:
+    """A readout that is the same for all videos, and a pool of one video; two have a spread."""
+    rows, concepts, pool, gradients = world([along(4), along(2, 4)], seed=6)
+    assert np.isnan(asked(rows, concepts, pool, 0 * gradients).whole).all()
+    gram = Gram(rows @ rows.T, gradients @ rows.T, gradients @ gradients.T)
+    of_class = GramRows(np.arange(5), tuple("abcde"))
+    for videos, is_known in ((1, False), (2, True)):
+        some = GramRows(pool.rows[:videos], pool.sources[:videos])
+        found = entanglement(gram, concepts, [pool] * 2, [of_class], some)
+        assert np.isfinite(found.whole).all() == is_known
