@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import SVC
@@ -131,6 +131,7 @@ def test_over_random_studies_ridge_logistic_and_svm_score_as_scikit_learns_vecto
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 @given(scale=st.floats(0.01, 100), shift=st.floats(-5, 5), seed=st.integers(0, 1000))
+@example(scale=0.01, shift=5.0, seed=0)  # a hundredth of the clips' distance from 0 is what tells them apart
 @settings(max_examples=15, deadline=None)
 def test_scaling_shifting_rotating_and_permuting_turn_no_cav(name: str, scale: float, shift: float, seed: int) -> None:
     X, G = rows(5)

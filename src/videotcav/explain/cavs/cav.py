@@ -145,6 +145,8 @@ def logistic(kernel: Floats, labels: Floats, *, penalty: float) -> Fit:
     Raises:
         NumericalError: it has not converged after 100 steps.
     """
+    # About the clips' mean, which the intercept takes up: far from it, rounding would be all that is left of the clips.
+    uncentred, kernel = kernel, _centred(kernel)
     n = kernel.shape[-1]
     targets = (labels > 0).astype(np.float64)
     alpha, intercept = np.zeros(labels.shape), np.zeros(labels.shape[:-1])
@@ -159,7 +161,8 @@ def logistic(kernel: Floats, labels: Floats, *, penalty: float) -> Fit:
         f = _decisions(kernel, alpha) + intercept[..., None]
         error = targets - expit(f)
         if np.abs(penalty * alpha - error).max() < 1e-9:  # noqa: PLR2004 - stationary to nine digits of a probability
-            return Fit(alpha=alpha, intercept=intercept)
+            moved = _decisions(uncentred, alpha).mean(axis=-1)
+            return Fit(alpha=alpha, intercept=intercept - moved)
         root = np.sqrt(np.clip(expit(f) * expit(-f), 1e-12, None))
         system = root[..., :, None] * kernel * root[..., None, :]
         system[..., diagonal, diagonal] += penalty
@@ -228,6 +231,13 @@ def _to_boundary(*moves: tuple[Floats, Floats]) -> Floats:
         ratio = np.where(step < 0, -value / np.where(step < 0, step, -1.0), np.inf)
         longest = np.minimum(longest, 0.995 * ratio.min(axis=-1))
     return longest
+
+
+def _centred(kernel: Floats) -> Floats:
+    """The inner products of clips about their mean."""
+    rows = kernel - kernel.mean(axis=-1, keepdims=True)
+    centred: Floats = rows - rows.mean(axis=-2, keepdims=True)
+    return centred
 
 
 def _decisions(kernel: Floats, alpha: Floats) -> Floats:
