@@ -65,6 +65,10 @@ class Camera:
         """A picture of frame `source` as frame `target` would show it, and where it shows anything (height width)."""
         return _warped(picture, self.between(source, target))
 
+    def carried_mask(self, mask: Masks, *, source: int, target: int) -> Masks:
+        """A mask of frame `source` (height width) as frame `target` would show it: what touches a pixel covers it."""
+        return _warped_mask(mask, self.between(source, target))
+
     def into_reference(self, frames: Frames, *, outside: Masks | None = None) -> tuple[Frames, Masks]:
         """The frames as the reference frame would show them, and where each shows anything and not `outside`."""
         pairs = [_warped(frame, matrix) for frame, matrix in zip(frames, self.to_frame, strict=True)]
