@@ -18,7 +18,8 @@ from videotcav.explain.cavs.gram import Floats, Rows
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.questions.contrast import Units
 from videotcav.interventions.ask import Edits, ask, judged
-from videotcav.interventions.whole import WHOLE, WholeEdit, whole_edit
+from videotcav.interventions.frames import Frames
+from videotcav.interventions.whole import WHOLE, Changed, Watched, WholeEdit, whole_edit
 from videotcav.models.class_score import default_score
 from videotcav.models.model import VideoModel
 from videotcav.records import Progress, silent
@@ -36,7 +37,7 @@ from videotcav.results.probe_facts import (
     score_of,
 )
 from videotcav.study.probe_differences import differences
-from videotcav.study.probe_inputs import Given, gather
+from videotcav.study.probe_inputs import ClipToProbe, Given, gather
 from videotcav.study.probe_passes import Answers, Passed, Passer
 from videotcav.video.labels import Labels
 
@@ -97,7 +98,12 @@ def probe(
     for each in models.values():
         for class_name in gathered.classes:
             each.class_index(class_name)
-    passer = Passer(chosen, gathered.asked, settings.seed, batch_size, skip_bad)
+
+    def edit(_: ClipToProbe, frames: Frames) -> dict[str, Changed]:
+        watched = Watched(frames, settings.seed)
+        return {each.name: each(watched) for each in chosen}
+
+    passer = Passer(tuple(each.name for each in chosen), edit, gathered.asked, batch_size, skip_bad)
     with nullcontext() if output is None else new_run_folder(Path(output)) as folder:
         asking = _Asking(passer(models, gathered.clips, progress), chosen, gathered.asked, by, settings)
         found = asking.run(command=command, of_classes=gathered.classes, remarks=gathered.remarks)

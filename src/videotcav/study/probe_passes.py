@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -15,8 +15,8 @@ from videotcav.engine.local import batched, load_ahead
 from videotcav.errors import NotEnoughMemory, VideoError, VideosError
 from videotcav.explain.cavs.gram import Floats
 from videotcav.features.extract import clips_a_pass
-from videotcav.interventions.frames import to_frames, with_frames
-from videotcav.interventions.whole import Watched, WholeEdit
+from videotcav.interventions.frames import Frames, to_frames, with_frames
+from videotcav.interventions.whole import Changed
 from videotcav.models.class_score import default_score
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits, out_of_memory
@@ -99,11 +99,14 @@ class _Loaded:
 
 @dataclass(frozen=True)
 class Passer:
-    """How clips are edited and passed. Only clips of the classes `asked` are edited."""
+    """How clips are edited and passed. Only clips of the classes `asked` are edited.
 
-    edits: tuple[WholeEdit, ...]
+    `edit` makes of a clip's frames some of the edits whose `names` these are.
+    """
+
+    names: tuple[str, ...]
+    edit: Callable[[ClipToProbe, Frames], Mapping[str, Changed]]
     asked: tuple[str, ...]
-    seed: int = 0
     batch_size: int | None = None
     skip_bad: bool = False
 
@@ -155,7 +158,7 @@ class Passer:
 
     def _unanswered(self, model: VideoModel, source: _Source) -> Answers:
         shape = (len(source.clips), len(model.card.classes))
-        after = {edit.name: torch.full(shape, torch.nan) for edit in self.edits}
+        after = {name: torch.full(shape, torch.nan) for name in self.names}
         return Answers(model, torch.full(shape, torch.nan), after, source.changed, source.why)
 
 
@@ -164,13 +167,13 @@ class _Source:
 
     def __init__(self, how: Passer, spec: ClipSpec, clips: Sequence[ClipToProbe], bad: dict[int, str]) -> None:
         self.how, self.spec, self.clips, self.bad = how, spec, clips, bad
-        self.changed = {edit.name: np.full(len(clips), np.nan) for edit in how.edits}
-        self.why: dict[str, dict[int, str]] = {edit.name: {} for edit in how.edits}
+        self.changed = {name: np.full(len(clips), np.nan) for name in how.names}
+        self.why: dict[str, dict[int, str]] = {name: {} for name in how.names}
 
     def inputs(self, progress: Progress) -> Iterator[_Input]:
         """Every clip as it is, and after each edit that changes it."""
         spec = self.spec
-        clip_bytes = 4 * spec.channels * spec.frames * spec.height * spec.width * (1 + len(self.how.edits))
+        clip_bytes = 4 * spec.channels * spec.frames * spec.height * spec.width * (1 + len(self.how.names))
         ahead = max(1, min(_MOST_LOADED, _LOADED_BYTES // clip_bytes))
         loaded = load_ahead(self.clips, self._load, ahead=ahead)
         for row, (_, found) in enumerate(progress(loaded, "probing", total=len(self.clips))):
@@ -193,15 +196,15 @@ class _Source:
             pixels = clip.read(self.spec)
         except VideoError as error:
             return error
-        return self._edited(pixels) if clip.class_name in self.how.asked else _Loaded(pixels)
+        return self._edited(clip, pixels) if clip.class_name in self.how.asked else _Loaded(pixels)
 
-    def _edited(self, pixels: Tensor) -> _Loaded:
-        watched = Watched(to_frames(pixels, self.spec), self.how.seed)
-        found = {edit.name: edit(watched) for edit in self.how.edits}
+    def _edited(self, clip: ClipToProbe, pixels: Tensor) -> _Loaded:
+        frames = to_frames(pixels, self.spec)
+        found = self.how.edit(clip, frames)
         return _Loaded(
             pixels,
             edited={
-                name: with_frames(pixels, watched.frames, each.frames, self.spec)
+                name: with_frames(pixels, frames, each.frames, self.spec)
                 for name, each in found.items()
                 if each.frames is not None and each.changed
             },
