@@ -22,6 +22,7 @@ def tests(session: nox.Session, extras: str, versions: str) -> None:
     # Wheels only: the sources of a version that is older than the Python do not build with it.
     wheels = ("--only-binary", ":all:", "--resolution", RESOLUTIONS[versions])
     session.install(*wheels, "--editable", f".[{EXTRAS[extras]}]")
-    # Old versions are called by newer ones of what they depend on: what is deprecated between them is not ours.
-    lenient = ["-W", "ignore::DeprecationWarning"] if versions == "lowest" else []
+    # What old versions warn of, and newer ones that call them, is not ours.
+    silent = ("DeprecationWarning", "FutureWarning", "ResourceWarning") if versions == "lowest" else ()
+    lenient = [word for kind in silent for word in ("-W", f"ignore::{kind}")]
     session.run("pytest", *lenient, *session.posargs, env={"OMP_NUM_THREADS": "1"})
