@@ -19,7 +19,7 @@ from videotcav.concepts.review.review import counted_videos, reviewed_sets
 from videotcav.errors import ConceptError, StudyFileError, VideosError, VideotcavError, VideotcavWarning
 from videotcav.features.measure import ClipReader
 from videotcav.records import ClipSpec
-from videotcav.study.inputs import Inputs, gather, overlaps
+from videotcav.study.inputs import Inputs, overlaps, study_inputs
 from videotcav.study.read_file import read_study_file
 from videotcav.video.find import VIDEO_SUFFIXES, find_videos
 from videotcav.video.sources import Sources, counted_pieces
@@ -55,7 +55,7 @@ def study(tmp_path: Path) -> Path:
 
 
 def inputs_of(study: Path) -> Inputs:
-    return gather(read_study_file(study))
+    return study_inputs(read_study_file(study))
 
 
 # --- one table -----------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from videotcav.errors import StudyFileError, UnreadableText, VideosError
 from videotcav.records import ClipSpec, ConceptClip, ConceptSet, Kind
 from videotcav.results.read import RunResults
 from videotcav.study.alignment import moments
-from videotcav.study.inputs import gather
+from videotcav.study.inputs import study_inputs
 from videotcav.study.run import Study
 from videotcav.texts import read_table
 from videotcav.video.alignment import Alignment
@@ -101,7 +101,7 @@ def aligning(folder: Path, text: str) -> Path:
 @pytest.mark.parametrize("how", ['align = "motion"\n', 'align = "event"\nevents = "events.csv"\n'])
 def test_every_clip_of_a_study_shows_its_event_on_the_same_frame(folder: Path, how: str) -> None:
     study = Study.from_file(aligning(folder, how))
-    reader = study.reader(study.told(gather(study.file)))
+    reader = study.reader(study.told(study_inputs(study.file)))
     load = reader.loader()
     for name, clips in reader.clips().items():
         for clip in clips:
@@ -148,7 +148,7 @@ def test_edges_are_refused_or_held_and_told(folder: Path, tmp_path: Path) -> Non
     write_video(folder / "class/00.mp4", step(np.random.default_rng(1), 11), frames_per_second=RATE)
     how = 'align = "motion"\n'
     planned = Study.from_file(aligning(folder, how))
-    inputs = planned.told(gather(planned.file))
+    inputs = planned.told(study_inputs(planned.file))
     assert any(remark.startswith("1 of 64 clips cannot be shifted so far") for remark in inputs.remarks)
     with pytest.raises(VideosError, match=r"class/00\.mp4.* cannot be shifted so far"):
         planned.run(tmp_path / "refused", store=tmp_path / "store")

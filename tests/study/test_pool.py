@@ -10,7 +10,7 @@ import pytest
 
 from support.study_text import study_text
 from videotcav.errors import ArgumentError, ConceptError, NotEnoughData, StudyFileError, VideotcavError
-from videotcav.study.inputs import Inputs, gather
+from videotcav.study.inputs import Inputs, study_inputs
 from videotcav.study.plan import plan_study
 from videotcav.study.pool import beside_pool, refuse_outputs
 from videotcav.study.read_file import read_study_file
@@ -74,7 +74,7 @@ def with_pool(folder: Path, pool: str, *, tests: str = "", table: str = "labels.
 
 def beside(folder: Path, pool: str, *, table: str = "labels.csv") -> Inputs:
     file = read_study_file(with_pool(folder, pool, table=table))
-    return beside_pool(gather(file), file)
+    return beside_pool(study_inputs(file), file)
 
 
 def test_a_matched_pool_has_the_concepts_shares_and_is_told(study: Path) -> None:
@@ -117,13 +117,13 @@ def test_how_clips_look_is_told_with_and_without_a_table(study: Path) -> None:
     file = read_study_file(with_pool(study, 'own = "shape"\n'))
     file.path.write_text(file.text.partition("[pool]")[0])
     file = read_study_file(file.path)
-    inputs = beside_pool(gather(file), file)
+    inputs = beside_pool(study_inputs(file), file)
     assert inputs.pool is not None
     assert "association; confounding not excluded" in inputs.pool.sentence
     found = {each.measure: each for each in inputs.pool.appearance}
     assert list(found) == ["brightness", "contrast", "sharpness", "saturation", "motion"]
     assert found["brightness"].of_concept > found["brightness"].of_pool
-    assert inputs.remarks == gather(file).remarks
+    assert inputs.remarks == study_inputs(file).remarks
 
 
 @pytest.mark.parametrize(

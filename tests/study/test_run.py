@@ -30,7 +30,7 @@ from videotcav.report.comparison import write_comparison_page
 from videotcav.results.declaration import Declaration
 from videotcav.results.read import RunResults
 from videotcav.study.comparison import compare, load_studies
-from videotcav.study.inputs import gather
+from videotcav.study.inputs import study_inputs
 from videotcav.study.plan import plan
 from videotcav.study.run import Study
 from videotcav.video.read import read_all
@@ -370,7 +370,7 @@ def test_clips_that_look_alike_are_told_by_plan_and_report(study_folder: Path, t
     frames, _ = read_all(study_folder / "moving" / "03.mp4")
     write_video(study_folder / "random" / "unrelated.mp4", frames[:, ::2, ::2], frames_per_second=10)
     study = Study.from_file(study_folder / "study.toml")
-    inputs = study.told(gather(study.file))
+    inputs = study.told(study_inputs(study.file))
     assert any("unrelated.mp4" in remark for remark in inputs.remarks)
     made = plan(study.file.study, inputs, widths={"square": 1})
     assert made.remarks == inputs.remarks
@@ -382,7 +382,7 @@ def test_clips_that_look_alike_are_told_by_plan_and_report(study_folder: Path, t
 def test_a_random_clip_of_a_concept_is_refused_before_any_pass(study_folder: Path, tmp_path: Path) -> None:
     shutil.copy(study_folder / "concepts/flicker/frozen/03.mp4", study_folder / "random" / "unrelated.mp4")
     study = Study.from_file(study_folder / "study.toml")
-    for ask in (lambda: study.run(tmp_path / "run"), lambda: study.told(gather(study.file))):
+    for ask in (lambda: study.run(tmp_path / "run"), lambda: study.told(study_inputs(study.file))):
         with pytest.raises(ConceptError, match=r"flicker.*03.mp4.*unrelated.mp4"):
             ask()
     assert not (tmp_path / "run").exists()

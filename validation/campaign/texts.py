@@ -21,7 +21,7 @@ from videotcav.concepts.propose.show import summarise
 from videotcav.concepts.review.decisions import Candidate
 from videotcav.concepts.review.ledger import DATABASE, Ledger
 from videotcav.concepts.review.review import reviewed_sets
-from videotcav.study.inputs import gather
+from videotcav.study.inputs import study_inputs
 from videotcav.study.read_file import read_study_file
 from videotcav.video.info import VideoInfo
 
@@ -96,7 +96,7 @@ def _study(change: Callable[[str, Rng], str | bytes]) -> Callable[[Path, Rng], s
         shutil.copytree(whole_folder(), here)
         text = change(STUDY, rng)
         (here / "study.toml").write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
-        gather(read_study_file(here / "study.toml"))
+        study_inputs(read_study_file(here / "study.toml"))
         return "same"  # what was read is valid: every key is known, every value in its range
 
     return attempt
@@ -110,7 +110,7 @@ def _sources(change: Callable[[bytes, Rng], bytes]) -> Callable[[Path, Rng], str
         shutil.copytree(whole_folder(), here)
         table = here / "sources.csv"
         table.write_bytes(change(table.read_bytes(), rng))
-        inputs = gather(read_study_file(here / "study.toml"))
+        inputs = study_inputs(read_study_file(here / "study.toml"))
         assert all(isinstance(file.source, str) for files in inputs.classes.values() for file in files)
         return "same"
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from videotcav.cli.engines import Address, CpusPerWorker, EngineOption, GpusPerWorker, Where, Workers, engine_of
+from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOption, GpusPerWorker, Workers, engine_of
 from videotcav.cli.options import Replace
 from videotcav.errors import ArgumentError, UnreadableText, closest
 from videotcav.texts import read_table, read_text
@@ -46,7 +46,7 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
     *,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and say so.")] = False,
     replace: Replace = False,
-    engine: EngineOption = Where.LOCAL,
+    engine: EngineOption = EngineName.LOCAL,
     address: Address = None,
     workers: Workers = None,
     cpus_per_worker: CpusPerWorker = 1.0,

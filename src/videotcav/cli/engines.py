@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from videotcav.engine.local import Engine
 
 
-class Where(StrEnum):
+class EngineName(StrEnum):
     """Names of the engines."""
 
     LOCAL = "local"
@@ -21,7 +21,7 @@ class Where(StrEnum):
 
 
 EngineOption = Annotated[
-    Where, typer.Option("--engine", help="Do the work in this process, or on a Ray cluster (extra 'ray').")
+    EngineName, typer.Option("--engine", help="Do the work in this process, or on a Ray cluster (extra 'ray').")
 ]
 Address = Annotated[
     str | None,
@@ -37,12 +37,12 @@ GpusPerWorker = Annotated[
 ]
 
 
-def engine_of(where: Where, *, address: str | None, workers: int | None, cpus: float, gpus: float) -> Engine:
+def engine_of(where: EngineName, *, address: str | None, workers: int | None, cpus: float, gpus: float) -> Engine:
     """The engine that the options mean. Raises EngineError where they contradict each other."""
     from videotcav.engine.local import here  # noqa: PLC0415 - numpy is slow to import
     from videotcav.engine.on_ray import OnRay  # noqa: PLC0415 - as above
 
-    if where is Where.LOCAL:
+    if where is EngineName.LOCAL:
         if address is not None or workers is not None or gpus:
             raise ArgumentError(
                 "--address, --workers and --gpus-per-worker are for --engine ray; add it, or leave them out"

@@ -18,7 +18,7 @@ from videotcav.cli.audit import audit
 from videotcav.cli.cam import cam, faithfulness
 from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice, command_line, parsed_bytes, show_warnings
-from videotcav.cli.engines import Address, CpusPerWorker, EngineOption, GpusPerWorker, Where, Workers, engine_of
+from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOption, GpusPerWorker, Workers, engine_of
 from videotcav.cli.models import layers, models
 from videotcav.cli.options import BatchSize, Device, EventsOption, PrecisionOption, Replace, ScoreOption, TargetOption
 from videotcav.cli.paper import paper
@@ -149,7 +149,7 @@ def run(
     batch_size: BatchSize = None,
     device: Device = None,
     precision: PrecisionOption = "fp32",
-    engine: EngineOption = Where.LOCAL,
+    engine: EngineOption = EngineName.LOCAL,
     address: Address = None,
     workers: Workers = None,
     cpus_per_worker: CpusPerWorker = 1.0,

@@ -152,7 +152,7 @@ def clips_a_pass(model: VideoModel) -> int:
 
 
 @dataclass
-class Passer:
+class ShardPasser:
     """A worker that passes shards and puts their rows into the store, reading clips ahead of the passes.
 
     `load` gives the pixels `channel time height width` of a clip, for the class or None that its shard is of. Without

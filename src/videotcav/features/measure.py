@@ -24,7 +24,7 @@ from videotcav.engine.tiles import Multiplier, ProductMatrix, pairs_of_panels, r
 from videotcav.errors import NotEnoughData, StoreError, VideosError, require_distinct
 from videotcav.explain.cavs.gram import Gram
 from videotcav.explain.questions.contrast import ClipScores
-from videotcav.features.extract import LOGITS, ClipRef, Passer, Passing, missing
+from videotcav.features.extract import LOGITS, ClipRef, Passing, ShardPasser, missing
 from videotcav.models.class_score import LOGIT, ClassScore
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import out_of_memory
@@ -268,7 +268,7 @@ def _pass(
         for name in (None, *classes)
         for shard in missing(clips.get(name, ()), name, passing.shelves(store, (*layers, LOGITS), name))
     ]
-    work = engine(Passer(passing, store, source.loader(), source.skip_bad), shards)
+    work = engine(ShardPasser(passing, store, source.loader(), source.skip_bad), shards)
     passed = 0
     for tried in source.progress(work, "clips", total=sum(len(shard.clips) for shard in shards)) if shards else ():
         if tried.reason:

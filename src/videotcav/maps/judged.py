@@ -37,7 +37,7 @@ class FaithfulnessSettings(Record):
     """How the measures are taken. `noise` is a share of each clip's own spread of pixels; `steps` those of a curve."""
 
     steps: PositiveInt = 10
-    fills: Distinct[measures.Fill] = get_args(measures.Fill)
+    fills: Distinct[measures.FillName] = get_args(measures.FillName)
     noise: NonNegativeFloat = 0.05
     rise_masks: PositiveInt = 256
     batch_size: PositiveInt = 32

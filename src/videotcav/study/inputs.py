@@ -124,7 +124,7 @@ class Inputs:
         )
 
 
-def gather(file: StudyText) -> Inputs:
+def study_inputs(file: StudyText) -> Inputs:
     """The files of a study.
 
     Raises:

@@ -27,7 +27,7 @@ from videotcav.results.folder import MEDIA, new_run_folder
 from videotcav.results.manifest import stamp, write_manifest
 from videotcav.results.paper_facts import DYNAMIC, PAPER_KINDS, STATIC, PaperFacts, PictureFigure, Strip
 from videotcav.study import paper_pictures as pictures
-from videotcav.study.inputs import Inputs, gather
+from videotcav.study.inputs import Inputs, study_inputs
 from videotcav.study.run import Study
 from videotcav.video.overlay import COLOUR_MAP
 
@@ -82,7 +82,7 @@ def run_paper(
     given = Study.from_file(study_file, device=device, as_published=True)
     if given.file.study.align != "none":
         raise StudyFileError(given.file.path, ["align: is no part of the published protocol; leave it out"])
-    inputs = gather(given.file)
+    inputs = study_inputs(given.file)
     asked = paper_study(given, inputs, class_name=class_name)
     truths = truths or Truths()
     with new_run_folder(Path(output), replace=replace) as folder:

@@ -18,7 +18,7 @@ from videotcav.study.cost_model import rates as rates_of
 from videotcav.study.cost_model import widths as widths_of
 from videotcav.study.design import study_design
 from videotcav.study.file import StudyFile
-from videotcav.study.inputs import Inputs, gather
+from videotcav.study.inputs import Inputs, study_inputs
 from videotcav.study.run import Study
 
 _95_PERCENT = 2 * 1.959964
@@ -96,7 +96,7 @@ def plan_study(
     where it is left out. Other arguments as those of `plan`. Raises as `Study.run` does before its passes.
     """
     file = study.file.study
-    inputs = study.told(gather(study.file).with_views(study.model.card.clip_spec.views), progress=progress)
+    inputs = study.told(study_inputs(study.file).with_views(study.model.card.clip_spec.views), progress=progress)
     return plan(
         file,
         inputs,

@@ -33,7 +33,7 @@ from videotcav.study.alignment import aligned
 from videotcav.study.clip_rows import ClipTable
 from videotcav.study.design import study_design
 from videotcav.study.file import StudyText
-from videotcav.study.inputs import Inputs, gather, overlaps
+from videotcav.study.inputs import Inputs, overlaps, study_inputs
 from videotcav.study.manifest import manifest_of
 from videotcav.study.media import exemplars, overlays
 from videotcav.study.overlap import near_overlaps
@@ -180,7 +180,7 @@ class Study:
             else nullcontext(Store(store)) as rows,
             new_run_folder(target, replace=replace) as folder,
         ):
-            inputs = gather(self.file).with_views(self.model.card.clip_spec.views)
+            inputs = study_inputs(self.file).with_views(self.model.card.clip_spec.views)
             design = self.design(inputs)
             refuse_untestable(design)
             declared = declare(self.file, design, folder)

@@ -76,7 +76,7 @@ def mean_colour(pixels: Tensor) -> Tensor:
     return reduce(pixels, "b c t h w -> b c 1 1 1", "mean").expand_as(pixels)
 
 
-Fill = Literal["blur", "freeze", "mean"]
+FillName = Literal["blur", "freeze", "mean"]
 FILLS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType(
     {"blur": lambda pixels: blurred(pixels, sigma=pixels.shape[-1] / 10), "freeze": frozen, "mean": mean_colour}
 )
