@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from videotcav.errors import ArgumentError
 from videotcav.interventions.frames import Frames
-from videotcav.interventions.whole import WHOLE, Watched, whole_edit
+from videotcav.interventions.whole import WHOLE, whole_edit
 
 RANKED = ("still", "shuffle", "reverse", "grey", "still part", "moving places")
 SHOWN = ("blur", "middle", "border", "first frame", "last frame")
@@ -116,16 +116,6 @@ def test_moving_places_are_blurred_and_nothing_else_is() -> None:
     assert np.abs(clip - expected)[:, 24:40, 24:40].max() > 40
 
 
-def test_what_changes_by_no_more_than_twenty_grey_levels_has_not_moved() -> None:
-    quiet = np.full((9, 16, 16, 3), 100, dtype=np.uint8)
-    quiet[0, 5, 5, 1] = 120
-    assert not Watched(quiet).moving.any()
-    quiet[0, 5, 5, 1] = 121
-    expected = np.zeros((16, 16), dtype=bool)
-    expected[4:7, 4:7] = True
-    assert all(np.array_equal(mask, expected) for mask in Watched(quiet).moving)
-
-
 @pytest.mark.parametrize("size", [16, 17])
 def test_middle_and_border_share_the_picture_between_them(size: int) -> None:
     clip = noise(size=size)
@@ -156,6 +146,13 @@ def test_no_edit_writes_into_the_clip_it_is_given() -> None:
 @pytest.mark.parametrize("name", RANKED + SHOWN)
 def test_every_edit_of_a_single_frame_gives_a_single_frame(name: str) -> None:
     assert edited(name, noise(1)).shape == (1, 16, 16, 3)
+
+
+@pytest.mark.parametrize("name", ["still part", "moving places"])
+def test_where_it_cannot_be_told_what_moves_the_edit_is_not_told_and_says_why(name: str) -> None:
+    found = WHOLE[name](noise(size=64))
+    assert found.frames is None
+    assert found.reason == "nearly all of the picture moves"
 
 
 def test_an_unknown_edit_is_told_with_the_closest() -> None:

@@ -225,6 +225,20 @@ def test_clips_that_an_edit_leaves_alone_leave_its_test() -> None:
     assert (one.clips, one.unchanged, one.sources) == (5, 1, 5)
 
 
+def test_clips_of_which_it_cannot_be_told_what_moves_are_counted_with_the_reason() -> None:
+    own = clips(6)
+    rng = np.random.default_rng(0)
+    noise = [preprocess(rng.integers(0, 256, (4, 8, 8, 3), dtype=np.uint8), SPEC) for _ in range(2)]
+    mixed = {"up": in_memory(torch.stack([*own["up"].pixels, *noise]), prefix="up"), "down": own["down"]}
+    found = vt.probe(model(growth), mixed, edits=["moving places", "grey"])
+    one = row(found, "moving places")
+    assert (one.clips + one.unchanged, one.not_told, one.why) == (6, 2, "nearly all of the picture moves")
+    assert (row(found, "grey").clips, row(found, "grey").not_told) == (8, 0)
+    none = vt.probe(model(growth), in_memory(torch.stack(noise), prefix="up"), target="up", edits=["still part"])
+    only = row(none, "still part")
+    assert (only.effect, only.verdict, only.reason, only.not_told) == (None, "not asked", "not told", 2)
+
+
 # --- clips that are right and wrong -----------------------------------------------------------------------------
 
 

@@ -13,14 +13,11 @@ from functools import cached_property
 import cv2
 import numpy as np
 import xxhash
-from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from videotcav.errors import ArgumentError, closest
 from videotcav.interventions.frames import Frames, Masks
-
-MOVED = 20
-"""Grey levels, in any colour: what is further from the median of its place over time has moved."""
+from videotcav.interventions.moving import moving_places
 
 BLUR = 0.1
 """Standard deviation of a blur, as a share of the frame's shorter side."""
@@ -57,16 +54,12 @@ class Watched:
         return np.stack([np.asarray(Image.fromarray(frame).filter(blur)) for frame in self.frames])
 
     @cached_property
-    def moving(self) -> Masks:
-        """The places where anything ever moved, in every frame: closed, and grown by a pixel."""
-        twice = (2 * np.median(self.frames, axis=0)).astype(np.int16)  # whole, also between two grey levels
-        ever = np.zeros(self.frames.shape[1:3], dtype=np.bool_)
-        for frame in self.frames.astype(np.int16):
-            ever |= (np.abs(2 * frame - twice) > 2 * MOVED).any(axis=2)
-        return np.broadcast_to(_closed_and_grown(ever), self.frames.shape[:3])
+    def moving(self) -> Masks | str:
+        """The places where anything ever moves, see `moving_places`; a reason where that cannot be told."""
+        return moving_places(self.frames)
 
 
-Apply = Callable[[Watched], Frames]
+Apply = Callable[[Watched], Frames | str]
 
 
 @dataclass(frozen=True)
@@ -83,6 +76,8 @@ class WholeEdit:
         """The clip after the edit; `seed` decides the order of shuffled frames, together with the clip itself."""
         clip = clip if isinstance(clip, Watched) else Watched(clip, seed)
         frames = self.apply(clip)
+        if isinstance(frames, str):
+            return Changed(None, reason=frames)
         return Changed(frames, float((frames != clip.frames).any(axis=3).mean()))
 
 
@@ -127,10 +122,16 @@ def middle(shape: tuple[int, ...]) -> Masks:
     return found
 
 
-def _closed_and_grown(where: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    square = np.ones((3, 3), dtype=np.uint8)
-    closed = cv2.morphologyEx(where.astype(np.uint8), cv2.MORPH_CLOSE, square)
-    return np.asarray(cv2.dilate(closed, square), dtype=np.bool_)
+def still_part(clip: Watched) -> Frames | str:
+    """What never moves in its mean colour."""
+    return clip.moving if isinstance(clip.moving, str) else flat(clip.frames, ~clip.moving)
+
+
+def moving_blurred(clip: Watched) -> Frames | str:
+    """The places where anything ever moves, blurred."""
+    if isinstance(clip.moving, str):
+        return clip.moving
+    return np.asarray(np.where(clip.moving[..., None], clip.blurred, clip.frames))
 
 
 def _edits() -> tuple[WholeEdit, ...]:
@@ -151,13 +152,13 @@ def _edits() -> tuple[WholeEdit, ...]:
             "still part",
             "what never moves becomes its mean colour",
             "what never moves",
-            lambda clip: flat(clip.frames, ~clip.moving),
+            still_part,
         ),
         ranked(
             "moving places",
             "wherever anything ever moves is blurred",
             "the look of what moves",
-            lambda clip: np.where(clip.moving[..., None], clip.blurred, clip.frames),
+            moving_blurred,
         ),
         shown("blur", "every frame is blurred", "detail", lambda clip: clip.blurred),
         shown(

@@ -164,8 +164,8 @@ def remark(row: ProbeEffect) -> str:
     told: list[str] = [row.reason] if row.reason else []
     if row.unchanged and row.reason != "changes nothing":
         told.append(f"changes nothing in {words.count(row.unchanged, 'clip')}")
-    if row.not_made:
-        told.append(f"not made of {words.count(row.not_made, 'clip')}: {row.why}")
+    if row.not_told:
+        told.append(f"not told of {words.count(row.not_told, 'clip')}: {row.why}")
     return "; ".join(told)
 
 

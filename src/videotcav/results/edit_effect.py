@@ -13,7 +13,7 @@ EditVerdict = Literal["positive", "negative", "negligible", "undecided", "shown"
 EditReason = Literal[
     "",
     "changes nothing",
-    "cannot be made",
+    "not told",
     "too few videos",
     "sham not possible",
     "sham moves it too",

@@ -62,11 +62,11 @@ class ProbeManifest(Facts):
 class ProbeEffect(EditEffect):
     """One model × edit × class, see `EditEffect`.
 
-    Of `not_made` clips the edit cannot be made, for the reason `why`; they are in none of the numbers.
+    Of `not_told` clips the edit cannot be made, for the reason `why`; they are in none of the numbers.
     """
 
     model: str
-    not_made: int = 0
+    not_told: int = 0
     why: str = ""
 
 

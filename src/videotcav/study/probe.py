@@ -128,10 +128,10 @@ def _by_label(model: VideoModel | Sequence[VideoModel] | Mapping[str, VideoModel
 
 
 class _Asked(NamedTuple):
-    """One edit of some clips; of `not_made` others it cannot be made, for the reason `why`."""
+    """One edit of some clips; of `not_told` others it cannot be made, for the reason `why`."""
 
     edits: Edits
-    not_made: int
+    not_told: int
     why: str
 
 
@@ -210,8 +210,8 @@ class _Asking:
         for family in families:
             asked = ask([each.edits for each in family], reference, settings=self.settings)
             for row, each in zip(judged(asked, settings=self.settings), family, strict=True):
-                values = row.model_dump() | ({} if each.edits.sources else {"reason": "cannot be made"})
-                yield ProbeEffect(**values, model=label, not_made=each.not_made, why=each.why)
+                values = row.model_dump() | ({} if each.edits.sources else {"reason": "not told"})
+                yield ProbeEffect(**values, model=label, not_told=each.not_told, why=each.why)
 
     def _groups(self, rows: Rows) -> Iterator[tuple[str, Rows]]:
         """The clips of each label of the column that makes subgroups."""
@@ -247,7 +247,7 @@ class _Asking:
             probability_before=answers.probability(class_name)[made],
             probability_after=answers.probability(class_name, edit.name)[made],
         )
-        return _Asked(edits, not_made=int((~can).sum()), why=whys.most_common(1)[0][0] if whys else "")
+        return _Asked(edits, not_told=int((~can).sum()), why=whys.most_common(1)[0][0] if whys else "")
 
     def model_facts(self, label: str) -> ProbedModel:
         """What a model is, and how it does on the clips as they are."""
