@@ -79,11 +79,11 @@ def rectangle(shape: tuple[int, int], rows: slice, columns: slice) -> np.ndarray
 
 @pytest.mark.parametrize(
     ("box_error", "rows", "columns"),
-    [(0.0, slice(10, 30), slice(10, 30)), (0.1, slice(8, 32), slice(8, 32)), (0.5, slice(0, 40), slice(0, 40))],
+    [(0.0, slice(20, 60), slice(10, 30)), (0.1, slice(16, 64), slice(8, 32)), (0.5, slice(0, 80), slice(0, 40))],
 )
 def test_a_box_lands_where_the_crop_shows_it_grown_on_each_side(box_error: float, rows: slice, columns: slice):
-    """The crop of 100×100 begins at column 50 of 200; 10 % of 20 pixels are two on each side."""
-    found = object_masks([box_track({0: (60, 10, 80, 30)})], origin(WHOLE), [0], WHOLE, box_error=box_error)
+    """The crop of 100×100 begins at column 50 of 200; 10 % of 20 × 40 pixels are 2 × 4 on each side."""
+    found = object_masks([box_track({0: (60, 20, 80, 60)})], origin(WHOLE), [0], WHOLE, box_error=box_error)
     np.testing.assert_array_equal(found.masks[0], rectangle((100, 100), rows, columns))
     assert (found.frames, found.interpolated, found.by_mask) == (1, 0, 0)
 
@@ -113,6 +113,7 @@ SPECS = {
     "another shape": {"resize": (50, 40), "height": 44, "width": 40, "crop_rounding": "down"},
     "padded": {"resize": 37, "height": 60, "width": 100},
     "bicubic": {"resize": 61, "height": 50, "width": 50, "resampling": "bicubic", "antialias": True},
+    "noise of floats": {"resize": (83, 130), "height": 83, "width": 130, "antialias": True},
     "one to one": {},
 }
 

@@ -101,6 +101,8 @@ def test_every_box_of_a_track_keeps_the_mask_that_came_with_it(instance: str | N
     assert {track.label for track in tracks if track.masks is None} <= {"racket"}
     balls = [track for track in tracks if track.label == "ball"]
     assert len(balls) == 2
+    way = dict(zip(balls[0].frames, [box.left for box in balls[0].boxes], strict=True))
+    assert way == {t: 10 + 4 * t for t in way} or way == {t: 210 - 4 * t for t in way}
     for track in balls:
         assert [mask.edges for mask in track.masks] == [
             (box.left, box.top, box.right, box.bottom) for box in track.boxes
