@@ -15,6 +15,7 @@ from validation.campaign import damage
 from validation.campaign.damage import Rng
 from validation.campaign.videos import encoded, pictures
 from videotcav.concepts.detectors.detect import VideoFrames
+from videotcav.concepts.detectors.masks import Mask, runs_of
 from videotcav.concepts.detectors.read_boxes import read_boxes
 from videotcav.concepts.folder import METADATA, ClipRecord, read_candidates, write_records
 from videotcav.concepts.propose.show import summarise
@@ -257,15 +258,26 @@ COCO = {
     "annotations": [{"id": 1, "image_id": 70, "category_id": 3, "track_id": 9, "bbox": [20, 10, 40, 30]}],
     "categories": [{"id": 3, "name": "racket"}],
 }
+MASK = Mask.of(np.pad(np.ones((30, 40), dtype=bool), ((10, 8), (20, 4))))
+MASKS = {
+    **COCO,
+    "annotations": [
+        {**COCO["annotations"][0], "track_id": number, "segmentation": outline}
+        for number, outline in enumerate(
+            (MASK.rle, {"size": [48, 64], "counts": [*runs_of(MASK.counts)]}, [[20, 10, 60, 10, 60, 40, 20, 40]])
+        )
+    ],
+}
 FILES = {
     "boxes.json": json.dumps(COCO),
+    "masks.json": json.dumps(MASKS),
     "regions.json": json.dumps({"regions": {"scoreboard": [1, 2, 30, 20]}}),
     "clip.txt": "2,9,20,10,40,30,1,1,1\n3,9,21,10,40,30,1,1,1\n",
 }
 
 
 def _boxes(change: Callable[[bytes, Rng], bytes]) -> Callable[[Path, Rng], str]:
-    """Read, and asked about a video; `same` where every box that is handed out lies in the picture."""
+    """Read, and asked about a video; `same` where every box and mask that is handed out is one of the picture."""
 
     def attempt(folder: Path, rng: Rng) -> str:
         name = str(rng.choice(list(FILES)))
@@ -276,7 +288,8 @@ def _boxes(change: Callable[[bytes, Rng], bytes]) -> Callable[[Path, Rng], str]:
         for found in read_boxes(folder / name)(VideoFrames(np.zeros((4, 48, 64, 3), np.uint8), video, 0)):
             left, top, right, bottom = found.boxes.T
             inside = (left >= 0) & (top >= 0) & (right <= 64) & (bottom <= 48) & (left < right) & (top < bottom)
-            if not inside.all():
+            shapes = {mask.pixels.shape for mask in found.masks or () if mask is not None}
+            if not inside.all() or shapes - {(48, 64)}:
                 return "wrong"
         return "same"
 
