@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from scipy import ndimage
 from scipy.stats import chi2_contingency
 
 from videotcav.planted.factors import BACKGROUNDS, DISTRACTORS, MOTIONS, SHAPES
@@ -170,6 +171,18 @@ def test_an_actor_at_other_moments_leaves_the_rest_of_the_scene_as_it_was():
     np.testing.assert_array_equal(
         render(standing, **SIZE, actor_times=times[::-1]), render(standing, **SIZE)[::-1]
     )  # where nothing else moves, reversing the actor is reversing the film
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_beyond_a_pixel_from_its_mask_nothing_of_an_object_is_seen_not_even_strings(shape):
+    size = {"height": 112, "width": 112, "frames": 3}
+    for seed in range(4):
+        whole = scene(seed, shape=shape, distractor_x=9.0)
+        change = np.abs(render(whole, **size).astype(int) - render(swap(whole, x=9.0), **size)).max(-1) > 10
+        covered = masks(whole, **size)["actor"]
+        grown = ndimage.binary_dilation(covered, np.ones((1, 3, 3)))
+        assert (change & ~grown).sum() <= 0.002 * change.sum()
+        assert covered.sum() < 1.4 * change.sum()  # and it is no box
 
 
 def test_masks_are_where_the_actor_changes_the_picture_by_half_of_its_colour():

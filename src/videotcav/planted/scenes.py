@@ -118,8 +118,14 @@ def _paint(canvas: _Canvas, scenes: Sequence[Scene]) -> Tensor:
 def masks(scene: Scene, *, height: int, width: int, frames: int) -> dict[str, NDArray[np.bool_]]:
     """The pixels of `actor` and `distractor` (time height width): where at least half a pixel is covered.
 
-    The distractor's mask holds also what the actor hides.
+    Of what shines through, as strings do that are thinner than a pixel, every pixel counts that it touches: they are
+    seen, and would stay where the rest is removed. The distractor's mask holds also what the actor hides.
     """
+    return _covered(scene, height=height, width=width, frames=frames, through=True)
+
+
+def _covered(scene: Scene, *, height: int, width: int, frames: int, through: bool) -> dict[str, NDArray[np.bool_]]:
+    """The pixels of each object, with or without those that it only shines through."""
     whole = _Canvas(height, width, frames)
     views = [whole] if scene.camera.stands else [whole.seen(scene.camera, frame) for frame in range(frames)]
     found = {}
@@ -127,20 +133,22 @@ def masks(scene: Scene, *, height: int, width: int, frames: int) -> dict[str, ND
         seen = []
         for canvas in views:
             near, parts = canvas.parts([thing], canvas.times)
-            solid = [alpha for part, alpha in parts if isinstance(part.opacity, float)]
+            own = [alpha >= HALF_A_PIXEL for part, alpha in parts if isinstance(part.opacity, float)]
+            if through:
+                own += [alpha > 0 for part, alpha in parts if not isinstance(part.opacity, float)]
             covered = torch.zeros(len(canvas.times) * height * width, dtype=torch.bool)
-            covered.index_copy_(0, near, torch.stack(solid).amax(0) >= HALF_A_PIXEL)
+            covered.index_copy_(0, near, torch.stack(own).any(0))
             seen.append(covered.view(-1, height, width).numpy())
         found[name] = np.concatenate(seen)
     return found
 
 
 def boxes(scene: Scene, *, height: int, width: int, frames: int) -> dict[str, tuple[Box | None, ...]]:
-    """The boxes of `actor` and `distractor` in each frame, clipped to it: around their masks.
+    """The boxes of `actor` and `distractor` in each frame, clipped to it: around what is solid of them.
 
     None where the object is outside the frame.
     """
-    found = masks(scene, height=height, width=width, frames=frames)
+    found = _covered(scene, height=height, width=width, frames=frames, through=False)
     return {name: tuple(_box(frame) for frame in covered) for name, covered in found.items()}
 
 
