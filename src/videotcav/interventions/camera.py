@@ -144,7 +144,7 @@ def _warped(picture: NDArray[np.uint8], matrix: Matrix) -> tuple[NDArray[np.uint
     if np.array_equal(matrix, np.eye(2, 3)):
         return picture, np.ones(picture.shape[:2], dtype=np.bool_)
     size = picture.shape[1::-1]
-    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     warped = cv2.warpAffine(np.ascontiguousarray(picture), matrix, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
     y, x = np.mgrid[: picture.shape[0], : picture.shape[1]]
     at = [row[0] * x + row[1] * y + row[2] for row in matrix]

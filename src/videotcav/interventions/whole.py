@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import cv2
 import numpy as np
 import xxhash
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from videotcav.errors import ArgumentError, closest
@@ -61,6 +63,8 @@ class Watched:
 
 Apply = Callable[[Watched], Frames | str]
 
+Number = TypeVar("Number", bound=np.generic)
+
 
 @dataclass(frozen=True)
 class WholeEdit:
@@ -86,7 +90,7 @@ def held(frames: Frames, at: int) -> Frames:
     return np.repeat(frames[at : at + 1] if at >= 0 else frames[at:], len(frames), axis=0)
 
 
-def shuffled(frames: Frames, rng: np.random.Generator) -> Frames:
+def shuffled(frames: NDArray[Number], rng: np.random.Generator) -> NDArray[Number]:
     """The frames in an order that is neither their own nor the reverse, where they have a third."""
     forward = np.arange(len(frames))
     if len(frames) <= 2:  # noqa: PLR2004 - two frames have no third order
