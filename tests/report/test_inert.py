@@ -16,7 +16,9 @@ from videotcav.errors import RunFolderError
 from videotcav.records import StandardisedEffect
 from videotcav.report.comparison import write_comparison_page
 from videotcav.report.faithfulness import MEASURES, write_faithfulness_page
+from videotcav.report.probe import ProbeRun, write_probe_page
 from videotcav.results.map_facts import Faithfulness
+from videotcav.results.probe_facts import ModelDifference, ProbeEffect, ProbeManifest
 
 EVILS = (EVIL, "\"' onmouseover=alert(1) x='", "</style><svg onload=alert(1)>", "{{ 7 * 7 }}", "&lt;b&gt;")
 PLAIN = "Zenobia"
@@ -55,6 +57,32 @@ def faithfulness(folder: Path, evil: str) -> str:
     return written(folder, manifest, rows, write_faithfulness_page)
 
 
+def probe(folder: Path, evil: str) -> str:
+    model = {"facts": {"name": evil, "weights": evil, "weights_sha256": "0" * 64, "classes": [evil]}, "score": evil,
+             "classes": {evil: {"clips": 3, "sources": 3, "accuracy": 0.5}}}  # fmt: skip
+    edit = {"name": evil, "about": evil, "without": evil, "ranked": True}
+    manifest = {"kind": "probe", "videotcav": evil, "created": evil, "command": evil, "versions": {evil: evil},
+                "models": {evil: model}, "classes": [evil], "of_classes": [evil], "edits": [edit], "clips": 3,
+                "sources": 3, "alpha": 0.05, "correction": evil, "negligible_below": 0.1, "equivalence_margin": 0.3,
+                "seed": 0, "by": evil, "left_out": {evil: evil}, "remarks": [evil]}  # fmt: skip
+    effects = [
+        ProbeEffect(
+            model=evil, edit=evil, class_name=evil, of_clips=of_clips, effect=-1.0, low=-2.0, high=-0.5, sigma=1.0,
+            p=0.01, p_corrected=0.01, clips=3, sources=3, verdict="negative", not_told=1, why=evil,
+        )
+        for of_clips in ("", evil, "right")
+    ]  # fmt: skip
+    apart = ModelDifference(
+        model=evil, other=evil, edit=evil, class_name=evil, difference=1.0, low=0.5, high=2.0, p=0.01, p_corrected=0.01,
+        clips=3, sources=3,
+    )  # fmt: skip
+    said = {"model": evil, "clip": evil, "source": evil, "class": evil, "predicted": "other", "score": 0.0}
+    ProbeRun(
+        ProbeManifest.model_validate(manifest), tuple(effects), ({**said, f"{evil}: predicted": evil},), (apart,)
+    ).write(folder)
+    return write_probe_page(folder).read_text(encoding="utf-8")
+
+
 def written(folder: Path, manifest: dict[str, object], rows: list, write: Callable[[Path], Path]) -> str:
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     pq.write_table(pa.Table.from_pylist([row.model_dump() for row in rows]), folder / "results.parquet")
@@ -62,7 +90,7 @@ def written(folder: Path, manifest: dict[str, object], rows: list, write: Callab
 
 
 @pytest.mark.parametrize("evil", EVILS)
-@pytest.mark.parametrize("page_of", [comparison, faithfulness])
+@pytest.mark.parametrize("page_of", [comparison, faithfulness, probe])
 def test_names_add_nothing_to_a_page_but_text(tmp_path: Path, page_of: Callable[[Path, str], str], evil: str) -> None:
     """The page has the very elements and attributes that it has with a plain name in every name's place."""
     pages = []

@@ -79,9 +79,21 @@ def _of_class(class_name: str, rows: Sequence[ProbeEffect], edits: dict[str, Edi
         said = (
             f"“{class_name}” is not shown to rely on anything that a ranked edit takes away{where}: {_undecided(rows)}"
         )
+    if not falls:
+        said += _largest_fall(ranked, edits)
     if rises:
         said += f"; its score rises when {edits[rises[0].edit].about} ({effect(rises[0])})"
     return f"{said}."
+
+
+def _largest_fall(ranked: Sequence[ProbeEffect], edits: dict[str, EditFacts]) -> str:
+    """Of what is undecided the edit after which the score falls most."""
+    falls = [row for row in ranked if row.verdict == "undecided" and (row.effect or 0) < 0]
+    if not falls:
+        return ""
+    most = min(falls, key=lambda row: row.effect or 0)
+    moved = accuracy(most.accuracy_before, most.accuracy_after)
+    return f"; undecided, {moved} when {edits[most.edit].about} ({effect(most)})"
 
 
 def _mending(subject: str, rows: Sequence[Mended], edits: dict[str, EditFacts]) -> Iterator[str]:
@@ -91,7 +103,9 @@ def _mending(subject: str, rows: Sequence[Mended], edits: dict[str, EditFacts]) 
         wrong.setdefault(row.edit, []).append(row)
     if not any(row.wrong for row in rows):
         return
-    best = max(wrong, key=lambda edit: sum(row.mended for row in wrong[edit]))
+    best = max(
+        wrong, key=lambda edit: (sum(row.mended for row in wrong[edit]), -sum(row.broken for row in wrong[edit]))
+    )
     own = wrong[best]
     mended, all_wrong = sum(row.mended for row in own), sum(row.wrong for row in own)
     if not mended:
@@ -99,9 +113,13 @@ def _mending(subject: str, rows: Sequence[Mended], edits: dict[str, EditFacts]) 
         return
     broken, all_right = sum(row.broken for row in own), sum(row.right for row in own)
     yield (
-        f"Of {words.count(all_wrong, 'clip')} that are wrong, {mended} become right when {edits[best].about}; of "
-        f"{all_right} that are right, {broken} become wrong."
+        f"Of {words.count(all_wrong, 'wrong clip')} {_become(mended)} right when {edits[best].about}, and of "
+        f"{words.count(all_right, 'right clip')} {_become(broken)} wrong."
     )
+
+
+def _become(count: int) -> str:
+    return f"{count or 'none'} becomes" if count <= 1 else f"{count} become"
 
 
 def _between(differences: Sequence[ModelDifference], edits: dict[str, EditFacts]) -> Iterator[str]:
@@ -126,14 +144,14 @@ def _unit(manifest: ProbeManifest) -> str:
 
 
 def _undecided(rows: Sequence[ProbeEffect]) -> str:
+    """How many ranked effects there are, and what is said of them."""
     ranked = [row for row in rows if row.ranked]
-    counts = {
-        "negligible": sum(row.verdict == "negligible" for row in ranked),
-        "undecided": sum(row.verdict == "undecided" for row in ranked),
-        "not asked": sum(row.verdict == "not asked" for row in ranked),
-        "positive": sum(row.verdict == "positive" for row in ranked),
-    }
-    told = [f"{number} {verdict}" for verdict, number in counts.items() if number]
+    told = []
+    for verdict in ("negligible", "undecided", "not asked", "positive"):
+        own = [row for row in ranked if row.verdict == verdict]
+        few = sum(row.reason == "too few videos" for row in own)
+        cure = f" ({few} for too few videos: add some, or ask for fewer edits or classes)" if few else ""
+        told += [f"{len(own)} {verdict}{cure}"] if own else []
     return f"of {words.count(len(ranked), 'effect')} {words.listing(told)}" if told else "nothing was asked"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -106,6 +107,10 @@ def _by_class(given: Given, *, target: str | None, labels: Labels | None) -> Ite
     elif target is not None:
         yield target, given
     else:
+        if isinstance(given, str | Path):
+            find_videos(given)  # a folder or a pattern without videos is told as such
+            if not (Path(given).exists() or glob.has_magic(str(given))):
+                raise VideoNotFound(given, "does not exist")
         what = "these clips" if isinstance(given, Clips) else str(given)
         raise ArgumentError(
             f"nothing says of which class {what} are: name the class, put the videos of each class into a folder with "
@@ -172,8 +177,11 @@ def _refuse_too_few(gathered: ToProbe) -> None:
 
 def _pieces(clips: Sequence[ClipToProbe]) -> Iterator[str]:
     """A remark on files that look like pieces of longer videos, each of which counts as a source of its own."""
-    alone = [Path(clip.name) for clip in clips if clip.source == clip.name]
-    if found := [*counted_pieces(alone)]:
+    by_class: dict[str, list[Path]] = {}  # beside each other, classes with counters are no pieces of one another
+    for clip in clips:
+        if clip.source == clip.name:
+            by_class.setdefault(clip.class_name, []).append(Path(clip.name))
+    if found := [each for paths in by_class.values() for each in counted_pieces(paths)]:
         pieces = sum(len(paths) for _, paths in found)
         yield (
             f"{pieces} files look like pieces of {len(found)} longer videos (as {found[0][1][0].name}), yet each "
