@@ -246,7 +246,7 @@ def test_right_and_wrong_clips_stand_apart_and_what_mends_wrong_ones_is_counted(
     """Clips of 'up' that get darker are wrong; played backwards they are right, and the right ones wrong."""
     own = clips(4)
     mixed = {"up": in_memory(torch.cat([own["up"].pixels, own["down"].pixels[:3]]), prefix="up"), "down": own["down"]}
-    found = vt.probe(model(growth), mixed, edits=["reverse", "still"])
+    found = vt.probe(model(growth), mixed, edits=["reverse", "grey"])
     (mended,) = (each for each in found.mended() if (each.class_name, each.edit) == ("up", "reverse"))
     assert (mended.wrong, mended.mended, mended.right, mended.broken) == (3, 3, 4, 4)
     right, wrong = row(found, "reverse", of_clips="right"), row(found, "reverse", of_clips="wrong")
@@ -261,8 +261,8 @@ def test_right_and_wrong_clips_stand_apart_and_what_mends_wrong_ones_is_counted(
         "Of 3 wrong clips 3 become right when frames run backwards, and of 8 right clips 8 become" in each
         for each in found.sentences
     )
-    with pytest.raises(NotFound, match="closest: 'still'"):
-        found.confusion("stil")
+    with pytest.raises(NotFound, match="closest: 'reverse'"):
+        found.confusion("revers")
 
 
 # --- several models, subgroups, sources -------------------------------------------------------------------------
