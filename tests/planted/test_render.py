@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from videotcav.concepts.detectors.detect import VideoFrames
+from videotcav.concepts.detectors.read_boxes import read_boxes
+from videotcav.planted.factors import sample_scene
 from videotcav.planted.model import CLIP_SPEC, FRAMES_PER_VIDEO
 from videotcav.planted.render import VIDEO_SIDE, anything_else, render_demo, swinging_racket
-from videotcav.planted.scenes import boxes, render
+from videotcav.planted.scenes import boxes, masks, render
 from videotcav.video.clips import sample_times
 from videotcav.video.read import frame_times, probe, read_all
 
@@ -56,6 +59,21 @@ def test_the_file_shows_the_scene(demo):
     source = swinging_racket(np.random.default_rng([3, 11]))
     rendered = render(source.scene, height=VIDEO_SIDE, width=VIDEO_SIDE, frames=FRAMES_PER_VIDEO)
     assert np.abs(frames.astype(int) - rendered).mean() < 4
+
+
+def test_masks_of_the_classs_clips_are_read_as_they_are_seen(demo):
+    """Of two objects that overlap, the one in front has the pixels."""
+    boxes_of = read_boxes(demo / "classes" / "boxes.json")
+    rng = np.random.default_rng([3, 10, 0])
+    for path in sorted((demo / "classes" / "swing").glob("*.mp4")):
+        scene = sample_scene(rng, class_name="swing")
+        frames = VideoFrames(np.zeros((FRAMES_PER_VIDEO, VIDEO_SIDE, VIDEO_SIDE, 3), np.uint8), probe(path), 0)
+        truth = masks(scene, height=VIDEO_SIDE, width=VIDEO_SIDE, frames=FRAMES_PER_VIDEO)
+        truth["distractor"] &= ~truth["actor"]
+        for frame, found in enumerate(boxes_of(frames)):
+            for label, mask in zip(found.labels, found.masks or (), strict=True):
+                role = "actor" if label == scene.shape else "distractor"
+                np.testing.assert_array_equal(mask.pixels, truth[role][frame])
 
 
 @pytest.mark.parametrize("folder", ["concepts_source", "random_source"])

@@ -1,8 +1,8 @@
 """The demo's input as files, as a user would have it: class clips, source videos with boxes, a study file.
 
-classes/<motion>/*.mp4                    what the model is asked about
-concepts_source/*.mp4, boxes.json         a racket swings, a ball passes; boxes of both
-random_source/*.mp4, boxes.json           other things do other things; the boxes of one thing a video
+classes/<motion>/*.mp4, boxes.json        what the model is asked about; boxes and masks of both objects
+concepts_source/*.mp4, boxes.json         a racket swings, a ball passes; boxes and masks of both
+random_source/*.mp4, boxes.json           other things do other things; box and mask of one thing a video
 study.toml                                expects concept clips in concepts/ and random/, cut from the sources
 """
 
@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco
 
 from videotcav.outputs import MARK, refuse_overwriting, write_text
 from videotcav.planted.factors import DISTRACTORS, MOTIONS, SHAPES, Scene, sample_scene
 from videotcav.planted.model import FRAMES_PER_SECOND, FRAMES_PER_VIDEO
-from videotcav.planted.scenes import boxes, render
+from videotcav.planted.scenes import boxes, outlines, render
 from videotcav.records import Box, Progress, silent
 from videotcav.video.write import write_video
 
@@ -67,6 +69,9 @@ against = "slide"
 _CLASSES, _CONCEPTS, _RANDOM = 10, 11, 12  # streams of the seed; training and its test have 0 and 1
 
 
+_OBJECTS = ("actor", "distractor")
+
+
 class Source(NamedTuple):
     """A scene to be filmed, and which of its objects are annotated."""
 
@@ -92,15 +97,19 @@ def render_demo(
     folder = Path(folder)
     study = folder / "study.toml"
     films: list[tuple[Path, Scene]] = []
+    asked: list[tuple[str, Source]] = []
     for number, (motion, count) in enumerate((("swing", class_clips), ("slide", other_clips))):
         rng = np.random.default_rng([seed, _CLASSES, number])
         scenes = [sample_scene(rng, class_name=motion) for _ in range(count)]
-        films += _named(folder / "classes" / motion, scenes)
+        here = _named(folder / "classes" / motion, scenes)
+        films += here
+        asked += [(f"{motion}/{path.name}", Source(scene, _OBJECTS)) for path, scene in here]
     rng = np.random.default_rng([seed, _CONCEPTS])
     concept = [swinging_racket(rng) for _ in range(concept_sources)]
     rng = np.random.default_rng([seed, _RANDOM])
     other = [anything_else(rng, number) for number in range(random_sources)]
     texts = {study: f"# {MARK}: the bundled scenes\n{STUDY.format(seed=seed)}"}
+    texts[folder / "classes" / "boxes.json"] = json.dumps(_sidecar(asked)) + "\n"
     for name, sources in (("concepts_source", concept), ("random_source", other)):
         here = _named(folder / name, [source.scene for source in sources])
         films += here
@@ -125,7 +134,7 @@ def _film(film: tuple[Path, Scene]) -> None:
 def swinging_racket(rng: np.random.Generator) -> Source:
     """A source of the concepts: a racket swings, a ball passes."""
     scene = _clear(lambda: _filmed(rng, shape="racket", motion="swing", distractor="ball"))
-    return Source(scene, ("actor", "distractor"))
+    return Source(scene, _OBJECTS)
 
 
 def anything_else(rng: np.random.Generator, number: int) -> Source:
@@ -145,7 +154,7 @@ def anything_else(rng: np.random.Generator, number: int) -> Source:
             distractor=others[rng.integers(len(others))],
         )
     )
-    return Source(scene, ("actor", "distractor")[number % 2 : number % 2 + 1])
+    return Source(scene, _OBJECTS[number % 2 : number % 2 + 1])
 
 
 def _filmed(rng: np.random.Generator, **factors: Any) -> Scene:
@@ -190,14 +199,18 @@ def _named(folder: Path, scenes: Sequence[Scene]) -> list[tuple[Path, Scene]]:
 
 
 def _sidecar(sources: Iterable[tuple[str, Source]]) -> dict[str, Any]:
-    """Boxes in the form of TAO and COCO-VID: bbox is left, top, width, height in pixels; indices count from 0."""
+    """Boxes and masks in the form of TAO and COCO-VID: bbox is left, top, width, height in pixels; frames from 0.
+
+    A box holds also what the other object hides, a mask only what is seen.
+    """
     categories = {name: number for number, name in enumerate((*SHAPES, *DISTRACTORS), start=1)}
     videos: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for video_id, (name, source) in enumerate(sources, start=1):
         videos.append({"id": video_id, "file_name": name, "width": VIDEO_SIDE, "height": VIDEO_SIDE})
-        found = boxes(source.scene, height=VIDEO_SIDE, width=VIDEO_SIDE, frames=FRAMES_PER_VIDEO)
+        found, seen = outlines(source.scene, height=VIDEO_SIDE, width=VIDEO_SIDE, frames=FRAMES_PER_VIDEO)
+        seen["distractor"] &= ~seen["actor"]
         things = {"actor": source.scene.shape, "distractor": source.scene.distractor}
         for frame in range(FRAMES_PER_VIDEO):
             image_id = len(images) + 1
@@ -224,6 +237,7 @@ def _sidecar(sources: Iterable[tuple[str, Source]]) -> dict[str, Any]:
                         "category_id": categories[things[role]],
                         "track_id": 2 * video_id + (role == "distractor"),
                         "bbox": [box.left, box.top, box.width, box.height],
+                        "segmentation": _rle(seen[role][frame]),
                     }
                 )
     return {
@@ -233,3 +247,9 @@ def _sidecar(sources: Iterable[tuple[str, Source]]) -> dict[str, Any]:
         "annotations": annotations,
         "categories": [{"id": number, "name": name} for name, number in categories.items()],
     }
+
+
+def _rle(pixels: NDArray[np.bool_]) -> dict[str, Any]:
+    """A mask as COCO's run lengths."""
+    rle = coco.encode(np.asfortranarray(pixels, dtype=np.uint8))
+    return {"size": list(pixels.shape), "counts": rle["counts"].decode("ascii")}

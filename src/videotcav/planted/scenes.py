@@ -39,6 +39,7 @@ __all__ = [
     "boxes",
     "event_frame",
     "masks",
+    "outlines",
     "render",
     "render_batch",
     "sample_scene",
@@ -46,6 +47,12 @@ __all__ = [
 ]
 
 T = TypeVar("T", bound=Hashable)
+
+Boxes = tuple[Box | None, ...]
+"""One for each frame; None where the object is outside of it."""
+
+Masks = NDArray[np.bool_]
+"""`time height width`."""
 
 HALF_A_PIXEL = 0.5
 """Coverage from which a pixel belongs to an object."""
@@ -115,41 +122,42 @@ def _paint(canvas: _Canvas, scenes: Sequence[Scene]) -> Tensor:
     return picture
 
 
-def masks(scene: Scene, *, height: int, width: int, frames: int) -> dict[str, NDArray[np.bool_]]:
+def masks(scene: Scene, *, height: int, width: int, frames: int) -> dict[str, Masks]:
     """The pixels of `actor` and `distractor` (time height width): where at least half a pixel is covered.
 
     Of what shines through, as strings do that are thinner than a pixel, every pixel counts that it touches: they are
     seen, and would stay where the rest is removed. The distractor's mask holds also what the actor hides.
     """
-    return _covered(scene, height=height, width=width, frames=frames, through=True)
+    return outlines(scene, height=height, width=width, frames=frames)[1]
 
 
-def _covered(scene: Scene, *, height: int, width: int, frames: int, through: bool) -> dict[str, NDArray[np.bool_]]:
-    """The pixels of each object, with or without those that it only shines through."""
+def outlines(scene: Scene, *, height: int, width: int, frames: int) -> tuple[dict[str, Boxes], dict[str, Masks]]:
+    """What `boxes` and `masks` give, from one look at the scene."""
     whole = _Canvas(height, width, frames)
     views = [whole] if scene.camera.stands else [whole.seen(scene.camera, frame) for frame in range(frames)]
-    found = {}
+    found_boxes, found_masks = {}, {}
     for name, thing in (("actor", _actor(scene)), ("distractor", _distractor(scene))):
-        seen = []
+        solid: list[Masks] = []
+        seen: list[Masks] = []
         for canvas in views:
             near, parts = canvas.parts([thing], canvas.times)
             own = [alpha >= HALF_A_PIXEL for part, alpha in parts if isinstance(part.opacity, float)]
-            if through:
-                own += [alpha > 0 for part, alpha in parts if not isinstance(part.opacity, float)]
-            covered = torch.zeros(len(canvas.times) * height * width, dtype=torch.bool)
-            covered.index_copy_(0, near, torch.stack(own).any(0))
-            seen.append(covered.view(-1, height, width).numpy())
-        found[name] = np.concatenate(seen)
-    return found
+            through = [alpha > 0 for part, alpha in parts if not isinstance(part.opacity, float)]
+            for found, covering in ((solid, own), (seen, own + through)):
+                covered = torch.zeros(len(canvas.times) * height * width, dtype=torch.bool)
+                covered.index_copy_(0, near, torch.stack(covering).any(0))
+                found.extend(covered.view(-1, height, width).numpy())
+        found_boxes[name] = tuple(_box(frame) for frame in solid)
+        found_masks[name] = np.stack(seen)
+    return found_boxes, found_masks
 
 
-def boxes(scene: Scene, *, height: int, width: int, frames: int) -> dict[str, tuple[Box | None, ...]]:
+def boxes(scene: Scene, *, height: int, width: int, frames: int) -> dict[str, Boxes]:
     """The boxes of `actor` and `distractor` in each frame, clipped to it: around what is solid of them.
 
     None where the object is outside the frame.
     """
-    found = _covered(scene, height=height, width=width, frames=frames, through=False)
-    return {name: tuple(_box(frame) for frame in covered) for name, covered in found.items()}
+    return outlines(scene, height=height, width=width, frames=frames)[0]
 
 
 def event_frame(scene: Scene, *, frames: int) -> int | None:
