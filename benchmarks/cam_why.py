@@ -39,7 +39,7 @@ from videotcav.explain.saliency.measures import (
     pointing_in_space,
     pointing_in_time,
 )
-from videotcav.maps.compute import layer_maps
+from videotcav.maps import layer_maps
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel, borrowed
 from videotcav.models.passes import logits, volumes

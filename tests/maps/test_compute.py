@@ -17,7 +17,7 @@ from videotcav.errors import LayerNotFound, LayoutError, ModelError, VideotcavEr
 from videotcav.explain.saliency.cam import METHODS, PIXEL_METHODS, grad_cam, upsample
 from videotcav.explain.saliency.measures import FILLS
 from videotcav.maps import PixelSettings, class_maps, last_spatial_layer, layer_maps, stream_maps
-from videotcav.maps.compute import METHOD_NAMES, views_of
+from videotcav.maps.passes import METHOD_NAMES, views_of
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import volumes
 from videotcav.video.clips import Clips

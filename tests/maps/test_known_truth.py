@@ -19,8 +19,7 @@ from videotcav.explain.saliency.measures import (
     pointing_in_time,
     temporal_agreement,
 )
-from videotcav.maps import layer_maps
-from videotcav.maps.compute import PixelSettings
+from videotcav.maps import PixelSettings, layer_maps
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits
 from videotcav.records import ClipSpec, ModelCard

@@ -25,7 +25,7 @@ from videotcav.errors import (
     VideotcavWarning,
 )
 from videotcav.maps import ClipMaps, PixelSettings, clip_maps, layer_maps
-from videotcav.maps.compute import METHOD_NAMES
+from videotcav.maps.passes import METHOD_NAMES
 from videotcav.maps.stored import ARRAYS
 from videotcav.models.model import VideoModel
 from videotcav.outputs import file_sha256

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from videotcav.compat.torchvision import import_torchvision
 from videotcav.errors import LayoutError, MissingExtra, ModelError, VideotcavWarning
-from videotcav.maps.compute import layer_maps
+from videotcav.maps import layer_maps
 from videotcav.models import from_transformers, transformers_families
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from videotcav.errors import ModelError
-from videotcav.maps.compute import layer_maps
+from videotcav.maps import layer_maps
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import gradients
 from videotcav.models.pathways import slow_fast

@@ -18,8 +18,8 @@ from videotcav.explain.cavs.cav import ridge, spread
 from videotcav.explain.cavs.gram import gram
 from videotcav.explain.design.draws import GramRows as ClipRows
 from videotcav.explain.saliency.concept_map import ClusterTest, Directions, cluster_test, concept_directions
-from videotcav.maps.compute import last_spatial_layer
 from videotcav.maps.concept_view import ConceptMaps, ConceptMapSettings
+from videotcav.maps.passes import last_spatial_layer
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import volumes
 from videotcav.outputs import refuse_overwriting, whole_file

@@ -34,8 +34,8 @@ from videotcav.errors import (
 )
 from videotcav.explain.saliency.cam import METHODS, normalise, temporal_profile
 from videotcav.explain.saliency.measures import mean_over_videos
-from videotcav.maps.compute import last_spatial_layer
 from videotcav.maps.judged import BASELINES, ClipToEvaluate, Evaluated, Evaluator, FaithfulnessSettings
+from videotcav.maps.passes import last_spatial_layer
 from videotcav.maps.sheet import SheetRow, map_sheet
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits

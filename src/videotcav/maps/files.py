@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from videotcav.errors import ArgumentError, MissingExtra, OutputError, PathTaken, require_distinct
 from videotcav.explain.saliency.cam import Over
-from videotcav.maps.compute import DEFAULT_METHODS, require_space, stream_maps, views_of
+from videotcav.maps.compute import DEFAULT_METHODS, stream_maps
+from videotcav.maps.passes import require_space, views_of
 from videotcav.maps.view import ClipMaps, PixelSettings
 from videotcav.models.model import VideoModel
 from videotcav.outputs import MARK, refuse_overwriting, whole_file

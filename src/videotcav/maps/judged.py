@@ -16,7 +16,7 @@ from torch import Tensor
 
 from videotcav.explain.saliency import measures
 from videotcav.explain.saliency.cam import PIXEL_METHODS, method_of
-from videotcav.maps.compute import view_maps
+from videotcav.maps.passes import view_maps
 from videotcav.maps.view import PIXELS, PixelSettings, View
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits

@@ -186,6 +186,30 @@ def within_pairs(
     )
 
 
+def exceeding(differences: Floats, *, beyond: float, draws: int, rng: np.random.Generator) -> Floats:
+    """The one-sided p of the null that the mean of differences is at most `beyond`, a number a column.
+
+    It is the term of `within_pairs` in the direction of more: the larger of the share of sign flips of the differences
+    less `beyond` that are as extreme, and of t's upper tail. Without spread p is 1.
+
+    Args:
+        differences: of each unit, (n, column).
+        beyond: in the unit of the differences.
+        draws: sign flips at most; all 2ⁿ are enumerated where they are no more, or few.
+        rng: of the flips.
+    """
+    n = len(differences)
+    enumerated = 2**n <= max(draws, _FEW)
+    p_relabelled, _ = relabelled_p(
+        [_flipped(differences - beyond)],
+        _signs(n) if enumerated else _random_signs(n, rng),
+        draws=2**n if enumerated else draws,
+        enumerated=enumerated,
+    )
+    error = _Error.of((differences.var(axis=0, ddof=1) / n, n - 1))
+    return np.maximum(p_relabelled, error.beyond(differences.mean(axis=0) - beyond))
+
+
 # --- errors and the t form -----------------------------------------------------------------------------------------
 
 
