@@ -13,6 +13,7 @@ from videotcav.explain.inference.interval_null import (
     EXCEEDANCES,
     Effects,
     Margins,
+    Relabelled,
     against_others,
     against_pool,
     random_subsets,
@@ -206,6 +207,15 @@ def test_draws_end_where_nothing_can_come_of_it() -> None:
     assert strong.p_relabelled[0] == pytest.approx(2 / 1000)
 
 
+@pytest.mark.parametrize("every", [1, 3])
+def test_the_twentieth_that_is_as_extreme_is_the_last_draw(every: int) -> None:
+    labels = iter(np.arange(100_000.0).reshape(-1, 250, 1))
+    statistic = Relabelled(np.ones(1), lambda some, columns: ((some + 1) % every == 0).astype(float)[:, columns])
+    p, made = relabelled_p([statistic], labels, draws=10_000, enumerated=False)
+    assert made.tolist() == [every * EXCEEDANCES]
+    assert p[0] == pytest.approx(1 / every)
+
+
 def test_n_pairs_cannot_go_below_their_flips() -> None:
     found = within_pairs(
         np.full((6, 1), 5.0) + rng().normal(0, 0.1, (6, 1)),
@@ -226,6 +236,7 @@ def test_sampled_flips_find_the_p_of_all_flips() -> None:
     differences, pool = rng().normal(0.25, 1, (16, 300)), rng(1).normal(0, 1, (30, 300))
     found = within_pairs(differences, pool, margins=Margins(0.0, 0.3), draws=2000, rng=rng(2))
     assert not found.enumerated
+    assert found.draws.max() <= 2000
     sums = np.abs(differences.sum(axis=0))
     expected = np.minimum(1.0, 2 * (all_flips(16) @ differences >= sums - 1e-9).mean(axis=0))
     assert np.mean(found.p_relabelled / expected) == pytest.approx(1, abs=0.08)
