@@ -17,6 +17,7 @@ from videotcav.explain.inference.interval_null import (
     against_others,
     against_pool,
     random_subsets,
+    relabelled_p,
     within_pairs,
 )
 
