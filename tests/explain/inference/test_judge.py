@@ -13,6 +13,7 @@ from videotcav.explain.design.design import Design
 from videotcav.explain.design.hypotheses import parse
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.judge import Equivalence, Estimate, judge
+from videotcav.explain.inference.permutation import set_null
 from videotcav.explain.questions.all import estimates
 from videotcav.explain.questions.scorer import Scorer
 
@@ -100,6 +101,12 @@ def test_statistics_lie_within_what_their_definitions_allow(study: Any) -> None:
         assert each.largest_effect == pytest.approx(max(high - each.null.centre, each.null.centre - low))
     skewed = np.random.default_rng(0).exponential(0.05, 999)
     [first, *_] = estimates(scorer)
+    for centre in (0.3, -0.3):
+        far = {"null": set_null(np.array([centre, centre])), "accuracy": first.accuracy, "random_clips": 1}
+        found = scorer.estimate(
+            first.of, "random", class_name="swing", statistic="cosine", value=0.0, deviations=skewed, **far
+        )
+        assert found.largest_effect == pytest.approx(1.3)
     facts = {"null": first.null, "accuracy": first.accuracy, "random_clips": 1}
     for sign, beyond in ((1, "high"), (-1, "low")):
         found = scorer.estimate(
@@ -121,4 +128,4 @@ def test_a_common_offset_of_all_activations_is_no_lack_of_spread(study: Any) -> 
         )
         return [row.value for row in rows]
 
-    assert asked(1e3) == pytest.approx(asked(0.0), abs=1e-3)
+    assert asked(1e4) == pytest.approx(asked(0.0), abs=1e-3)

@@ -95,6 +95,8 @@ def test_margins_are_the_studys_and_both_p_are_told() -> None:
     assert contrast.p >= directly.p_t[0] - 1e-12
     assert (contrast.low, contrast.high) == pytest.approx((directly.low[0], directly.high[0]))
     assert contrast.p_equivalence == contrast.p_equivalence_corrected == pytest.approx(directly.p_equivalence[0])
+    reach = stats.norm.isf(0.05) + stats.norm.isf(0.2)
+    assert contrast.smallest_effect == pytest.approx(0.25 + reach * directly.standard_error[0])
     assert (contrast.effect_of_interest, contrast.negligible_below, contrast.null_centre) == (0.5, 0.25, 0.0)
     assert (shift.null_low, shift.null_high, shift.negligible_below) == (-0.25, 0.25, 0.25)
     strict = AnalysisSettings(negligible_below=0.0, equivalence_margin=0.5, relabellings=1999)
