@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,25 @@ def test_beyond_the_smallest_effect_a_value_is_significant_and_at_it_it_is_not(
         at = each.null.centre + found.smallest_effect
         assert each.null.p(at + 1e-6) * tests <= 0.05 + 1e-9
         assert each.null.p(at - 1e-9) * tests > 0.05
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "verdict"),
+    [
+        (0.9, 0.55, 1.0, "positive"),
+        (0.9, 0.45, 1.0, "no evidence"),
+        (0.1, 0.0, 0.45, "negative"),
+        (0.1, 0.0, 0.55, "no evidence"),
+    ],
+)
+def test_an_interval_is_held_against_the_nulls_centre(
+    cosines: list[Estimate], value: float, low: float, high: float, verdict: str
+) -> None:
+    null = set_null(np.linspace(0.4, 0.6, 199))
+    learned = replace(cosines[0].accuracy, low=0.8)
+    each = replace(cosines[0], value=value, low=low, high=high, null=null, accuracy=learned, largest_effect=0.5)
+    [found] = judge([each], settings=SETTINGS)
+    assert found.verdict == verdict
 
 
 def test_the_published_p_is_corrected_by_bonferroni_where_there_is_one(cosines: list[Estimate]) -> None:

@@ -122,6 +122,8 @@ def test_what_is_found_with_a_power_of_80_percent_hangs_on_the_family() -> None:
     one = factor(row(plain, "c0")) / expected(4)  # 1 / the width of the interval in standard errors
     for layer, tests in (("", 1), ("third", 4)):
         assert factor(row(declared, "c0", layer=layer)) == pytest.approx(one * expected(tests))
+    alone = study.asked(settings=AnalysisSettings(correction="none"))
+    assert factor(row(alone, "c0")) == pytest.approx(one * expected(1))
     for name in ("c1", "c2"):
         width = factor(row(plain, name, layer="third")) / expected(4)
         assert factor(row(declared, name, layer="third")) == pytest.approx(width * expected(2))
