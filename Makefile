@@ -37,7 +37,7 @@ check: .venv/.ready  ## style, types, import contracts, changelog, known vulnera
 	@$(BIN)/python .ci/audit.py
 
 # make mutants ONLY='videotcav.explain.inference.judge*' for one file; .venv/bin/mutmut results, show, browse tell more.
-mutants: .venv/.ready  ## whether the tests notice changes in the statistics; takes hours
+mutants: .venv/.ready  ## whether the tests notice changes in the statistics; takes hours (docs/mutants.md)
 	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/mutmut run $(ONLY)
 
 targets: .venv/.ready  ## the numbers that the project promises and falls short of (docs/targets.json)

@@ -31,10 +31,15 @@ def asked(concept: np.ndarray, pool: np.ndarray, *hypotheses: str) -> Result:
     return row(study.asked(*hypotheses, settings=FEW), "c")
 
 
-HYPOTHESES = [(), ("c pushes swing", "other does not matter"), ("c does not matter",)]
+HYPOTHESES = [
+    (),
+    ("c pushes swing", "other does not matter"),
+    ("c does not matter",),
+    ("c does not matter", "other does not matter"),
+]
 
 
-@pytest.mark.parametrize("hypotheses", HYPOTHESES, ids=["none", "effect", "nothing"])
+@pytest.mark.parametrize("hypotheses", HYPOTHESES, ids=["none", "effect", "nothing", "nothing of both"])
 @pytest.mark.parametrize(("mean", "seed"), [(0.75, 1), (-0.8, 2), (0.45, 3)])
 def test_without_as_many_videos_a_whole_study_finds_something_else(
     mean: float, seed: int, hypotheses: tuple[str, ...]
