@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from videotcav.engine.on_ray import OnRay
 from videotcav.errors import OutputError, VideotcavError, VideotcavWarning
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES
+from videotcav.interventions.clips import EditedClips, edit_clips
 from videotcav.maps import (
     CamMaps,
     ClipMaps,
@@ -73,6 +74,7 @@ __all__ = [
     "ConceptMapSettings",
     "ConceptMaps",
     "ConceptScores",
+    "EditedClips",
     "FaithfulnessRun",
     "FaithfulnessSettings",
     "Finding",
@@ -98,6 +100,7 @@ __all__ = [
     "concepts_in",
     "contact_sheet",
     "demo",
+    "edit",
     "faithfulness",
     "grad_cam",
     "layers",
@@ -250,7 +253,7 @@ def read_concepts(
             record.model_copy(update={"source": clip.source, "track": clip.id})
             for record, clip in zip(read.records, concept.clips, strict=True)
         )
-        clips[concept.name] = Clips(records=records, pixels=read.pixels)
+        clips[concept.name] = replace_fields(read, records=records)
     for remark in table.remarks():
         warnings.warn(remark, VideotcavWarning, stacklevel=2)
     return clips
@@ -395,6 +398,7 @@ def report(folder: Path | str) -> Path:
     return pages.get(kind_of(Path(folder)), write_report)(Path(folder))
 
 
+edit = edit_clips
 paper = run_paper
 demo = run_demo
 
@@ -418,7 +422,7 @@ def grad_cam(
     what the layer gives, as grad-cam takes it, where the model's card does not say the layout.
     """
     if reshape_transform is not None:
-        model = replace(model, reshape_transform=reshape_transform)
+        model = replace_fields(model, reshape_transform=reshape_transform)
     layer = last_spatial_layer(model) if layer is None else model.layer_name(layer)
     require_space(model, layer)
     return CamMaps(**vars(clip_maps(model, clips, layers=[layer], classes=[target])))

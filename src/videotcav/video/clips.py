@@ -34,12 +34,14 @@ ClipFit = Literal["time", "stretch"]
 class Clips:
     """Clips read from videos: record i tells where `pixels[i]` (float32 `channel time height width`) comes from.
 
-    `left_out` maps the files that could not be read to the reason, where it was asked to go on without them.
+    `left_out` maps the files that could not be read to the reason, where it was asked to go on without them. `spec` is
+    what they were read by, where that is known.
     """
 
     records: tuple[ClipOrigin, ...]
     pixels: Tensor
     left_out: Mapping[str, str] = field(default_factory=dict)
+    spec: ClipSpec | None = None
 
     def __len__(self) -> int:
         return len(self.records)
@@ -336,7 +338,7 @@ def read_clips(
         warnings.warn(remark, VideotcavWarning, stacklevel=2)
     if not clips or (left_out and not skip_bad):
         raise VideosError(left_out)
-    return Clips(records=tuple(clips), pixels=pixels[: len(clips)], left_out=left_out)
+    return Clips(records=tuple(clips), pixels=pixels[: len(clips)], left_out=left_out, spec=spec)
 
 
 def read_windows(
@@ -357,4 +359,5 @@ def read_windows(
     last = max(0.0, info.duration_seconds - spec.seconds)
     starts = [number * step for number in range(int(last / step) + 1) if not number or number * step < last - 1e-6]
     read = [read_clip(info, spec, start_seconds=start) for start in progress(starts, "reading", total=len(starts))]
-    return Clips(records=tuple(clip for clip, _ in read), pixels=torch.stack([pixels for _, pixels in read]))
+    pixels = torch.stack([pixels for _, pixels in read])
+    return Clips(records=tuple(clip for clip, _ in read), pixels=pixels, spec=spec)
