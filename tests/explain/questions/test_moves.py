@@ -136,7 +136,7 @@ def test_what_is_found_with_a_power_of_80_percent_hangs_on_the_family() -> None:
 
 def test_a_family_mixes_effects_and_claims_of_nothing() -> None:
     study = Planted.empty()
-    for name, mean in (("up", 0.7), ("level", 0.0), ("even", 0.02), ("rest", 0.9)):
+    for name, mean in (("up", 0.7), ("level", 0.0), ("even", 0.02), ("rest", 0.9), ("nothing", 0.0)):
         study.add(name, normal(300, mean, len(name)))
     study.add("pool", normal(300, 0, 9))
     found = study.asked("up pushes swing", "level does not matter", "even pushes swing")
@@ -147,6 +147,8 @@ def test_a_family_mixes_effects_and_claims_of_nothing() -> None:
     assert [each.verdict for each in (up, level, even, rest)] == ["positive", "negligible", "negligible", "positive"]
     # What was found is what was declared, but for an effect that turned out to be none, and what nobody declared.
     assert [each.exploratory for each in (up, level, even, rest)] == [False, False, True, True]
+    assert row(found, "nothing").verdict in ("undecided", "negligible")
+    assert row(found, "nothing").exploratory
 
 
 def test_an_effect_of_a_layer_has_its_sign_whatever_its_size() -> None:
