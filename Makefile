@@ -49,6 +49,7 @@ pages: .venv/.ready  ## the docs' pages anew from the results and docs/targets.j
 	$(BIN)/python benchmarks/pages/scale_page.py
 	$(BIN)/python benchmarks/pages/tables.py
 	$(BIN)/python -m validation.proof --page
+	$(BIN)/python -m validation.proof.harder_page --page
 
 # Stop it at will: a script that has finished is not run again before make bench-again.
 BENCHMARKS := $(filter-out harness same_results,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py)))

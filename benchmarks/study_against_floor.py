@@ -2,8 +2,9 @@
 
     python benchmarks/study_against_floor.py --only "swin3d_t, in memory"
 
-One concept of 12 clips, a pool of 40 random clips, 12 clips of one class, three layers, the default settings: ridge,
-20 random sets, 999 pseudo-concepts a layer, intervals, accuracies, verdicts. The floor is what nobody can do without:
+One concept of 12 clips, a pool of 40 random clips, 12 clips of one class, three layers, classic scores: ridge, 20
+random sets, 999 pseudo-concepts a layer, intervals, accuracies, verdicts. `contrast_cost.py` times contrast and shift.
+The floor is what nobody can do without:
 
 - bare passes: for every concept and random clip the model's forward pass, for every class clip a forward and a
   backward pass to the first of the layers; no parameter is differentiated, nothing is kept.
@@ -38,6 +39,7 @@ from _clips import as_clips
 from harness import Book, Cells, counted, middle, options, ratios, taken
 from validation.targets import Promise, at_most
 from videotcav.api import tcav
+from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.features.extract import clips_a_pass
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
@@ -126,6 +128,9 @@ height = {spec.height}
 width = {spec.width}
 resize = {spec.height}
 
+[tests]
+scores = "classic"
+
 [concepts]
 folder = "concepts"
 
@@ -166,6 +171,7 @@ class StudyInMemory:
             concepts=self.concepts,
             random=self.random,
             layers=self.layers,
+            settings=AnalysisSettings(scores="classic"),
         )
 
 

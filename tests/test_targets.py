@@ -17,7 +17,7 @@ import pytest
 from pydantic import ValidationError
 
 from validation import targets
-from validation.proof import contrast_page
+from validation.proof import contrast_page, harder_page
 from validation.proof.page import page, read
 from validation.proof.promises import SCRIPT, promises
 from validation.targets import Promise, Row, at_least, at_most, between, both, record, rows
@@ -100,6 +100,14 @@ def test_the_rows_of_the_proof_are_made_of_its_results_and_its_page_of_the_rows(
     )
 
 
+def test_the_rows_of_harder_conditions_are_made_of_their_results() -> None:
+    found = json.loads(contrast_page.HARDER.read_text(encoding="utf-8"))
+    own = [
+        Row(**vars(each), met=each.meets(), script=contrast_page.HARDER_SCRIPT) for each in harder_page.promises(found)
+    ]
+    assert own == rows(contrast_page.HARDER_SCRIPT), "python -m validation.proof.harder_page --page"
+
+
 def test_the_rows_of_contrast_are_made_of_its_results_and_its_page_of_the_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,7 +123,11 @@ def test_the_rows_of_contrast_are_made_of_its_results_and_its_page_of_the_rows(
 
 
 def test_every_row_has_a_script_that_can_be_run_again() -> None:
-    writers = {f"benchmarks/{name}.py" for name in PROMISING} | {SCRIPT, contrast_page.SCRIPT}
+    writers = {f"benchmarks/{name}.py" for name in PROMISING} | {
+        SCRIPT,
+        contrast_page.SCRIPT,
+        contrast_page.HARDER_SCRIPT,
+    }
     assert {row.script for row in rows()} <= writers
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from validation.proof import contrast, contrast_page, study
+from validation.proof import contrast, contrast_page, evaluate, harder, harder_page, study
 from validation.proof.concepts import CONCEPTS, logits, planted
 from validation.proof.passes import LAYERS, Inventory, take_inventory
 from validation.proof.shares import rate
@@ -17,6 +18,7 @@ from validation.proof.training import NETWORKS, Job, build, held_out, jobs, trai
 from validation.proof.world import CLIP_SPEC, FRAMES, RULES, Overlay, render_films, sample
 from validation.provenance import machine
 from videotcav.models.model import VideoModel
+from videotcav.planted.scenes import boxes
 from videotcav.records import ModelCard
 
 JOB = Job("background", seed=0, steps=250, rendered=1024)
@@ -106,13 +108,22 @@ def test_a_share_stands_beside_its_exact_interval() -> None:
     }
 
 
-def test_the_proof_of_contrast_counts_what_it_promises(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One network with few films: its background is found, what lies over it is not, and every row can be told."""
-    few = {"TRUTH": 24, "NATURAL": 300, "STUDIES": 2, "NULL_SETS": 4, "DRAWS": 199}
-    for name, value in (few | {"CONFOUNDED": ("tint 0",)}).items():
-        monkeypatch.setattr(contrast, name, value)
+@pytest.fixture(scope="module")
+def background() -> tuple[VideoModel, Job, dict[str, Any]]:
+    """A network, and what `contrast` finds of it with few films."""
+    few = {"TRUTH": 24, "NATURAL": 300, "STUDIES": 2, "NULL_SETS": 4, "DRAWS": 199, "CONFOUNDED": ("tint 0",)}
     job = next(each for each in jobs() if each.name == "cnn-background-0")
-    found = contrast.facts(trained(job, NETWORKS)[0], job)
+    trained_model, _ = trained(job, NETWORKS)
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in few.items():
+            patched.setattr(contrast, name, value)
+        patched.setattr(evaluate, "HELD_OUT", 40)
+        return trained_model, job, contrast.facts(trained_model, job) | {"processor_seconds": 0.0}
+
+
+def test_the_proof_of_contrast_counts_what_it_promises(background: tuple[VideoModel, Job, dict[str, Any]]) -> None:
+    """One network with few films: its background is found, what lies over it is not, and every row can be told."""
+    _, _, found = background
     assert found["learned"]
     asked = [row for row in found["verdicts"] if row["concept"] == row["asked"]]
     assert all(row["p_corrected"] <= 0.05 and row["effect"] > 1 for row in asked)
@@ -125,6 +136,56 @@ def test_the_proof_of_contrast_counts_what_it_promises(monkeypatch: pytest.Monke
         if not row["layer"] and row["clips"] == contrast.CLIPS
     ]
     assert np.corrcoef(*np.array(effects).T)[0, 1] > 0.8
-    counted = contrast_page.summary([found | {"processor_seconds": 0.0}]) | {"commit": "x", "machine": machine()}
+    counted = contrast_page.summary([found]) | {"commit": "x", "machine": machine()}
     rows = list(contrast_page.promises(counted))
     assert len({row.what for row in rows}) == len(rows) > 30
+
+
+def test_harder_conditions_are_counted_of_one_network(
+    background: tuple[VideoModel, Job, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {
+        "NATURAL": 300,
+        "OWN": 4,
+        "MIX": 5,
+        "SOURCES": 50,
+        "SETS": 8,
+        "CUTS": ("in-place",),
+        "DRAWS": 199,
+        "CONFOUNDED": ("tint 0",),
+    }
+    for name, value in few.items():
+        monkeypatch.setattr(harder, name, value)
+    trained_model, job, known = background
+    found = harder.facts(trained_model, job, known) | {"processor_seconds": 0.0, "known": known}
+    # A class's clips have its background already: putting it there changes nothing, another one does.
+    own = {(row["concept"], row["class"]): row["change"] for row in found["own"]}
+    classes = trained_model.card.classes
+    assert all(own[f"planted {name}", name] == 0 for name in classes)
+    assert all(own[f"planted {other}", name] < -0.5 for name in classes for other in classes if other != name)
+    # Clips of one video are taken for independent ones: nulls are rejected more often.
+    told, not_told = (found["several"][f"true nulls, {units}"] for units in ("videos", "clips"))
+    assert told[0] <= 0.25 * told[1] < told[1] == not_told[1]
+    assert not_told[0] > told[0]
+    # 16 of 20 films of a tint have the class's background: the column says so.
+    assert found["told"]["0.8 of 20"] == [4, 4]
+    counted = harder_page.summary([found], [known]) | {"commit": "x"}
+    rows = list(harder_page.promises(counted | {"machine": machine()}))
+    assert len({row.what for row in rows}) == len(rows) > 25
+
+
+def test_a_crop_shows_the_object_where_it_was_or_on_a_canvas_of_its_own() -> None:
+    film = sample(np.random.default_rng(5), motion="slide", shape="bottle")
+    whole = render_films([film])[0]
+    placed, _ = harder._cut_out([film], "in-place", 1)
+    filled = torch.tensor((124, 116, 104), dtype=torch.uint8).view(3, 1, 1, 1)
+    for at, box in enumerate(boxes(film.scene, height=32, width=32, frames=FRAMES)["actor"]):
+        assert box is not None
+        rows = slice(int(box.top), int(box.top + box.height))
+        columns = slice(int(box.left), int(box.left + box.width))
+        expected = filled[:, 0].expand(3, 32, 32).clone()
+        expected[:, rows, columns] = whole[:, at, rows, columns]
+        assert torch.equal(placed[0][:, at], expected)
+    alone, _ = harder._cut_out([film], "paper", 1)
+    assert alone.shape == placed.shape == (1, 3, FRAMES, 32, 32)
+    assert not torch.equal(alone[0], placed[0])

@@ -32,7 +32,14 @@ def main() -> None:
         "memory_rows": memory_rows(memory),
     }
     page = filled(
-        "performance.md.j2", captum=against, floor=passes, cam=maps, decoding=decoders, devices=devices, **facts
+        "performance.md.j2",
+        captum=against,
+        floor=passes,
+        contrast=cells("contrast_cost"),
+        cam=maps,
+        decoding=decoders,
+        devices=devices,
+        **facts,
     )
     PAGE.write_text(page, encoding="utf-8")
 

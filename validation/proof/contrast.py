@@ -307,7 +307,7 @@ class Study:
                     ).mean()
                     for pool, chosen in (
                         ("plain", np.arange(POOL)),
-                        ("matched", _matched(of_class, float(with_label), self.draw)),
+                        ("matched", matched(of_class, float(with_label), self.draw)),
                     ):
                         reference = self.natural.columns[:, [place]]
                         compared = np.zeros(NATURAL, dtype=np.bool_)
@@ -371,7 +371,7 @@ class Study:
         return rows
 
 
-def _matched(of_class: np.ndarray, share: float, draw: np.random.Generator) -> np.ndarray:
+def matched(of_class: np.ndarray, share: float, draw: np.random.Generator) -> np.ndarray:
     """Places of a pool that has the class's label as often as the concept does, as large as the films allow."""
     has, lacks = draw.permutation(np.flatnonzero(of_class)), draw.permutation(np.flatnonzero(~of_class))
     size = int(min(POOL, len(has) / share if share else POOL, len(lacks) / (1 - share) if share < 1 else POOL))

@@ -10,37 +10,46 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from scipy.stats import rankdata
 from threadpoolctl import threadpool_limits
 
 from validation.proof.concepts import CLIPS
 from validation.proof.contrast import FEW, SHARES, of_network
-from validation.proof.shares import ALPHA, IRRELEVANT, RELEVANT, ends, rate
+from validation.proof.counting import (
+    Facts,
+    Row,
+    Telling,
+    auroc,
+    clustered,
+    hits,
+    moves,
+    no_effect,
+    rejected,
+    right,
+    with_truth,
+)
+from validation.proof.shares import ALPHA, IRRELEVANT
 from validation.proof.summary import STRONG
 from validation.proof.training import jobs
 from validation.provenance import ROOT, commit, in_words, machine
-from validation.targets import Promise, Target, Unit, at_least, at_most, between, record, rows, table
+from validation.targets import Promise, at_least, at_most, between, record, rows, table
 from videotcav.records import FIDELITY
 
 SCRIPT = "validation/proof/contrast_page.py"
 RESULT = ROOT / "benchmarks" / "results" / "contrast.json"
 PAGE = ROOT / "docs" / "validity.md"
+HARDER_SCRIPT = "validation/proof/harder_page.py"
+HARDER = ROOT / "benchmarks" / "results" / "contrast_harder.json"
 CACHE = Path(os.environ.get("VIDEOTCAV_VALIDITY_CACHE", Path.home() / ".cache" / "videotcav" / "moves"))
 DESIGNED, CONFIRMING = (0, 1, 2), (3, 4)
 """Seeds on which the method was designed, and those that confirm it."""
 RHO = 0.7
-_RESAMPLES = 4000
-
-Facts = Mapping[str, Any]
-Row = dict[str, Any]
 
 SORTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "still: tints, patches, stripes": ("random", ("overlay",)),
@@ -79,7 +88,13 @@ def write_page(found: Facts) -> None:
     record(SCRIPT, promises(found))
     folder = FileSystemLoader(Path(__file__).parent)
     words = Environment(loader=folder, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)  # noqa: S701
-    page = words.get_template("contrast.md.j2").render(found=found, rows=rows(SCRIPT), table=table)
+    page = words.get_template("contrast.md.j2").render(
+        found=found,
+        rows=rows(SCRIPT),
+        table=table,
+        harder=json.loads(HARDER.read_text(encoding="utf-8")),
+        harder_rows=rows(HARDER_SCRIPT),
+    )
     PAGE.write_text(page, encoding="utf-8")
 
 
@@ -107,31 +122,33 @@ def summary(networks: Sequence[Facts]) -> dict[str, Any]:
 
 
 def _counted(networks: Sequence[Facts]) -> dict[str, Any]:
-    tests = [list(_with_truth(each)) for each in networks]
+    tests = [list(with_truth(each)) for each in networks]
     layers = list(dict.fromkeys(layer for each in networks for layer in each["fidelity"]))
     return {
         "networks": len(networks),
-        "true_nulls": _share([each["nulls"]["rejected"][""] for each in networks]),
-        "true_nulls_of_layers": _share(
+        "true_nulls": clustered([each["nulls"]["rejected"][""] for each in networks]),
+        "true_nulls_of_layers": clustered(
             [[sum(column) for column in zip(*_layers(each), strict=True)] for each in networks]
         ),
-        "families": _share([each["nulls"]["families"] for each in networks]),
-        "coverage": {kind: _share([each["coverage"][kind] for each in networks]) for kind in networks[0]["coverage"]},
+        "families": clustered([each["nulls"]["families"] for each in networks]),
+        "coverage": {
+            kind: clustered([each["coverage"][kind] for each in networks]) for kind in networks[0]["coverage"]
+        },
         "fidelity": {
             layer: float(np.median([value for each in networks for value in each["fidelity"].get(layer, {}).values()]))
             for layer in layers
         },
         "confounded": {
-            f"{share:g} {pool}": _share(
-                [_hits(_irrelevant_confounded(each, share, pool), _rejected) for each in networks]
+            f"{share:g} {pool}": clustered(
+                [hits(_irrelevant_confounded(each, share, pool), rejected) for each in networks]
             )
             for share in SHARES
             for pool in ("plain", "matched")
         },
         "matched_by_rule": {
-            rule: _share(
+            rule: clustered(
                 [
-                    _hits(_irrelevant_confounded(each, max(SHARES), "matched"), _rejected)
+                    hits(_irrelevant_confounded(each, max(SHARES), "matched"), rejected)
                     for each in networks
                     if each["rule"] == rule
                 ]
@@ -139,44 +156,21 @@ def _counted(networks: Sequence[Facts]) -> dict[str, Any]:
             for rule in dict.fromkeys(each["rule"] for each in networks)
         },
         "found": {
-            "strong": _share([_hits(_asked(each, "planted"), _found) for each in networks if each["rule"] in STRONG]),
+            "strong": clustered([hits(_asked(each, "planted"), _found) for each in networks if each["rule"] in STRONG]),
             **{
-                f"{rho:g}": _share(
-                    [_hits(_asked(each, "tied"), _found) for each in networks if each["rule"] == f"shortcut {rho:g}"]
+                f"{rho:g}": clustered(
+                    [hits(_asked(each, "tied"), _found) for each in networks if each["rule"] == f"shortcut {rho:g}"]
                 )
                 for rho in (0.5, 0.7, 0.9, 1.0)
             },
         },
-        "irrelevant_families": _share([_irrelevant_families(each) for each in networks]),
+        "irrelevant_families": clustered([_irrelevant_families(each) for each in networks]),
         "clips": {str(clips): _of_sets(tests, clips) for clips in (CLIPS, FEW)},
     }
 
 
 def _layers(network: Facts) -> list[list[int]]:
     return [counts for layer, counts in network["nulls"]["rejected"].items() if layer]
-
-
-def _with_truth(network: Facts) -> Iterator[Row]:
-    """Every test with its truth; those of a layer with what its row says: the larger p, the smaller effect."""
-    change = {(row["concept"], row["against"]): row["change"] for row in network["truths"]}
-    scores = {
-        (row["concept"], row["against"], row["clips"], row["class"]): row
-        for row in network["tests"]
-        if not row["layer"]
-    }
-    for row in network["tests"]:
-        truth = change.get((row["concept"], row["against"]))
-        if truth is None:
-            continue
-        told = {**row, "change": truth[row["class"]]}
-        if row["layer"]:
-            score = scores[row["concept"], row["against"], row["clips"], row["class"]]
-            agrees = row["effect"] * score["effect"] > 0
-            told["p"] = max(row["p"], score["p"]) if agrees else 1.0
-            told["effect"] = min(row["effect"], score["effect"], key=abs) if agrees else 0.0
-            told["own"] = row["effect"]
-            told["fidelity"] = network["fidelity"][row["layer"]][row["class"]]
-        yield told
 
 
 def _of_sets(tests: Sequence[Sequence[Row]], clips: int) -> dict[str, Any]:
@@ -186,7 +180,7 @@ def _of_sets(tests: Sequence[Sequence[Row]], clips: int) -> dict[str, Any]:
         return [[row for row in each if row["clips"] == clips and holds(row)] for each in tests]
 
     def shares(parts: Sequence[Sequence[Row]], holds: Callable[[Row], bool]) -> Row:
-        return _share([_hits(part, holds) for part in parts])
+        return clustered([hits(part, holds) for part in parts])
 
     score = kept(lambda row: not row["layer"])
     faithful = kept(lambda row: bool(row["layer"]) and row["fidelity"] >= FIDELITY)
@@ -194,50 +188,32 @@ def _of_sets(tests: Sequence[Sequence[Row]], clips: int) -> dict[str, Any]:
         "irrelevant": {
             sort: shares(
                 [
-                    [row for row in part if row["against"] == against and row["group"] in groups and _no_effect(row)]
+                    [row for row in part if row["against"] == against and row["group"] in groups and no_effect(row)]
                     for part in score
                 ],
-                _rejected,
+                rejected,
             )
             for sort, (against, groups) in SORTS.items()
         },
-        "irrelevant_rows_of_layers": shares([[row for row in part if _no_effect(row)] for part in faithful], _rejected),
+        "irrelevant_rows_of_layers": shares([[row for row in part if no_effect(row)] for part in faithful], rejected),
     }
     for against in ("random", "twin"):
         own = [[row for row in part if row["against"] == against] for part in score]
         rows_of_layers = [[row for row in part if row["against"] == against] for part in faithful]
         found[against] = {
-            "power": shares([[row for row in part if _moves(row)] for part in own], _rejected),
-            "sign": shares([[row for row in part if _moves(row)] for part in own], _right),
-            "sign_of_rejected": shares(
-                [[row for row in part if _moves(row) and _rejected(row)] for part in own], _right
-            ),
-            "auroc": _auroc([row for part in own for row in part]),
+            "power": shares([[row for row in part if moves(row)] for part in own], rejected),
+            "sign": shares([[row for row in part if moves(row)] for part in own], right),
+            "sign_of_rejected": shares([[row for row in part if moves(row) and rejected(row)] for part in own], right),
+            "auroc": auroc([row for part in own for row in part]),
             "layers": {
-                "power": shares([[row for row in part if _moves(row)] for part in rows_of_layers], _rejected),
+                "power": shares([[row for row in part if moves(row)] for part in rows_of_layers], rejected),
                 "sign_of_rejected": shares(
-                    [[row for row in part if _moves(row) and _rejected(row)] for part in rows_of_layers], _right
+                    [[row for row in part if moves(row) and rejected(row)] for part in rows_of_layers], right
                 ),
-                "auroc": _auroc([row for part in rows_of_layers for row in part]),
+                "auroc": auroc([row for part in rows_of_layers for row in part]),
             },
         }
     return found
-
-
-def _no_effect(row: Row) -> bool:
-    return abs(float(row["change"])) <= IRRELEVANT
-
-
-def _moves(row: Row) -> bool:
-    return abs(float(row["change"])) >= RELEVANT
-
-
-def _rejected(row: Row) -> bool:
-    return bool(row["p"] <= ALPHA)
-
-
-def _right(row: Row) -> bool:
-    return bool(row["effect"] * row["change"] > 0)
 
 
 def _found(row: Row) -> bool:
@@ -273,33 +249,6 @@ def _irrelevant_confounded(network: Facts, share: float, pool: str) -> list[Row]
     ]
 
 
-def _hits(tests: Iterable[Row], holds: Callable[[Row], bool]) -> list[int]:
-    flags = [holds(row) for row in tests]
-    return [sum(flags), len(flags)]
-
-
-def _share(cells: Sequence[Sequence[int]]) -> Row:
-    """A share with its 95 % interval, the wider of two: networks drawn again, and as if all tests were independent."""
-    counts = np.array([cell for cell in cells if cell[1]], dtype=np.float64).reshape(-1, 2)
-    found = rate(int(counts[:, 0].sum()), int(counts[:, 1].sum()))
-    if len(counts) > 1:
-        drawn = np.random.default_rng(0).integers(len(counts), size=(_RESAMPLES, len(counts)))
-        sums = counts[drawn].sum(axis=1)
-        low, high = np.quantile(sums[:, 0] / sums[:, 1], [0.025, 0.975])
-        found["low"], found["high"] = min(found["low"], float(low)), max(found["high"], float(high))
-    return found
-
-
-def _auroc(tests: Sequence[Row]) -> Row:
-    yes = [abs(row["effect"]) for row in tests if _moves(row)]
-    no = [abs(row["effect"]) for row in tests if _no_effect(row)]
-    if not yes or not no:
-        return {"auroc": None, "relevant": len(yes), "irrelevant": len(no)}
-    ranks = rankdata([*yes, *no])
-    area = (ranks[: len(yes)].sum() - len(yes) * (len(yes) + 1) / 2) / (len(yes) * len(no))
-    return {"auroc": float(area), "relevant": len(yes), "irrelevant": len(no)}
-
-
 # --- promises ----------------------------------------------------------------------------------------------------
 
 
@@ -307,42 +256,15 @@ def promises(found: Facts) -> Iterator[Promise]:
     """The rows of docs/targets.json: all small networks, then those that confirm, with 20 classes, and transformers."""
     taken = {"commit": found["commit"], "machine": in_words(found["machine"])}
     groups = found["groups"]
-    of_all = _Telling("", taken, has_target=True)
+    of_all = Telling("", taken, has_target=True)
     yield from (*_levels(groups["all"], of_all), *_power(groups["all"], of_all))
     for name in ("confirming", "20 classes", "Video Swins"):
         if name in groups:
-            telling = _Telling(f", {'seeds 3 and 4' if name == 'confirming' else name}", taken, has_target=False)
+            telling = Telling(f", {'seeds 3 and 4' if name == 'confirming' else name}", taken, has_target=False)
             yield from (*_levels(groups[name], telling), *_power(groups[name], telling))
 
 
-@dataclass(frozen=True)
-class _Telling:
-    """How the rows of a group of networks are told: what stands behind each, and whether it is held to its target."""
-
-    behind: str
-    taken: Mapping[str, Any]
-    has_target: bool
-
-    def share(self, what: str, cell: Facts, target: Target | None = None) -> Iterator[Promise]:
-        """A share with its interval; none where nothing was counted."""
-        if cell["of"]:
-            yield self._promise(what, "%", target, ends(cell))
-
-    def number(self, what: str, value: float | None, n: int, target: Target | None = None) -> Iterator[Promise]:
-        """A number without an interval; none where nothing was counted."""
-        if value is not None:
-            yield self._promise(what, "", target, {"value": value, "n": n})
-
-    def area(self, what: str, cell: Facts, target: Target | None = None) -> Iterator[Promise]:
-        """An area under the ROC curve."""
-        return self.number(what, cell["auroc"], cell["relevant"] + cell["irrelevant"], target)
-
-    def _promise(self, what: str, unit: Unit, target: Target | None, found: Mapping[str, Any]) -> Promise:
-        target = target if self.has_target else None
-        return Promise(area="statistics", what=f"{what}{self.behind}", unit=unit, target=target, **found, **self.taken)
-
-
-def _levels(of: Facts, telling: _Telling) -> Iterator[Promise]:
+def _levels(of: Facts, telling: Telling) -> Iterator[Promise]:
     """How often what is not so is said, and how often intervals hold."""
     upper, share = at_most(0.07, on="high"), telling.share
     sets, few = of["clips"][str(CLIPS)], of["clips"][str(FEW)]
@@ -365,7 +287,7 @@ def _levels(of: Facts, telling: _Telling) -> Iterator[Promise]:
         yield from share(f"contrast: 95 % intervals cover, {kind}", cell, between(0.93, 0.97))
 
 
-def _power(of: Facts, telling: _Telling) -> Iterator[Promise]:
+def _power(of: Facts, telling: Telling) -> Iterator[Promise]:
     """How often what is so is found."""
     share = telling.share
     sets, few = of["clips"][str(CLIPS)], of["clips"][str(FEW)]
