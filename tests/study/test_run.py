@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 import sys
@@ -28,6 +29,7 @@ from videotcav.errors import (
 from videotcav.features.measure import measure
 from videotcav.report.comparison import write_comparison_page
 from videotcav.results.declaration import Declaration
+from videotcav.results.followed import above_maps
 from videotcav.results.read import RunResults
 from videotcav.study.comparison import compare, load_studies
 from videotcav.study.inputs import study_inputs
@@ -609,3 +611,33 @@ def test_mistakes_of_all_models_are_told_at_once(study_folder: Path) -> None:
     study.write_text(study.read_text() + one)
     with pytest.raises(StudyFileError, match="models: unknown key; closest: 'model'"):
         load_studies(study)
+
+
+def test_maps_are_shown_with_whether_the_score_follows_them(study_folder: Path, tmp_path: Path) -> None:
+    """σ is the pool's, which the table of clips gives; the maps of the layer are `square`, the change itself."""
+    study = study_folder / "study.toml"
+    run = Study.from_file(study).run(tmp_path / "run")
+    shown, *others = run.manifest.badges
+    rows = pq.read_table(run.folder / "clips.parquet").to_pylist()
+    right = [row for row in rows if row["kind"] == "class" and row["predicted"] == "moving"]
+    assert (shown.method, shown.layer, shown.class_name) == ("grad-cam", "square", "moving")
+    assert (shown.clips, shown.right, shown.sources) == (12, len(right), len(right))
+    scores = [row["score:moving"] for row in rows if row["set"] == "random"]
+    assert shown.sigma == pytest.approx(np.std(scores, ddof=1))
+    assert [each.method for each in others] in ([], ["hirescam", "layercam", "grad-cam++"])
+    assert (shown.verdict == "not followed") == bool(others)
+    page = (run.folder / "report.html").read_text()
+    assert above_maps(run.manifest.badges) in html.unescape(page)
+    assert f"<b>{shown.verdict}</b>" in page
+
+    text = study.read_text()
+    study.write_text(text.replace("clips = 1", 'clips = 1\nmethod = "layercam"\nchecked = 4'))
+    few = Study.from_file(study).run(tmp_path / "few")
+    (badge,) = few.manifest.badges
+    assert (badge.map, badge.verdict) == ("layercam at square", "not told")
+    assert {medium.method for medium in few.media if medium.role == "cam"} == {"layercam"}
+    study.write_text(text.replace("clips = 1", "clips = 1\nchecked = 0"))
+    assert Study.from_file(study).run(tmp_path / "none").manifest.badges == ()
+    study.write_text(text.replace("clips = 1", 'clips = 1\nmethod = "gradcam"'))
+    with pytest.raises(StudyFileError, match=r"cam\.method"):
+        Study.from_file(study)

@@ -161,6 +161,7 @@ def judged(
     negligible_below: float = 0.1,
     alpha: float = 0.05,
     seed: int = 0,
+    untold: str = "",
 ) -> tuple[Followed, ...]:
     """The badge of each map.
 
@@ -177,6 +178,7 @@ def judged(
         negligible_below: what counts as none, in units of sigma.
         alpha: the level.
         seed: of the flips.
+        untold: why nothing can be told, where that is so.
     """
     is_right = np.isfinite(costs.random)
     right = [source for source, kept in zip(sources, is_right, strict=True) if kept]
@@ -197,9 +199,9 @@ def judged(
         "sigma_of": sigma_of,
         "negligible_below": negligible_below,
     }
-    if reason := _untold(len(strongest), sigma):
-        untold = {**common, "verdict": "not told", "reason": reason}
-        return tuple(Followed(method=method, layer=layer, **untold) for method, layer in maps)
+    if untold := untold or _untold(len(strongest), sigma):
+        common |= {"verdict": "not told", "reason": untold}
+        return tuple(Followed(method=method, layer=layer, **common) for method, layer in maps)
     p_random, p_weights = (
         exceeding(strongest - others, beyond=beyond, draws=_DRAWS, rng=generator(seed, "sign flips", class_name))
         for others, beyond in ((random, negligible_below * sigma), (random_weights, 0.0))

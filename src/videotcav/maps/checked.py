@@ -9,8 +9,9 @@ from functools import cached_property
 import numpy as np
 from torch import Tensor
 
-from videotcav.errors import ArgumentError
+from videotcav.errors import ArgumentError, NumericalError
 from videotcav.explain.saliency.cam import METHODS, Over
+from videotcav.features.extract import clips_a_pass
 from videotcav.interventions.followed import RANDOM_TUBELETS, Costs, judged, tubelet_costs
 from videotcav.maps.passes import view_maps
 from videotcav.maps.view import PixelSettings, View
@@ -45,7 +46,7 @@ class MapCheck:
     pixel_settings: PixelSettings | None = None
     negligible_below: float = 0.1
     seed: int = 0
-    batch_size: int = 8
+    batch_size: int | None = None
 
     @cached_property
     def random_weights(self) -> VideoModel:
@@ -71,31 +72,35 @@ class MapCheck:
         """The badge of each view, from clips of the class, one after the other; arguments as of `judged`."""
         index = self.model.class_index(class_name)
         score = self.score or default_score(self.model)
-        costs, sources = [], []
+        costs, sources, untold = [], [], ""
         for clip in clips:
             maps, said = self._maps(self.model, clip, index, views)
             sources.append(clip.source)
-            if int(said.argmax()) != index:
+            if untold or int(said.argmax()) != index:
                 costs.append(Costs.of_wrong(float(score(said, index)), len(views)))
                 continue
-            random_weight_maps, _ = self._maps(self.random_weights, clip, index, views)
-            costs.append(
-                tubelet_costs(
-                    self.model,
-                    clip.pixels,
-                    maps,
-                    random_weight_maps,
-                    class_index=index,
-                    score=score,
-                    seed=self.seed,
-                    batch_size=self.batch_size,
-                    clip_name=clip.name,
+            try:
+                random_weight_maps, _ = self._maps(self.random_weights, clip, index, views)
+            except NumericalError:  # numbers that were learned together may overflow apart
+                untold = "the network with random weights gives NaN or infinity"
+            else:
+                costs.append(
+                    tubelet_costs(
+                        self.model,
+                        clip.pixels,
+                        maps,
+                        random_weight_maps,
+                        class_index=index,
+                        score=score,
+                        seed=self.seed,
+                        batch_size=self.batch_size or clips_a_pass(self.model),
+                        clip_name=clip.name,
+                    )
                 )
-            )
-        if not costs:
+        if not sources:
             raise ArgumentError(f"there are no clips of '{class_name}' to check maps by")
         return judged(
-            Costs.joined(costs),
+            Costs.joined([Costs.of_wrong(np.nan, len(views))] * len(sources) if untold else costs),
             sources,
             maps=[(view.method, view.layer) for view in views],
             class_name=self.model.card.classes[index],
@@ -103,6 +108,7 @@ class MapCheck:
             sigma_of=sigma_of,
             negligible_below=self.negligible_below,
             seed=self.seed,
+            untold=untold,
         )
 
     def others(self, views: Sequence[View]) -> list[View]:

@@ -12,6 +12,7 @@ from videotcav.report.cautions import cautions
 from videotcav.report.hypotheses import hypothesis_answers
 from videotcav.report.render import PAGE, data_uri, write_page
 from videotcav.results import words
+from videotcav.results.followed import Followed, above_maps
 from videotcav.results.manifest import Medium
 from videotcav.results.read import RunResults
 
@@ -70,8 +71,18 @@ def write_report(folder: Path | str) -> Path:
         thumbs=_first_of_each_kind(pictures),
         exemplars=_exemplars(pictures),
         cams=[picture for picture in pictures if picture.medium.role == "cam"],
+        badges=_badges(run),
+        above_maps=above_maps,
         missing=[picture.missing for picture in pictures if picture.missing],
     )
+
+
+def _badges(run: RunResults) -> dict[str, list[Followed]]:
+    """Class → the badge of the maps that are shown, then those of the others that were tried."""
+    grouped: dict[str, list[Followed]] = {}
+    for badge in run.manifest.badges:
+        grouped.setdefault(badge.class_name, []).append(badge)
+    return grouped
 
 
 def _figures(run: RunResults) -> dict[Statistic, list[figures.Figure]]:

@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError
 from videotcav.errors import RunFolderError, UnreadableText
 from videotcav.outputs import file_sha256
 from videotcav.records import ModelCard, Outcome, Record, Statistic
+from videotcav.results.followed import Followed
 from videotcav.results.pool_facts import PoolFacts
 from videotcav.texts import first_problem, read_json
 
@@ -170,7 +171,7 @@ class HypothesisFacts(Record):
 class Medium(Record):
     """A file in a run's `media/` folder and what it shows; the report finds its pictures by this list.
 
-    `role` is `exemplar` (a concept clip) or `cam` (Grad-CAM overlay; `value` its class's probability).
+    `role` is `exemplar` (a concept clip) or `cam` (a map's overlay; `value` its class's probability).
     """
 
     role: Literal["exemplar", "cam"]
@@ -180,6 +181,7 @@ class Medium(Record):
     kind: str = ""
     class_name: str = ""
     layer: str = ""
+    method: str = ""
     source: str = ""
     value: float | None = None
 
@@ -192,7 +194,10 @@ class CamFacts(Record):
 
 
 class Manifest(Facts):
-    """Everything about a run that is not a number in its results."""
+    """Everything about a run that is not a number in its results.
+
+    `badges` say of each class whether its score follows the maps that are shown, and other maps that were tried.
+    """
 
     kind: Literal["run"] = "run"
     question: str
@@ -213,6 +218,7 @@ class Manifest(Facts):
     clips_sha256: str = ""
     clips_passed: int = 0
     cam: CamFacts | None = None
+    badges: tuple[Followed, ...] = ()
     hypotheses: tuple[HypothesisFacts, ...] = ()
     entanglement: tuple[EntanglementFacts, ...] = ()
     declared: str = ""

@@ -133,9 +133,13 @@ def columns(named: Columns) -> tuple[str, ...]:
 
 
 class CamSection(Record):
-    """Grad-CAM overlays of the first `clips` clips of each class, beside the map of the class `against`."""
+    """Overlays of the first `clips` clips of each class, maps of a `method` that reads a `layer`, beside the map of the
+    class `against`. By `checked` clips of each class they are checked: whether its score follows such maps.
+    """
 
     layer: str | None = None
+    method: Literal["grad-cam", "grad-cam++", "hirescam", "layercam", "eigencam"] = "grad-cam"
+    checked: Annotated[int, Field(ge=0, le=1000)] = 24
     clips: Annotated[int, Field(ge=1, le=1000)] = 3
     against: str | None = None
 

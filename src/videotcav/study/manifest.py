@@ -18,6 +18,7 @@ from videotcav.models.class_score import ClassScore
 from videotcav.models.model import VideoModel
 from videotcav.records import Result
 from videotcav.results.declaration import Declaration
+from videotcav.results.followed import Followed
 from videotcav.results.manifest import (
     CamFacts,
     ClassFacts,
@@ -47,6 +48,7 @@ def manifest_of(
     design: Design,
     results: Sequence[Result],
     media: Sequence[Medium],
+    badges: Sequence[Followed],
     reader: ClipReader,
     declared: Declaration | None,
     command: str,
@@ -81,6 +83,7 @@ def manifest_of(
         clips_sha256=_digest(reader.digests[file.path] for file in files),
         clips_passed=measured.clips_passed,
         cam=CamFacts(colour_map=COLOUR_MAP, scale=CAM_SCALE),
+        badges=tuple(badges),
         left_out=dict(reader.left_out),
         remarks=(*model.remarks, *inputs.remarks),
         media=tuple(media),

@@ -36,7 +36,7 @@ def exemplars(inputs: Inputs, media: Path) -> Iterator[Medium]:
 def overlays(
     study: StudyFile, inputs: Inputs, model: VideoModel, media: Path, *, progress: Progress
 ) -> Iterator[Medium]:
-    """Grad-CAM videos of the first clips of each class, beside the map of the class it is held against."""
+    """Videos of maps of the first clips of each class, beside the map of the class it is held against."""
     cam = study.cam
     if cam is None:
         return
@@ -51,6 +51,7 @@ def overlays(
             model,
             file.path,
             layers=[layer],
+            methods=[cam.method],
             classes=shown,
             event_seconds=inputs.moments.get(file.path),
             edges=study.edges,
@@ -61,6 +62,7 @@ def overlays(
             caption=f"{file.path.name}: where the model looks for " + " and for ".join(f"“{n}”" for n in shown),
             class_name=name,
             layer=layer,
+            method=cam.method,
             source=file.source,
             value=maps.probabilities[0][0],
         )

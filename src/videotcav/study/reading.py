@@ -23,7 +23,7 @@ def clip_reader(
     files.update(inputs.classes.items())
     return ClipReader(
         files,
-        partial(_read, spec=spec, edges=edges),
+        partial(read_pixels, spec=spec, edges=edges),
         skip_bad=skip_bad,
         progress=progress,
         moments=inputs.moments,
@@ -31,7 +31,7 @@ def clip_reader(
     )
 
 
-def _read(
+def read_pixels(
     path: Path,
     class_name: str | None,
     *,

@@ -35,6 +35,7 @@ from videotcav.study.design import study_design
 from videotcav.study.file import StudyText
 from videotcav.study.inputs import Inputs, overlaps, study_inputs
 from videotcav.study.manifest import manifest_of
+from videotcav.study.map_checks import map_badges, spreads
 from videotcav.study.media import exemplars, overlays
 from videotcav.study.overlap import near_overlaps
 from videotcav.study.pool import beside_pool, refuse_matched_outputs
@@ -217,6 +218,7 @@ class Study:
                 design=design,
                 results=results,
                 media=(*exemplars(inputs, folder / MEDIA), *shown),
+                badges=map_badges(study, inputs, self.model, self.score, spreads(scores, design), progress=progress),
                 reader=reader,
                 declared=declared,
                 command=command,

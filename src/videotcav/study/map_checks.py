@@ -1,0 +1,84 @@
+"""Whether the classes' scores follow the maps that a study shows, and which other maps they follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from videotcav.explain.design.design import Design
+from videotcav.explain.questions.contrast import ClipScores, Units
+from videotcav.features.measure import ClipFile
+from videotcav.maps import last_spatial_layer
+from videotcav.maps.checked import ClipToCheck, MapCheck
+from videotcav.maps.view import View
+from videotcav.models.class_score import ClassScore
+from videotcav.models.model import VideoModel
+from videotcav.records import Progress
+from videotcav.results.followed import Followed
+from videotcav.study.file import StudyFile
+from videotcav.study.inputs import Inputs
+from videotcav.study.reading import read_pixels
+
+
+def map_badges(
+    study: StudyFile,
+    inputs: Inputs,
+    model: VideoModel,
+    score: ClassScore,
+    sigmas: Mapping[str, float],
+    *,
+    progress: Progress,
+) -> tuple[Followed, ...]:
+    """For each class the badge of the maps that are shown, and behind it those of others where it is not followed.
+
+    `sigmas` are the standard deviations of each class's score over the random pool.
+    """
+    cam = study.cam
+    if cam is None or not cam.checked:
+        return ()
+    check = MapCheck(model, score, negligible_below=study.tests.negligible_below, seed=study.seed)
+    shown = [View(method=cam.method, layer=cam.layer or last_spatial_layer(model))]
+    found: list[Followed] = []
+    for name, files in inputs.classes.items():
+        chosen = _spread([file for file in files if not file.view], cam.checked)
+
+        def asked(views: Sequence[View], name: str = name, chosen: Sequence[ClipFile] = chosen) -> tuple[Followed, ...]:
+            what = f"checking maps of {name}, {check.passes_a_clip(views)} passes a clip"
+            clips = progress(_read(chosen, name, study, inputs, model), what, total=len(chosen))
+            return check(clips, name, views, sigma=sigmas[name], sigma_of="the random pool’s videos")
+
+        badges = asked(shown)
+        found += badges
+        if badges[0].verdict == "not followed" and (others := check.others(shown)):
+            found += asked(others)
+    return tuple(found)
+
+
+def spreads(scores: ClipScores, design: Design) -> dict[str, float]:
+    """The standard deviation of each class's score over the videos of the random pool."""
+    pool = Units.of(scores.values[design.random.rows], design.random.sources).values
+    return dict(zip(design.classes, pool.std(axis=0, ddof=1).tolist(), strict=True))
+
+
+def _spread(files: Sequence[ClipFile], count: int) -> list[ClipFile]:
+    """So many of the files, of as many sources as there are."""
+    seen: dict[str, int] = {}
+    order = []
+    for place, file in enumerate(files):
+        seen[file.source] = seen.get(file.source, 0) + 1
+        order.append((seen[file.source], place))
+    return [files[place] for _, place in sorted(order)[:count]]
+
+
+def _read(
+    files: Sequence[ClipFile], name: str, study: StudyFile, inputs: Inputs, model: VideoModel
+) -> Iterator[ClipToCheck]:
+    for file in files:
+        pixels = read_pixels(
+            file.path,
+            name,
+            spec=model.card.clip_spec,
+            view=file.view,
+            event_seconds=inputs.moments.get(file.path),
+            edges=study.edges,
+        )
+        yield ClipToCheck(file.name, file.source, pixels)
