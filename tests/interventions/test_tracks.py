@@ -18,7 +18,7 @@ from videotcav.concepts.detectors.detect import Detections, VideoFrames
 from videotcav.concepts.detectors.masks import Mask
 from videotcav.concepts.propose.track import Track
 from videotcav.errors import ArgumentError, BoxesError, NotFound, TrackNotFound
-from videotcav.interventions.locate import objects_of
+from videotcav.interventions.locate import objects_of, objects_of_labels
 from videotcav.interventions.tracks import object_masks
 from videotcav.planted.factors import sample_scene
 from videotcav.planted.scenes import masks as planted_masks
@@ -303,12 +303,25 @@ def test_clips_without_the_object_are_counted_and_where_none_has_it_one_sentence
     located = objects_of(clips, SPEC, boxes, "racket")
     assert [found is not None for found in located.objects] == [True, False, False]
     assert set(located.missing) == {1, 2}
-    assert "has no track of what is to be edited" in located.missing[1]
+    assert located.missing[1] == "unseen.mkv has no track of 'racket'"
     assert "has no boxes for the video unknown.mkv" in located.missing[2]
     with pytest.raises(TrackNotFound, match=r"none of the 2 clips has an object 'racket'; the first: unseen\.mkv"):
         objects_of(clips[1:], SPEC, boxes, "racket")
     with pytest.raises(NotFound, match="has no label 'rackets'; closest: 'racket'"):
         objects_of(clips, SPEC, boxes, "rackets")
+
+
+def test_several_labels_are_found_by_one_look_and_one_that_no_clip_has_is_counted(tmp_path: Path):
+    truth = np.stack([rectangle((96, 128), slice(30, 60), slice(30, 60))] * 10)
+    path = film(tmp_path / "scene.mkv", np.zeros((10, 96, 128, 3), np.uint8), [100 * t for t in range(10)])
+    clip, _ = read_clip(path, SPEC)
+    boxes = coco_of(tmp_path / "boxes.json", {"scene.mkv": truth})
+    found = objects_of_labels([clip], SPEC, boxes, ["ball", "racket"])
+    assert found["ball"].objects == (None,)
+    assert found["ball"].missing == {0: "scene.mkv has no track of 'ball'; its tracks are of 'racket'"}
+    assert found["ball"].interpolated == 0
+    (alone,) = objects_of([clip], SPEC, boxes, "racket").objects
+    np.testing.assert_array_equal(found["racket"].objects[0].masks, alone.masks)
 
 
 def test_a_file_of_another_version_of_a_video_is_refused(tmp_path: Path):

@@ -36,9 +36,9 @@ class Located:
 
     @property
     def interpolated(self) -> float:
-        """The share of the frames that show the object in which it was not seen itself."""
+        """The share of the frames that show the object in which it was not seen itself; 0 where none shows it."""
         found = [each for each in self.objects if each is not None]
-        return sum(each.interpolated * each.frames for each in found) / sum(each.frames for each in found)
+        return sum(each.interpolated * each.frames for each in found) / max(1, sum(each.frames for each in found))
 
 
 def objects_of(
@@ -61,36 +61,81 @@ def objects_of(
     Raises NotFound where the detector has no such label, BoxesError where a file does not fit a video, and
     TrackNotFound where no clip has the object.
     """
+    (located,) = objects_of_labels(
+        clips,
+        spec,
+        detector,
+        [label],
+        recipe=recipe,
+        box_error=box_error,
+        mask_error=mask_error,
+        progress=progress,
+    ).values()
+    if not any(located.objects):
+        reason = next(iter(located.missing.values()), "no clip was given")
+        raise TrackNotFound(f"none of the {len(clips)} clips has an object '{label}'; the first: {reason}")
+    return located
+
+
+def objects_of_labels(
+    clips: Sequence[ClipOrigin],
+    spec: ClipSpec,
+    detector: Detector | Path | str,
+    labels: Sequence[str],
+    *,
+    recipe: Recipe | None = None,
+    box_error: float = BOX_ERROR,
+    mask_error: float = MASK_ERROR,
+    progress: Progress = silent,
+) -> dict[str, Located]:
+    """What `objects_of` gives of each label, from one look at every frame; also of a label that no clip has."""
     if isinstance(detector, Path | str):
         detector = load_detector(detector)
-    require_label(detector, label)
+    for label in labels:
+        require_label(detector, label)
     recipe = recipe or Recipe()
-    objects: list[ObjectMasks | None] = []
-    missing: dict[int, str] = {}
+    objects: dict[str, list[ObjectMasks | None]] = {label: [] for label in labels}
+    missing: dict[str, dict[int, str]] = {label: {} for label in labels}
     for number, clip in enumerate(progress(clips, "looking for objects", total=len(clips))):
         file = VideoFile(clip.video.path)
         shown = file.ranks_at(clip.timestamps)
+        unknown = ""
         try:
-            tracks = _tracks(file, clip, shown, detector=detector, label=label, recipe=recipe)
-            found = object_masks(tracks, clip, shown, spec, box_error=box_error, mask_error=mask_error)
-        except (BoxesNotFound, TrackNotFound) as error:
-            missing[number] = error.message
-            objects.append(None)
-        else:
-            objects.append(found)
-    if not any(objects):
-        reason = next(iter(missing.values()), "no clip was given")
-        raise TrackNotFound(f"none of the {len(clips)} clips has an object '{label}'; the first: {reason}")
-    return Located(label, tuple(objects), missing, detector.name, detector.sha256)
+            tracks = _tracks(file, clip, shown, detector=detector, labels=labels, recipe=recipe)
+        except BoxesNotFound as error:
+            tracks, unknown = [], error.message
+        others = ", ".join(f"'{name}'" for name in sorted({track.label for track in tracks}))
+        for label, found in objects.items():
+            own = [track for track in tracks if track.label == label]
+            if not own:
+                nothing = f"{clip.video.path.name} has no track of '{label}'"
+                missing[label][number] = unknown or nothing + (f"; its tracks are of {others}" if others else "")
+                found.append(None)
+                continue
+            try:
+                found.append(object_masks(own, clip, shown, spec, box_error=box_error, mask_error=mask_error))
+            except TrackNotFound as error:
+                missing[label][number] = error.message
+                found.append(None)
+    return {
+        label: Located(label, tuple(found), missing[label], detector.name, detector.sha256)
+        for label, found in objects.items()
+    }
 
 
 def _tracks(
-    file: VideoFile, clip: ClipOrigin, shown: Sequence[int], *, detector: Detector, label: str, recipe: Recipe
+    file: VideoFile,
+    clip: ClipOrigin,
+    shown: Sequence[int],
+    *,
+    detector: Detector,
+    labels: Sequence[str],
+    recipe: Recipe,
 ) -> list[Track]:
-    """The tracks of the label that the clip may show."""
+    """The tracks of these labels that the clip may show."""
     if detector.knows_instances:
         found = [each for frames in _frames(file, clip, range(len(file.times)), detector) for each in detector(frames)]
-        return [track for track in known_tracks(found, min_score=recipe.min_score) if track.label == label]
+        return known_tracks(found, min_score=recipe.min_score)
     first = max(0, min(shown) - recipe.max_gap_frames)
     window = range(first, min(len(file.times), max(shown) + recipe.max_gap_frames + 1))
     shots = ShotCuts()
@@ -99,8 +144,8 @@ def _tracks(
         start = frames.first - first
         cuts += [at for at, frame in enumerate(frames.pixels, start=start) if shots.starts_at(frame, at)]
         found += detector(frames)
-    tracks = tracks_of(found, recipe=recipe, labels=[label], cuts=cuts)
-    tracks += single_frames(found, labels=[label], min_score=recipe.min_score)
+    tracks = tracks_of(found, recipe=recipe, labels=labels, cuts=cuts)
+    tracks += single_frames(found, labels=labels, min_score=recipe.min_score)
     return [track.model_copy(update={"frames": tuple(frame + first for frame in track.frames)}) for track in tracks]
 
 
