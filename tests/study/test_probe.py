@@ -439,3 +439,39 @@ def test_margins_and_level_come_from_the_settings() -> None:
     found = vt.probe(model(growth), clips(), edits=["reverse"], settings=wide)
     assert row(found, "reverse").verdict == "negligible"
     assert found.manifest.negligible_below == 4.0
+
+
+def test_a_pass_that_is_too_large_is_made_of_smaller_ones() -> None:
+    class Small(Reads):
+        most = 99
+
+        def forward(self, x: Tensor) -> Tensor:
+            if len(x) > self.most:
+                raise torch.OutOfMemoryError("out of memory")
+            return super().forward(x)
+
+    small = quietly(Small(growth), card=ModelCard(name="own", clip_spec=SPEC, classes=("up", "down")))
+    small.module.most = 2
+    found, whole = (vt.probe(each, clips(3), edits=["reverse"]) for each in (small, model(growth)))
+    assert [each["score"] for each in found.clips] == pytest.approx([each["score"] for each in whole.clips])
+    one = vt.probe(model(growth), clips(3), edits=["reverse"], batch_size=1)
+    assert [each["score"] for each in one.clips] == pytest.approx([each["score"] for each in whole.clips])
+
+
+def test_models_that_read_clips_of_their_own_are_asked_of_the_same_videos(folder: Path) -> None:
+    spec = SPEC.model_copy(update={"frames": 6, "height": 4, "width": 4, "resize": 4})
+    other = quietly(Reads(growth), card=ModelCard(name="other", clip_spec=spec, classes=("up", "down")))
+    found = vt.probe({"one": model(growth), "two": other}, folder / "videos", edits=["reverse"])
+    of_one, of_two = ([each["clip"] for each in found.clips if each["model"] == label] for label in ("one", "two"))
+    assert of_one == of_two
+    assert {each.model for each in found} == {"one", "two"}
+    with pytest.raises(ArgumentError, match="shape"):
+        vt.probe([model(growth), other], clips(3))
+
+
+def test_a_class_says_beside_others_what_it_says_alone() -> None:
+    """But for the unit of its effects."""
+    both, alone = vt.probe(model(growth), clips(4)), vt.probe(model(growth), clips(4)["up"], target="up")
+    for edit in RANKED:
+        first, second = row(both, edit), row(alone, edit)
+        assert first.raw * first.sigma == pytest.approx(second.raw * second.sigma)

@@ -18,7 +18,8 @@ NEARLY_EVERYTHING = 0.75
 """The share of the picture that can move at most: with more, nobody can tell what moves from what is filmed."""
 
 _SIDE = 1 / 6  # of the picture: how wide each of its four sides is
-_MOVES, _LEFT = 0.1, 0.7  # the share of a side that moves with the camera, and what of it may be left
+_MOVES, _LEFT = 0.1, 0.6  # the share of a side that moves with the camera, and what of it may be left
+_CLEAR_SIDES = 3  # the fourth may show what stands in the picture itself, as a caption does
 _OUT_OF_SIGHT = 0.25  # of what all frames show, the share that the middle frame does not
 _SQUARE = np.ones((3, 3), dtype=np.uint8)
 
@@ -33,7 +34,7 @@ def moving_places(frames: Frames) -> Masks | str:
     not show of it counts as still. A reason, in words, where that cannot be done.
 
     A thing that moves before a blank wall looks like a camera that follows it, so that the camera is believed to move
-    only where all four sides of the picture move, and stand still when its motion is taken out.
+    only where all four sides of the picture move, and three of them clearly less when its motion is taken out.
     """
     standing = _moved(frames)
     camera = camera_motion(frames)
@@ -43,7 +44,8 @@ def moving_places(frames: Frames) -> Masks | str:
         return np.broadcast_to(_closed_and_grown(standing), frames.shape[:3])
     steady, shown = _taken_out(frames, camera)
     sides = [(standing[side].mean(), steady[side].mean()) for side in _sides(frames.shape[1], frames.shape[2])]
-    if not all(before > _MOVES and after < _LEFT * before for before, after in sides):
+    all_move = all(before > _MOVES and after <= before for before, after in sides)
+    if not all_move or sum(after < _LEFT * before for before, after in sides) < _CLEAR_SIDES:
         return "the motion of the camera cannot be told from that of what it films"
     if steady.mean() > NEARLY_EVERYTHING or 1 - shown > _OUT_OF_SIGHT:
         return "the camera moves, and its motion cannot be taken out"
