@@ -68,6 +68,8 @@ def test_a_mask_is_what_pycocotools_decodes_and_its_runs_are_those_counted_by_ha
     assert runs_of(mask.counts) == uncompressed(pixels)
     np.testing.assert_array_equal(mask.pixels, pixels)
     np.testing.assert_array_equal(mask.pixels, decoded(mask.rle))
+    left, top, width, height = coco.toBbox(mask.rle).tolist()
+    assert mask.edges == ((left, top, left + width, top + height) if pixels.any() else None)
     stated = Rle(size=pixels.shape, counts=tuple(uncompressed(pixels)))
     assert mask_of(stated, height=mask.height, width=mask.width) == mask
 

@@ -61,10 +61,15 @@ class Mask(Record):
     @property
     def edges(self) -> BoxEdges | None:
         """Left, top, right, bottom of what it covers; None where that is nothing."""
-        rows, columns = (np.flatnonzero(self.pixels.any(axis=axis)) for axis in (1, 0))
-        if not len(rows):
+        runs = np.asarray(runs_of(self.counts), dtype=np.int64)
+        stops = runs.cumsum()
+        own = (np.arange(len(runs)) % 2 == 1) & (runs > 0)
+        (left, top), (right, bottom) = (divmod(at, self.height) for at in ((stops - runs)[own], stops[own] - 1))
+        if not len(left):
             return None
-        return (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+        if (left < right).any():  # a run that goes on in the next column has the last row and the first
+            return (float(left[0]), 0.0, float(right[-1] + 1), float(self.height))
+        return (float(left[0]), float(top.min()), float(right[-1] + 1), float(bottom.max() + 1))
 
 
 class Rle(BaseModel):
