@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -148,6 +149,8 @@ class _Asking:
     ) -> None:
         self.passed, self.edits, self.classes, self.by, self.settings = passed, edits, classes, by, settings
         self.sources = [clip.source for clip in passed.clips]
+        names = np.array([clip.class_name for clip in passed.clips])
+        self.rows: dict[str, Rows] = {name: np.flatnonzero(names == name) for name in dict.fromkeys(names.tolist())}
 
     def run(self, *, command: str, of_classes: tuple[str, ...], remarks: tuple[str, ...]) -> ProbeRun:
         """Everything that is asked, with what is stated of it."""
@@ -195,8 +198,8 @@ class _Asking:
         reference = {name: self.reference(label, name) for name in self.classes}
         families: list[list[_Asked]] = [[], [], []]
         for class_name in self.classes:
-            rows = np.flatnonzero([clip.class_name == class_name for clip in self.passed.clips])
-            is_right = answers.predicted()[rows] == answers.model.class_index(class_name)
+            rows = self.rows[class_name]
+            is_right = answers.predicted(rows=rows) == answers.model.class_index(class_name)
             for edit in self.edits:
                 families[0].append(self._edits(answers, class_name, edit, rows))
                 families[1] += [
@@ -237,15 +240,15 @@ class _Asking:
             edit=edit.name,
             class_name=class_name,
             sources=[self.sources[row] for row in made],
-            before=answers.score(class_name)[made],
-            after=answers.score(class_name, edit.name)[made],
+            before=answers.score(class_name, rows=made),
+            after=answers.score(class_name, edit.name, made),
             changed=answers.changed[edit.name][made] > 0,
-            given_before=answers.predicted()[made] == index,
-            given_after=answers.predicted(edit.name)[made] == index,
+            given_before=answers.predicted(rows=made) == index,
+            given_after=answers.predicted(edit.name, made) == index,
             of_clips=of_clips,
             ranked=edit.ranked if ranked is None else ranked,
-            probability_before=answers.probability(class_name)[made],
-            probability_after=answers.probability(class_name, edit.name)[made],
+            probability_before=answers.probability(class_name, rows=made),
+            probability_after=answers.probability(class_name, edit.name, made),
         )
         return _Asked(edits, not_told=int((~can).sum()), why=whys.most_common(1)[0][0] if whys else "")
 
@@ -253,13 +256,12 @@ class _Asking:
         """What a model is, and how it does on the clips as they are."""
         answers = self.passed.answers[label]
         classes: dict[str, ClassFacts] = {}
-        for name in dict.fromkeys(clip.class_name for clip in self.passed.clips):
-            own = np.array([clip.class_name == name for clip in self.passed.clips])
+        for name, rows in self.rows.items():
             classes[name] = ClassFacts(
-                clips=int(own.sum()),
-                sources=len({source for source, is_own in zip(self.sources, own, strict=True) if is_own}),
-                accuracy=float((answers.predicted()[own] == answers.model.class_index(name)).mean()),
-                mean_probability=float(answers.probability(name)[own].mean()),
+                clips=len(rows),
+                sources=len({self.sources[row] for row in rows}),
+                accuracy=float((answers.predicted(rows=rows) == answers.model.class_index(name)).mean()),
+                mean_probability=float(answers.probability(name, rows=rows).mean()),
             )
         model = answers.model
         return ProbedModel(
@@ -274,31 +276,31 @@ class _Asking:
         names = answers.model.card.classes
         scores = {name: answers.score(name) for name in self.classes}
         predicted = {edit: answers.predicted(edit) for edit in ("", *answers.after)}
-        own = {
-            name: {edit: (answers.score(name, edit), answers.probability(name, edit)) for edit in predicted}
-            for name in dict.fromkeys(clip.class_name for clip in self.passed.clips)
-        }
+        own = {edit: np.full((len(self.sources), 2), np.nan) for edit in predicted}
+        for edit, name in product(predicted, self.rows):
+            rows = self.rows[name]
+            own[edit][rows] = np.stack([answers.score(name, edit, rows), answers.probability(name, edit, rows)], axis=1)
         for row, clip in enumerate(self.passed.clips):
-            score, probability = own[clip.class_name][""]
+            score, probability = own[""][row]
             found: dict[str, Any] = {
                 "model": label,
                 "clip": clip.name,
                 "source": clip.source,
                 "class": clip.class_name,
                 **{f"label {column}": value for column, value in clip.labels.items()},
-                "score": float(score[row]),
-                "probability": float(probability[row]),
+                "score": float(score),
+                "probability": float(probability),
                 "predicted": names[predicted[""][row]],
                 **{score_of(name): float(values[row]) for name, values in scores.items()},
             }
             for edit in answers.after:
                 share = answers.changed[edit][row]
                 is_made = bool(np.isfinite(share))
-                score, probability = own[clip.class_name][edit]
+                score, probability = own[edit][row]
                 found |= {
                     after(edit, "changed"): float(share) if is_made else None,
-                    after(edit, "score"): float(score[row]) if is_made else None,
-                    after(edit, "probability"): float(probability[row]) if is_made else None,
+                    after(edit, "score"): float(score) if is_made else None,
+                    after(edit, "probability"): float(probability) if is_made else None,
                     after(edit, "predicted"): names[predicted[edit][row]] if is_made else None,
                 }
             yield found

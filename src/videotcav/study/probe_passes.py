@@ -8,12 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from videotcav.engine.local import batched, load_ahead
 from videotcav.errors import NotEnoughMemory, VideoError, VideosError
-from videotcav.explain.cavs.gram import Floats
+from videotcav.explain.cavs.gram import Floats, Rows
 from videotcav.features.extract import clips_a_pass
 from videotcav.interventions.frames import Frames, to_frames, with_frames
 from videotcav.interventions.whole import Changed
@@ -40,23 +39,24 @@ class Answers:
     changed: Mapping[str, Floats]
     why: Mapping[str, Mapping[int, str]]
 
-    def logits(self, edit: str = "") -> Tensor:
-        """Of the clips as they are, or after an edit."""
-        return self.after[edit] if edit else self.before
+    def logits(self, edit: str = "", rows: Rows | None = None) -> Tensor:
+        """Of the clips as they are, or after an edit; of all, or of some."""
+        found = self.after[edit] if edit else self.before
+        return found if rows is None else found[torch.from_numpy(rows)]
 
-    def score(self, class_name: str, edit: str = "") -> Floats:
+    def score(self, class_name: str, edit: str = "", rows: Rows | None = None) -> Floats:
         """The score of a class, a number a clip."""
-        found = default_score(self.model)(self.logits(edit), self.model.class_index(class_name))
+        found = default_score(self.model)(self.logits(edit, rows), self.model.class_index(class_name))
         return np.asarray(found.double().numpy())
 
-    def probability(self, class_name: str, edit: str = "") -> Floats:
+    def probability(self, class_name: str, edit: str = "", rows: Rows | None = None) -> Floats:
         """The probability of a class, a number a clip."""
-        found = self.model.probabilities(self.logits(edit))[:, self.model.class_index(class_name)]
+        found = self.model.probabilities(self.logits(edit, rows))[:, self.model.class_index(class_name)]
         return np.asarray(found.double().numpy())
 
-    def predicted(self, edit: str = "") -> NDArray[np.intp]:
+    def predicted(self, edit: str = "", rows: Rows | None = None) -> Rows:
         """The class that each clip is given to."""
-        return np.asarray(self.logits(edit).argmax(dim=1).numpy(), dtype=np.intp)
+        return np.asarray(self.logits(edit, rows).argmax(dim=1).numpy(), dtype=np.intp)
 
     def of(self, rows: Sequence[int]) -> Answers:
         """The answers about some of the clips."""
