@@ -104,7 +104,7 @@ def test_a_table_has_a_row_a_clip_method_layer_and_class(maps: ClipMaps) -> None
     table = maps.to_pandas()
     assert list(table) == [
         *("clip", "first_seconds", "last_seconds", "method", "layer", "class_name", "probability"),
-        *("total", "highest", "peak_frame", "peak_seconds", "peak_share"),
+        *("total", "highest", "peak_frame", "peak_seconds", "peak_share", "followed"),
     ]
     assert len(table) == 3 * 2 * 2 * 2
     row = table[

@@ -62,6 +62,13 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
         Path | None,
         typer.Option(help='Take the clip about an event: JSON {"events": {"video name": [first, last second]}}.'),
     ] = None,
+    check: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Videos of the class, a folder or pattern of them: ask by these whether its score follows such maps; "
+            "repeat for several."
+        ),
+    ] = None,
     device: Device = None,
     precision: PrecisionOption = "fp32",
     *,
@@ -77,6 +84,8 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
             raise ArgumentError("a concept's map needs --concept, --random and --class, and one --layer at most")
         if start is not None or events is not None:
             raise ArgumentError("a concept's map is of the middle of the video: leave --start and --events out")
+        if check:
+            raise ArgumentError("a concept's map is tested by pseudo-concepts: leave --check out")
         found = api.write_concept_map(
             output,
             loaded,
@@ -103,6 +112,8 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
         pixel_settings=api.PixelSettings(baseline=baseline),
         start_seconds=start,
         event=_event(events, video, start=start),
+        check=check or (),
+        progress=context.obj.progress,
         replace=replace,
     )
     (clip,), (classes,), (probabilities,) = maps.clips, maps.classes, maps.probabilities
@@ -116,7 +127,10 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
         "probabilities": dict(zip(classes, probabilities, strict=True)),
         "seconds": shown,
         "remarks": maps.remarks,
+        "badges": [badge.model_dump() for badge in maps.badges],
     }
+    for sentence in maps.followed:
+        context.obj.say(sentence)
     for remark in maps.remarks:
         context.obj.say(f"warning: {remark}")
     another = "--start and --events show another part"

@@ -33,6 +33,9 @@ SHARE = 1 / 16
 
 RANDOM_TUBELETS = 5
 
+OWN_VIDEOS = "the class’s own videos"
+"""Whose standard deviation the unit is where there is no pool."""
+
 _DRAWS = 9999
 _ROUNDING = 1e-9  # of the whole map's sum: by so much two sums that are one may differ
 
@@ -138,12 +141,13 @@ def tubelet_costs(
     different = list(dict.fromkeys(corners))
     inputs = [pixels]
     inputs += [with_frames(pixels, watched.frames, blurred_at(watched, corner), spec) for corner in different]
+    inputs += [inputs[-1]] * (-len(inputs) % batch_size)  # passes of another size round otherwise
     said = [
         logits(model, torch.stack(inputs[first : first + batch_size]), clip_names=[clip_name] * batch_size).cpu()
         for first in range(0, len(inputs), batch_size)
     ]
     values = score(torch.cat(said), class_index).double().numpy()
-    costs = dict(zip(different, values[0] - values[1:], strict=True))
+    costs = dict(zip(different, values[0] - values[1:], strict=False))
     random, strongest, random_weights = np.split(
         np.array([costs[corner] for corner in corners]), [RANDOM_TUBELETS, RANDOM_TUBELETS + len(maps)]
     )
@@ -157,7 +161,7 @@ def judged(
     maps: Sequence[tuple[str, str]],
     class_name: str,
     sigma: float | None = None,
-    sigma_of: str = "the class's own videos",
+    sigma_of: str = OWN_VIDEOS,
     negligible_below: float = 0.1,
     alpha: float = 0.05,
     seed: int = 0,

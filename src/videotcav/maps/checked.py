@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from videotcav.errors import ArgumentError, NumericalError
 from videotcav.explain.saliency.cam import METHODS, Over
 from videotcav.features.extract import clips_a_pass
-from videotcav.interventions.followed import RANDOM_TUBELETS, Costs, judged, tubelet_costs
+from videotcav.interventions.followed import OWN_VIDEOS, RANDOM_TUBELETS, Costs, judged, tubelet_costs
 from videotcav.maps.passes import view_maps
 from videotcav.maps.view import PixelSettings, View
 from videotcav.models.class_score import ClassScore, default_score
@@ -22,9 +23,6 @@ from videotcav.results.followed import Followed
 
 TRIED_METHODS = ("grad-cam", "hirescam", "layercam", "grad-cam++")
 """Those that are tried at the model's default layers where the maps that were asked for are not followed."""
-
-CLIPS_CHECKED = 24
-"""Of a class, where nobody says."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +56,12 @@ class MapCheck:
         settings = self.pixel_settings or PixelSettings()
         of_pixels = {"rise": settings.masks, "integrated-gradients": settings.steps}
         maps = sum(of_pixels.get(view.method, 0) for view in views) + 1
-        return 2 * maps + 1 + RANDOM_TUBELETS + 2 * len(views)
+        blurred = 1 + RANDOM_TUBELETS + 2 * len(views)
+        return 2 * maps + math.ceil(blurred / self._batch) * self._batch
+
+    @property
+    def _batch(self) -> int:
+        return self.batch_size or clips_a_pass(self.model)
 
     def __call__(
         self,
@@ -67,7 +70,7 @@ class MapCheck:
         views: Sequence[View],
         *,
         sigma: float | None = None,
-        sigma_of: str = "the class's own videos",
+        sigma_of: str = OWN_VIDEOS,
     ) -> tuple[Followed, ...]:
         """The badge of each view, from clips of the class, one after the other; arguments as of `judged`."""
         index = self.model.class_index(class_name)
@@ -93,7 +96,7 @@ class MapCheck:
                         class_index=index,
                         score=score,
                         seed=self.seed,
-                        batch_size=self.batch_size or clips_a_pass(self.model),
+                        batch_size=self._batch,
                         clip_name=clip.name,
                     )
                 )
@@ -110,6 +113,25 @@ class MapCheck:
             seed=self.seed,
             untold=untold,
         )
+
+    def search(
+        self,
+        clips: Callable[[int], Iterable[ClipToCheck]],
+        class_name: str,
+        views: Sequence[View],
+        *,
+        sigma: float | None = None,
+        sigma_of: str = OWN_VIDEOS,
+    ) -> tuple[Followed, ...]:
+        """The badges of these views and, where the score follows none of them, behind these those of `others`.
+
+        `clips` gives the clips, anew each time; it is told how many passes each of them will cost.
+        """
+        found = self(clips(self.passes_a_clip(views)), class_name, views, sigma=sigma, sigma_of=sigma_of)
+        if {badge.verdict for badge in found} != {"not followed"} or not (others := self.others(views)):
+            return found
+        asked = clips(self.passes_a_clip(others))
+        return (*found, *self(asked, class_name, others, sigma=sigma, sigma_of=sigma_of))
 
     def others(self, views: Sequence[View]) -> list[View]:
         """What is tried where none of these views is followed: other methods, at the model's default layers."""

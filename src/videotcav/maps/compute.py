@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from torch import Tensor, nn
 
 from videotcav.errors import ArgumentError, VideotcavWarning, require_distinct
 from videotcav.explain.saliency.cam import Over
+from videotcav.maps.checked import ClipToCheck, MapCheck
 from videotcav.maps.passes import listed, view_maps, views_of
 from videotcav.maps.view import PIXELS, ClipMaps, PixelSettings, Values, View, joined
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits
+from videotcav.results.followed import Followed
 from videotcav.results.manifest import ModelFacts
 from videotcav.video.clips import Clips
 
@@ -89,6 +92,7 @@ def clip_maps(
     targets: Sequence[Class] = (),
     weights: Over = "clip",
     pixel_settings: PixelSettings | None = None,
+    check: bool = False,
     batch_size: int = 8,
 ) -> ClipMaps:
     """The maps of clips: all layers, methods and classes of a clip from one forward pass and one backward pass a class.
@@ -103,6 +107,9 @@ def clip_maps(
         targets: one class a clip. Without classes and targets it is what the model predicts of each clip.
         weights: whether a channel's weight holds for the clip or for each time step.
         pixel_settings: for methods that read pixels.
+        check: also ask whether each class's score follows its maps (`badges`), by those of the clips that the model
+            gives to it; 10 passes a clip and class for one method at one layer, about 40 more where it does not, for
+            other methods at the model's default layers.
         batch_size: clips of a pass.
 
     Raises:
@@ -113,10 +120,18 @@ def clip_maps(
     if isinstance(clips, Clips) and len(targets) not in (0, len(clips)):
         raise ArgumentError(f"{len(targets)} targets for {len(clips)} clips: give one class a clip")
     batches = clips if isinstance(clips, Iterable) else [clips]  # of a str, its letters are refused
+    kept: list[Clips] = []
+
+    def shown() -> Iterator[Clips]:
+        for part in (part for batch in batches for part in _split(batch, batch_size)):
+            if check:
+                kept.append(part)
+            yield part
+
     parts = list(
         stream_maps(
             model,
-            (part for batch in batches for part in _split(batch, batch_size)),
+            shown(),
             layers=layers,
             methods=methods,
             classes=classes,
@@ -128,9 +143,29 @@ def clip_maps(
     if not parts:
         raise ArgumentError("there are no clips to explain")
     maps = joined(parts)
+    if check:
+        checked = MapCheck(model, weights=weights, pixel_settings=pixel_settings)
+        maps = replace(maps, badges=_badges(checked, maps, [pixels for part in kept for pixels in part.pixels]))
     for remark in maps.remarks:
         warnings.warn(remark, VideotcavWarning, stacklevel=2)
     return maps
+
+
+def _badges(check: MapCheck, maps: ClipMaps, pixels: Sequence[Tensor]) -> tuple[Followed, ...]:
+    """Of each class, by the clips whose maps of it were asked for."""
+    clips = [
+        ClipToCheck(str(record.video.path), record.source or str(record.video.path), clip)
+        for record, clip in zip(maps.clips, pixels, strict=True)
+    ]
+    found: list[Followed] = []
+    for name in dict.fromkeys(name for names in maps.classes for name in names):
+        own = [clip for clip, names in zip(clips, maps.classes, strict=True) if name in names]
+
+        def anew(_: int, own: list[ClipToCheck] = own) -> list[ClipToCheck]:
+            return own
+
+        found += check.search(anew, name, maps.views)
+    return tuple(found)
 
 
 def _of_batch(  # noqa: PLR0917 - the parts of one pass

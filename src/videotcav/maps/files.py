@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,15 +14,17 @@ from PIL import Image, ImageDraw, ImageFont
 
 from videotcav.errors import ArgumentError, MissingExtra, OutputError, PathTaken, require_distinct
 from videotcav.explain.saliency.cam import Over
+from videotcav.maps.checked import ClipToCheck, MapCheck
 from videotcav.maps.compute import DEFAULT_METHODS, stream_maps
 from videotcav.maps.passes import require_space, views_of
 from videotcav.maps.view import ClipMaps, PixelSettings
 from videotcav.models.model import VideoModel
 from videotcav.outputs import MARK, refuse_overwriting, whole_file
-from videotcav.records import ClipSpec
+from videotcav.records import ClipSpec, Progress, silent
 from videotcav.report.render import png
 from videotcav.video.alignment import Edges
 from videotcav.video.clips import Clips, read_clip
+from videotcav.video.find import find_videos
 from videotcav.video.overlay import labelled
 from videotcav.video.read import Frames, probe
 from videotcav.video.write import write_video
@@ -47,6 +50,8 @@ def write_maps(
     event: tuple[float, float] | None = None,
     event_seconds: float | None = None,
     edges: Edges = "refuse",
+    check: Sequence[Path | str] = (),
+    progress: Progress = silent,
     replace: bool = False,
 ) -> ClipMaps:
     """The maps of a clip of `video`, also written to `path` as its ending says.
@@ -68,6 +73,9 @@ def write_maps(
         event: its first and last second; a clip whose middle is the event's is taken, as far as the video allows.
         event_seconds: the second that falls on the clip's middle frame, as in an aligned study.
         edges: what becomes of a clip that would begin before the video or end after it: refused, or the end frame held.
+        check: videos of the first class, as paths, folders and patterns, by whose middle clips it is asked whether its
+            score follows the maps (`badges`).
+        progress: shows how far that is.
         replace: a file at `path` that the tool did not write may be replaced.
 
     Raises:
@@ -99,8 +107,22 @@ def write_maps(
         weights=weights,
         pixel_settings=pixel_settings,
     )
+    if check:
+        asked = MapCheck(model, weights=weights, pixel_settings=pixel_settings)
+        videos = find_videos(check)
+
+        def clips(passes: int) -> Iterable[ClipToCheck]:
+            what = f"checking maps of {maps.classes[0][0]}, {passes} passes a clip"
+            return (_to_check(each, model) for each in progress(videos, what, total=len(videos)))
+
+        maps = dataclasses.replace(maps, badges=asked.search(clips, maps.classes[0][0], views))
     write(path, maps)
     return maps
+
+
+def _to_check(video: Path, model: VideoModel) -> ClipToCheck:
+    clip, pixels = read_clip(video, model.card.clip_spec)
+    return ClipToCheck(str(video), clip.source or str(video), pixels)
 
 
 def _start_around(event: tuple[float, float], video: Path, spec: ClipSpec) -> float:

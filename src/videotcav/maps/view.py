@@ -21,6 +21,7 @@ from videotcav.maps.sheet import SheetRow, map_sheet
 from videotcav.maps.shown import ShownMaps
 from videotcav.maps.stored import read_arrays, write_arrays
 from videotcav.records import Record
+from videotcav.results.followed import Followed, above_maps
 from videotcav.results.manifest import ModelledFacts, stamp, versions
 from videotcav.results.words import listing
 from videotcav.video.clips import to_source
@@ -70,6 +71,7 @@ class MapsManifest(ModelledFacts):
     probabilities: tuple[tuple[float, ...], ...]
     weights: Over
     settings: PixelSettings | None
+    badges: tuple[Followed, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +80,8 @@ class ClipMaps(ShownMaps):
 
     A view is a method at a layer. `clips[i]` says which seconds and which source pixels the maps lie over, `classes[i]`
     whose maps they are, with their `probabilities[i]`. `weights` is whether a channel's weight holds for the clip or
-    for each time step, `settings` how methods that read pixels went about it. `maps[i]` and iteration give the maps of
-    one clip, a slice those of some.
+    for each time step, `settings` how methods that read pixels went about it. `badges` say whether the classes' scores
+    follow the maps, where that was asked. `maps[i]` and iteration give the maps of one clip, a slice those of some.
     """
 
     views: tuple[View, ...]
@@ -88,6 +90,7 @@ class ClipMaps(ShownMaps):
     values: Values
     weights: Over = "clip"
     settings: PixelSettings | None = None
+    badges: tuple[Followed, ...] = ()
 
     def __getitem__(self, index: int | slice) -> Self:
         if not isinstance(index, slice):
@@ -131,6 +134,19 @@ class ClipMaps(ShownMaps):
             found += [_nothing(name, view, sum(each), len(each)) for name, each in empty.items() if any(each)]
         return tuple(found)
 
+    def badge(self, class_name: str, view: View) -> Followed | None:
+        """Whether the class's score follows the maps of that view; None where that was not asked."""
+        asked = (class_name, view.method, view.layer)
+        return next((each for each in self.badges if (each.class_name, each.method, each.layer) == asked), None)
+
+    @property
+    def followed(self) -> tuple[str, ...]:
+        """What the badges say, in sentences."""
+        of_class: dict[str, list[Followed]] = {}
+        for badge in self.badges:
+            of_class.setdefault(badge.class_name, []).append(badge)
+        return tuple(above_maps(badges) for badges in of_class.values())
+
     # --- when and where ------------------------------------------------------------------------------------------
 
     def profiles(self) -> Values:
@@ -151,6 +167,8 @@ class ClipMaps(ShownMaps):
         named = enumerate(zip(self.classes[index], self.probabilities[index], strict=True))
         for (column, (name, share)), (row, view) in product(named, enumerate(self.views)):
             caption = f"“{name}”: probability {share:.2f} · {view}"
+            if (badge := self.badge(name, view)) is not None:
+                caption += f" · {badge.verdict}"
             yield caption, overlay_heatmap(frames, to_source(scaled[row, column], clip)), profiles[row, column]
 
     @property
@@ -179,8 +197,9 @@ class ClipMaps(ShownMaps):
     def rows(self) -> Iterator[dict[str, Any]]:
         """A row a clip, method, layer and class; what a map that is 0 everywhere does not have is None.
 
-        `total` is the sum of the map and `highest` its largest value, both in units of the method and layer;
-        `peak_frame` is the clip's frame that holds most of the map, `peak_share` how much of it, `peak_seconds` when.
+        `followed` says whether the class's score follows such maps, where that was asked. `total` is the sum of the map
+        and `highest` its largest value, both in units of the method and layer; `peak_frame` is the clip's frame that
+        holds most of the map, `peak_share` how much of it, `peak_seconds` when.
         """
         profiles = self.profiles()
         for number, clip in enumerate(self.clips):
@@ -188,6 +207,7 @@ class ClipMaps(ShownMaps):
             for (row, view), (column, (name, share)) in product(enumerate(self.views), list(named)):
                 cam, profile = self.values[number, row, column], profiles[number, row, column]
                 peak = int(profile.argmax()) if cam.any() else None
+                badge = self.badge(name, view)
                 yield {
                     **clip.cells,
                     "method": view.method,
@@ -199,6 +219,7 @@ class ClipMaps(ShownMaps):
                     "peak_frame": peak,
                     "peak_seconds": None if peak is None else clip.timestamps[peak],
                     "peak_share": None if peak is None else float(profile[peak]),
+                    "followed": None if badge is None else badge.verdict,
                 }
 
     @property
@@ -207,7 +228,7 @@ class ClipMaps(ShownMaps):
 
     @property
     def _sentences(self) -> Sequence[str]:
-        return self.remarks
+        return (*self.followed, *self.remarks)
 
     def save(self, folder: Path | str) -> Path:
         """Writes everything to a new folder, which `ClipMaps.read` reads back to the bit. Raises PathTaken."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from videotcav.explain.design.design import Design
 from videotcav.explain.questions.contrast import ClipScores, Units
@@ -41,15 +41,11 @@ def map_badges(
     for name, files in inputs.classes.items():
         chosen = _spread([file for file in files if not file.view], cam.checked)
 
-        def asked(views: Sequence[View], name: str = name, chosen: Sequence[ClipFile] = chosen) -> tuple[Followed, ...]:
-            what = f"checking maps of {name}, {check.passes_a_clip(views)} passes a clip"
-            clips = progress(_read(chosen, name, study, inputs, model), what, total=len(chosen))
-            return check(clips, name, views, sigma=sigmas[name], sigma_of="the random pool’s videos")
+        def clips(passes: int, name: str = name, chosen: Sequence[ClipFile] = chosen) -> Iterable[ClipToCheck]:
+            what = f"checking maps of {name}, {passes} passes a clip"
+            return progress(_read(chosen, name, study, inputs, model), what, total=len(chosen))
 
-        badges = asked(shown)
-        found += badges
-        if badges[0].verdict == "not followed" and (others := check.others(shown)):
-            found += asked(others)
+        found += check.search(clips, name, shown, sigma=sigmas[name], sigma_of="the random pool’s videos")
     return tuple(found)
 
 
