@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from videotcav.errors import ArgumentError
 from videotcav.explain.inference.interval_null import exceeding
 from videotcav.interventions.followed import (
-    Costs,
-    judged,
+    TubeletCosts,
+    map_verdicts,
     random_tubelet,
     strongest_tubelet,
     tubelet_costs,
@@ -59,11 +59,11 @@ def pointing(place: tuple[slice, slice, slice]) -> Tensor:
     return found
 
 
-def costs_of(model: VideoModel, some: list[Tensor], *, seed: int = 0, maps: Tensor | None = None) -> Costs:
+def costs_of(model: VideoModel, some: list[Tensor], *, seed: int = 0, maps: Tensor | None = None) -> TubeletCosts:
     """Of two maps, of which the first points at the place and the second elsewhere; the blank network's elsewhere."""
     maps = torch.stack([pointing(PLACE), pointing(ELSEWHERE)]) if maps is None else maps
     blank = pointing(ELSEWHERE).expand_as(maps)
-    return Costs.joined(
+    return TubeletCosts.joined(
         [tubelet_costs(model, clip, maps, blank, class_index=0, score=LOGIT, seed=seed) for clip in some]
     )
 
@@ -100,7 +100,7 @@ def test_a_map_that_is_the_same_everywhere_points_anywhere() -> None:
 
 
 def test_the_map_that_points_where_the_score_is_read_is_followed_and_another_is_not(model: VideoModel) -> None:
-    there, elsewhere = judged(costs_of(model, clips()), list("abcdefghij"), maps=MAPS, class_name="bright")
+    there, elsewhere = map_verdicts(costs_of(model, clips()), list("abcdefghij"), maps=MAPS, class_name="bright")
     assert (there.verdict, elsewhere.verdict) == ("followed", "not followed")
     assert (there.clips, there.right, there.sources) == (10, 10, 10)
     assert elsewhere.strongest == elsewhere.random_weights == 0  # nothing is read there
@@ -125,10 +125,10 @@ def test_costs_are_what_blurring_by_hand_costs(model: VideoModel) -> None:
 
 def test_a_map_that_points_where_the_network_with_random_weights_does_is_not_followed(model: VideoModel) -> None:
     maps = pointing(PLACE)[None]
-    costs = Costs.joined(
+    costs = TubeletCosts.joined(
         [tubelet_costs(model, clip, maps, maps, class_index=0, score=LOGIT, seed=0) for clip in clips()]
     )
-    (badge,) = judged(costs, list("abcdefghij"), maps=MAPS[:1], class_name="bright")
+    (badge,) = map_verdicts(costs, list("abcdefghij"), maps=MAPS[:1], class_name="bright")
     assert badge.verdict == "not followed"
     assert badge.p_random < 0.01
     assert badge.p_random_weights == badge.p == 1
@@ -147,10 +147,12 @@ def test_a_clip_alone_gives_what_it_gives_among_others_and_a_map_alone_too(model
 
 def test_the_order_and_the_unit_of_the_score_change_nothing(model: VideoModel) -> None:
     costs, sources = costs_of(model, clips()), list("abcdefghij")
-    other = Costs(*(7 * each[::-1] for each in (costs.score, costs.strongest, costs.random, costs.random_weights)))
+    other = TubeletCosts(
+        *(7 * each[::-1] for each in (costs.score, costs.strongest, costs.random, costs.random_weights))
+    )
     for one, two in zip(
-        judged(costs, sources, maps=MAPS, class_name="bright"),
-        judged(other, sources[::-1], maps=MAPS, class_name="bright"),
+        map_verdicts(costs, sources, maps=MAPS, class_name="bright"),
+        map_verdicts(other, sources[::-1], maps=MAPS, class_name="bright"),
         strict=True,
     ):
         assert two.sigma == pytest.approx(7 * one.sigma)
@@ -161,33 +163,33 @@ def test_the_order_and_the_unit_of_the_score_change_nothing(model: VideoModel) -
 
 def test_clips_that_the_model_gets_wrong_are_counted_and_not_asked(model: VideoModel) -> None:
     costs = costs_of(model, clips())
-    wrong = Costs.joined([costs, Costs.of_wrong(0.0, 2)])
-    told = judged(costs, list("abcdefghij"), maps=MAPS, class_name="bright", sigma=0.5)
-    with_wrong = judged(wrong, list("abcdefghijk"), maps=MAPS, class_name="bright", sigma=0.5)
+    wrong = TubeletCosts.joined([costs, TubeletCosts.of_wrong(0.0, 2)])
+    told = map_verdicts(costs, list("abcdefghij"), maps=MAPS, class_name="bright", sigma=0.5)
+    with_wrong = map_verdicts(wrong, list("abcdefghijk"), maps=MAPS, class_name="bright", sigma=0.5)
     assert [badge.clips for badge in with_wrong] == [11, 11]
     assert [badge.model_copy(update={"clips": 10}) for badge in with_wrong] == list(told)
 
 
 def test_five_source_videos_are_needed_and_not_five_clips(model: VideoModel) -> None:
     costs = costs_of(model, clips())
-    five = judged(costs, list("abcdeabcde"), maps=MAPS, class_name="bright")
+    five = map_verdicts(costs, list("abcdeabcde"), maps=MAPS, class_name="bright")
     assert [badge.verdict for badge in five] == ["followed", "not followed"]
     assert five[0].p == pytest.approx(1 / 2**5)
     for sources, said in (("aabbccddaa", "4 source videos right"), ("aaaaaaaaaa", "one source video right")):
-        for badge in judged(costs, list(sources), maps=MAPS, class_name="bright"):
+        for badge in map_verdicts(costs, list(sources), maps=MAPS, class_name="bright"):
             assert (badge.verdict, badge.p, badge.strongest) == ("not told", None, None)
             assert said in badge.sentence
-    none = Costs.joined([Costs.of_wrong(float(place), 2) for place in range(8)])
-    assert {badge.reason for badge in judged(none, list("abcdefgh"), maps=MAPS, class_name="bright")} == {
+    none = TubeletCosts.joined([TubeletCosts.of_wrong(float(place), 2) for place in range(8)])
+    assert {badge.reason for badge in map_verdicts(none, list("abcdefgh"), maps=MAPS, class_name="bright")} == {
         "the model gets clips of no source videos right, and 5 are needed"
     }
 
 
 def test_a_score_without_spread_tells_nothing(model: VideoModel) -> None:
-    same = Costs(np.ones(8), np.ones((8, 2)), np.zeros(8), np.zeros((8, 2)))
-    badges = judged(same, list("abcdefgh"), maps=MAPS, class_name="bright")
+    same = TubeletCosts(np.ones(8), np.ones((8, 2)), np.zeros(8), np.zeros((8, 2)))
+    badges = map_verdicts(same, list("abcdefgh"), maps=MAPS, class_name="bright")
     assert {badge.sentence.rsplit(": ")[-1] for badge in badges} == {"the score is the same for all clips."}
-    (badge, _) = judged(same, list("abcdefgh"), maps=MAPS, class_name="bright", sigma=1.0)
+    (badge, _) = map_verdicts(same, list("abcdefgh"), maps=MAPS, class_name="bright", sigma=1.0)
     assert badge.verdict == "not followed"  # nor are flips possible of what is the same eight times
 
 

@@ -85,7 +85,7 @@ def blurred_at(clip: Watched, corner: Corner) -> Frames:
 
 
 @dataclass(frozen=True, eq=False)
-class Costs:
+class TubeletCosts:
     """What blurring tubelets takes from a class's score, a row a clip.
 
     `score` is that of the clip as it is. `strongest` and `random_weights`, `clip map`, are of the strongest tubelet of
@@ -99,13 +99,13 @@ class Costs:
     random_weights: Floats
 
     @classmethod
-    def of_wrong(cls, score: float, maps: int) -> Costs:
+    def of_wrong(cls, score: float, maps: int) -> TubeletCosts:
         """Of one clip that the model does not give to the class: nothing is asked of its maps."""
         none = np.full((1, maps), np.nan)
         return cls(np.array([score]), none, none[:, 0], none)
 
     @classmethod
-    def joined(cls, costs: Sequence[Costs]) -> Costs:
+    def joined(cls, costs: Sequence[TubeletCosts]) -> TubeletCosts:
         """Of all clips."""
         return cls(*(np.concatenate([getattr(each, part.name) for each in costs]) for part in fields(cls)))
 
@@ -121,7 +121,7 @@ def tubelet_costs(
     seed: int = 0,
     batch_size: int = 8,
     clip_name: str = "",
-) -> Costs:
+) -> TubeletCosts:
     """The costs of one clip, `channel time height width`, under maps `map time height width`.
 
     What is random about a clip follows from its own pictures and the seed, not from the clips and maps beside it.
@@ -151,11 +151,11 @@ def tubelet_costs(
     random, strongest, random_weights = np.split(
         np.array([costs[corner] for corner in corners]), [RANDOM_TUBELETS, RANDOM_TUBELETS + len(maps)]
     )
-    return Costs(values[:1], strongest[None], random.mean(keepdims=True), random_weights[None])
+    return TubeletCosts(values[:1], strongest[None], random.mean(keepdims=True), random_weights[None])
 
 
-def judged(
-    costs: Costs,
+def map_verdicts(
+    costs: TubeletCosts,
     sources: Sequence[str],
     *,
     maps: Sequence[tuple[str, str]],

@@ -13,7 +13,7 @@ from torch import Tensor
 from videotcav.errors import ArgumentError, NumericalError
 from videotcav.explain.saliency.cam import METHODS, Over
 from videotcav.features.extract import clips_a_pass
-from videotcav.interventions.followed import OWN_VIDEOS, RANDOM_TUBELETS, Costs, judged, tubelet_costs
+from videotcav.interventions.followed import OWN_VIDEOS, RANDOM_TUBELETS, TubeletCosts, map_verdicts, tubelet_costs
 from videotcav.maps.passes import view_maps
 from videotcav.maps.view import PixelSettings, View
 from videotcav.models.class_score import ClassScore, default_score
@@ -72,7 +72,7 @@ class MapCheck:
         sigma: float | None = None,
         sigma_of: str = OWN_VIDEOS,
     ) -> tuple[Followed, ...]:
-        """The badge of each view, from clips of the class, one after the other; arguments as of `judged`."""
+        """The badge of each view, from clips of the class, one after the other; arguments as of `map_verdicts`."""
         index = self.model.class_index(class_name)
         score = self.score or default_score(self.model)
         costs, sources, untold = [], [], ""
@@ -80,7 +80,7 @@ class MapCheck:
             maps, said = self._maps(self.model, clip, index, views)
             sources.append(clip.source)
             if untold or int(said.argmax()) != index:
-                costs.append(Costs.of_wrong(float(score(said, index)), len(views)))
+                costs.append(TubeletCosts.of_wrong(float(score(said, index)), len(views)))
                 continue
             try:
                 random_weight_maps, _ = self._maps(self.random_weights, clip, index, views)
@@ -102,8 +102,8 @@ class MapCheck:
                 )
         if not sources:
             raise ArgumentError(f"there are no clips of '{class_name}' to check maps by")
-        return judged(
-            Costs.joined([Costs.of_wrong(np.nan, len(views))] * len(sources) if untold else costs),
+        return map_verdicts(
+            TubeletCosts.joined([TubeletCosts.of_wrong(np.nan, len(views))] * len(sources) if untold else costs),
             sources,
             maps=[(view.method, view.layer) for view in views],
             class_name=self.model.card.classes[index],
