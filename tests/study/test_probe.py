@@ -27,6 +27,7 @@ from videotcav.errors import (
     UnreadableText,
     VideoNotFound,
     VideosError,
+    VideotcavWarning,
 )
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.models.load import load_model
@@ -475,3 +476,46 @@ def test_a_class_says_beside_others_what_it_says_alone() -> None:
     for edit in RANKED:
         first, second = row(both, edit), row(alone, edit)
         assert first.raw * first.sigma == pytest.approx(second.raw * second.sigma)
+
+
+def test_what_a_store_keeps_is_not_passed_again_and_is_the_same_to_the_bit(tmp_path: Path) -> None:
+    passed: list[int] = []
+
+    def counted(x: Tensor) -> Tensor:
+        passed.append(len(x))
+        return growth(x)
+
+    asked = model(counted)
+    passed.clear()
+    first = vt.probe(asked, clips(4), edits=["reverse", "grey"], store=tmp_path / "store")
+    assert sum(passed) == 24
+    passed.clear()
+    again = vt.probe(asked, clips(4), edits=["reverse", "grey"], store=tmp_path / "store")
+    assert not passed
+    assert (again.clips, again.effects) == (first.clips, first.effects)
+    more = vt.probe(asked, clips(5), edits=["reverse", "still"], store=tmp_path / "store")
+    assert sum(passed) == 16  # still of ten clips; two clips that are new, as they are and reversed; passes of four
+    assert more.clips == vt.probe(model(growth), clips(5), edits=["reverse", "still"]).clips
+    shards = sorted((tmp_path / "store").glob("*/*.safetensors"))
+    content = bytearray(shards[0].read_bytes())
+    content[-1] ^= 255
+    shards[0].write_bytes(content)
+    with pytest.warns(VideotcavWarning, match="passed again"):
+        mended = vt.probe(asked, clips(4), edits=["reverse", "grey"], store=tmp_path / "store")
+    assert mended.clips == first.clips
+
+
+def test_a_store_keeps_models_apart(tmp_path: Path) -> None:
+    class Weighed(Reads):
+        def __init__(self, weight: float) -> None:
+            super().__init__(growth)
+            self.weight = nn.Parameter(torch.tensor(weight))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.weight * super().forward(x)
+
+    card = ModelCard(name="own", clip_spec=SPEC, classes=("up", "down"))
+    for weight in (1.0, 2.0):
+        asked = quietly(Weighed(weight), card=card)
+        kept = vt.probe(asked, clips(3), edits=["reverse"], store=tmp_path / "store")
+        assert kept.clips == vt.probe(asked, clips(3), edits=["reverse"]).clips

@@ -38,6 +38,12 @@ def probe(  # noqa: PLR0917 - typer's parameters are options
     device: Device = None,
     precision: PrecisionOption = "fp32",
     batch_size: BatchSize = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder or URL (s3://bucket/folder) where logits are kept; a later probe passes what is new."
+        ),
+    ] = None,
     *,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and record it.")] = False,
 ) -> None:
@@ -63,6 +69,7 @@ def probe(  # noqa: PLR0917 - typer's parameters are options
         table=table,
         by=by,
         edits=edit,
+        store=store,
         batch_size=batch_size,
         skip_bad=skip_bad,
         command=command_line(),

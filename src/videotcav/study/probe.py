@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from videotcav.engine.store import Store
 from videotcav.errors import ArgumentError, require_distinct
 from videotcav.explain.cavs.gram import Floats, Rows
 from videotcav.explain.design.settings import AnalysisSettings
@@ -53,6 +54,7 @@ def probe(
     by: str = "",
     edits: Sequence[str] | None = None,
     settings: AnalysisSettings | None = None,
+    store: Path | str | None = None,
     batch_size: int | None = None,
     skip_bad: bool = False,
     command: str = "",
@@ -72,6 +74,7 @@ def probe(
         by: the column of the table whose labels make subgroups.
         edits: names of edits; all when left out.
         settings: margins, level, correction and seed of the tests.
+        store: a folder or URL where logits are kept by the pixels that gave them, for other questions.
         batch_size: clips of a pass; halved where memory runs out.
         skip_bad: leave unreadable videos out and record it.
         command: what the manifest says it was asked for with.
@@ -104,7 +107,8 @@ def probe(
         watched = Watched(frames, settings.seed)
         return {each.name: each(watched) for each in chosen}
 
-    passer = Passer(tuple(each.name for each in chosen), edit, gathered.asked, batch_size, skip_bad)
+    kept = None if store is None else Store(store)
+    passer = Passer(tuple(each.name for each in chosen), edit, gathered.asked, batch_size, skip_bad, kept)
     with nullcontext() if output is None else new_run_folder(Path(output)) as folder:
         asking = _Asking(passer(models, gathered.clips, progress), chosen, gathered.asked, by, settings)
         found = asking.run(command=command, of_classes=gathered.classes, remarks=gathered.remarks)

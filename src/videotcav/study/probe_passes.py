@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import xxhash
 from torch import Tensor
 
 from videotcav.engine.local import batched, load_ahead
+from videotcav.engine.store import Float32Array, RowsLost, Store
 from videotcav.errors import NotEnoughMemory, VideoError, VideosError
 from videotcav.explain.cavs.gram import Floats, Rows
-from videotcav.features.extract import clips_a_pass
+from videotcav.features.extract import LOGITS, Passing, clips_a_pass
 from videotcav.interventions.frames import Frames, to_frames, with_frames
 from videotcav.interventions.whole import Changed
 from videotcav.models.class_score import default_score
@@ -24,6 +26,7 @@ from videotcav.study.probe_inputs import ClipToProbe
 
 _LOADED_BYTES = 2**29  # of clips with all their edits that wait for their passes
 _MOST_LOADED = 8
+_ROWS_A_SHARD = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,9 +85,12 @@ class Passed:
 
 
 class _Input(NamedTuple):
+    """A clip's place, the edit of it, and its pixels, which `key` tells from all others where rows are kept."""
+
     clip: int
     edit: str
     pixels: Tensor
+    key: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +101,7 @@ class _Loaded:
     edited: Mapping[str, Tensor] = field(default_factory=dict)
     changed: Mapping[str, float] = field(default_factory=dict)
     why: Mapping[str, str] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,7 @@ class Passer:
     asked: tuple[str, ...]
     batch_size: int | None = None
     skip_bad: bool = False
+    store: Store | None = None
 
     def __call__(self, models: Mapping[str, VideoModel], clips: Sequence[ClipToProbe], progress: Progress) -> Passed:
         """What every model says of every clip. Models that are shown the same pixels share decoding and editing.
@@ -139,17 +147,26 @@ class Passer:
         progress: Progress,
     ) -> dict[str, Answers]:
         """What models of one clip spec say; clips that cannot be read are added to the `bad` ones."""
-        source = _Source(self, spec, clips, bad)
-        answers = {label: self._unanswered(model, source) for label, model in models.items()}
         size = self.batch_size or min(clips_a_pass(model) for model in models.values())
-        for batch in batched(source.inputs(progress), size):
+        kept = None if self.store is None else _Kept(self.store, models, size)
+        source = _Source(self, spec, clips, bad, has_keys=kept is not None)
+        answers = {label: self._unanswered(model, source) for label, model in models.items()}
+        inputs = source.inputs(progress)
+        for batch in batched(inputs if kept is None else kept.without(inputs), size):
             filled = [*batch, *[batch[-1]] * (size - len(batch))]  # other sizes round otherwise
             pixels = torch.stack([each.pixels for each in filled])
             names = [f"{clips[each.clip].name}{' after ' if each.edit else ''}{each.edit}" for each in filled]
             for label, model in models.items():
-                said = _logits(model, pixels, names).cpu()
+                said, is_whole = _logits(model, pixels, names)
                 for each, row in zip(batch, said, strict=False):
                     answers[label].logits(each.edit)[each.clip] = row
+                if kept is not None and is_whole:
+                    kept.add(label, batch, said)
+        try:
+            for label, clip, edit, row in () if kept is None else kept.rows():
+                answers[label].logits(edit)[clip] = row
+        except RowsLost:  # told, and gone from the store: passed again
+            return self._pass(models, spec, clips, bad, progress)
         for found in answers.values():
             for edit, shares in source.changed.items():
                 same = torch.from_numpy(shares == 0)
@@ -165,8 +182,10 @@ class Passer:
 class _Source:
     """Clips of one spec, read and edited ahead of their passes; what became of each edit is filled in meanwhile."""
 
-    def __init__(self, how: Passer, spec: ClipSpec, clips: Sequence[ClipToProbe], bad: dict[int, str]) -> None:
-        self.how, self.spec, self.clips, self.bad = how, spec, clips, bad
+    def __init__(
+        self, how: Passer, spec: ClipSpec, clips: Sequence[ClipToProbe], bad: dict[int, str], *, has_keys: bool
+    ) -> None:
+        self.how, self.spec, self.clips, self.bad, self.has_keys = how, spec, clips, bad, has_keys
         self.changed = {name: np.full(len(clips), np.nan) for name in how.names}
         self.why: dict[str, dict[int, str]] = {name: {} for name in how.names}
 
@@ -187,16 +206,18 @@ class _Source:
             self.changed[edit][row] = share
         for edit, reason in found.why.items():
             self.why[edit][row] = reason
-        yield _Input(row, "", found.pixels)
-        for edit, pixels in found.edited.items():
-            yield _Input(row, edit, pixels)
+        for edit, pixels in {"": found.pixels, **found.edited}.items():
+            yield _Input(row, edit, pixels, found.keys.get(edit, ""))
 
     def _load(self, clip: ClipToProbe) -> _Loaded | VideoError:
         try:
             pixels = clip.read(self.spec)
         except VideoError as error:
             return error
-        return self._edited(clip, pixels) if clip.class_name in self.how.asked else _Loaded(pixels)
+        found = self._edited(clip, pixels) if clip.class_name in self.how.asked else _Loaded(pixels)
+        if self.has_keys:
+            found.keys.update({edit: _key(each) for edit, each in {"": pixels, **found.edited}.items()})
+        return found
 
     def _edited(self, clip: ClipToProbe, pixels: Tensor) -> _Loaded:
         frames = to_frames(pixels, self.spec)
@@ -213,10 +234,59 @@ class _Source:
         )
 
 
-def _logits(model: VideoModel, pixels: Tensor, names: Sequence[str]) -> Tensor:
-    """The logits of a pass, or of several smaller ones where memory runs out."""
+class _Kept:
+    """The logits that a store holds of some models, and those that are new."""
+
+    def __init__(self, store: Store, models: Mapping[str, VideoModel], size: int) -> None:
+        self.store = store
+        self.keys = {
+            label: Passing(model, "none", batch_size=size).cache_key(LOGITS, None) for label, model in models.items()
+        }
+        self.shelves = {label: store.shelf(key) for label, key in self.keys.items()}
+        self.found: list[tuple[int, str, str]] = []
+        self.waiting: dict[str, dict[str, Float32Array]] = {label: {} for label in models}
+
+    def without(self, inputs: Iterator[_Input]) -> Iterator[_Input]:
+        """The inputs that the store lacks for any of the models; the others are noted."""
+        for each in inputs:
+            if all(each.key in shelf for shelf in self.shelves.values()):
+                self.found.append((each.clip, each.edit, each.key))
+            else:
+                yield each
+
+    def add(self, label: str, batch: Sequence[_Input], said: Tensor) -> None:
+        """Keeps what a pass of a model gave, where the store lacks it."""
+        waiting = self.waiting[label]
+        for each, row in zip(batch, said, strict=False):
+            if each.key not in self.shelves[label]:
+                waiting[each.key] = row.numpy()
+        if len(waiting) >= _ROWS_A_SHARD:
+            self._put(label)
+
+    def _put(self, label: str) -> None:
+        if waiting := self.waiting[label]:
+            self.store.put(self.keys[label], [*waiting], [*waiting.values()])
+            waiting.clear()
+
+    def rows(self) -> Iterator[tuple[str, int, str, Tensor]]:
+        """Model, clip, edit and logits of all that was found, when all passes are made. Raises RowsLost."""
+        for label, shelf in self.shelves.items():
+            self._put(label)
+            if self.found:
+                rows = shelf.rows([key for _, _, key in self.found]).whole()
+                for (clip, edit, _), row in zip(self.found, rows, strict=True):
+                    yield label, clip, edit, torch.from_numpy(row)
+
+
+def _key(pixels: Tensor) -> str:
+    """What tells pixels from all others."""
+    return f"pixels {xxhash.xxh3_128_hexdigest(pixels.contiguous().numpy().data)}"
+
+
+def _logits(model: VideoModel, pixels: Tensor, names: Sequence[str]) -> tuple[Tensor, bool]:
+    """The logits of a pass, and whether it was one: several smaller ones, where memory runs out, round otherwise."""
     try:
-        return logits(model, pixels, clip_names=names)
+        return logits(model, pixels, clip_names=names).cpu(), True
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
@@ -225,4 +295,5 @@ def _logits(model: VideoModel, pixels: Tensor, names: Sequence[str]) -> Tensor:
             f"one clip of {model.name} needs more memory than {model.device} has; take precision bf16 or another device"
         )
     half = len(pixels) // 2
-    return torch.cat([_logits(model, pixels[:half], names[:half]), _logits(model, pixels[half:], names[half:])])
+    parts = [_logits(model, pixels[some], names[some])[0] for some in (slice(half), slice(half, None))]
+    return torch.cat(parts), False
