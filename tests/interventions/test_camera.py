@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from videotcav.interventions.camera import camera_motion
+from videotcav.interventions.fill import grown
 from videotcav.planted.factors import BACKGROUNDS
 from videotcav.planted.scenes import CameraPath, masks, render, sample_scene
 
@@ -58,6 +59,17 @@ def test_a_camera_that_stands_is_taken_to_stand(background: str, seed: int) -> N
         found = camera_motion(frames, known)
         assert found.stands
         np.testing.assert_array_equal(found.to_frame, np.tile(np.eye(2, 3), (SIZE["frames"], 1, 1)))
+
+
+@pytest.mark.parametrize(("background", "seed"), [("plain", 1), ("plain", 3), ("plain", 7), ("gradient", 3)])
+def test_a_large_thing_before_a_blank_wall_is_no_camera(background: str, seed: int) -> None:
+    """Half as large as the picture, it crosses it: no single thing is at three of the picture's sides."""
+    how = {"distractor_size": 0.5, "distractor_speed": 1.0, "distractor_x": 0.5, "distractor_y": 0.5}
+    one = sample_scene(np.random.default_rng([seed, 33]), background=background, **how)
+    size = SIZE | {"width": SIZE["height"]}
+    frames, actor = render(one, **size), masks(one, **size)["actor"]
+    assert camera_motion(frames, grown(actor)).stands
+    assert camera_motion(frames).stands
 
 
 def test_the_residual_is_the_difference_outside_the_object_by_hand() -> None:

@@ -2,7 +2,7 @@
 
 A camera is taken to stand unless most of the picture says otherwise: one thing that moves before a blank wall looks, in
 its pixels, like a camera that follows it. So the picture is cut into cells, and a motion is believed where it explains
-what is seen in many of them, each of which has texture in both frames.
+what is seen in many of them, at three of the picture's sides too, each of which has texture in both frames.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import irfft2, rfft2
 
 from videotcav.interventions.frames import Frames, Masks
 
@@ -27,16 +28,21 @@ LONGEST_SIDE = 128
 """Pixels: motions are estimated on pictures reduced to at most this, to a twentieth of their pixels."""
 
 _HALF = 0.5  # a pixel reaches as far from its centre
+_SMOOTH = 0.6  # pixels
 _COARSEST_SIDE = 16
 _STEPS, _SMALL_STEP = 20, 0.01  # of Gauss and Newton, pixels
 _SMALL_MOTION = 0.05  # pixels: a frame that moved by less is not interpolated
 _LEAST_OVERLAP = 0.4  # of two frames, as a share of one
 _AS_GOOD = 0.8
+_NEAR = 1 / 8  # of the shorter side
+_LARGE = 20.0  # grey levels: a larger difference counts as this
 _CELLS = 5  # in each direction
 _FOR, _TIMES_AGAINST = 0.4, 3  # share of the cells that see a motion; how many times those that see none
 _CLEARLY = 0.6  # of the residual, and of the texture, what is left at most where a cell sees a motion
 _LEAST_GAIN, _LEAST_TEXTURE = 0.5, 1.5  # grey levels
-_FRAMES_THAT_MOVE = 0.125
+_FRAMES_THAT_MOVE = 0.25
+_LEAST_SIDES = 3  # of the picture's four: one may be a blank sky, and no single thing is at three
+_SIDES = (np.s_[0, :], np.s_[-1, :], np.s_[:, 0], np.s_[:, -1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +187,7 @@ def _pyramid(frame: NDArray[np.uint8], mask: Masks | None) -> list[_Level]:
     levels, shrunk, total = [], 1, grey * weight
     while True:
         if max(total.shape) <= LONGEST_SIDE:
-            smooth, near = (cv2.GaussianBlur(each, (0, 0), 1.0) for each in (total, weight))
+            smooth, near = (cv2.GaussianBlur(each, (0, 0), _SMOOTH) for each in (total, weight))
             centre = ((width - 1) / 2 / shrunk, (height - 1) / 2 / shrunk)
             inside = (weight > 0.9).astype(np.float32)  # noqa: PLR2004 - a pixel that is the object's by a tenth is out
             levels.append(_Level((smooth / np.maximum(near, 1e-3)).astype(np.float32), inside, shrunk, centre))
@@ -270,25 +276,53 @@ def _registered(
     for one, another in zip(reversed(still), reversed(level), strict=True):
         motion = _steps(one, another, motion, similarity=similarity)
     fine, finest = still[0], level[0]
-    filled = [np.where(each.weight > 0, each.picture, each.picture.mean()) for each in (fine, finest)]
-    (right, down), _ = cv2.phaseCorrelate(
-        filled[0], filled[1], cv2.createHanningWindow(filled[0].shape[::-1], cv2.CV_32F)
-    )
-    for start in (other, np.array([1.0, 0.0, right * fine.shrunk, down * fine.shrunk])):
-        if _left(fine, finest, start) < _left(fine, finest, motion):
+    for start in (other, _shifted(fine, finest, motion)):
+        if np.abs(start - motion).max() > _HALF * fine.shrunk:
             found = _steps(fine, finest, start, similarity=similarity)
-            if _left(fine, finest, found) < _AS_GOOD * _left(fine, finest, motion):
+            if _clearly_better(fine, finest, found, motion):
                 motion = found
     return motion
 
 
-def _left(still: _Level, level: _Level, motion: NDArray[np.float64]) -> float:
+def _shifted(still: _Level, level: _Level, motion: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The motion with that further shift, by whole pixels and not far, which leaves the smallest mean square of all:
+    its three sums, over what both pictures show, are correlations.
+    """
     picture, weight = _moved(level, motion)
-    both = weight * still.weight
-    if both.mean() < _LEAST_OVERLAP / 4:
-        return np.inf
-    error = np.minimum(np.abs(picture - still.picture), 20.0)
-    return float((error * both).sum() / both.sum())
+    height, width = picture.shape
+    size = (2 * height, 2 * width)
+    middle = float(still.picture.mean())
+    fixed, moving = (each.astype(np.float64) - middle for each in (still.picture, picture))
+
+    def transformed(values: NDArray[np.floating]) -> NDArray[np.complex128]:
+        return np.asarray(rfft2(values.astype(np.float64), size))
+
+    of_fixed, of_moving = (
+        [transformed(values**power * seen) for power in (0, 1, 2)]
+        for values, seen in ((fixed, still.weight), (moving, weight))
+    )
+    squares = (
+        of_moving[2] * of_fixed[0].conj() - 2 * of_moving[1] * of_fixed[1].conj() + of_moving[0] * of_fixed[2].conj()
+    )
+    shared, total = irfft2(of_moving[0] * of_fixed[0].conj(), size), irfft2(squares, size)
+    down, right = (np.rint(np.fft.fftfreq(length) * length).astype(np.int64) for length in size)
+    near = np.hypot(down[:, None], right[None]) <= _NEAR * min(height, width)
+    mean = np.where(near & (shared >= _LEAST_OVERLAP * height * width), total / np.maximum(shared, 1), np.inf)
+    at = np.unravel_index(int(mean.argmin()), size)
+    further = (right[at[1]], down[at[0]])
+    return _compose(np.array([1.0, 0.0, *(np.array(further) * still.shrunk)]), motion)
+
+
+def _clearly_better(still: _Level, level: _Level, motion: NDArray[np.float64], than: NDArray[np.float64]) -> bool:
+    """Whether a motion leaves clearly less where both show anything, which is enough of the picture."""
+    (one, seen), (other, also_seen) = _moved(level, motion), _moved(level, than)
+    both = seen * also_seen * still.weight
+    if both.mean() < _LEAST_OVERLAP * still.weight.mean():
+        return False
+    left, left_before = (
+        float((np.minimum(np.abs(picture - still.picture), _LARGE) * both).sum()) for picture in (one, other)
+    )
+    return left < _AS_GOOD * left_before
 
 
 def _steps(still: _Level, level: _Level, motion: NDArray[np.float64], *, similarity: bool) -> NDArray[np.float64]:
@@ -340,7 +374,12 @@ def _sees(still: _Level, level: _Level, before: NDArray[np.float64], after: NDAr
     texture = np.minimum(*(_spread(picture, both) for picture in (still.picture, pictures[0])))
     sees = seen & (texture > _LEAST_TEXTURE) & (new < _CLEARLY * np.minimum(old, texture)) & (old - new > _LEAST_GAIN)
     against = seen & (old < _CLEARLY * new) & (new - old > _LEAST_GAIN)
-    return bool(sees.sum() >= max(_FOR * seen.sum(), 1) and sees.sum() > _TIMES_AGAINST * against.sum())
+    sides = [(sees[side].sum(), seen[side].sum()) for side in _SIDES]
+    return bool(
+        sees.sum() >= max(_FOR * seen.sum(), 1)
+        and sees.sum() > _TIMES_AGAINST * against.sum()
+        and sum(mine >= max(_FOR * all_of_it, 1) for mine, all_of_it in sides) >= _LEAST_SIDES
+    )
 
 
 def _by_cell(values: Picture, weight: Picture) -> tuple[Picture, Masks]:
