@@ -36,6 +36,7 @@ from videotcav.models.model import VideoModel
 from videotcav.models.randomised import randomised
 from videotcav.results.followed import Followed
 
+METHODS = (*TRIED_METHODS, "grad-cam++")
 CONTROLS = ("random-weight maps", "shuffled network", "fresh network")
 
 
@@ -55,7 +56,7 @@ class OfAnother(MapCheck):
 def badges(job: Job, count: int) -> dict[str, tuple[Followed, ...]]:
     """The badges of the network's own maps (`own`), and of the controls."""
     model, _ = trained(job, NETWORKS)
-    views = [View(method=method, layer=layer) for layer in LAYERS[job.architecture] for method in TRIED_METHODS]
+    views = [View(method=method, layer=layer) for layer in LAYERS[job.architecture] for method in METHODS]
     name = model.card.classes[0]
     rng = np.random.default_rng([job.seed, 5])
     shown = pixels([sample(rng, RULES[job.rule], name) for _ in range(count)])

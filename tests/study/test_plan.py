@@ -126,6 +126,8 @@ def test_the_cost_is_that_of_the_cost_model() -> None:
     assert found.store_bytes == 4 * 74 * 15
     assert found.seconds["passes"] == 64 / 2 + 10 / 0.5
     assert plan(study(), inputs(), widths=THREE).cost.seconds == {}
+    with_maps = plan(study(), inputs(), widths={"one": 10, "two": 5}, rates=RATES, map_passes=30).cost
+    assert with_maps.seconds == found.seconds | {"maps": 30 / 2}
 
 
 def test_the_visible_effect_has_its_power_by_simulation() -> None:

@@ -68,6 +68,7 @@ def _lines(made: Plan) -> list[str]:
         *([f"  {made.equivalence}"] if made.equivalence else []),
         *(f"  visible with a power of 80 %: ±{each.effect:.3g}, {each.question}" for each in made.visible),
         f"{cost.clips_forward} clips forward, {cost.clips_backward} of them backward",
+        *([f"at most {cost.map_passes} forward passes more to check maps"] if cost.map_passes else []),
         f"about {_duration(sum(cost.seconds.values()))} of one worker: {by_stage}",
         f"{_size(cost.store_bytes)} of rows, {_size(cost.read_bytes)} read for {cost.operations:.1e} operations",
         f"{_size(cost.gram_bytes)} of inner products, {_size(cost.statistics_bytes)} of memory for the statistics",

@@ -108,7 +108,7 @@ def clip_maps(
         weights: whether a channel's weight holds for the clip or for each time step.
         pixel_settings: for methods that read pixels.
         check: also ask whether each class's score follows its maps (`badges`), by those of the clips that the model
-            gives to it; 10 passes a clip and class for one method at one layer, about 40 more where it does not, for
+            gives to it; 10 passes a clip and class for one method at one layer, about 30 more where it does not, for
             other methods at the model's default layers.
         batch_size: clips of a pass.
 

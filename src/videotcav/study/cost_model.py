@@ -4,6 +4,7 @@ With n set clips, m class clips, and d activations at a layer (docs/scale.md hol
 
     clips           n + m hashed, decoded and brought to the model's input
     passes          n + m forward, m of them also backward
+    maps            where maps are shown and checked by edits, at most so many forward passes more
     store           4 (n + m) Σd bytes, written once
     products        2 d (n (n + 1) / 2 + n m + Σ over classes m_k (m_k + 1) / 2) operations a layer
     reading         every pair of panels reads its rows: 4 d bytes a row, once where all rows fit one panel
@@ -53,6 +54,7 @@ class Costs(Record):
 
     clips_forward: int
     clips_backward: int
+    map_passes: int = 0
     store_bytes: int
     read_bytes: int
     operations: int
@@ -69,6 +71,7 @@ def costs(
     memory_bytes: int,
     bootstrap_resamples: int = 1000,
     draws_bytes: int = 0,
+    map_passes: int = 0,
     rates: Rates | None = None,
 ) -> Costs:
     """The costs of a study over so many clips.
@@ -80,6 +83,7 @@ def costs(
         memory_bytes: as for a run.
         bootstrap_resamples: as in the study's tests.
         draws_bytes: what the draws of a null take, see `explain.design.draws_bytes`.
+        map_passes: see `study.map_checks.most_passes`.
         rates: of the machine; without them there are no seconds.
     """
     n, m, width = set_clips, sum(class_clips), sum(widths.values())
@@ -91,6 +95,7 @@ def costs(
         seconds = {
             **({"clips": (n + m) / rates.clips_read} if rates.clips_read else {}),
             "passes": n / rates.forward + m / rates.forward_and_backward,
+            **({"maps": map_passes / rates.forward} if map_passes else {}),
             "store": store_bytes / rates.written_bytes,
             "reading": read_bytes / rates.read_bytes,
             "products": operations / rates.operations,
@@ -98,6 +103,7 @@ def costs(
     return Costs(
         clips_forward=n + m,
         clips_backward=m,
+        map_passes=map_passes,
         store_bytes=store_bytes,
         read_bytes=read_bytes,
         operations=operations,

@@ -14,7 +14,7 @@ from videotcav.models.class_score import ClassScore
 from videotcav.models.model import VideoModel
 from videotcav.records import Progress
 from videotcav.results.followed import Followed
-from videotcav.study.file import StudyFile
+from videotcav.study.file import CamSection, StudyFile
 from videotcav.study.inputs import Inputs
 from videotcav.study.reading import read_pixels
 
@@ -36,10 +36,10 @@ def map_badges(
     if cam is None or not cam.checked:
         return ()
     check = MapCheck(model, score, negligible_below=study.tests.negligible_below, seed=study.seed)
-    shown = [View(method=cam.method, layer=cam.layer or last_spatial_layer(model))]
+    shown = _shown(cam, model)
     found: list[Followed] = []
     for name, files in inputs.classes.items():
-        chosen = _spread([file for file in files if not file.view], cam.checked)
+        chosen = _spread(files, cam.checked)
 
         def clips(passes: int, name: str = name, chosen: Sequence[ClipFile] = chosen) -> Iterable[ClipToCheck]:
             what = f"checking maps of {name}, {passes} passes a clip"
@@ -49,6 +49,19 @@ def map_badges(
     return tuple(found)
 
 
+def most_passes(study: StudyFile, inputs: Inputs, model: VideoModel) -> int:
+    """How many forward passes all of this takes at most: where no class's score follows the maps that are shown."""
+    if study.cam is None:
+        return 0
+    check, shown = MapCheck(model), _shown(study.cam, model)
+    clips = sum(len(_spread(files, study.cam.checked)) for files in inputs.classes.values())
+    return clips * sum(check.passes_a_clip(views) for views in (shown, check.others(shown)) if views)
+
+
+def _shown(cam: CamSection, model: VideoModel) -> list[View]:
+    return [View(method=cam.method, layer=cam.layer or last_spatial_layer(model))]
+
+
 def spreads(scores: ClipScores, design: Design) -> dict[str, float]:
     """The standard deviation of each class's score over the videos of the random pool."""
     pool = Units.of(scores.values[design.random.rows], design.random.sources).values
@@ -56,7 +69,8 @@ def spreads(scores: ClipScores, design: Design) -> dict[str, float]:
 
 
 def _spread(files: Sequence[ClipFile], count: int) -> list[ClipFile]:
-    """So many of the files, of as many sources as there are."""
+    """So many of the files, first views of as many sources as there are."""
+    files = [file for file in files if not file.view]
     seen: dict[str, int] = {}
     order = []
     for place, file in enumerate(files):

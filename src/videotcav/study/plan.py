@@ -19,6 +19,7 @@ from videotcav.study.cost_model import widths as widths_of
 from videotcav.study.design import study_design
 from videotcav.study.file import StudyFile
 from videotcav.study.inputs import Inputs, study_inputs
+from videotcav.study.map_checks import most_passes
 from videotcav.study.run import Study
 
 _95_PERCENT = 2 * 1.959964
@@ -109,6 +110,7 @@ def plan_study(
             clips_read=reading_rate(study.reader(inputs.a_few())),
         ),
         memory_bytes=memory_bytes,
+        map_passes=most_passes(file, inputs, study.model),
         pilot=pilot.results if pilot else (),
         spreads=spreads,
     )
@@ -121,6 +123,7 @@ def plan(
     widths: Mapping[str, int],
     rates: Rates | None = None,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    map_passes: int = 0,
     pilot: tuple[Result, ...] = (),
     spreads: Spreads | None = None,
 ) -> Plan:
@@ -132,6 +135,7 @@ def plan(
         widths: activations of a clip at each layer, after pooling.
         rates: of the machine; without them the costs have no seconds.
         memory_bytes: as for a run.
+        map_passes: that checking the maps will take at most.
         pilot: the results of an earlier run, whose spreads are carried over to the sizes of this one.
         spreads: stated in their stead, in units of the primary statistic.
     """
@@ -179,6 +183,7 @@ def plan(
                 null_draws=draws,
                 classes=len(design.classes),
             ),
+            map_passes=map_passes,
             rates=rates,
         ),
         visible=seen,
