@@ -36,6 +36,7 @@ def main() -> None:
         captum=against,
         floor=passes,
         contrast=cells("contrast_cost"),
+        probe=cells("probe_cost"),
         cam=maps,
         decoding=decoders,
         devices=devices,

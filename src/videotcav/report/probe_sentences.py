@@ -40,7 +40,7 @@ def sentences(
         told += _mending(subject, [row for row in mended if row.model == model], edits)
     if len(manifest.classes) > _CLASSES_TOLD:
         told.append(f"The table has all {len(manifest.classes)} classes.")
-    told += _between(differences, edits)
+    told += _between(differences, edits, manifest.alpha)
     told.append(_unit(manifest))
     return told
 
@@ -122,8 +122,9 @@ def _become(count: int) -> str:
     return f"{count or 'none'} becomes" if count <= 1 else f"{count} become"
 
 
-def _between(differences: Sequence[ModelDifference], edits: dict[str, EditFacts]) -> Iterator[str]:
-    clear = [row for row in differences if row.p_corrected is not None and row.p_corrected <= 0.05]  # noqa: PLR2004
+def _between(differences: Sequence[ModelDifference], edits: dict[str, EditFacts], alpha: float) -> Iterator[str]:
+    """The clearest differences of models."""
+    clear = [row for row in differences if row.p_corrected is not None and row.p_corrected <= alpha]
     for row in sorted(clear, key=lambda row: -abs(row.difference))[:_DIFFERENCES_TOLD]:
         less = "less" if row.difference > 0 else "more"
         yield (
