@@ -35,6 +35,7 @@ COMMANDS = {
     "planted render": "render_demo",
     "probe": "probe",
     "report": "report",
+    "intervene": "intervene",
     "run": "run",
     "scores": "score_video",
 }

@@ -20,7 +20,7 @@ from videotcav.concepts.review.random_sets import RandomDraw, write_random_set
 from videotcav.concepts.review.review import reviewed_sets
 from videotcav.engine.local import Engine, here
 from videotcav.engine.on_ray import OnRay
-from videotcav.errors import OutputError, VideotcavError, VideotcavWarning
+from videotcav.errors import OutputError, StudyFileError, VideotcavError, VideotcavWarning
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES
 from videotcav.interventions.clips import EditedClips, edit_clips
@@ -55,6 +55,7 @@ from videotcav.study.audit import Finding, audit
 from videotcav.study.comparison import compare, load_studies
 from videotcav.study.concept_scores import ConceptScores, Moments, concept_scores
 from videotcav.study.demo import run_demo
+from videotcav.study.edits import NO_INTERVENTIONS
 from videotcav.study.paper import run_paper
 from videotcav.study.plan import Plan, Spreads, plan_study
 from videotcav.study.probe import probe
@@ -103,6 +104,7 @@ __all__ = [
     "edit",
     "faithfulness",
     "grad_cam",
+    "intervene",
     "layers",
     "load_detector",
     "load_model",
@@ -345,6 +347,37 @@ def run(
         "progress": progress,
     }
     return studies[0].run(output, **how) if len(studies) == 1 else compare(studies, output, **how)
+
+
+def intervene(
+    study: Study | Path | str,
+    output: Path | str | None = None,
+    *,
+    objects: Path | str | None = None,
+    preview: Path | str | None = None,
+    device: str | None = None,
+    precision: Precision = "fp32",
+    skip_bad: bool = False,
+    store: Path | str | None = None,
+    batch_size: int | None = None,
+    command: str = "",
+    progress: Progress = silent,
+) -> Run | tuple[Path, ...]:
+    """The run of a study that also edits the objects of its classes' own clips: what pushes, and what is needed.
+
+    `objects`, a file of boxes or masks or what `load_detector` reads, stands in the place of the study's section
+    interventions. With `preview`, a new folder, only the videos of edited clips beside their originals are written
+    there, and nothing passes the model. Other arguments and errors as those of `Study.run`.
+    """
+    if isinstance(study, Path | str):
+        study = Study.from_file(study, device=device, precision=precision, objects=objects)
+    else:
+        _refuse_changes(objects=objects)
+    if study.file.study.interventions is None:
+        raise StudyFileError(study.file.path, [NO_INTERVENTIONS])
+    if preview is not None:
+        return study.preview(preview, progress=progress)
+    return study.run(output, skip_bad=skip_bad, store=store, batch_size=batch_size, command=command, progress=progress)
 
 
 def _refuse_changes(**changes: object) -> None:

@@ -13,7 +13,7 @@ from videotcav.explain.cavs.gram import Floats
 from videotcav.explain.design.hypotheses import parse_need
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.multiplicity import Family, holm
-from videotcav.interventions.ask import Edits, ask, judged
+from videotcav.interventions.ask import Edits, ask, judged_edits
 from videotcav.results.edit_effect import EditEffect
 
 SETTINGS = AnalysisSettings(seed=3)
@@ -44,7 +44,7 @@ def edits(change: Floats, **others: Any) -> Edits:
 
 
 def row(change: Floats, **others: Any) -> EditEffect:
-    return judged(ask([edits(change, **others)], REFERENCE, settings=SETTINGS), settings=SETTINGS)[0]
+    return judged_edits(ask([edits(change, **others)], REFERENCE, settings=SETTINGS), settings=SETTINGS)[0]
 
 
 def others(*p: float) -> Family:
@@ -175,7 +175,7 @@ def test_ranked_edits_are_one_family_with_what_stands_beside_them() -> None:
     shown = edits(noise(2) - 1.5, edit="blur", ranked=False)
     first, second = edits(noise(5) - 0.35), edits(noise(6) - 0.3, edit="reverse")
     asked = ask([first, shown, second], REFERENCE, settings=SETTINGS, beside=1)
-    rows = judged(asked, settings=SETTINGS, beside=others(0.04))
+    rows = judged_edits(asked, settings=SETTINGS, beside=others(0.04))
     p = [rows[0].p, rows[2].p, 0.04]
     assert None not in p
     by_hand, most = [0.0] * 3, 0.0
@@ -189,8 +189,8 @@ def test_ranked_edits_are_one_family_with_what_stands_beside_them() -> None:
 
 def test_the_order_of_edits_changes_no_row() -> None:
     many = [edits(noise(seed, clips=30) - 0.2, edit=f"edit {seed}") for seed in range(4)]
-    rows = judged(ask(many, REFERENCE, settings=SETTINGS), settings=SETTINGS)
-    turned = judged(ask(many[::-1], REFERENCE, settings=SETTINGS), settings=SETTINGS)
+    rows = judged_edits(ask(many, REFERENCE, settings=SETTINGS), settings=SETTINGS)
+    turned = judged_edits(ask(many[::-1], REFERENCE, settings=SETTINGS), settings=SETTINGS)
     assert rows == turned[::-1]
 
 
@@ -205,7 +205,7 @@ def test_what_is_declared_is_corrected_for_what_is_declared() -> None:
     texts = ("swing needs racket direction", "swing needs nothing of court")
     needs = [need for text in texts if (need := parse_need(text))]
     asked = ask([first, second, third], REFERENCE, settings=SETTINGS)
-    rows = judged(asked, settings=SETTINGS, needs=needs, declares=True)
+    rows = judged_edits(asked, settings=SETTINGS, needs=needs, declares=True)
     assert [row.hypothesis for row in rows] == ["", "swing needs racket direction", "swing needs nothing of court"]
     assert [row.exploratory for row in rows] == [True, False, False]
     assert rows[0].p_corrected == pytest.approx(max(asked[0].p * 2, asked[1].p * 3))

@@ -162,3 +162,9 @@ def test_still_crops_speak_for_a_concept_that_does_not_move() -> None:
     (found,) = both_legs([contrast("positive", 3.0, kind="spatial")], [effect("negative", -1.0)])
     assert found.push is not None
     assert found.push.kind == "spatial"
+
+
+def test_what_is_no_concept_is_told_by_its_need_alone() -> None:
+    found = BothLegs("background", "swing", "random", None, effect("negligible", 0.02))
+    assert found.sentence == "“background” is not needed for “swing” (+0.02 without it)."
+    assert found.short == "not needed"

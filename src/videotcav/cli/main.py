@@ -213,6 +213,49 @@ def planted_render(
     context.obj.result(str(folder / "study.toml"), {"study": folder / "study.toml"})
 
 
+@app.command()
+def intervene(
+    context: typer.Context,
+    study: Annotated[Path, typer.Argument(help="Study file (TOML).")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Run folder; runs/NAME by default.")] = None,
+    *,
+    objects: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the objects of the class clips are: a file of boxes or masks, or a detector. By default as the "
+            "study's section interventions says."
+        ),
+    ] = None,
+    preview: Annotated[
+        Path | None, typer.Option(help="Only write edited clips beside their originals, into this new folder.")
+    ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and record it.")] = False,
+    batch_size: BatchSize = None,
+    device: Device = None,
+    precision: PrecisionOption = "fp32",
+) -> None:
+    """Run a study and edit the objects of its classes' own clips: which concepts push the class, and which it needs."""
+    from videotcav import api  # noqa: PLC0415 - torch is slow to import
+
+    voice: Voice = context.obj
+    found = api.intervene(
+        study,
+        output,
+        objects=objects,
+        preview=preview,
+        device=device,
+        precision=precision,  # type: ignore[arg-type] # checked there
+        skip_bad=skip_bad,
+        batch_size=batch_size,
+        command=command_line(),
+        progress=voice.progress,
+    )
+    if isinstance(found, api.Run):
+        _conclude(voice, found)
+    else:
+        voice.result("\n".join(map(str, found)), {"videos": list(found)})
+
+
 def _conclude(voice: Voice, run: RunResults) -> None:
     """The verdicts as sentences, and where the report lies."""
     from videotcav.report.hypotheses import hypothesis_answers  # noqa: PLC0415 - as above
@@ -221,7 +264,8 @@ def _conclude(voice: Voice, run: RunResults) -> None:
     for remark in run.manifest.remarks:
         voice.say(f"warning: {remark}")
     page = run.folder / "report.html"
-    sentences = [f"“{each.text}”: {each.in_words}. {each.sentence}" for each in hypothesis_answers(run)]
+    sentences = [each.sentence for each in run.legs]
+    sentences += [f"“{each.text}”: {each.in_words}. {each.sentence}" for each in hypothesis_answers(run)]
     sentences += [concept.short for answer in class_answers(run) for concept in answer.concepts]
     facts = {"run": run.folder, "report": page, "results": [result.as_row() for result in run.results]}
     voice.result("\n".join([*sentences, "", str(page)]), facts)

@@ -124,7 +124,7 @@ def ask(
     return [_asked(each, reference[each.class_name], settings=settings, tests=tests) for each in edits]
 
 
-def family(asked: Sequence[Asked], *, needs: Sequence[Need] = ()) -> Family:
+def edits_family(asked: Sequence[Asked], *, needs: Sequence[Need] = ()) -> Family:
     """The tests of the ranked edits as a family, of which `needs` are declared."""
     ranked = [each for each in asked if each.of.ranked]
     claims = [need.claim if (need := declared(each.of, needs)) else "" for each in ranked]
@@ -141,7 +141,7 @@ def declared(edits: Edits, needs: Sequence[Need]) -> Need | None:
     return next((need for need in needs if need.asks(edits.edit, edits.target, edits.class_name)), None)
 
 
-def judged(
+def judged_edits(
     asked: Sequence[Asked],
     *,
     settings: AnalysisSettings,
@@ -153,7 +153,7 @@ def judged(
 
     `needs` are what is declared of edits. Where the study `declares` something, what is not declared is exploratory.
     """
-    tests = family(asked, needs=needs).beside(beside)
+    tests = edits_family(asked, needs=needs).beside(beside)
     corrected, equivalence = tests.corrected(settings.correction)
     rows, place = [], 0
     for each in asked:

@@ -41,6 +41,7 @@ hypotheses = [
     "racket: moving > frozen",
     "racket > ball",
     "nothing about ball matters",
+    "swing needs racket motion",
 ]
 
 [model]
@@ -55,6 +56,9 @@ include = ["racket", "ball"]
 
 [random]
 folder = ["random/moving", "random/still"]
+
+[interventions]
+boxes = "classes/boxes.json"
 
 [tests]
 alpha = 0.05
@@ -100,7 +104,7 @@ def render_demo(
     asked: list[tuple[str, Source]] = []
     for number, (motion, count) in enumerate((("swing", class_clips), ("slide", other_clips))):
         rng = np.random.default_rng([seed, _CLASSES, number])
-        scenes = [sample_scene(rng, class_name=motion) for _ in range(count)]
+        scenes = [sample_scene(rng, class_name=motion, **_racket(motion, clip)) for clip in range(count)]
         here = _named(folder / "classes" / motion, scenes)
         films += here
         asked += [(f"{motion}/{path.name}", Source(scene, _OBJECTS)) for path, scene in here]
@@ -122,6 +126,11 @@ def render_demo(
     for path, text in texts.items():
         write_text(path, text)
     return study
+
+
+def _racket(motion: str, clip: int) -> dict[str, Any]:
+    """What every second clip of a swing shows: whether the class needs the racket is asked of clips that hold it."""
+    return {"shape": "racket"} if motion == "swing" and not clip % 2 else {}
 
 
 def _film(film: tuple[Path, Scene]) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from videotcav.records import TWINS, Outcome, Result, Verdict
+from videotcav.report.edits import sentence as edit_sentence
 from videotcav.report.verdicts import lead_of
+from videotcav.results.edit_effect import EditEffect
 from videotcav.results.manifest import HypothesisFacts, Manifest
 from videotcav.results.read import RunResults
 from videotcav.results.words import (
@@ -36,11 +38,11 @@ _TELLING: dict[Outcome, tuple[tuple[Verdict, ...], ...]] = {
 
 @dataclass(frozen=True)
 class HypothesisAnswer:
-    """What became of one declared hypothesis: the row that is told, and the rows of all its tests."""
+    """What became of one declared hypothesis: the row that is told, and the rows of all its tests, but for edits."""
 
     text: str
     outcome: Outcome
-    told: Result
+    told: Result | EditEffect
     rows: tuple[Result, ...]
     sentence: str
 
@@ -52,13 +54,14 @@ class HypothesisAnswer:
     @property
     def mark(self) -> Verdict:
         """The verdict whose mark and colour the outcome wears."""
-        return self.told.verdict if self.has_a_way else OUTCOME_MARKS[self.outcome]
+        return self.told.verdict if self.has_a_way and isinstance(self.told, Result) else OUTCOME_MARKS[self.outcome]
 
     @property
     def has_a_way(self) -> bool:
         """Whether the hypothesis is that the concept matters, either way, and it does."""
-        found = self.outcome == "supported" and self.told.against == "random"
-        return found and self.told.verdict in OUTCOME_WAYS
+        if not isinstance(self.told, Result) or self.outcome != "supported":
+            return False
+        return self.told.against == "random" and self.told.verdict in OUTCOME_WAYS
 
 
 def hypothesis_answers(run: RunResults) -> tuple[HypothesisAnswer, ...]:
@@ -69,6 +72,12 @@ def hypothesis_answers(run: RunResults) -> tuple[HypothesisAnswer, ...]:
         if rows:
             told = _told(facts, rows)
             found.append(HypothesisAnswer(facts.text, facts.outcome, told, rows, _sentence(told, rows, run)))
+            continue
+        edits = [row for row in run.effects if row.hypothesis == facts.text]
+        if edits:
+            nothing = run.manifest.tests.negligible_below or 0.0
+            said = " ".join(edit_sentence(row, negligible_below=nothing) for row in edits)
+            found.append(HypothesisAnswer(facts.text, facts.outcome, edits[0], (), said))
     return tuple(found)
 
 

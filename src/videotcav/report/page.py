@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from videotcav.records import STATISTICS, Kind, Result, Statistic
-from videotcav.report import figures, sentences
+from videotcav.records import STATISTICS, Kind, Result, Statistic, Verdict
+from videotcav.report import edits, figures, sentences
 from videotcav.report.cautions import cautions
 from videotcav.report.hypotheses import hypothesis_answers
-from videotcav.report.render import PAGE, data_uri, write_page
+from videotcav.report.render import PAGE, data_uri, png, write_page
 from videotcav.results import words
+from videotcav.results.both_legs import Leg
 from videotcav.results.followed import Followed, above_maps
 from videotcav.results.manifest import Medium
 from videotcav.results.read import RunResults
@@ -24,6 +25,15 @@ _TYPES = {
     ".jpeg": "image/jpeg",
     ".gif": "image/gif",
 }
+
+_MARKS: dict[Leg, Verdict] = {
+    "towards": "positive",
+    "away": "negative",
+    "none": "negligible",
+    "undecided": "undecided",
+    "not asked": "undecided",
+}
+"""The verdict whose mark a leg wears."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,11 @@ def write_report(folder: Path | str) -> Path:
         hypotheses=hypothesis_answers(run),
         cautions=cautions(run),
         figures=_figures(run),
+        legs=[(_MARKS[each.legs[0]], each.sentence) for each in run.legs],
+        legs_picture=_legs_picture(run),
+        effect_headings=edits.HEADINGS,
+        effects=[*edits.table_rows(run.effects)],
+        edited=[picture for picture in pictures if picture.medium.role == "edit"],
         colour_stops=figures.colour_stops(run.manifest.cam.colour_map) if run.manifest.cam else (),
         relative=_relative(run),
         accuracies=_accuracies(run),
@@ -83,6 +98,14 @@ def _badges(run: RunResults) -> dict[str, list[Followed]]:
     for badge in run.manifest.badges:
         grouped.setdefault(badge.class_name, []).append(badge)
     return grouped
+
+
+def _legs_picture(run: RunResults) -> str:
+    """Pushes beside needs, as a data URI; empty where no object was edited."""
+    if not run.legs:
+        return ""
+    figure = edits.legs_figure(run.legs, negligible_below=run.manifest.tests.negligible_below or 0.0)
+    return data_uri(png(figure, dpi=150), "image/png")
 
 
 def _figures(run: RunResults) -> dict[Statistic, list[figures.Figure]]:

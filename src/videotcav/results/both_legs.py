@@ -45,14 +45,13 @@ _PUSHES: dict[Leg, str] = {
     "away": "pushes the model away from “{class_name}” ({push})",
     "none": "does not push the model towards “{class_name}” or away from it ({push})",
     "undecided": "is not shown to push the model towards “{class_name}” or away from it",
-    "not asked": "was not asked to push the model towards “{class_name}”",
 }
 _NEEDED: dict[Leg, str] = {
-    "towards": "is needed for it ({need} {edited})",
-    "away": "hinders it on its own clips ({need} {edited})",
-    "none": "is not needed for it ({need} {edited})",
-    "undecided": "is not shown to be needed for it",
-    "not asked": "could not be asked to be needed for it",
+    "towards": "is needed for {it} ({need} {edited})",
+    "away": "hinders {it} on its own clips ({need} {edited})",
+    "none": "is not needed for {it} ({need} {edited})",
+    "undecided": "is not shown to be needed for {it}",
+    "not asked": "could not be asked to be needed for {it}",
 }
 _BECAUSE: dict[tuple[Leg, Leg], str] = {
     ("towards", "none"): "Something else in the class's clips is enough, or the two go along with each other.",
@@ -99,7 +98,9 @@ class BothLegs:
             return "pushes and is needed"
         if (push, need) == ("none", "none"):
             return "neither"
-        return f"{pushes.get(push, 'push not asked')}, {needs.get(need, 'need not asked')}"
+        if self.push is None:
+            return needs.get(need, "need not asked")
+        return f"{pushes[push]}, {needs.get(need, 'need not asked')}"
 
     @property
     def sentence(self) -> str:
@@ -111,11 +112,12 @@ class BothLegs:
             "push": signed(self.push.value, "contrast") if self.push else "",
             "need": signed(self.need.effect or 0.0, "contrast") if self.need else "",
             "edited": _EDITED[EDIT_OF[self.against]],
+            "it": "it" if self.push else f"“{self.class_name}”",
         }
         alike = (push in ("towards", "away")) == (need in ("towards", "away")) and not self.is_opposed
-        told = (
-            f"{what} {_PUSHES[push].format_map(words)} {'and' if alike else 'but'} {_NEEDED[need].format_map(words)}."
-        )
+        said = [_PUSHES[push].format_map(words)] if self.push else []
+        said.append(_NEEDED[need].format_map(words))
+        told = f"{what} {(' and ' if alike else ' but ').join(said)}."
         parts = [f"{'Opposite signs: ' if self.is_opposed else ''}{told}"]
         parts[0] = parts[0][0].upper() + parts[0][1:]
         if (push, need) in _BECAUSE:

@@ -18,10 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from videotcav.errors import OutputError, PathTaken
-from videotcav.outputs import short_name
+from videotcav.outputs import file_sha256, short_name
 from videotcav.records import Result
 from videotcav.results.declaration import Declaration
-from videotcav.results.manifest import CLIPS, MANIFEST, RESULTS
+from videotcav.results.edit_effect import EditEffect
+from videotcav.results.manifest import CLIPS, EFFECTS, MANIFEST, RESULTS
 
 DECLARATION = "declaration.json"
 MEDIA = "media"
@@ -168,6 +169,14 @@ def _schema(rows: Sequence[Mapping[str, Any]]) -> pa.Schema:
     columns = dict.fromkeys(name for row in rows for name in row)
     types = {"view": pa.int64()}
     return pa.schema([(name, types.get(name, pa.float64() if ":" in name else pa.string())) for name in columns])
+
+
+def write_effects(folder: Path, effects: Sequence[EditEffect]) -> str:
+    """Writes `effects.parquet`, where there are any: one row an edit and class. The hash of the file."""
+    if not effects:
+        return ""
+    pq.write_table(pa.Table.from_pylist([effect.as_row() for effect in effects]), folder / EFFECTS)
+    return file_sha256(folder / EFFECTS)
 
 
 def write_results(folder: Path, results: Sequence[Result]) -> None:

@@ -26,6 +26,7 @@ from videotcav.texts import first_problem, read_json
 MANIFEST = "manifest.json"
 RESULTS = "results.parquet"
 CLIPS = "clips.parquet"
+EFFECTS = "effects.parquet"
 FORMAT = 2
 """Raised by one when a manifest of today could not be read by the version before it."""
 
@@ -160,6 +161,21 @@ class EntanglementFacts(Record):
     own: tuple[tuple[float | None, ...], ...]
 
 
+class InterventionFacts(Record):
+    """Edits of the classes' own clips: where their objects come from, with the hash of that file, what the boxes call
+    what is edited, which edits were made, by what share boxes were grown; and of each class its `clips` with how many
+    of them hold each object.
+    """
+
+    objects: str
+    objects_sha256: str = ""
+    labels: dict[str, str]
+    edits: tuple[str, ...]
+    grow: float
+    clips: dict[str, int]
+    holding: dict[str, dict[str, int]]
+
+
 class HypothesisFacts(Record):
     """What became of one declared hypothesis."""
 
@@ -171,10 +187,11 @@ class HypothesisFacts(Record):
 class Medium(Record):
     """A file in a run's `media/` folder and what it shows; the report finds its pictures by this list.
 
-    `role` is `exemplar` (a concept clip) or `cam` (a map's overlay; `value` its class's probability).
+    `role` is `exemplar` (a concept clip), `cam` (a map's overlay; `value` its class's probability) or `edit` (a class
+    clip beside its edits).
     """
 
-    role: Literal["exemplar", "cam"]
+    role: Literal["exemplar", "cam", "edit"]
     path: Annotated[str, Field(pattern=r"^[^\x00]+$")]
     caption: str
     concept: str = ""
@@ -215,6 +232,8 @@ class Manifest(Facts):
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     random: RandomFacts = RandomFacts()
     pool: PoolFacts | None = None
+    interventions: InterventionFacts | None = None
+    effects_sha256: str = ""
     clips_sha256: str = ""
     clips_passed: int = 0
     cam: CamFacts | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -13,9 +14,11 @@ from pydantic import ValidationError
 
 from videotcav.errors import RunFolderError
 from videotcav.records import Record, Result
+from videotcav.results.both_legs import BothLegs, both_legs
 from videotcav.results.declaration import Declaration
+from videotcav.results.edit_effect import EditEffect
 from videotcav.results.folder import copied
-from videotcav.results.manifest import CLIPS, MANIFEST, RESULTS, Manifest, Medium, read_manifest
+from videotcav.results.manifest import CLIPS, EFFECTS, MANIFEST, RESULTS, Manifest, Medium, read_manifest
 from videotcav.results.table import data_frame, results_html, results_table_text
 from videotcav.texts import first_problem
 
@@ -62,6 +65,17 @@ class RunResults:
     def save(self, folder: Path | str) -> Path:
         """Copies the run to a new folder, which `read` reads back. Raises PathTaken where one is there."""
         return copied(self.folder, Path(folder))
+
+    @cached_property
+    def effects(self) -> tuple[EditEffect, ...]:
+        """What edits of the classes' own clips found, a row an edit and class; none where the study asks for none."""
+        sha256 = self.manifest.effects_sha256
+        return read_rows(self.folder / EFFECTS, EditEffect, sha256=sha256) if sha256 else ()
+
+    @property
+    def legs(self) -> tuple[BothLegs, ...]:
+        """Each concept whose object was edited: whether it pushes, beside whether it is needed."""
+        return both_legs(self.results, self.effects)
 
     @property
     def media(self) -> tuple[Medium, ...]:

@@ -42,7 +42,7 @@ Flag = Literal[
 ]
 
 
-Told = tuple[Flag, str, str]
+_Told = tuple[Flag, str, str]
 """What kind, where, and the rest of the sentence."""
 
 
@@ -166,7 +166,7 @@ def _of_run(folder: Path) -> PublishedResults:
 # --- what a single result gives away -----------------------------------------------------------------------------
 
 
-def _of_one(each: Published) -> Iterator[Told]:
+def _of_one(each: Published) -> Iterator[_Told]:
     yield from _out_of_range(each)
     if each.statistic == "sign_count" and each.clips is not None:
         yield from _impossible(each, each.clips)
@@ -176,7 +176,7 @@ def _of_one(each: Published) -> Iterator[Told]:
             yield "too few runs", each.where, f"{len(each.scores)} runs have no spread that a t-test could use"
 
 
-def _out_of_range(each: Published) -> Iterator[Told]:
+def _out_of_range(each: Published) -> Iterator[_Told]:
     if each.p is not None and not 0 < each.p <= 1:
         yield "out of range", each.where, f"p = {each.p:g}; a p-value lies above 0 and is at most 1"
     stated = [*each.scores, *each.random_scores, *([] if each.mean is None else [each.mean])]
@@ -190,7 +190,7 @@ def _out_of_range(each: Published) -> Iterator[Told]:
         yield "out of range", each.where, f"{', '.join(f'{value:g}' for value in bad[:3])}; {what}"
 
 
-def _impossible(each: Published, clips: int) -> Iterator[Told]:
+def _impossible(each: Published, clips: int) -> Iterator[_Told]:
     """Shares that so many clips cannot give, at the digits that are stated (as Brown and Heathers' GRIM, 2017)."""
     shares = [*each.scores, *each.random_scores]
     if each.mean is not None and not each.scores:
@@ -219,7 +219,7 @@ def _half_digit(value: str | float) -> float:
 # --- what several give away --------------------------------------------------------------------------------------
 
 
-def _mirrored(results: Sequence[Published]) -> Iterator[Told]:
+def _mirrored(results: Sequence[Published]) -> Iterator[_Told]:
     """Samples that are 1 minus each other: one CAV told twice, as captum gives it for a concept and its random set."""
     for each in results:
         if each.statistic == "sign_count" and _mirror(each.scores, each.random_scores):
@@ -241,7 +241,7 @@ def _mirror(first: Sequence[str | float], second: Sequence[str | float]) -> bool
     )
 
 
-def _saturated(results: Sequence[Published]) -> Iterator[Told]:
+def _saturated(results: Sequence[Published]) -> Iterator[_Told]:
     """Layers at which every sign count is 0 or 1."""
     for layer, members in _counts_by_layer(results):
         stated = [(*(each.scores or [each.mean]), *each.random_scores) for each in members]
@@ -258,7 +258,7 @@ def _counts_by_layer(results: Sequence[Published]) -> Iterable[tuple[str, list[P
     return by_layer.items()
 
 
-def _too_few_draws(published: PublishedResults) -> Iterator[Told]:
+def _too_few_draws(published: PublishedResults) -> Iterator[_Told]:
     """Tests that could not have been significant after their correction, whatever the data."""
     tests = published.tests or sum(each.p is not None or each.test != "none" for each in published.results)
     if not tests:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from videotcav.explain.cavs.gram import Floats
 from videotcav.explain.design.design import Design
 from videotcav.explain.questions.contrast import Readouts
 from videotcav.features.measure import ClipFile, Measured
@@ -19,7 +21,10 @@ from videotcav.study.inputs import Inputs
 
 @dataclass(frozen=True)
 class ClipTable:
-    """The rows of `clips.parquet`, see docs/statistics.md; files are told as seen from `folder`."""
+    """The rows of `clips.parquet`, see docs/statistics.md; files are told as seen from `folder`.
+
+    `edited` are the scores of each class's clips after edits, by the edits' names; NaN where they were not made.
+    """
 
     inputs: Inputs
     design: Design
@@ -27,6 +32,7 @@ class ClipTable:
     model: VideoModel
     score: ClassScore
     folder: Path
+    edited: Mapping[str, Mapping[str, Floats]] = field(default_factory=dict)
 
     def rows(self) -> list[dict[str, Any]]:
         """Concept clips, random clips, then the clips of each class."""
@@ -56,6 +62,7 @@ class ClipTable:
         }
         for place, file in enumerate(classes[name]):
             found = {column: values[place] for column, values in numbers.items()}
+            found |= {f"edit:{edit}": _or_none(scores[place]) for edit, scores in self.edited.get(name, {}).items()}
             yield {**self._facts(file, name, "class"), "track": "", "predicted": given[place], **found}
 
     def _facts(self, file: ClipFile, name: str, kind: str) -> dict[str, Any]:
@@ -72,3 +79,7 @@ class ClipTable:
             "group": file.source,
             **matched,
         }
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

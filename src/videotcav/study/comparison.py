@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,20 +32,18 @@ def load_studies(
     events: Path | str | None = None,
     target: str | None = None,
     score: str | None = None,
+    objects: Path | str | None = None,
 ) -> tuple[Study, ...]:
-    """The study with each of its models, `events`, `target` and `score` as in `Study.from_file`.
+    """The study with each of its models, `events`, `target`, `score` and `objects` as in `Study.from_file`.
 
     Raises StudyFileError with the mistakes of all of them.
     """
     found: list[Study] = []
     problems: list[str] = []
+    asked: dict[str, Any] = {"events": events, "target": target, "score": score, "objects": objects}
     for number, key in enumerate(model_keys(path)):
         try:
-            found.append(
-                Study.from_file(
-                    path, device=device, precision=precision, model=number, events=events, target=target, score=score
-                )
-            )
+            found.append(Study.from_file(path, device=device, precision=precision, model=number, **asked))
         except StudyFileError as error:
             problems += [re.sub(r"^model(?=[.:])", key, problem) for problem in error.problems]
     if problems:

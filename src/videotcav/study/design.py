@@ -9,7 +9,7 @@ from videotcav.explain.design.draws import GramRows
 from videotcav.features.measure import ClipFile
 from videotcav.study.file import StudyFile
 from videotcav.study.inputs import Inputs
-from videotcav.study.preregistration import hypotheses
+from videotcav.study.preregistration import hypotheses, needs
 
 
 def study_design(study: StudyFile, inputs: Inputs, *, layers: int) -> Design:
@@ -31,6 +31,12 @@ def study_design(study: StudyFile, inputs: Inputs, *, layers: int) -> Design:
         settings=study.tests.model_copy(update={"seed": study.seed}),
         groups=tuple(Group(name, tuple(by_name[each] for each in members)) for name, members in inputs.groups),
         hypotheses=hypotheses(study),
+        edits=tuple(
+            (edit, target, name)
+            for edit, target in (study.interventions.of(inputs.kinds) if study.interventions else ())
+            for name in classes
+        ),
+        needs=needs(study),
         random_kinds=tuple(file.kind for file in inputs.random),
         matched={
             name: np.array([file.path in paths for file in inputs.random]) for name, paths in inputs.matched.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -144,6 +145,52 @@ class CamSection(Record):
     against: str | None = None
 
 
+EditName = Literal["remove", "freeze", "shuffle", "reverse", "blur"]
+"""What may be done to an object in a class's own clips; the background is removed, frozen or blurred."""
+
+BACKGROUND = "background"
+"""What is edited under this name is all that no box covers, whatever its label."""
+
+_OF_BACKGROUND: tuple[EditName, ...] = ("remove", "freeze", "blur")
+
+
+class InterventionsSection(Record):
+    """Edits of the classes' own clips, whose objects `boxes` (a file of boxes or masks of their videos) or a `detector`
+    finds, each as `propose` reads it.
+
+    `objects` are the concepts whose object is edited, and `background`; a table says what the boxes call each. Left
+    out, they are all concepts of the study, and the background. Boxes are grown on each side by the share `grow`, the
+    detector's error.
+    """
+
+    boxes: Path | None = None
+    detector: str | None = None
+    objects: Distinct[str] | dict[str, str] = ()
+    edits: Annotated[Distinct[EditName], Field(min_length=1)] = ("remove", "freeze")
+    grow: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        if (self.boxes is None) == (self.detector is None):
+            raise ValueError("say where the objects of the class clips are: boxes or detector, one of them")
+        return self
+
+    def labels(self, concepts: Iterable[str]) -> dict[str, str]:
+        """What is edited, and what the boxes call it, in a study of these concepts."""
+        if isinstance(self.objects, dict):
+            return dict(self.objects)
+        return {name: name for name in self.objects or dict.fromkeys((*concepts, BACKGROUND))}
+
+    def of(self, concepts: Iterable[str]) -> list[tuple[EditName, str]]:
+        """Every edit, and what it is made to."""
+        return [
+            (edit, target)
+            for target, label in self.labels(concepts).items()
+            for edit in self.edits
+            if label != BACKGROUND or edit in _OF_BACKGROUND
+        ]
+
+
 GroupMembers = Annotated[tuple[str, ...], Field(min_length=2)]
 """Names of concepts, as "racket", or of sets, as "racket/frozen"."""
 
@@ -183,6 +230,7 @@ class StudyFile(Record):
     pool: PoolSection | None = None
     groups: dict[str, GroupMembers] = Field(default_factory=dict)
     tests: AnalysisSettings = Field(default_factory=AnalysisSettings)
+    interventions: InterventionsSection | None = None
     cam: CamSection | None = None
 
     @model_validator(mode="after")
@@ -194,6 +242,8 @@ class StudyFile(Record):
             )
         if self.pool is not None and self.pool.match and self.tests.scores != "contrast":
             raise ValueError('pool.match: only contrasts are held against matched pools; leave scores = "classic" out')
+        if self.interventions is not None and self.tests.scores != "contrast":
+            raise ValueError('interventions: edits stand beside contrasts; leave scores = "classic" out')
         if self.target and self.score is not None:
             raise ValueError("target and score both say what the class is asked by: leave one of them out")
         if self.target and len(self.classes) > 1:

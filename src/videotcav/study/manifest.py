@@ -18,12 +18,14 @@ from videotcav.models.class_score import ClassScore
 from videotcav.models.model import VideoModel
 from videotcav.records import Result
 from videotcav.results.declaration import Declaration
+from videotcav.results.edit_effect import EditEffect
 from videotcav.results.followed import Followed
 from videotcav.results.manifest import (
     CamFacts,
     ClassFacts,
     ConceptFacts,
     EntanglementFacts,
+    InterventionFacts,
     Manifest,
     Medium,
     ModelFacts,
@@ -51,6 +53,9 @@ def manifest_of(
     badges: Sequence[Followed],
     reader: ClipReader,
     declared: Declaration | None,
+    interventions: InterventionFacts | None,
+    effects: Sequence[EditEffect],
+    effects_sha256: str,
     command: str,
 ) -> Manifest:
     """All that the folder of a run states, but for its numbers."""
@@ -60,7 +65,9 @@ def manifest_of(
         **stamp(command),
         declared=declared.declared if declared else "",
         declaration_sha256=declared.sha256 if declared else "",
-        hypotheses=outcomes(study, results),
+        hypotheses=outcomes(study, [*results, *effects]),
+        interventions=interventions,
+        effects_sha256=effects_sha256,
         entanglement=_entangled(measured, design),
         question=study.question,
         seed=study.seed,

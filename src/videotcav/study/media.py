@@ -21,7 +21,7 @@ def exemplars(inputs: Inputs, media: Path) -> Iterator[Medium]:
     """The first clips of each concept set, copied beside the results; those of twins show the same tracks."""
     for concept in inputs.concepts:
         for number, clip in enumerate(concept.clips[:EXEMPLARS], start=1):
-            path = f"{_slug(concept.concept)}-{concept.kind}-{number}{clip.path.suffix}"
+            path = f"{slug(concept.concept)}-{concept.kind}-{number}{clip.path.suffix}"
             shutil.copyfile(clip.path, media / path)
             yield Medium(
                 role="exemplar",
@@ -45,7 +45,7 @@ def overlays(
     clips = [(name, file) for name, files in first_views.items() for file in files[: cam.clips]]
     for number, (name, file) in enumerate(progress(clips, "overlays", total=len(clips)), start=1):
         shown = (name, cam.against) if cam.against and cam.against != name else (name,)
-        path = f"cam-{number}-{_slug(name)}.mp4"
+        path = f"cam-{number}-{slug(name)}.mp4"
         maps = write_maps(
             media / path,
             model,
@@ -68,6 +68,6 @@ def overlays(
         )
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
     """A name as a part of a file name."""
     return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower() or "concept"

@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from videotcav.concepts.review.review import reviewed_sets
 from videotcav.errors import ConceptError, closest
 from videotcav.explain.design.design import Design
-from videotcav.explain.design.hypotheses import NOTHING_AT_A_LAYER, Hypothesis, outcome, parse, problems
+from videotcav.explain.design.hypotheses import (
+    NOTHING_AT_A_LAYER,
+    Hypothesis,
+    Need,
+    need_problems,
+    outcome,
+    parse,
+    parse_need,
+    problems,
+)
 from videotcav.records import Kind, Result
 from videotcav.results.declaration import Declaration
+from videotcav.results.edit_effect import EditEffect
 from videotcav.results.folder import write_declaration
 from videotcav.results.manifest import HypothesisFacts
-from videotcav.study.file import StudyFile, StudyText
+from videotcav.study.file import InterventionsSection, StudyFile, StudyText
 
 
 def hypotheses(study: StudyFile) -> tuple[Hypothesis, ...]:
     """The hypotheses of a study, in its order."""
     margin = study.tests.margin if study.tests.scores == "contrast" else study.tests.equivalence_margin
-    return tuple(parse(text, equivalence_margin=margin, classes=study.classes) for text in study.hypotheses)
+    texts = (text for text in study.hypotheses if parse_need(text) is None)
+    return tuple(parse(text, equivalence_margin=margin, classes=study.classes) for text in texts)
+
+
+def needs(study: StudyFile) -> tuple[Need, ...]:
+    """Those hypotheses of a study that speak of edits of its classes' own clips, in its order."""
+    return tuple(need for text in study.hypotheses if (need := parse_need(text)))
 
 
 def declare(file: StudyText, design: Design, folder: Path) -> Declaration | None:
@@ -45,12 +64,14 @@ def declare(file: StudyText, design: Design, folder: Path) -> Declaration | None
     return declared
 
 
-def outcomes(study: StudyFile, results: Sequence[Result]) -> tuple[HypothesisFacts, ...]:
+def outcomes(study: StudyFile, results: Sequence[Result | EditEffect]) -> tuple[HypothesisFacts, ...]:
     """What became of each hypothesis."""
-    verdicts = {text: [row.verdict for row in results if row.hypothesis == text] for text in study.hypotheses}
+    verdicts = {text: [str(row.verdict) for row in results if row.hypothesis == text] for text in study.hypotheses}
+    asked: list[Hypothesis | Need] = [*hypotheses(study), *needs(study)]
+    declared = {each.text: each for each in asked}
     return tuple(
-        HypothesisFacts(text=each.text, claim=each.claim, outcome=outcome(each, verdicts[each.text]))
-        for each in hypotheses(study)
+        HypothesisFacts(text=text, claim=declared[text].claim, outcome=outcome(declared[text], verdicts[text]))
+        for text in study.hypotheses
     )
 
 
@@ -65,7 +86,7 @@ def hypothesis_problems(raw: Mapping[str, Any], folder: Path, *, layers: Collect
     read: list[tuple[int, Hypothesis]] = []
     for place, text in enumerate(texts if isinstance(texts, list) else ()):
         try:
-            if isinstance(text, str):
+            if isinstance(text, str) and parse_need(text) is None:
                 read.append((place, parse(text, classes=classes)))
         except ValueError as error:
             yield f"hypotheses[{place}]: {error}"
@@ -75,9 +96,27 @@ def hypothesis_problems(raw: Mapping[str, Any], folder: Path, *, layers: Collect
             near = closest(each.layer, layers) or ", ".join(layers)
             yield f"hypotheses[{place}]: '{each.text}': the study has no layer '{each.layer}'; closest: {near}"
     sets = _sets(raw.get("concepts"), folder)
+    yield from _need_problems(raw, sets)
     if read and sets and classes:
         for index, sentence in problems([each for _, each in read], sets, classes=classes):
             yield f"hypotheses[{read[index][0]}]: {sentence}"
+
+
+def _need_problems(raw: Mapping[str, Any], sets: Collection[str]) -> Iterator[str]:
+    """A sentence for each hypothesis of edits that the study's edits do not ask."""
+    texts, classes, section = raw.get("hypotheses"), raw.get("classes"), raw.get("interventions")
+    if not (isinstance(texts, list) and isinstance(classes, dict) and sets):
+        return
+    edits: list[tuple[str, str]] = []
+    if section is not None:
+        try:
+            found = InterventionsSection.model_validate_json(json.dumps(section, default=str), strict=True)
+        except ValidationError:
+            return  # told where the study is read
+        edits = [*found.of(sets)]
+    asked = [(place, need) for place, text in enumerate(texts) if isinstance(text, str) and (need := parse_need(text))]
+    for place, sentence in need_problems(asked, edits, classes=classes):
+        yield f"hypotheses[{place}]: {sentence}"
 
 
 def _nothing_without_a_size(raw: Mapping[str, Any], read: Sequence[tuple[int, Hypothesis]]) -> Iterator[str]:

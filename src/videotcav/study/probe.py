@@ -19,7 +19,7 @@ from videotcav.errors import ArgumentError, require_distinct
 from videotcav.explain.cavs.gram import Floats, Rows
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.questions.contrast import Units
-from videotcav.interventions.ask import Edits, ask, judged
+from videotcav.interventions.ask import Edits, ask, judged_edits
 from videotcav.interventions.frames import Frames
 from videotcav.interventions.whole import WHOLE, Changed, Watched, WholeEdit, whole_edit
 from videotcav.models.class_score import default_score
@@ -216,7 +216,7 @@ class _Asking:
                 ]
         for family in families:
             asked = ask([each.edits for each in family], reference, settings=self.settings)
-            for row, each in zip(judged(asked, settings=self.settings), family, strict=True):
+            for row, each in zip(judged_edits(asked, settings=self.settings), family, strict=True):
                 values = row.model_dump() | ({} if each.edits.sources else {"reason": "not told"})
                 yield ProbeEffect(**values, model=label, not_told=each.not_told, why=each.why)
 

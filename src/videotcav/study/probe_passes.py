@@ -117,6 +117,7 @@ class Passer:
     batch_size: int | None = None
     skip_bad: bool = False
     store: Store | None = None
+    doing: str = "probing"
 
     def __call__(self, models: Mapping[str, VideoModel], clips: Sequence[ClipToProbe], progress: Progress) -> Passed:
         """What every model says of every clip. Models that are shown the same pixels share decoding and editing.
@@ -195,7 +196,7 @@ class _Source:
         clip_bytes = 4 * spec.channels * spec.frames * spec.height * spec.width * (1 + len(self.how.names))
         ahead = max(1, min(_MOST_LOADED, _LOADED_BYTES // clip_bytes))
         loaded = load_ahead(self.clips, self._load, ahead=ahead)
-        for row, (_, found) in enumerate(progress(loaded, "probing", total=len(self.clips))):
+        for row, (_, found) in enumerate(progress(loaded, self.how.doing, total=len(self.clips))):
             if isinstance(found, VideoError):
                 self.bad[row] = found.reason
             elif self.how.skip_bad or not self.bad:  # else the others are only tried: all bad ones are told at once

@@ -28,6 +28,7 @@ def read_study_file(
     events: Path | str | None = None,
     target: str | None = None,
     score: str | None = None,
+    objects: Path | str | None = None,
 ) -> StudyText:
     """The study in `path`.
 
@@ -37,6 +38,8 @@ def read_study_file(
         events: the table of events in the place of the study's; `align` is "event" where the file does not say.
         target: the class a against another one, "a - b", in the place of the study's.
         score: what classes are asked by, in the place of the study's.
+        objects: a file of boxes, or a detector, that says where the objects of class clips are, in the place of the
+            study's: their edits are asked then.
         check: finds further mistakes in the raw tables, such as only a model can tell; they join the others.
 
     Raises:
@@ -51,6 +54,11 @@ def read_study_file(
     if events is not None:
         tables = {"align": "event", **tables}
         asked["events"] = str(Path(events).absolute())
+    if objects is not None:
+        there = tables.get("interventions", {})
+        kept = {key: value for key, value in there.items() if key not in ("boxes", "detector")}
+        found = Path(objects)
+        asked["interventions"] = {**kept, "detector": str(found.absolute()) if found.exists() else str(objects)}
     if asked:
         tables = {**tables, **asked}
         text = tomli_w.dumps(tables)
@@ -133,9 +141,18 @@ def _with_one_model(raw: dict[str, Any], number: int) -> dict[str, Any]:
     return {**{key: value for key, value in raw.items() if key != "models"}, "model": models[number]}
 
 
+_PATHS = (
+    ("concepts", "folder"),
+    ("random", "folder"),
+    ("sources", "table"),
+    ("pool", "table"),
+    ("interventions", "boxes"),
+)
+
+
 def path_problems(raw: Mapping[str, Any], folder: Path) -> Iterator[str]:
     """A sentence for each path in the raw study that leads nowhere, also where other keys are wrong."""
-    for key, name in (("concepts", "folder"), ("random", "folder"), ("sources", "table"), ("pool", "table")):
+    for key, name in _PATHS:
         section = raw.get(key)
         value = section.get(name) if isinstance(section, Mapping) else None
         for path in value if isinstance(value, list) else [value]:

@@ -17,6 +17,7 @@ import tomli_w
 from videotcav.engine.local import Engine, here
 from videotcav.engine.run_store import scratch
 from videotcav.engine.store import Store
+from videotcav.errors import StudyFileError
 from videotcav.explain.design.design import Design
 from videotcav.explain.questions.all import answers, refuse_untestable
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, ClipReader, measure
@@ -26,12 +27,13 @@ from videotcav.models.model import VideoModel
 from videotcav.records import Precision, Progress, silent
 from videotcav.report.page import write_report
 from videotcav.report.run import Run
-from videotcav.results.folder import MEDIA, free_run_folder, new_run_folder, write_clips, write_results
+from videotcav.results.folder import MEDIA, free_run_folder, new_run_folder, write_clips, write_effects, write_results
 from videotcav.results.manifest import write_manifest
 from videotcav.study.against_model import by_name, model_problems
 from videotcav.study.alignment import aligned
 from videotcav.study.clip_rows import ClipTable
 from videotcav.study.design import study_design
+from videotcav.study.edits import NO_INTERVENTIONS, Editor
 from videotcav.study.file import StudyText
 from videotcav.study.inputs import Inputs, overlaps, study_inputs
 from videotcav.study.manifest import manifest_of
@@ -62,12 +64,13 @@ class Study:
         events: Path | str | None = None,
         target: str | None = None,
         score: str | None = None,
+        objects: Path | str | None = None,
         as_published: bool = False,
     ) -> Self:
         """The study in a file, its model loaded onto `device`, its passes in `precision`.
 
-        `model` says which one, where the file names several. `events`, `target` and `score` stand in the
-        place of the file's.
+        `model` says which one, where the file names several. `events`, `target`, `score` and `objects` stand in the
+        place of the file's, see `read_study_file`.
         A study that is asked `as_published` may hold settings of all scores, and its hypotheses are left unread.
 
         Raises:
@@ -81,7 +84,8 @@ class Study:
             yield from () if as_published else unread_settings(raw)
             yield from model_problems(read, folder=Path(path).parent, load=load, loaded=loaded)
 
-        file = read_study_file(Path(path), check=check, model=model, events=events, target=target, score=score)
+        asked: dict[str, Any] = {"events": events, "target": target, "score": score, "objects": objects}
+        file = read_study_file(Path(path), check=check, model=model, **asked)
         return cls(by_name(file, loaded[0]), loaded[0])
 
     @classmethod
@@ -187,6 +191,7 @@ class Study:
             declared = declare(self.file, design, folder)
             inputs = self.told(inputs, progress=progress)
             refuse_untestable(self.design(inputs))
+            editor = Editor.of(self.file, inputs, self.model.card.clip_spec)
             reader = self.reader(inputs, skip_bad=skip_bad, progress=progress)
             measured = measure(
                 self.model,
@@ -204,9 +209,15 @@ class Study:
             design = self.design(inputs)
             scores = measured.scores(self.model, self.score)
             refuse_matched_outputs(inputs, measured.predicted(self.model), scores.values)
-            results = answers(measured.grams, design, scores=scores, primary=study.told_by)
+            edited = editor and editor.asked(
+                inputs, design, self.model, self.score, scores=scores, batch_size=batch_size, progress=progress
+            )
+            tests = edited.family if edited else None
+            results = answers(measured.grams, design, scores=scores, primary=study.told_by, edits=tests)
             write_results(folder, results)
-            table = ClipTable(inputs, design, measured, self.model, self.score, self.file.folder)
+            effects = edited.effects(results) if edited else []
+            after = edited.scores if edited else {}
+            table = ClipTable(inputs, design, measured, self.model, self.score, self.file.folder, after)
             write_clips(folder, table.rows())
             shown = overlays(study, inputs, self.model, folder / MEDIA, progress=progress)
             manifest = manifest_of(
@@ -217,8 +228,15 @@ class Study:
                 self.score,
                 design=design,
                 results=results,
-                media=(*exemplars(inputs, folder / MEDIA), *shown),
+                media=(
+                    *exemplars(inputs, folder / MEDIA),
+                    *shown,
+                    *(edited.pictures.media(folder / MEDIA) if edited else ()),
+                ),
                 badges=map_badges(study, inputs, self.model, self.score, spreads(scores, design), progress=progress),
+                interventions=edited.facts if edited else None,
+                effects=effects,
+                effects_sha256=write_effects(folder, effects),
                 reader=reader,
                 declared=declared,
                 command=command,
@@ -226,6 +244,21 @@ class Study:
             write_manifest(folder, manifest)
             write_report(folder)
         return Run.read(target)
+
+    def preview(self, folder: Path | str, *, progress: Progress = silent) -> tuple[Path, ...]:
+        """Videos of the first clip of each class that holds an object, beside each edit of it, in a new folder.
+
+        Nothing passes the model. Raises StudyFileError where the study asks for no edits, TrackNotFound where no clip
+        has an object.
+        """
+        spec = self.model.card.clip_spec
+        inputs = aligned(study_inputs(self.file).with_views(spec.views), self.file, spec, progress=progress)
+        editor = Editor.of(self.file, inputs, spec)
+        if editor is None:
+            raise StudyFileError(self.file.path, [NO_INTERVENTIONS])
+        with new_run_folder(Path(folder)) as unfinished:
+            names = [medium.path for medium in editor.preview(inputs, progress=progress).media(unfinished / MEDIA)]
+        return tuple(Path(folder) / MEDIA / name for name in names)
 
     def told(self, inputs: Inputs, *, progress: Progress = silent) -> Inputs:
         """The same with remarks on clips that are in it several times or look alike; the same content counts once.

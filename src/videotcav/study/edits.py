@@ -1,0 +1,340 @@
+"""The classes' own clips with their objects edited, past the model: the second leg of a study (method.md 9)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from videotcav.concepts.detectors.detect import load_detector, require_label
+from videotcav.errors import TrackNotFound
+from videotcav.explain.cavs.gram import Floats, Rows
+from videotcav.explain.design.design import Design
+from videotcav.explain.inference.multiplicity import Family
+from videotcav.explain.questions.contrast import ClipScores, Units
+from videotcav.features.measure import ClipFile
+from videotcav.interventions.ask import Asked, Edits, ask, edits_family, judged_edits
+from videotcav.interventions.frames import Frames, Masks, to_frames
+from videotcav.interventions.locate import objects_of_labels
+from videotcav.interventions.objects import ObjectClip, ObjectEdit, object_edit, second_fill, side_by_side
+from videotcav.interventions.sham import PLACES, shams
+from videotcav.interventions.whole import Changed
+from videotcav.models.class_score import ClassScore
+from videotcav.models.model import VideoModel
+from videotcav.records import ClipSpec, Progress, Result
+from videotcav.results.edit_effect import EditEffect
+from videotcav.results.manifest import InterventionFacts, Medium
+from videotcav.study.file import BACKGROUND, InterventionsSection, StudyText
+from videotcav.study.inputs import Inputs
+from videotcav.study.media import slug
+from videotcav.study.probe_inputs import ClipToProbe
+from videotcav.study.probe_passes import Answers, Passer
+from videotcav.video.clips import read_clip
+from videotcav.video.info import ClipOrigin
+from videotcav.video.write import write_video
+
+SECOND, SHAM = "second fill", "sham"
+
+NO_INTERVENTIONS = "interventions: is missing; its boxes or detector say where the objects of class clips are"
+
+_OF_REST = {"remove": "background removed", "freeze": "background frozen", "blur": "background blurred"}
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A clip of each class beside each edit of it, by class and name."""
+
+    frames_per_second: float
+    frames: dict[tuple[str, str], Frames] = field(default_factory=dict)
+
+    def media(self, folder: Path) -> Iterator[Medium]:
+        """Written as videos."""
+        for (class_name, name), frames in self.frames.items():
+            path = f"edit-{slug(class_name)}-{slug(name)}.mp4"
+            write_video(folder / path, frames, frames_per_second=self.frames_per_second)
+            yield Medium(role="edit", path=path, caption=f"{name}: before and after", class_name=class_name)
+
+
+@dataclass(frozen=True)
+class StudyEdits:
+    """What was asked of the edits of a study, before any correction; what the manifest states of them; the `scores` of
+    each class's clips after each edit, sham and second fill, NaN where it was not made; and pictures of the edits.
+    """
+
+    asked: tuple[Asked, ...]
+    design: Design
+    facts: InterventionFacts
+    scores: Mapping[str, Mapping[str, Floats]]
+    pictures: Pictures
+
+    @property
+    def family(self) -> Family:
+        """The tests that are corrected together with contrasts."""
+        return edits_family(self.asked, needs=self.design.needs)
+
+    def effects(self, results: Sequence[Result]) -> list[EditEffect]:
+        """The rows, corrected together with the contrasts among the results."""
+        contrasts = [row for row in results if row.statistic == "contrast"]
+        claims = {each.text: each.claim for each in self.design.hypotheses}
+        claimed = [claims.get(row.hypothesis, "") for row in contrasts]
+        beside = Family(
+            p=np.array([row.p for row in contrasts]),
+            p_equivalence=np.array([row.p_equivalence for row in contrasts], dtype=np.float64),
+            declared=np.array([claim != "" for claim in claimed], dtype=np.bool_),
+            claims_nothing=np.array([claim == "negligible" for claim in claimed], dtype=np.bool_),
+        )
+        design = self.design
+        return judged_edits(
+            self.asked, settings=design.settings, beside=beside, needs=design.needs, declares=design.declares
+        )
+
+
+class Editor:
+    """Makes all edits of a study's class clips, with their shams and second fills, and remembers what it saw."""
+
+    def __init__(
+        self, file: StudyText, section: InterventionsSection, labels: Mapping[str, str], spec: ClipSpec
+    ) -> None:
+        self.section, self.labels, self.spec = section, labels, spec
+        self.seed, self.edges = file.study.seed, file.study.edges
+        self.detector = load_detector(str(_found(section, file.folder)))
+        for label in labels.values():
+            if label != BACKGROUND:
+                require_label(self.detector, label)
+        self.edits = section.of(labels)
+        self.names = [name for edit, target in self.edits for name in _variants(_edit(edit, target), edit, target)]
+        self.origins: dict[str, ClipOrigin] = {}
+        self.holding: dict[str, set[str]] = {target: set() for target in labels}
+        self.missing: dict[str, str] = {}
+        self.inpainted: dict[str, list[float]] = {}
+        self.pictures = Pictures(1 / spec.seconds_between_frames)
+
+    @classmethod
+    def of(cls, file: StudyText, inputs: Inputs, spec: ClipSpec) -> Self | None:
+        """What edits the clips of a study; None where it asks for no edits.
+
+        Raises NotFound where the boxes or the detector have no such label, BoxesError where they cannot be read.
+        """
+        section = file.study.interventions
+        return None if section is None else cls(file, section, section.labels(inputs.kinds), spec)
+
+    def asked(
+        self,
+        inputs: Inputs,
+        design: Design,
+        model: VideoModel,
+        score: ClassScore,
+        *,
+        scores: ClipScores,
+        batch_size: int | None = None,
+        progress: Progress,
+    ) -> StudyEdits:
+        """The edits of a study, past the model. `scores` are those of the set clips: their spread over the pool's
+        videos is the unit of effects.
+
+        Raises:
+            TrackNotFound: no clip of any class has an object.
+            VideosError: clips cannot be read.
+        """
+        clips = [*self.clips(inputs)]
+        passer = Passer(tuple(self.names), self, tuple(inputs.classes), batch_size, doing="editing")
+        answers = passer({"": model}, clips, progress).answers[""]
+        self.refuse_nothing(clips)
+        pool = design.random
+        reference = {
+            name: Units.of(scores.values[pool.rows][:, [place]], pool.sources).values[:, 0]
+            for place, name in enumerate(inputs.classes)
+        }
+        asking = _Asking(answers, clips, model, score, self.inpainted)
+        found = [asking.edits(edit, target, name) for edit, target, name in design.edits]
+        asked = ask(found, reference, settings=design.settings, beside=design.tests - len(design.edits))
+        after = {name: asking.every_score(name, self.names) for name in inputs.classes}
+        return StudyEdits(tuple(asked), design, self.facts(clips), after, self.pictures)
+
+    def preview(self, inputs: Inputs, *, progress: Progress) -> Pictures:
+        """The first clip of each class that holds an object, beside each edit of it; nothing passes a model.
+
+        Raises TrackNotFound where no clip has an object.
+        """
+        clips = [*self.clips(inputs)]
+        for clip in progress(clips, "editing", total=len(clips)):
+            wanted = {(clip.class_name, _name(edit, target)) for edit, target in self.edits}
+            if not wanted <= self.pictures.frames.keys():
+                self(clip, to_frames(clip.read(self.spec), self.spec))
+        self.refuse_nothing(clips)
+        return self.pictures
+
+    def clips(self, inputs: Inputs) -> Iterator[ClipToProbe]:
+        """The class clips of a study, read as the study reads them."""
+        for class_name, files in inputs.classes.items():
+            for file in files:
+                name = str(file.path) if file.view is None else f"{file.path}, view {file.view}"
+
+                def read(spec: ClipSpec, file: ClipFile = file, name: str = name) -> Tensor:
+                    moment = inputs.moments.get(file.path)
+                    origin, pixels = read_clip(file.path, spec, view=file.view, event_seconds=moment, edges=self.edges)
+                    self.origins[name] = origin
+                    return pixels
+
+                yield ClipToProbe(name, class_name, file.source, read)
+
+    def __call__(self, clip: ClipToProbe, frames: Frames) -> dict[str, Changed]:
+        """Every edit of the clip; without frames where it does not hold the object, or has no place for a sham."""
+        located = self._located(clip)
+        objects = {target: located.get(label) for target, label in self.labels.items()}
+        everything = np.any([*located.values()], axis=0) if located else None
+        found: dict[str, Changed] = {}
+        for target, label in self.labels.items():
+            masks = everything if label == BACKGROUND else objects[target]
+            if masks is None:
+                continue
+            self.holding[target].add(clip.name)
+            hidden = None if everything is None else everything & ~masks
+            watched = ObjectClip(frames, masks, seed=self.seed, hidden=hidden)
+            for edit in (edit for edit, of in self.edits if of == target):
+                found |= dict(self._made(_edit(edit, target), _name(edit, target), watched))
+        for edit, target in self.edits:
+            made = found.get(_name(edit, target))
+            if made is not None and made.frames is not None:
+                self.pictures.frames.setdefault(
+                    (clip.class_name, _name(edit, target)), side_by_side(frames, made.frames)
+                )
+        return {name: found.get(name, Changed(None, reason="the clip does not hold it")) for name in self.names}
+
+    def _made(self, edit: ObjectEdit, name: str, watched: ObjectClip) -> Iterator[tuple[str, Changed]]:
+        made = edit(watched)
+        self.inpainted.setdefault(name, []).append(made.inpainted)
+        yield name, made
+        if edit.fills:
+            yield f"{name}, {SECOND}", edit(second_fill(watched))
+        for number, sham in enumerate(shams(edit, watched), start=1):
+            yield f"{name}, {SHAM} {number}", sham
+
+    def _located(self, clip: ClipToProbe) -> dict[str, Masks]:
+        """Where the objects are in the clip, by label: those that are edited, and all others beside a background."""
+        labels = {label for label in self.labels.values() if label != BACKGROUND}
+        labels |= set(self.detector.labels) if BACKGROUND in self.labels.values() else set()
+        found: dict[str, Masks] = {}
+        for label, located in objects_of_labels(
+            [self.origins[clip.name]], self.spec, self.detector, sorted(labels), box_error=self.section.grow
+        ).items():
+            if located.objects[0] is None:
+                self.missing.setdefault(label, located.missing[0])
+            else:
+                found[label] = located.objects[0].masks
+        return found
+
+    def refuse_nothing(self, clips: Sequence[ClipToProbe]) -> None:
+        """Raises TrackNotFound where no clip of any class holds an object that is asked about."""
+        for target, holding in self.holding.items():
+            if not holding:
+                label = self.labels[target]
+                raise TrackNotFound(
+                    f"interventions: none of the {len(clips)} class clips holds '{target}'; the first: "
+                    f"{self.missing.get(label, 'no object was found in any clip')}"
+                )
+
+    def facts(self, clips: Sequence[ClipToProbe]) -> InterventionFacts:
+        """What the manifest states of it."""
+        counts = Counter(clip.class_name for clip in clips)
+        return InterventionFacts(
+            objects=str(self.section.boxes or self.section.detector),
+            objects_sha256=self.detector.sha256,
+            labels=dict(self.labels),
+            edits=self.section.edits,
+            grow=self.section.grow,
+            clips=dict(counts),
+            holding={
+                name: {
+                    target: sum(clip.name in holding for clip in clips if clip.class_name == name)
+                    for target, holding in self.holding.items()
+                }
+                for name in counts
+            },
+        )
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """What the model said of the edited clips, put together edit by edit."""
+
+    answers: Answers
+    clips: Sequence[ClipToProbe]
+    model: VideoModel
+    score: ClassScore
+    inpainted: Mapping[str, Sequence[float]]
+
+    def edits(self, edit: str, target: str, class_name: str) -> Edits:
+        """One edit of the clips of a class."""
+        rows = np.flatnonzero([clip.class_name == class_name for clip in self.clips])
+        name, variants = _name(edit, target), _variants(_edit(edit, target), edit, target)
+        answers, index = self.answers, self.model.class_index(class_name)
+        changed = answers.changed[name][rows] > 0
+        held = np.isfinite(answers.changed[name][rows])
+        before = self._scores(class_name, "", rows)
+        of_shams = [self._scores(class_name, each, rows) for each in variants if f", {SHAM} " in each]
+        second = [self._scores(class_name, each, rows) for each in variants if each.endswith(SECOND)]
+        given = answers.predicted()[rows] == index
+        probability = answers.probability(class_name)[rows]
+        return Edits(
+            edit=edit,
+            target=target,
+            class_name=class_name,
+            sources=[self.clips[row].source for row in rows.tolist()],
+            before=before,
+            after=self._scores(class_name, name, rows),
+            changed=changed,
+            sham=_mean_of_those_there(of_shams) if of_shams else None,
+            second_fill=second[0] if second else None,
+            given_before=given[held],
+            given_after=(answers.predicted(name)[rows] == index)[held],
+            probability_before=probability[held],
+            probability_after=answers.probability(class_name, name)[rows][held],
+            inpainted=float(np.mean(self.inpainted[name])) if second and name in self.inpainted else None,
+        )
+
+    def every_score(self, class_name: str, names: Iterable[str]) -> dict[str, Floats]:
+        """What the class's clips score after each edit, by name."""
+        rows = np.flatnonzero([clip.class_name == class_name for clip in self.clips])
+        return {name: self._scores(class_name, name, rows) for name in names}
+
+    def _scores(self, class_name: str, edit: str, rows: Rows) -> Floats:
+        logits = self.answers.logits(edit)[torch.from_numpy(rows)]
+        return np.asarray(self.score(logits, self.model.class_index(class_name)).double().numpy())
+
+
+def _mean_of_those_there(scores: Sequence[Floats]) -> Floats:
+    """The mean over shams of those that each clip has; NaN where it has none."""
+    there = np.isfinite(scores)
+    found: Floats = np.where(
+        there.any(axis=0), np.where(there, scores, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1), np.nan
+    )
+    return found
+
+
+def _edit(edit: str, target: str) -> ObjectEdit:
+    """What is done to an object; to the background under the name that it has there."""
+    return object_edit(_OF_REST[edit] if target == BACKGROUND else edit)
+
+
+def _name(edit: str, target: str) -> str:
+    return f"{edit} {target}"
+
+
+def _variants(made: ObjectEdit, edit: str, target: str) -> list[str]:
+    """The names of an edit, of the same with another fill, and of its shams."""
+    name, count = _name(edit, target), {"none": 0, "round trip": 1, "elsewhere": PLACES}[made.sham]
+    second = [f"{name}, {SECOND}"] if made.fills else []
+    return [name, *second, *(f"{name}, {SHAM} {number}" for number in range(1, count + 1))]
+
+
+def _found(section: InterventionsSection, folder: Path) -> Path | str:
+    """The file of boxes or the detector, as it is looked for from the study's folder."""
+    named = section.boxes or section.detector or ""
+    return folder / named if (folder / named).exists() else named

@@ -1,0 +1,250 @@
+"""A study with edits of its class's clips: a model that adds up change, on clips where one thing flickers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from scipy import stats
+
+from support.change_net import MODULE, NET, noise
+from support.shell import videotcav
+from support.study_text import study_text
+from videotcav.errors import NotFound, RunFolderError, StudyFileError, TrackNotFound
+from videotcav.report.run import Run
+from videotcav.results.read import RunResults
+from videotcav.study.run import Study
+from videotcav.video.read import read_all
+from videotcav.video.write import write_video
+
+CLIPS = 14
+BOXES = {"flicker": (4, 16, 12, 12), "lamp": (22, 2, 8, 8)}  # left top width height, of 32 by 32 pixels
+SECTION = """
+hypotheses = ["moving needs flicker motion", "moving needs nothing of lamp"]
+{study}
+[interventions]
+boxes = "boxes.json"
+objects = ["flicker", "lamp", "background"]
+grow = 0.0
+"""
+
+
+def scene(rng: np.random.Generator) -> np.ndarray:
+    """A grey wall, a patch that flickers, and a lamp that hardly does."""
+    frames = np.full((5, 32, 32, 3), 90, dtype=np.uint8)
+    bright = np.array([20, 230, 30, 240, 20]) + rng.integers(-15, 15, 5)
+    frames[:, 18:26, 6:14] = bright[:, None, None, None]
+    frames[:, 4:8, 24:28] = 200 + rng.permutation(5)[:, None, None, None]
+    return frames
+
+
+def sidecar(names: list[str], boxes: dict[str, tuple[int, ...]]) -> str:
+    """Boxes of every frame, as COCO-VID writes them."""
+    categories = {label: number for number, label in enumerate(boxes, start=1)}
+    images = [(video, frame) for video in range(len(names)) for frame in range(5)]
+    return json.dumps(
+        {
+            "videos": [{"id": at, "file_name": name, "width": 32, "height": 32} for at, name in enumerate(names)],
+            "images": [
+                {"id": number, "video_id": video, "frame_index": frame, "file_name": "x", "width": 32, "height": 32}
+                for number, (video, frame) in enumerate(images)
+            ],
+            "annotations": [
+                {
+                    "id": len(boxes) * number + category,
+                    "image_id": number,
+                    "video_id": video,
+                    "category_id": category,
+                    "track_id": len(boxes) * video + category,
+                    "bbox": list(boxes[label]),
+                }
+                for number, (video, _) in enumerate(images)
+                for label, category in categories.items()
+            ],
+            "categories": [{"id": number, "name": label} for label, number in categories.items()],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def study_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("edits")
+    rng = np.random.default_rng(0)
+    (folder / f"{MODULE}.py").write_text(NET)
+    for name in ("moving", "random", "concepts/flicker/spatiotemporal", "concepts/flicker/frozen"):
+        (folder / name).mkdir(parents=True)
+    for number in range(CLIPS):
+        write_video(folder / f"moving/{number:02}.mp4", scene(rng), frames_per_second=10, crf=0)
+        clip = noise(rng, moving=True)
+        write_video(folder / f"concepts/flicker/spatiotemporal/{number:02}.mp4", clip, frames_per_second=10)
+        still = np.broadcast_to(clip[:1], clip.shape)
+        write_video(folder / f"concepts/flicker/frozen/{number:02}.mp4", still, frames_per_second=10)
+    for number in range(30):
+        write_video(folder / f"random/{number:02}.mp4", noise(rng, moving=bool(number % 2)), frames_per_second=10)
+    held = [f"{number:02}.mp4" for number in range(CLIPS - 2)]  # two clips are said to hold nothing
+    (folder / "boxes.json").write_text(sidecar(held, BOXES))
+    text = study_text(model=f"{MODULE}:build", videos="moving", of="moving")
+    (folder / "study.toml").write_text(SECTION.format(study=text))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(study_folder: Path) -> Run:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [*sys.path, str(study_folder)])
+        return Study.from_file(study_folder / "study.toml").run(study_folder / "run")
+
+
+def test_the_class_needs_what_flickers_and_nothing_else(run: Run) -> None:
+    found = {row.name: row for row in run.effects}
+    assert found["freeze flicker"].verdict == "negative"
+    assert found["remove flicker"].verdict == "negative"
+    assert (found["freeze flicker"].clips, found["freeze flicker"].unchanged) == (12, 2)
+    assert found["freeze lamp"].verdict in ("not asked", "negligible")
+    assert found["remove lamp"].verdict == "negligible"
+    assert found["freeze background"].verdict in ("not asked", "negligible")
+    assert [(each.text, each.outcome) for each in run.manifest.hypotheses] == [
+        ("moving needs flicker motion", "supported"),
+        ("moving needs nothing of lamp", "supported"),
+    ]
+
+
+def test_both_legs_are_one_sentence_at_the_top_of_the_page(run: Run) -> None:
+    legs = {(each.concept, each.against): each for each in run.legs}
+    assert legs["flicker", "random"].short == "pushes and is needed"
+    assert "It is its motion" in legs["flicker", "random"].sentence
+    page = (run.folder / "report.html").read_text()
+    assert page.index("pushes the model towards “moving”") < page.index('id="layers"')
+    assert "What the class needs" in page
+
+
+def test_contrasts_and_edits_are_corrected_together(run: Run) -> None:
+    contrasts = [row for row in run.results if row.statistic == "contrast"]
+    rows = [*contrasts, *run.effects]
+    p = np.array([1.0 if row.p is None else row.p for row in rows])  # what cannot be asked stays in the count
+    order = np.argsort(p, kind="stable")
+    holm = np.empty(len(p))
+    holm[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
+    for row, expected in zip(rows, holm, strict=True):
+        if not row.hypothesis and row.p is not None:
+            assert row.p_corrected == pytest.approx(expected)
+
+
+def test_the_unit_is_the_spread_of_the_score_over_the_pool(run: Run) -> None:
+    rows = pq.read_table(run.folder / "clips.parquet").to_pylist()
+    pool = np.array([row["score:moving"] for row in rows if row["set"] == "random"])
+    for row in run.effects:
+        assert row.sigma == pytest.approx(pool.std(ddof=1))
+
+
+def test_what_an_edit_does_to_each_clip_is_in_the_table_of_clips(run: Run) -> None:
+    rows = [row for row in pq.read_table(run.folder / "clips.parquet").to_pylist() if row["kind"] == "class"]
+    (found,) = (row for row in run.effects if row.name == "freeze flicker")
+    changes = np.array([row["edit:freeze flicker"] for row in rows if row["edit:freeze flicker"] is not None])
+    shams = np.array([row["edit:freeze flicker, sham 1"] for row in rows if row["edit:freeze flicker"] is not None])
+    before = np.array([row["score:moving"] for row in rows if row["edit:freeze flicker"] is not None])
+    e, u = (changes - before) / found.sigma, (shams - before) / found.sigma
+    assert found.raw == pytest.approx(e.mean(), abs=1e-5)
+    assert found.sham == pytest.approx(u.mean(), abs=1e-5)
+    flipped = stats.permutation_test(
+        (-e - 0.1,), np.mean, permutation_type="samples", n_resamples=np.inf, alternative="greater"
+    )
+    assert found.p is not None
+    assert found.p >= flipped.pvalue * (1 - 1e-9)
+
+
+def test_a_clip_stands_beside_each_edit_of_it(run: Run) -> None:
+    captions = [medium.caption for medium in run.media if medium.role == "edit"]
+    assert "freeze flicker: before and after" in captions
+    assert all(run.medium_path(medium).is_file() for medium in run.media)
+
+
+def test_what_the_run_says_of_its_edits_is_read_back(run: Run) -> None:
+    facts = RunResults.read(run.folder).manifest.interventions
+    assert facts is not None
+    assert facts.holding == {"moving": {"flicker": 12, "lamp": 12, "background": 12}}
+    assert facts.clips == {"moving": CLIPS}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error", "sentence"),
+    [
+        ('"flicker", "lamp"', '"fliker", "lamp"', (NotFound, StudyFileError), "fliker"),
+        (
+            'boxes = "boxes.json"',
+            'boxes = "none.json"',
+            StudyFileError,
+            "interventions.boxes: 'none.json' does not exist",
+        ),
+        ('boxes = "boxes.json"', "", StudyFileError, "boxes or detector, one of them"),
+        ("needs flicker motion", "needs flicker order", StudyFileError, "not edited by 'shuffle'"),
+        ("needs flicker motion", "needs fliker motion", StudyFileError, "edits no 'fliker'"),
+        (
+            "[interventions]",
+            '[tests]\nscores = "classic"\n[interventions]',
+            StudyFileError,
+            "edits stand beside contrasts",
+        ),
+        ('["flicker", "lamp", "background"]', '{ flicker = "background" }', StudyFileError, "lamp"),
+    ],
+)
+def test_a_study_whose_edits_cannot_be_made_is_refused(
+    study_folder: Path, monkeypatch: pytest.MonkeyPatch, *, old: str, new: str, error: type[Exception], sentence: str
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    text = (study_folder / "study.toml").read_text()
+    bad = study_folder / "bad.toml"
+    bad.write_text(text.replace(old, new))
+    with pytest.raises(error, match=sentence):
+        Study.from_file(bad).run(study_folder / "refused")
+    assert not (study_folder / "refused").exists()
+
+
+def test_boxes_of_other_videos_are_told_before_anything_is_tested(
+    study_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    (study_folder / "others.json").write_text(sidecar(["another.mp4"], BOXES))
+    bad = study_folder / "other.toml"
+    bad.write_text((study_folder / "study.toml").read_text().replace("boxes.json", "others.json"))
+    with pytest.raises(TrackNotFound, match="none of the 14 class clips holds 'flicker'"):
+        Study.from_file(bad).run(study_folder / "refused")
+
+
+def test_the_command_edits_by_boxes_that_the_study_does_not_name(
+    study_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    study = study_folder / "without.toml"
+    text = (study_folder / "study.toml").read_text()
+    study.write_text(text[text.index("question") : text.index("[interventions]")])
+    assert videotcav(monkeypatch, "intervene", study, "--output", tmp_path / "run") == 1
+    assert "interventions: is missing; its boxes or detector say where" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "run").exists()
+    named = study.read_text() + '[interventions]\nboxes = "others.json"\nobjects = ["flicker"]\nedits = ["freeze"]\n'
+    (study_folder / "others.json").write_text(sidecar(["another.mp4"], BOXES))
+    study.write_text(named)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    boxes, preview = study_folder / "boxes.json", tmp_path / "preview"
+    assert videotcav(monkeypatch, "intervene", study, "--objects", boxes, "--preview", preview) == 0
+    (video,) = (preview / "media").iterdir()
+    assert video.name == "edit-moving-freeze-flicker.mp4"
+    frames = read_all(video)[0].astype(int)
+    assert frames.shape[2] == 2 * 16 + 4
+    assert np.ptp(frames[:, 11, 5], axis=0).min() > 100  # flickers at the left, before the edit
+    assert np.ptp(frames[:, 11, 5 + 20], axis=0).max() < 20  # and not at the right
+
+
+def test_a_preview_alone_is_no_run(study_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    videos = Study.from_file(study_folder / "study.toml").preview(tmp_path / "preview")
+    assert {video.stem for video in videos} >= {"edit-moving-freeze-flicker", "edit-moving-remove-lamp"}
+    with pytest.raises(RunFolderError):
+        RunResults.read(tmp_path / "preview")
