@@ -134,6 +134,18 @@ def test_a_map_that_points_where_the_network_with_random_weights_does_is_not_fol
     assert badge.p_random_weights == badge.p == 1
 
 
+def test_what_is_sure_and_tiny_is_not_followed() -> None:
+    """A sure excess of .05 σ over random places counts as none, one of .15 σ does not; σ is that which is given."""
+    rng = np.random.default_rng(1)
+    excess = np.array([0.05, 0.15]) + rng.normal(0, 0.01, size=(12, 2))
+    costs = TubeletCosts(np.ones(12), 2 * excess, np.zeros(12), np.full((12, 2), -1.0))
+    tiny, enough = map_verdicts(costs, list("abcdefghijkl"), maps=MAPS, class_name="bright", sigma=2.0)
+    assert (tiny.verdict, enough.verdict) == ("not followed", "followed")
+    assert (tiny.strongest, enough.strongest) == pytest.approx(tuple(excess.mean(axis=0)))
+    (_, other) = map_verdicts(costs, list("abcdefghijkl"), maps=MAPS, class_name="bright", sigma=4.0)
+    assert other.verdict == "not followed"
+
+
 def test_a_clip_alone_gives_what_it_gives_among_others_and_a_map_alone_too(model: VideoModel) -> None:
     some = clips(4)
     together, alone = costs_of(model, some), costs_of(model, some[2:3])

@@ -60,6 +60,7 @@ def test_p_is_the_larger_of_two() -> None:
 def test_the_maps_that_are_offered_are_those_whose_strongest_part_costs_most_beyond_the_others() -> None:
     tried = [badge(), followed("layercam", 0.9), followed("hirescam", 1.1), badge("grad-cam++", strongest=3.0)]
     assert offered(tried) == tried[2]
+    assert offered([*tried, followed("rise", 1.4).model_copy(update={"random_weights": 1.3})]) == tried[2]
     assert offered(tried[:1]) is None
     assert above_maps(tried).endswith("It follows those of hirescam at features.2: show these.")
 
