@@ -70,7 +70,7 @@ def write_report(folder: Path | str) -> Path:
         hypotheses=hypothesis_answers(run),
         cautions=cautions(run),
         figures=_figures(run),
-        legs=[(_MARKS[each.legs[0]], each.sentence) for each in run.legs],
+        legs=[(_MARKS[each.legs[0 if each.push else 1]], each.sentence) for each in run.legs],
         legs_picture=_legs_picture(run),
         effect_headings=edits.HEADINGS,
         effects=[*edits.table_rows(run.effects)],
