@@ -29,7 +29,7 @@ from videotcav.results.map_facts import Faithfulness
 from videotcav.video.clips import read_clip
 from videotcav.video.read import VideoFile
 
-QUICK = FaithfulnessSettings()
+QUICK = FaithfulnessSettings(steps=3)
 METHODS = ("grad-cam", "hirescam")
 
 

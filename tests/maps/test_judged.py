@@ -16,7 +16,7 @@ from videotcav.models.randomised import randomised
 from videotcav.records import ModelCard
 from videotcav.report.faithfulness import MEASURES
 
-QUICK = FaithfulnessSettings(rise_masks=16)
+QUICK = FaithfulnessSettings(steps=4, rise_masks=16)
 METHODS = ("grad-cam", "layercam", "integrated-gradients", "rise")
 
 
@@ -88,6 +88,12 @@ def test_a_map_that_is_right_scores_right(judged: Evaluated) -> None:
     assert judged.values["moving pixels", "pointing in time"] == 1
 
 
+def test_uncovering_the_motion_first_brings_the_score_back_sooner(judged: Evaluated) -> None:
+    good, chance = (judged.values[method, "insertion freeze"] for method in ("layercam", "random blobs"))
+    assert good > chance
+    assert judged.probability > 0.5
+
+
 def test_single_frames_know_no_order(token_net: VideoModel, moving: ClipToEvaluate) -> None:
     """Played backwards or shuffled, and put in order again, the map of such a network is the same."""
     with torch.random.fork_rng():
@@ -122,7 +128,7 @@ def test_the_same_seed_gives_the_same_numbers(token_net: VideoModel, moving: Cli
         assert again.values[key] == value or math.isnan(value)
 
 
-@pytest.mark.parametrize("wrong", [{"noise": -0.1}, {"rise_masks": 0}, {"seed": -1}])
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"fills": ("blurr",)}, {"fills": ("blur", "blur")}, {"seed": -1}])
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         FaithfulnessSettings.model_validate(wrong)

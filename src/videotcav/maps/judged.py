@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
+from typing import get_args
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from videotcav.maps.view import PIXELS, PixelSettings, View
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import logits
 from videotcav.models.randomised import randomised
-from videotcav.records import Record
+from videotcav.records import Distinct, Record
 
 BASELINES: Mapping[str, Callable[[Tensor, np.random.Generator], Tensor]] = MappingProxyType(
     {
@@ -33,8 +34,10 @@ BASELINES: Mapping[str, Callable[[Tensor, np.random.Generator], Tensor]] = Mappi
 
 
 class FaithfulnessSettings(Record):
-    """How the measures are taken. `noise` is a share of each clip's own spread of pixels."""
+    """How the measures are taken. `noise` is a share of each clip's own spread of pixels; `steps` those of a curve."""
 
+    steps: PositiveInt = 10
+    fills: Distinct[measures.FillName] = get_args(measures.FillName)
     noise: NonNegativeFloat = 0.05
     rise_masks: PositiveInt = 256
     batch_size: PositiveInt = 32
@@ -93,10 +96,12 @@ class Evaluator:
 
     @property
     def passes_a_clip(self) -> int:
-        """How many clips are passed to judge one: each frame covered, the changed clips."""
-        pixel_methods = {"rise": self.settings.rise_masks, "integrated-gradients": PixelSettings().steps}
+        """How many clips are passed to judge one: the steps of all curves, each frame covered, the changed clips."""
+        settings = self.settings
+        curves = 2 * len(settings.fills) * (len(self.methods) + len(BASELINES))
+        pixel_methods = {"rise": settings.rise_masks, "integrated-gradients": PixelSettings().steps}
         changed = 5 * (1 + sum(pixel_methods.get(method, 0) for method in self.methods))
-        return self.model.card.clip_spec.frames + 2 + changed
+        return curves * (settings.steps + 1) + self.model.card.clip_spec.frames + 2 + changed
 
     def __call__(self, clip: ClipToEvaluate, *, number: int = 0) -> Evaluated:
         """What came out for a clip; its `number` decides, with the seed, what is random about it."""
@@ -120,6 +125,7 @@ class Evaluator:
             values |= {(name, what): float(measure(cam, truth)) for what, measure, truth in truths}
             values[name, "moments"] = float(measures.temporal_agreement(cam, losses))
             values[name, "flicker"] = float(measures.flicker(cam))
+            values |= {(name, what): area for what, area in self._areas(cam, clip, rng)}
         for what, changed, back in self._changed(pixels, rng):
             others = maps_of(changed)
             values |= {
@@ -146,6 +152,22 @@ class Evaluator:
             model, pixels, views=views, classes=[index], pixel_settings=of_pixels, clip_names=[clip.name]
         )
         return dict(zip(self.methods, maps[:, 0], strict=True))
+
+    def _areas(self, cam: Tensor, clip: ClipToEvaluate, rng: np.random.Generator) -> Iterator[tuple[str, float]]:
+        """The areas under the curves of insertion and deletion."""
+        pixels, places = clip.pixels[None], measures.ranks(cam, rng=rng)
+        for name in self.settings.fills:
+            fill = measures.FILLS[name](pixels)
+            for what, start, end in (("insertion", fill, pixels), ("deletion", pixels, fill)):
+                curve = measures.masking_curve(
+                    lambda batch: self._score(clip, batch),
+                    start,
+                    end,
+                    places,
+                    steps=self.settings.steps,
+                    batch_size=self.settings.batch_size,
+                )
+                yield f"{what} {name}", float(measures.area(curve))
 
     def _changed(self, pixels: Tensor, rng: np.random.Generator) -> Iterator[tuple[str, Tensor, Tensor]]:
         """The clip changed in each way, and what brings the frames of its maps back to the clip's own order."""

@@ -28,7 +28,7 @@ _NEED = "Does the model need what the map marks?"
 _STILL = "Does it come from what was learned, and does it hold still?"
 _NOTES = {
     _TRUTH: "What is true was given: boxes, and events where there are any. The dashed line is what a flat map scores.",
-    _NEED: "Whether the score follows a map is asked by `videotcav cam --check`.",
+    _NEED: "Only a frozen frame leaves a clip that could have been filmed; blur and flat colour may mislead the model.",
     _STILL: "",
 }
 
@@ -57,6 +57,13 @@ def _measures() -> Iterator[Measure]:
         "score falls when that frame is covered. Around 0 the map says nothing about when."
     )
     yield Measure("moments", "Full when it counts", "higher", _NEED, about, headline=True)
+    fills = {"blur": "a blur", "freeze": "a frozen frame", "mean": "the mean colour"}
+    for fill, seen in fills.items():
+        about = f"The class’s probability, averaged while the clip is uncovered from {seen}, strongest voxels first."
+        yield Measure(f"insertion {fill}", f"Insertion into {seen}", "higher", _NEED, about, headline=fill == "freeze")
+    for fill, seen in fills.items():
+        about = f"The class’s probability, averaged while the clip is covered by {seen}, strongest voxels first."
+        yield Measure(f"deletion {fill}", f"Deletion by {seen}", "lower", _NEED, about, headline=fill == "freeze")
     about = "How much of the map moves from a frame to the next: 0 stands still, 1 shares no place with the next."
     yield Measure("flicker", "Flicker", "lower", _STILL, about)
     same = "Rank correlation with the map of the"

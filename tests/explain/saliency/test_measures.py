@@ -13,12 +13,14 @@ from torch import Tensor
 
 from videotcav.explain.saliency.measures import (
     FILLS,
+    area,
     blurred,
     centre_map,
     energy_ratio,
     flicker,
     frozen,
     losses_by_frame,
+    masking_curve,
     mean_colour,
     mean_over_videos,
     motion_map,
@@ -26,6 +28,7 @@ from videotcav.explain.saliency.measures import (
     pointing_in_time,
     random_map,
     rank_agreement,
+    ranks,
     temporal_agreement,
 )
 
@@ -105,6 +108,43 @@ def test_fills_are_what_they_say() -> None:
     assert (frozen(pixels) == pixels[:, :, 2:3]).all()
     torch.testing.assert_close(mean_colour(pixels)[1, 2, 3, 4, 5], pixels[1, 2].mean())
     assert {name: fill(pixels).shape for name, fill in FILLS.items()} == dict.fromkeys(FILLS, pixels.shape)
+
+
+def test_ranks_put_the_strongest_first_and_break_ties_evenly() -> None:
+    cam = torch.tensor([[0.0, 3.0, 1.0, 0.0]]).reshape(1, 1, 2, 2)
+    seen = [ranks(cam, rng=np.random.default_rng(seed)).flatten().tolist() for seed in range(40)]
+    assert {(row[1], row[2]) for row in seen} == {(0.125, 0.375)}
+    assert {row[0] for row in seen} == {0.625, 0.875}
+    flat = torch.zeros(1, 4, 16, 16)
+    place = ranks(flat, rng=np.random.default_rng(0))
+    assert float(place[0, 0].mean()) == pytest.approx(0.5, abs=0.05)
+
+
+def weighted(pixels: Tensor) -> Tensor:
+    """A score whose truth is known: the mean of one frame's upper half."""
+    return pixels[:, 0, 1, :3].mean(dim=(1, 2))
+
+
+def test_curves_of_a_known_score() -> None:
+    """The score needs 1/8 of the volume. A true map has it all by then; a false one only in the last 1/8."""
+    pixels, fill = torch.ones(2, 3, *SIZE), torch.zeros(2, 3, *SIZE)
+    truth = torch.zeros(2, *SIZE)
+    truth[:, 1, :3] = 1
+    rng = np.random.default_rng(0)
+    for cam, insertion, deletion in (
+        (truth, [0, *[1] * 8], [1, *[0] * 8]),
+        (1 - truth, [*[0] * 8, 1], [*[1] * 8, 0]),
+    ):
+        places = ranks(cam, rng=rng)
+        given = masking_curve(weighted, fill, pixels, places, steps=8, batch_size=5)
+        taken = masking_curve(weighted, pixels, fill, places, steps=8)
+        torch.testing.assert_close(given, torch.tensor([insertion] * 2, dtype=torch.float32))
+        torch.testing.assert_close(taken, torch.tensor([deletion] * 2, dtype=torch.float32))
+
+
+def test_area_of_a_straight_line_is_a_half() -> None:
+    assert float(area(torch.linspace(0, 1, 11)[None])) == pytest.approx(0.5)
+    assert float(area(torch.ones(1, 5))) == pytest.approx(1)
 
 
 def test_a_map_is_held_against_what_each_frame_is_worth() -> None:

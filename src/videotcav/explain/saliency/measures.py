@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -76,17 +76,57 @@ def mean_colour(pixels: Tensor) -> Tensor:
     return reduce(pixels, "b c t h w -> b c 1 1 1", "mean").expand_as(pixels)
 
 
+FillName = Literal["blur", "freeze", "mean"]
 FILLS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType(
     {"blur": lambda pixels: blurred(pixels, sigma=pixels.shape[-1] / 10), "freeze": frozen, "mean": mean_colour}
 )
 """What stands where a clip is covered, by name. Only `freeze` leaves a clip that could have been filmed."""
 
 
+def ranks(cam: Tensor, *, rng: np.random.Generator) -> Tensor:
+    """The place of each voxel when the strongest come first, 0…1, `clip time height width`; ties in random order."""
+    flat = cam.flatten(1)
+    shuffled = torch.from_numpy(rng.permutation(flat.shape[1])).to(cam.device)
+    order = shuffled[flat[:, shuffled].argsort(dim=1, descending=True, stable=True)]
+    place = torch.empty_like(flat)
+    steps = (torch.arange(flat.shape[1], device=cam.device, dtype=flat.dtype) + 0.5) / flat.shape[1]
+    return place.scatter_(1, order, steps.expand_as(flat)).view_as(cam)
+
+
+def masking_curve(
+    score: ScoreFunction, start: Tensor, end: Tensor, places: Tensor, *, steps: int, batch_size: int = 32
+) -> Tensor:
+    """The class's score as one clip turns into another, strongest voxels first: `clip step`, steps + 1 of them.
+
+    Petsiuk et al. 2018, in time as in space. Insertion starts from what stands where a clip is covered and ends with
+    the clip, deletion the other way round.
+
+    Args:
+        score: of the class, for many clips at once.
+        start: clip channel time height width.
+        end: of the same shape.
+        places: from `ranks`.
+        steps: into how many equal parts the volume is cut.
+        batch_size: clips on their way held at a time.
+    """
+    shares = torch.linspace(0, 1, steps + 1, device=start.device)
+    points = [(clip, share) for clip in range(len(start)) for share in shares]
+    scores = []
+    for first in range(0, len(points), batch_size):
+        batch = points[first : first + batch_size]
+        scores.append(score(torch.stack([torch.where(places[n] < share, end[n], start[n]) for n, share in batch])))
+    return torch.cat(scores).view(len(start), steps + 1)
+
+
+def area(curve: Tensor) -> Tensor:
+    """The area under curves `clip step` over 0…1, `clip`."""
+    return torch.trapezoid(curve, dx=1 / (curve.shape[1] - 1), dim=1)
+
+
 def losses_by_frame(score: ScoreFunction, pixels: Tensor, fill: Tensor, *, batch_size: int = 32) -> Tensor:
     """How much the class's score falls when one frame is covered, `clip time`: an intervention, no map is asked.
 
-    `score` gives that of many clips at once; `pixels` and `fill` are `clip channel time height width`, of which
-    `batch_size` are held at a time. Costs a pass a frame and one more.
+    Arguments as in `masking_curve`; costs a pass a frame and one more.
     """
     frames = pixels.shape[2]
     hidden = torch.eye(frames, dtype=torch.bool, device=pixels.device)
