@@ -17,6 +17,7 @@ from support.study_text import study_text
 from videotcav.errors import NotFound, RunFolderError, StudyFileError, TrackNotFound
 from videotcav.report.run import Run
 from videotcav.results.read import RunResults
+from videotcav.study.file import InterventionsSection
 from videotcav.study.run import Study
 from videotcav.video.read import read_all
 from videotcav.video.write import write_video
@@ -189,7 +190,14 @@ def test_what_the_run_says_of_its_edits_is_read_back(run: Run) -> None:
             StudyFileError,
             "edits stand beside contrasts",
         ),
-        ('["flicker", "lamp", "background"]', '{ flicker = "background" }', StudyFileError, "lamp"),
+        ('["flicker", "lamp", "background"]', '{ flicker = "background" }', StudyFileError, "all that no box covers"),
+        ('["flicker", "lamp", "background"]', '{ background = "lamp" }', StudyFileError, "all that no box covers"),
+        (
+            'objects = ["flicker", "lamp", "background"]',
+            'objects = ["background"]\nedits = ["shuffle"]',
+            StudyFileError,
+            "the background takes remove, freeze, blur",
+        ),
     ],
 )
 def test_a_study_whose_edits_cannot_be_made_is_refused(
@@ -211,8 +219,26 @@ def test_boxes_of_other_videos_are_told_before_anything_is_tested(
     (study_folder / "others.json").write_text(sidecar(["another.mp4"], BOXES))
     bad = study_folder / "other.toml"
     bad.write_text((study_folder / "study.toml").read_text().replace("boxes.json", "others.json"))
-    with pytest.raises(TrackNotFound, match="none of the 14 class clips holds 'flicker'"):
+    with pytest.raises(TrackNotFound, match="none of the 14 class clips holds 'flicker' or 'lamp'"):
         Study.from_file(bad).run(study_folder / "refused")
+
+
+def test_an_object_that_no_class_clip_holds_is_not_asked(study_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another class's object, which the file of boxes knows, leaves the other objects' rows as they are."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    known = json.loads((study_folder / "boxes.json").read_text())
+    known["categories"].append({"id": 3, "name": "kite"})
+    (study_folder / "more.json").write_text(json.dumps(known))
+    text = (study_folder / "study.toml").read_text().replace("boxes.json", "more.json")
+    (study_folder / "kite.toml").write_text(text.replace('"lamp", "background"', '"lamp", "kite"'))
+    found = {row.name: row for row in Study.from_file(study_folder / "kite.toml").run(study_folder / "kite").effects}
+    assert (found["remove kite"].verdict, found["remove kite"].clips) == ("not asked", 0)
+    assert found["remove flicker"].verdict == "negative"
+
+
+def test_an_empty_table_of_objects_is_all_of_them() -> None:
+    section = InterventionsSection.model_validate({"boxes": "boxes.json", "objects": {}})
+    assert section.labels(["ball"]) == {"ball": "ball", "background": "background"}
 
 
 def test_the_command_edits_by_boxes_that_the_study_does_not_name(

@@ -112,7 +112,7 @@ class Editor:
         self.origins: dict[str, ClipOrigin] = {}
         self.holding: dict[str, set[str]] = {target: set() for target in labels}
         self.missing: dict[str, str] = {}
-        self.inpainted: dict[str, list[float]] = {}
+        self.inpainted: dict[tuple[str, str], list[float]] = {}
         self.pictures = Pictures(1 / spec.seconds_between_frames)
 
     @classmethod
@@ -198,7 +198,7 @@ class Editor:
             hidden = None if everything is None else everything & ~masks
             watched = ObjectClip(frames, masks, seed=self.seed, hidden=hidden)
             for edit in (edit for edit, of in self.edits if of == target):
-                found |= dict(self._made(_edit(edit, target), _name(edit, target), watched))
+                found |= dict(self._made(_edit(edit, target), _name(edit, target), clip.class_name, watched))
         for edit, target in self.edits:
             made = found.get(_name(edit, target))
             if made is not None and made.frames is not None:
@@ -207,9 +207,9 @@ class Editor:
                 )
         return {name: found.get(name, Changed(None, reason="the clip does not hold it")) for name in self.names}
 
-    def _made(self, edit: ObjectEdit, name: str, watched: ObjectClip) -> Iterator[tuple[str, Changed]]:
+    def _made(self, edit: ObjectEdit, name: str, class_name: str, watched: ObjectClip) -> Iterator[tuple[str, Changed]]:
         made = edit(watched)
-        self.inpainted.setdefault(name, []).append(made.inpainted)
+        self.inpainted.setdefault((class_name, name), []).append(made.inpainted)
         yield name, made
         if edit.fills:
             yield f"{name}, {SECOND}", edit(second_fill(watched))
@@ -231,14 +231,12 @@ class Editor:
         return found
 
     def refuse_nothing(self, clips: Sequence[ClipToProbe]) -> None:
-        """Raises TrackNotFound where no clip of any class holds an object that is asked about."""
-        for target, holding in self.holding.items():
-            if not holding:
-                label = self.labels[target]
-                raise TrackNotFound(
-                    f"interventions: none of the {len(clips)} class clips holds '{target}'; the first: "
-                    f"{self.missing.get(label, 'no object was found in any clip')}"
-                )
+        """Raises TrackNotFound where no clip of any class holds any object that is asked about."""
+        if not any(self.holding.values()):
+            names = " or ".join(f"'{target}'" for target in self.labels if target != BACKGROUND) or "any object"
+            first = next(iter(self.missing.values()), "no object was found in it")
+            found = f"none of the {len(clips)} class clips holds {names}"
+            raise TrackNotFound(f"interventions: {found}; the first: {first}")
 
     def facts(self, clips: Sequence[ClipToProbe]) -> InterventionFacts:
         """What the manifest states of it."""
@@ -268,7 +266,7 @@ class _Asking:
     clips: Sequence[ClipToProbe]
     model: VideoModel
     score: ClassScore
-    inpainted: Mapping[str, Sequence[float]]
+    inpainted: Mapping[tuple[str, str], Sequence[float]]
 
     def edits(self, edit: str, target: str, class_name: str) -> Edits:
         """One edit of the clips of a class."""
@@ -282,6 +280,7 @@ class _Asking:
         second = [self._scores(class_name, each, rows) for each in variants if each.endswith(SECOND)]
         given = answers.predicted()[rows] == index
         probability = answers.probability(class_name)[rows]
+        inpainted = self.inpainted.get((class_name, name), ())
         return Edits(
             edit=edit,
             target=target,
@@ -296,7 +295,7 @@ class _Asking:
             given_after=(answers.predicted(name)[rows] == index)[held],
             probability_before=probability[held],
             probability_after=answers.probability(class_name, name)[rows][held],
-            inpainted=float(np.mean(self.inpainted[name])) if second and name in self.inpainted else None,
+            inpainted=float(np.mean(inpainted)) if second and inpainted else None,
         )
 
     def every_score(self, class_name: str, names: Iterable[str]) -> dict[str, Floats]:

@@ -173,11 +173,16 @@ class InterventionsSection(Record):
     def _has_one_source(self) -> Self:
         if (self.boxes is None) == (self.detector is None):
             raise ValueError("say where the objects of the class clips are: boxes or detector, one of them")
+        named = self.labels(())
+        if any((BACKGROUND in pair) and len(set(pair)) > 1 for pair in named.items()):
+            raise ValueError(f"objects: '{BACKGROUND}' is all that no box covers; it goes by no other name and label")
+        if self.objects and BACKGROUND in named and not set(self.edits) & set(_OF_BACKGROUND):
+            raise ValueError(f"edits: the {BACKGROUND} takes {', '.join(_OF_BACKGROUND)}, and none of them is named")
         return self
 
     def labels(self, concepts: Iterable[str]) -> dict[str, str]:
         """What is edited, and what the boxes call it, in a study of these concepts."""
-        if isinstance(self.objects, dict):
+        if self.objects and isinstance(self.objects, dict):
             return dict(self.objects)
         return {name: name for name in self.objects or dict.fromkeys((*concepts, BACKGROUND))}
 
@@ -185,9 +190,9 @@ class InterventionsSection(Record):
         """Every edit, and what it is made to."""
         return [
             (edit, target)
-            for target, label in self.labels(concepts).items()
+            for target in self.labels(concepts)
             for edit in self.edits
-            if label != BACKGROUND or edit in _OF_BACKGROUND
+            if target != BACKGROUND or edit in _OF_BACKGROUND
         ]
 
 
