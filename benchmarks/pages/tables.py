@@ -16,7 +16,7 @@ from template import DOCS, cells, promised, table
 from validation import targets
 from validation.targets import told, value_in_words
 
-PAGES = ("cam", "classic", "concepts", "planted", "review", "video")
+PAGES = ("cam", "classic", "concepts", "interventions", "planted", "review", "video")
 PLACE = re.compile(r"(?<=<!-- table )(?P<name>.+?)(?P<middle> -->\n)(?P<old>.*?)(?=<!-- end -->)", re.DOTALL)
 
 
@@ -146,6 +146,11 @@ def propose_throughput() -> str:
     return table(("detector", "alone", "pipeline", "processor, ms a frame"), rows)
 
 
+def edits_truth() -> str:
+    """Edits of objects against scenes rendered anew: rows of docs/targets.json."""
+    return targets.table(targets.rows("validation/proof/edits_page.py"))
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "null_calibration": null_calibration,
     "interval_coverage": interval_coverage,
@@ -155,6 +160,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "moments": moments,
     "moments_contrast": moments_contrast,
     "propose_throughput": propose_throughput,
+    "edits_truth": edits_truth,
 }
 
 if __name__ == "__main__":

@@ -1,0 +1,80 @@
+"""The proof of edits: its scenes rendered anew, and its counts, against what is known by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from validation.proof import edits, edits_page
+from validation.proof.shares import rate
+from validation.proof.world import sample
+from validation.provenance import machine
+from videotcav.records import Box
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_scene_rendered_anew_is_the_film_but_for_the_object_that_is_posed(seed: int) -> None:
+    film = sample(np.random.default_rng(seed), distractor_speed=0.8)
+    frames = edits.frames_of(film).astype(int)
+    for who in edits.OBJECTS:
+        assert np.abs(edits.rendered_anew(film, who, range(8)) - frames).max() <= 1  # rounding
+        assert np.abs(edits.rendered_anew(film, who, (4,) * 8)[4] - frames[4]).max() <= 1
+    # The distractor's way is the same backwards and forwards, but for its sign.
+    backwards = edits.frames_of(film.swapped(distractor_speed=-0.8)).astype(int)
+    assert np.abs(edits.rendered_anew(film, "distractor", range(7, -1, -1)) - backwards).max() <= 1
+
+
+def test_a_box_is_grown_by_a_tenth_on_each_side_and_ends_at_the_picture() -> None:
+    (found,) = np.argwhere(edits.of_boxes((None, Box(left=10, top=0, right=20, bottom=10)))[1]).T[None]
+    rows, columns = found
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (0, 10, 9, 20)
+
+
+def cell(changes: list[float], truths: list[float], **said: Any) -> dict[str, Any]:
+    effect = float(np.mean(changes))
+    told = {"mean": effect, "change": float(np.mean(truths)), "effect": effect, "verdict": "undecided", "raw_p": 1.0}
+    return {"changes": changes, "truths": truths} | told | said
+
+
+RELEVANT = cell([-1.0, -0.8, -0.6], [-1.0, -0.7, -0.4], verdict="negative", raw_p=0.01)  # one order; misses by 0.1
+TURNED = cell([0.9, 0.5, 0.7], [-0.5, -0.9, -0.7], verdict="positive", raw_p=0.01)  # one order, the wrong sign
+FALSE = cell([0.2, 0.1, 0.3], [0.0, 0.1, -0.1], verdict="positive", raw_p=0.03)  # ranks 2 1 3 and 2 3 1: −1
+NONE = cell([0.0, 0.0, 0.0], [0.01, 0.0, -0.01], raw_p=0.04)  # does nothing: 0
+STILL = cell([0.0, 0.0, 0.0], [0.0, 0.0, 0.0])  # no order to be followed
+
+
+def test_counts_are_those_of_a_hand_calculation() -> None:
+    found = edits_page.counted([[RELEVANT, FALSE], [TURNED, NONE, STILL]])
+    assert found["ordered"]["value"] == pytest.approx(0.5)  # of 1, 1, −1, 0
+    assert found["ordered"]["n"] == 4
+    assert found["ordered_relevant"]["value"] == pytest.approx(1)
+    assert found["error"]["value"] == pytest.approx((0.1 + 1.4 + 0.2 + 0 + 0) / 5)
+    assert found["error"]["low"] <= found["error"]["value"] <= found["error"]["high"]
+    assert (found["irrelevant"]["hits"], found["irrelevant"]["of"]) == (1, 3)
+    assert found["irrelevant_raw"]["hits"] == 2
+    assert (found["power"]["hits"], found["power"]["of"]) == (2, 2)
+    assert (found["sign"]["hits"], found["sign"]["of"]) == (1, 2)
+    assert found["auroc"]["auroc"] == 1  # 0.8 and 0.7 above 0.2, 0 and 0
+
+
+def test_both_edits_of_a_conjunction_come_first_in_any_order() -> None:
+    both = ["moving places", "still"]
+    assert edits_page.own_first({"own": both, "first": ["still", "moving places", "grey"]})
+    assert not edits_page.own_first({"own": both, "first": ["still", "grey", "moving places"]})
+    assert not edits_page.own_first({"own": ["still"], "first": ["grey", "still"]})
+
+
+def test_rows_are_held_to_targets_but_for_those_of_black() -> None:
+    way = edits_page.counted([[RELEVANT, FALSE], [TURNED, NONE]])
+    found = {"ways": dict.fromkeys(edits_page.WORDS, way), "probe": rate(19, 20), "commit": "c", "machine": machine()}
+    rows = list(edits_page.promises(found))
+    met = {row.what: row.meets() for row in rows if row.target}
+    assert all(row.target is None for row in rows if "black" in row.what)
+    assert {what for what, is_met in met.items() if is_met} == {
+        "object edits by mask: relevant against irrelevant, AUROC",
+        "object edits by box: relevant against irrelevant, AUROC",
+        "probe: the largest ranked edit is the network's own, ρ = 0.7 not counted",
+    }
+    assert len(met) == 11
