@@ -17,6 +17,7 @@ from support.study_text import study_text
 from videotcav.errors import NotFound, RunFolderError, StudyFileError, TrackNotFound
 from videotcav.report.run import Run
 from videotcav.results.read import RunResults
+from videotcav.study import probe_passes
 from videotcav.study.file import InterventionsSection
 from videotcav.study.run import Study
 from videotcav.video.read import read_all
@@ -234,6 +235,16 @@ def test_an_object_that_no_class_clip_holds_is_not_asked(study_folder: Path, mon
     found = {row.name: row for row in Study.from_file(study_folder / "kite.toml").run(study_folder / "kite").effects}
     assert (found["remove kite"].verdict, found["remove kite"].clips) == ("not asked", 0)
     assert found["remove flicker"].verdict == "negative"
+
+
+def test_edits_that_the_store_knows_are_not_passed_again(
+    study_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    study = Study.from_file(study_folder / "study.toml")
+    first = study.run(tmp_path / "first", store=tmp_path / "store")
+    monkeypatch.setattr(probe_passes, "_logits", lambda *_: pytest.fail("an edited clip was passed again"))
+    assert study.run(tmp_path / "second", store=tmp_path / "store").effects == first.effects
 
 
 def test_an_empty_table_of_objects_is_all_of_them() -> None:

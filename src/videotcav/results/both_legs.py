@@ -145,8 +145,9 @@ class BothLegs:
         if self.need is None:
             return
         if self.need.verdict == "not asked":
-            held = "no clip of the class holds it" if not self.need.clips else f"only {self.need.clips} clips hold it"
-            yield f"Asked on the class's own clips, of which {self.need.unchanged + self.need.clips} were read: {held}."
+            clips, read = self.need.clips, self.need.unchanged + self.need.clips
+            held = f"only {clips} of them changed" if clips else "none of them holds it, or the edit changes none"
+            yield f"Asked on the class's own clips, of which {read} were read: {held}."
         elif self.need.unchanged:
             clips = self.need.clips + self.need.unchanged
             yield f"Asked on the {self.need.clips} of the class's {clips} clips that hold it."

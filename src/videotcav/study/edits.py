@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from videotcav.concepts.detectors.detect import load_detector, require_label
+from videotcav.engine.store import Store
 from videotcav.errors import TrackNotFound
 from videotcav.explain.cavs.gram import Floats, Rows
 from videotcav.explain.design.design import Design
@@ -132,18 +133,21 @@ class Editor:
         score: ClassScore,
         *,
         scores: ClipScores,
+        store: Store | None = None,
         batch_size: int | None = None,
         progress: Progress,
     ) -> StudyEdits:
         """The edits of a study, past the model. `scores` are those of the set clips: their spread over the pool's
-        videos is the unit of effects.
+        videos is the unit of effects. What the `store` holds of them is not passed again.
 
         Raises:
             TrackNotFound: no clip of any class has an object.
             VideosError: clips cannot be read.
         """
         clips = [*self.clips(inputs)]
-        passer = Passer(tuple(self.names), self, tuple(inputs.classes), batch_size, doing="editing")
+        passer = Passer(
+            tuple(self.names), self, tuple(inputs.classes), batch_size=batch_size, store=store, doing="editing"
+        )
         answers = passer({"": model}, clips, progress).answers[""]
         self.refuse_nothing(clips)
         pool = design.random

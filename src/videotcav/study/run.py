@@ -210,7 +210,14 @@ class Study:
             scores = measured.scores(self.model, self.score)
             refuse_matched_outputs(inputs, measured.predicted(self.model), scores.values)
             edited = editor and editor.asked(
-                inputs, design, self.model, self.score, scores=scores, batch_size=batch_size, progress=progress
+                inputs,
+                design,
+                self.model,
+                self.score,
+                scores=scores,
+                store=rows,
+                batch_size=batch_size,
+                progress=progress,
             )
             tests = edited.family if edited else None
             results = answers(measured.grams, design, scores=scores, primary=study.told_by, edits=tests)
