@@ -14,6 +14,7 @@ from scipy import stats
 from support.change_net import MODULE, NET, noise
 from support.shell import videotcav
 from support.study_text import study_text
+from videotcav import api
 from videotcav.errors import NotFound, RunFolderError, StudyFileError, TrackNotFound
 from videotcav.report.run import Run
 from videotcav.results.read import RunResults
@@ -245,6 +246,18 @@ def test_edits_that_the_store_knows_are_not_passed_again(
     first = study.run(tmp_path / "first", store=tmp_path / "store")
     monkeypatch.setattr(probe_passes, "_logits", lambda *_: pytest.fail("an edited clip was passed again"))
     assert study.run(tmp_path / "second", store=tmp_path / "store").effects == first.effects
+
+
+def test_the_plan_counts_the_edits_and_the_clips_they_can_be_asked_of(
+    study_folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as the run then has. Of an object: remove, another fill, three shams; freeze, another fill, one sham."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    made = api.plan(study_folder / "study.toml", clips_per_second=1.0)
+    assert made.cost.edit_passes == made.cost.seconds["edits"] == CLIPS * (1 + 2 * (5 + 3) + 2 * 2)
+    for row in run.effects:
+        beside = "" if row.with_sham is None else f", {row.with_sham} of them beside a sham"
+        assert f"{row.name} changes {row.clips} of {CLIPS} clips of moving{beside}" in made.edits
 
 
 def test_an_empty_table_of_objects_is_all_of_them() -> None:

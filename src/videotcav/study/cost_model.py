@@ -55,6 +55,7 @@ class Costs(Record):
     clips_forward: int
     clips_backward: int
     map_passes: int = 0
+    edit_passes: int = 0
     store_bytes: int
     read_bytes: int
     operations: int
@@ -72,6 +73,7 @@ def costs(
     bootstrap_resamples: int = 1000,
     draws_bytes: int = 0,
     map_passes: int = 0,
+    edit_passes: int = 0,
     rates: Rates | None = None,
 ) -> Costs:
     """The costs of a study over so many clips.
@@ -84,6 +86,7 @@ def costs(
         bootstrap_resamples: as in the study's tests.
         draws_bytes: what the draws of a null take, see `explain.design.draws_bytes`.
         map_passes: see `study.map_checks.most_passes`.
+        edit_passes: see `study.edits_plan.edits_plan`.
         rates: of the machine; without them there are no seconds.
     """
     n, m, width = set_clips, sum(class_clips), sum(widths.values())
@@ -96,6 +99,7 @@ def costs(
             **({"clips": (n + m) / rates.clips_read} if rates.clips_read else {}),
             "passes": n / rates.forward + m / rates.forward_and_backward,
             **({"maps": map_passes / rates.forward} if map_passes else {}),
+            **({"edits": edit_passes / rates.forward} if edit_passes else {}),
             "store": store_bytes / rates.written_bytes,
             "reading": read_bytes / rates.read_bytes,
             "products": operations / rates.operations,
@@ -104,6 +108,7 @@ def costs(
         clips_forward=n + m,
         clips_backward=m,
         map_passes=map_passes,
+        edit_passes=edit_passes,
         store_bytes=store_bytes,
         read_bytes=read_bytes,
         operations=operations,

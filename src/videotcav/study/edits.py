@@ -116,6 +116,12 @@ class Editor:
         self.inpainted: dict[tuple[str, str], list[float]] = {}
         self.pictures = Pictures(1 / spec.seconds_between_frames)
 
+    @property
+    def shams(self) -> dict[str, str]:
+        """The name of each edit, and of its first sham; nothing where it has none."""
+        names = {_name(edit, target): f"{_name(edit, target)}, {SHAM} 1" for edit, target in self.edits}
+        return {name: sham if sham in self.names else "" for name, sham in names.items()}
+
     @classmethod
     def of(cls, file: StudyText, inputs: Inputs, spec: ClipSpec) -> Self | None:
         """What edits the clips of a study; None where it asks for no edits.

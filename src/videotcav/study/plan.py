@@ -17,6 +17,8 @@ from videotcav.study.cost_model import Costs, Rates, costs
 from videotcav.study.cost_model import rates as rates_of
 from videotcav.study.cost_model import widths as widths_of
 from videotcav.study.design import study_design
+from videotcav.study.edits import Editor
+from videotcav.study.edits_plan import EditsPlan, edits_plan
 from videotcav.study.file import StudyFile
 from videotcav.study.inputs import Inputs, study_inputs
 from videotcav.study.map_checks import most_passes
@@ -56,7 +58,7 @@ class Plan(Record):
     `alignment` are of its files.
 
     `pool` is what concepts and pool differ in, `equivalence` says what it would take to show that a concept leaves the
-    class alone, where that is more than there is.
+    class alone, where that is more than there is. `edits` says of how many class clips each edit can be asked.
     """
 
     tests: int
@@ -67,6 +69,7 @@ class Plan(Record):
     remarks: tuple[str, ...] = ()
     alignment: str = ""
     equivalence: str = ""
+    edits: tuple[str, ...] = ()
     pool: PoolFacts | None = None
 
     @property
@@ -111,6 +114,7 @@ def plan_study(
         ),
         memory_bytes=memory_bytes,
         map_passes=most_passes(file, inputs, study.model),
+        edits=edits_plan(Editor.of(study.file, inputs, study.model.card.clip_spec), inputs, progress=progress),
         pilot=pilot.results if pilot else (),
         spreads=spreads,
     )
@@ -124,6 +128,7 @@ def plan(
     rates: Rates | None = None,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     map_passes: int = 0,
+    edits: EditsPlan | None = None,
     pilot: tuple[Result, ...] = (),
     spreads: Spreads | None = None,
 ) -> Plan:
@@ -136,6 +141,7 @@ def plan(
         rates: of the machine; without them the costs have no seconds.
         memory_bytes: as for a run.
         map_passes: that checking the maps will take at most.
+        edits: what the edits of class clips will take.
         pilot: the results of an earlier run, whose spreads are carried over to the sizes of this one.
         spreads: stated in their stead, in units of the primary statistic.
     """
@@ -184,6 +190,7 @@ def plan(
                 classes=len(design.classes),
             ),
             map_passes=map_passes,
+            edit_passes=edits.passes if edits else 0,
             rates=rates,
         ),
         visible=seen,
@@ -191,6 +198,7 @@ def plan(
         pool=inputs.pool,
         alignment=inputs.alignment.sentence if inputs.alignment else "",
         equivalence=_equivalence(design) if design.asks_contrast else "",
+        edits=edits.lines if edits else (),
     )
 
 

@@ -1,0 +1,52 @@
+"""Before any pass: what the edits of a study's class clips will take, and how many clips they can be asked of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from videotcav.interventions.frames import to_frames
+from videotcav.records import Progress, Record, silent
+from videotcav.results.words import count
+from videotcav.study.edits import Editor
+from videotcav.study.inputs import Inputs
+
+
+class EditsPlan(Record):
+    """The passes of edited clips at most, and of each edit and class a line: on how many clips it can be asked."""
+
+    passes: int = 0
+    lines: tuple[str, ...] = ()
+
+
+def edits_plan(editor: Editor | None, inputs: Inputs, *, progress: Progress = silent) -> EditsPlan:
+    """What edits will take; none where the study asks for none. Clips are read and edited, nothing is passed.
+
+    Only a file of boxes is asked where the objects are: a detector looks at them in the run.
+    Raises TrackNotFound where no class clip holds an object.
+    """
+    if editor is None:
+        return EditsPlan()
+    clips = [*editor.clips(inputs)]
+    passes = len(clips) * (1 + len(editor.names))
+    if editor.section.boxes is None:
+        return EditsPlan(passes=passes)
+    found: Counter[tuple[str, str]] = Counter()
+    for clip in progress(clips, "editing", total=len(clips)):
+        made = editor(clip, to_frames(clip.read(editor.spec), editor.spec))
+        for name, sham in editor.shams.items():
+            if made[name].changed:
+                there = [name, *([sham] if sham and made[sham].frames is not None else [])]
+                found.update((clip.class_name, each) for each in there)
+    editor.refuse_nothing(clips)
+    return EditsPlan(passes=passes, lines=tuple(_lines(editor, inputs, found)))
+
+
+def _lines(editor: Editor, inputs: Inputs, found: Counter[tuple[str, str]]) -> Sequence[str]:
+    said = []
+    for class_name, files in inputs.classes.items():
+        for name, sham in editor.shams.items():
+            changed = found[class_name, name]
+            beside = f", {found[class_name, sham]} of them beside a sham" if sham else ""
+            said.append(f"{name} changes {changed} of {count(len(files), 'clip')} of {class_name}{beside}")
+    return said
