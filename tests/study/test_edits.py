@@ -19,7 +19,9 @@ from videotcav.errors import NotFound, RunFolderError, StudyFileError, TrackNotF
 from videotcav.report.run import Run
 from videotcav.results.read import RunResults
 from videotcav.study import probe_passes
+from videotcav.study.edits import Pictures
 from videotcav.study.file import InterventionsSection
+from videotcav.study.probe_inputs import ClipToProbe
 from videotcav.study.run import Study
 from videotcav.video.read import read_all
 from videotcav.video.write import write_video
@@ -258,6 +260,16 @@ def test_the_plan_counts_the_edits_and_the_clips_they_can_be_asked_of(
     for row in run.effects:
         beside = "" if row.with_sham is None else f", {row.with_sham} of them beside a sham"
         assert f"{row.name} changes {row.clips} of {CLIPS} clips of moving{beside}" in made.edits
+
+
+def test_the_first_clip_is_shown_in_whatever_order_clips_are_edited() -> None:
+    clips = [ClipToProbe(name, "moving", name, lambda _: pytest.fail("not read")) for name in ("a.mp4", "b.mp4")]
+    grey = {"a.mp4": np.full((1, 4, 4, 3), 10, dtype=np.uint8), "b.mp4": np.full((1, 4, 4, 3), 20, dtype=np.uint8)}
+    for order in (clips, clips[::-1]):
+        pictures = Pictures(10.0)
+        for clip in order:
+            pictures.add(clip, "remove", grey[clip.name], grey[clip.name])
+        assert pictures.frames["moving", "remove"][0, 0, 0, 0] == 10
 
 
 def test_an_empty_table_of_objects_is_all_of_them() -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Self
 
 import numpy as np
@@ -49,10 +50,19 @@ _OF_REST = {"remove": "background removed", "freeze": "background frozen", "blur
 
 @dataclass(frozen=True)
 class Pictures:
-    """A clip of each class beside each edit of it, by class and name."""
+    """A clip of each class beside each edit of it, by class and name: the first one by its own name."""
 
     frames_per_second: float
     frames: dict[tuple[str, str], Frames] = field(default_factory=dict)
+    _of: dict[tuple[str, str], str] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def add(self, clip: ClipToProbe, edit: str, original: Frames, edited: Frames) -> None:
+        """Keeps the edit where no earlier clip of the class is kept. Clips come in any order, from several threads."""
+        key = clip.class_name, edit
+        with self._lock:
+            if key not in self._of or clip.name < self._of[key]:
+                self._of[key], self.frames[key] = clip.name, side_by_side(original, edited)
 
     def media(self, folder: Path) -> Iterator[Medium]:
         """Written as videos."""
@@ -212,9 +222,7 @@ class Editor:
         for edit, target in self.edits:
             made = found.get(_name(edit, target))
             if made is not None and made.frames is not None:
-                self.pictures.frames.setdefault(
-                    (clip.class_name, _name(edit, target)), side_by_side(frames, made.frames)
-                )
+                self.pictures.add(clip, _name(edit, target), frames, made.frames)
         return {name: found.get(name, Changed(None, reason="the clip does not hold it")) for name in self.names}
 
     def _made(self, edit: ObjectEdit, name: str, class_name: str, watched: ObjectClip) -> Iterator[tuple[str, Changed]]:
