@@ -195,6 +195,7 @@ def test_what_the_run_says_of_its_edits_is_read_back(run: Run) -> None:
             "edits stand beside contrasts",
         ),
         ('["flicker", "lamp", "background"]', '{ flicker = "background" }', StudyFileError, "all that no box covers"),
+        ('"flicker", "lamp", "b', '"lamp", "lamp", "b', StudyFileError, "objects: value error, 'lamp' is named twice"),
         ('["flicker", "lamp", "background"]', '{ background = "lamp" }', StudyFileError, "all that no box covers"),
         (
             'objects = ["flicker", "lamp", "background"]',

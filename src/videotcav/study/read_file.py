@@ -192,7 +192,8 @@ _MOVED = {
 
 
 def _sentence(detail: Mapping[str, Any]) -> str:
-    key = ".".join(str(part) for part in detail["loc"])
+    types = ("function-after[", "dict[", "tuple[")  # which of several types a value was held against; no key
+    key = ".".join(str(part) for part in detail["loc"] if not str(part).startswith(types))
     if key in _MOVED:
         return f"{key}: {_MOVED[key]}"
     if detail["type"] == "value_error" and not detail["loc"]:
