@@ -35,12 +35,14 @@ def test_a_box_is_grown_by_a_tenth_on_each_side_and_ends_at_the_picture() -> Non
 def cell(changes: list[float], truths: list[float], **said: Any) -> dict[str, Any]:
     effect = float(np.mean(changes))
     told = {"mean": effect, "change": float(np.mean(truths)), "effect": effect, "verdict": "undecided", "raw_p": 1.0}
-    return {"changes": changes, "truths": truths} | told | said
+    return {"object": "actor", "changes": changes, "truths": truths} | told | said
 
 
 RELEVANT = cell([-1.0, -0.8, -0.6], [-1.0, -0.7, -0.4], verdict="negative", raw_p=0.01)  # one order; misses by 0.1
 TURNED = cell([0.9, 0.5, 0.7], [-0.5, -0.9, -0.7], verdict="positive", raw_p=0.01)  # one order, the wrong sign
-FALSE = cell([0.2, 0.1, 0.3], [0.0, 0.1, -0.1], verdict="positive", raw_p=0.03)  # ranks 2 1 3 and 2 3 1: −1
+FALSE = cell(
+    [0.2, 0.1, 0.3], [0.0, 0.1, -0.1], verdict="positive", raw_p=0.03, object="distractor"
+)  # ranks 2 1 3 and 2 3 1: −1
 NONE = cell([0.0, 0.0, 0.0], [0.01, 0.0, -0.01], raw_p=0.04)  # does nothing: 0
 STILL = cell([0.0, 0.0, 0.0], [0.0, 0.0, 0.0])  # no order to be followed
 
@@ -52,6 +54,8 @@ def test_counts_are_those_of_a_hand_calculation() -> None:
     assert found["ordered_relevant"]["value"] == pytest.approx(1)
     assert found["error"]["value"] == pytest.approx((0.1 + 1.4 + 0.2 + 0 + 0) / 5)
     assert found["error"]["low"] <= found["error"]["value"] <= found["error"]["high"]
+    assert (found["error_distractor"]["value"], found["error_distractor"]["n"]) == (pytest.approx(0.2), 1)
+    assert (found["ordered_actor"]["value"], found["ordered_actor"]["n"]) == (pytest.approx(1), 3)  # of 1, 1, 0
     assert (found["irrelevant"]["hits"], found["irrelevant"]["of"]) == (1, 3)
     assert found["irrelevant_raw"]["hits"] == 2
     assert (found["power"]["hits"], found["power"]["of"]) == (2, 2)

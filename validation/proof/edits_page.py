@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 from validation.proof.contrast_page import CACHE
 from validation.proof.contrast_page import RESULT as CONTRAST
 from validation.proof.counting import Facts, Row, auroc, clustered, hits, moves, no_effect, right
-from validation.proof.edits import CLIPS, NOT_COUNTED, WAYS, edits_of_network, path_of
+from validation.proof.edits import CLIPS, NOT_COUNTED, OBJECTS, WAYS, edits_of_network, path_of
 from validation.proof.harder_page import in_turn, is_small
 from validation.proof.shares import ALPHA, ends
 from validation.provenance import ROOT, commit, in_words, machine
@@ -87,7 +87,9 @@ def counted(parts: Parts) -> Row:
     return {
         "ordered": spread(parts, median_correlation),
         "ordered_relevant": spread([list(filter(moves, part)) for part in parts], median_correlation),
+        **{f"ordered_{who}": spread([_of(part, who) for part in parts], median_correlation) for who in OBJECTS},
         "error": spread(parts, mean_error),
+        **{f"error_{who}": spread([_of(part, who) for part in parts], mean_error) for who in OBJECTS},
         "irrelevant": clustered([hits(filter(no_effect, part), is_told) for part in parts]),
         "irrelevant_raw": clustered(
             [hits(filter(no_effect, part), lambda row: row["raw_p"] <= ALPHA) for part in parts]
@@ -96,6 +98,10 @@ def counted(parts: Parts) -> Row:
         "auroc": auroc([row for part in parts for row in part]),
         "sign": clustered([hits(filter(moves, part), right) for part in parts]),
     }
+
+
+def _of(rows: Sequence[Row], who: str) -> list[Row]:
+    return [row for row in rows if row["object"] == who]
 
 
 def is_told(row: Row) -> bool:
@@ -169,6 +175,9 @@ def promises(found: Facts) -> Iterator[Promise]:
             target=at_most(CLOSE[way]) if is_held else None,
             row=of["error"],
         )
+        for who in OBJECTS:
+            yield from number(f"{words}: the rank correlation, {who} alone", target=None, row=of[f"ordered_{who}"])
+            yield from number(f"{words}: the mean error, {who} alone", target=None, row=of[f"error_{who}"])
         upper = at_most(0.05, on="high") if is_held else None
         yield from share(f"{words}: irrelevant ones rejected by the full rule", of["irrelevant"], upper)
         yield from share(f"{words}: irrelevant ones rejected by the raw test alone", of["irrelevant_raw"])
