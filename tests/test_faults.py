@@ -115,4 +115,4 @@ def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
         [sys.executable, "-c", RUN.replace("FAULT", "pass"), target], check=False, capture_output=True, text=True
     )
     assert ended.returncode == 1
-    assert "not told" in ended.stderr
+    assert "cannot be made" in ended.stderr
