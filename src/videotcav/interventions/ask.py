@@ -128,12 +128,7 @@ def edits_family(asked: Sequence[Asked], *, needs: Sequence[Need] = ()) -> Famil
     """The tests of the ranked edits as a family, of which `needs` are declared."""
     ranked = [each for each in asked if each.of.ranked]
     claims = [need.claim if (need := declared(each.of, needs)) else "" for each in ranked]
-    return Family(
-        p=np.array([each.p for each in ranked]),
-        p_equivalence=np.array([each.p_equivalence for each in ranked]),
-        declared=np.array([claim != "" for claim in claims], dtype=np.bool_),
-        claims_nothing=np.array([claim == "negligible" for claim in claims], dtype=np.bool_),
-    )
+    return Family.of([each.p for each in ranked], [each.p_equivalence for each in ranked], claims)
 
 
 def declared(edits: Edits, needs: Sequence[Need]) -> Need | None:

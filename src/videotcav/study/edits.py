@@ -93,12 +93,10 @@ class StudyEdits:
         """The rows, corrected together with the contrasts among the results."""
         contrasts = [row for row in results if row.statistic == "contrast"]
         claims = {each.text: each.claim for each in self.design.hypotheses}
-        claimed = [claims.get(row.hypothesis, "") for row in contrasts]
-        beside = Family(
-            p=np.array([row.p for row in contrasts]),
-            p_equivalence=np.array([row.p_equivalence for row in contrasts], dtype=np.float64),
-            declared=np.array([claim != "" for claim in claimed], dtype=np.bool_),
-            claims_nothing=np.array([claim == "negligible" for claim in claimed], dtype=np.bool_),
+        beside = Family.of(
+            [row.p for row in contrasts],
+            [row.p_equivalence for row in contrasts],
+            [claims.get(row.hypothesis, "") for row in contrasts],
         )
         design = self.design
         return judged_edits(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,6 +73,16 @@ class Family:
     p_equivalence: Floats
     declared: Flags
     claims_nothing: Flags
+
+    @classmethod
+    def of(cls, p: Sequence[float], p_equivalence: Sequence[float | None], claims: Sequence[str]) -> Family:
+        """The tests with their p, and what is claimed of each: "negligible", anything else, or nothing."""
+        return cls(
+            np.array(p, dtype=np.float64),
+            np.array(p_equivalence, dtype=np.float64),
+            np.array([claim != "" for claim in claims], dtype=np.bool_),
+            np.array([claim == "negligible" for claim in claims], dtype=np.bool_),
+        )
 
     def __len__(self) -> int:
         return len(self.p)

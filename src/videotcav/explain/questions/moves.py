@@ -104,12 +104,8 @@ class _Judged:
     def contrasts(self, rows: Sequence[_Row], edits: Family | None) -> Iterable[Result]:
         """The rows of contrast: a difference is tested, and that it is negligible where it is none."""
         claims = [row.hypothesis.claim if row.hypothesis else "" for row in rows]
-        family = Family(
-            p=np.array([row.p for row in rows]),
-            p_equivalence=np.array([row.effects.p_equivalence[row.column] for row in rows]),
-            declared=np.array([claim != "" for claim in claims], dtype=np.bool_),
-            claims_nothing=np.array([claim == "negligible" for claim in claims], dtype=np.bool_),
-        ).beside(edits)
+        equivalence = [float(row.effects.p_equivalence[row.column]) for row in rows]
+        family = Family.of([row.p for row in rows], equivalence, claims).beside(edits)
         corrected, negligible = family.corrected(self.settings.correction)
         for place, row in enumerate(rows):
             around = family.around(place)
