@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from videotcav.explain.cavs.gram import Floats
 from videotcav.explain.design.design import ConceptRows, Design, Group
 from videotcav.explain.design.draws import GramRows
+from videotcav.explain.questions.contrast import ClipScores, Units
 from videotcav.features.measure import ClipFile
 from videotcav.study.file import StudyFile
 from videotcav.study.inputs import Inputs
@@ -42,6 +44,11 @@ def study_design(study: StudyFile, inputs: Inputs, *, layers: int) -> Design:
             name: np.array([file.path in paths for file in inputs.random]) for name, paths in inputs.matched.items()
         },
     )
+
+
+def pool_scores(scores: ClipScores, design: Design) -> Floats:
+    """The score of each class of each video of the random pool, (video, class): its spread is the unit of effects."""
+    return Units.of(scores.values[design.random.rows], design.random.sources).values
 
 
 def _rows(files: tuple[ClipFile, ...], first: int) -> GramRows:

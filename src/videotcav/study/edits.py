@@ -19,7 +19,6 @@ from videotcav.errors import TrackNotFound
 from videotcav.explain.cavs.gram import Floats, Rows
 from videotcav.explain.design.design import Design
 from videotcav.explain.inference.multiplicity import Family
-from videotcav.explain.questions.contrast import ClipScores, Units
 from videotcav.features.measure import ClipFile
 from videotcav.interventions.ask import Asked, Edits, ask, edits_family, judged_edits
 from videotcav.interventions.frames import Frames, Masks, to_frames
@@ -37,7 +36,7 @@ from videotcav.study.inputs import Inputs
 from videotcav.study.media import slug
 from videotcav.study.probe_inputs import ClipToProbe
 from videotcav.study.probe_passes import Answers, Passer
-from videotcav.video.clips import read_clip
+from videotcav.study.reading import read_with_origin
 from videotcav.video.info import ClipOrigin
 from videotcav.video.write import write_video
 
@@ -146,13 +145,13 @@ class Editor:
         model: VideoModel,
         score: ClassScore,
         *,
-        scores: ClipScores,
+        pool: Floats,
         store: Store | None = None,
         batch_size: int | None = None,
         progress: Progress,
     ) -> StudyEdits:
-        """The edits of a study, past the model. `scores` are those of the set clips: their spread over the pool's
-        videos is the unit of effects. What the `store` holds of them is not passed again.
+        """The edits of a study, past the model. The spread of the scores of the `pool`, (video, class), is the unit of
+        effects. What the `store` holds of them is not passed again.
 
         Raises:
             TrackNotFound: no clip of any class has an object.
@@ -164,11 +163,7 @@ class Editor:
         )
         answers = passer({"": model}, clips, progress).answers[""]
         self.refuse_nothing(clips)
-        pool = design.random
-        reference = {
-            name: Units.of(scores.values[pool.rows][:, [place]], pool.sources).values[:, 0]
-            for place, name in enumerate(inputs.classes)
-        }
+        reference = dict(zip(inputs.classes, pool.T, strict=True))
         asking = _Asking(answers, clips, model, score, self.inpainted)
         found = [asking.edits(edit, target, name) for edit, target, name in design.edits]
         asked = ask(found, reference, settings=design.settings, beside=design.tests - len(design.edits))
@@ -194,10 +189,13 @@ class Editor:
             for file in files:
                 name = str(file.path) if file.view is None else f"{file.path}, view {file.view}"
 
-                def read(spec: ClipSpec, file: ClipFile = file, name: str = name) -> Tensor:
+                def read(
+                    spec: ClipSpec, file: ClipFile = file, name: str = name, class_name: str = class_name
+                ) -> Tensor:
                     moment = inputs.moments.get(file.path)
-                    origin, pixels = read_clip(file.path, spec, view=file.view, event_seconds=moment, edges=self.edges)
-                    self.origins[name] = origin
+                    self.origins[name], pixels = read_with_origin(
+                        file.path, class_name, spec=spec, view=file.view, event_seconds=moment, edges=self.edges
+                    )
                     return pixels
 
                 yield ClipToProbe(name, class_name, file.source, read)

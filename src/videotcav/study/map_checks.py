@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from videotcav.explain.design.design import Design
-from videotcav.explain.questions.contrast import ClipScores, Units
+from videotcav.explain.cavs.gram import Floats
 from videotcav.features.measure import ClipFile
 from videotcav.maps import last_spatial_layer
 from videotcav.maps.checked import ClipToCheck, MapCheck
@@ -24,13 +23,13 @@ def map_badges(
     inputs: Inputs,
     model: VideoModel,
     score: ClassScore,
-    sigmas: Mapping[str, float],
+    pool: Floats,
     *,
     progress: Progress,
 ) -> tuple[Followed, ...]:
     """For each class the badge of the maps that are shown, and behind it those of others where it is not followed.
 
-    `sigmas` are the standard deviations of each class's score over the random pool.
+    The unit is the standard deviation of each class's score over the videos of the random `pool`, (video, class).
     """
     cam = study.cam
     if cam is None or not cam.checked:
@@ -38,6 +37,7 @@ def map_badges(
     check = MapCheck(model, score, negligible_below=study.tests.negligible_below, seed=study.seed)
     shown = _shown(cam, model)
     found: list[Followed] = []
+    sigmas = dict(zip(inputs.classes, pool.std(axis=0, ddof=1).tolist(), strict=True))
     for name, files in inputs.classes.items():
         chosen = _spread(files, cam.checked)
 
@@ -60,12 +60,6 @@ def most_passes(study: StudyFile, inputs: Inputs, model: VideoModel) -> int:
 
 def _shown(cam: CamSection, model: VideoModel) -> list[View]:
     return [View(method=cam.method, layer=cam.layer or last_spatial_layer(model))]
-
-
-def spreads(scores: ClipScores, design: Design) -> dict[str, float]:
-    """The standard deviation of each class's score over the videos of the random pool."""
-    pool = Units.of(scores.values[design.random.rows], design.random.sources).values
-    return dict(zip(design.classes, pool.std(axis=0, ddof=1).tolist(), strict=True))
 
 
 def _spread(files: Sequence[ClipFile], count: int) -> list[ClipFile]:

@@ -12,6 +12,7 @@ from videotcav.records import ClipSpec, Progress, silent
 from videotcav.study.inputs import Inputs
 from videotcav.video.alignment import Edges
 from videotcav.video.clips import read_clip
+from videotcav.video.info import ClipOrigin
 from videotcav.video.read import probe
 
 
@@ -40,11 +41,24 @@ def read_pixels(
     event_seconds: float | None = None,
     edges: Edges = "refuse",
 ) -> Tensor:
-    """A clip at its own speed, laid around its event where it has one; a concept or random clip without that is too
-    short for it is stretched to the model's length.
+    """The pixels of a clip as a study reads it, see `read_with_origin`."""
+    return read_with_origin(path, class_name, spec=spec, view=view, event_seconds=event_seconds, edges=edges)[1]
+
+
+def read_with_origin(
+    path: Path,
+    class_name: str | None,
+    *,
+    spec: ClipSpec,
+    view: int | None = None,
+    event_seconds: float | None = None,
+    edges: Edges = "refuse",
+) -> tuple[ClipOrigin, Tensor]:
+    """A clip, and where it comes from: at its own speed, laid around its event where it has one; a concept or random
+    clip without that is too short for it is stretched to the model's length.
     """
     video = probe(path)
     if event_seconds is not None:
-        return read_clip(video, spec, view=view, event_seconds=event_seconds, edges=edges)[1]
+        return read_clip(video, spec, view=view, event_seconds=event_seconds, edges=edges)
     stretched = class_name is None and video.duration_seconds <= spec.seconds
-    return read_clip(video, spec, fit="stretch" if stretched else "time", view=view)[1]
+    return read_clip(video, spec, fit="stretch" if stretched else "time", view=view)

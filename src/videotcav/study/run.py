@@ -32,12 +32,12 @@ from videotcav.results.manifest import write_manifest
 from videotcav.study.against_model import by_name, model_problems
 from videotcav.study.alignment import aligned
 from videotcav.study.clip_rows import ClipTable
-from videotcav.study.design import study_design
+from videotcav.study.design import pool_scores, study_design
 from videotcav.study.edits import NO_INTERVENTIONS, Editor
 from videotcav.study.file import StudyText
 from videotcav.study.inputs import Inputs, overlaps, study_inputs
 from videotcav.study.manifest import manifest_of
-from videotcav.study.map_checks import map_badges, spreads
+from videotcav.study.map_checks import map_badges
 from videotcav.study.media import exemplars, overlays
 from videotcav.study.overlap import near_overlaps
 from videotcav.study.pool import beside_pool, refuse_matched_outputs
@@ -208,13 +208,14 @@ class Study:
             inputs = inputs.without(reader.left_out)
             design = self.design(inputs)
             scores = measured.scores(self.model, self.score)
+            pool = pool_scores(scores, design)
             refuse_matched_outputs(inputs, measured.predicted(self.model), scores.values)
             edited = editor and editor.asked(
                 inputs,
                 design,
                 self.model,
                 self.score,
-                scores=scores,
+                pool=pool,
                 store=rows,
                 batch_size=batch_size,
                 progress=progress,
@@ -240,7 +241,7 @@ class Study:
                     *shown,
                     *(edited.pictures.media(folder / MEDIA) if edited else ()),
                 ),
-                badges=map_badges(study, inputs, self.model, self.score, spreads(scores, design), progress=progress),
+                badges=map_badges(study, inputs, self.model, self.score, pool, progress=progress),
                 interventions=edited.facts if edited else None,
                 effects=effects,
                 effects_sha256=write_effects(folder, effects),
