@@ -16,11 +16,13 @@ from support.shell import videotcav
 from support.study_text import study_text
 from videotcav import api
 from videotcav.errors import NotFound, RunFolderError, StudyFileError, TrackNotFound
+from videotcav.interventions.frames import to_frames
 from videotcav.report.run import Run
 from videotcav.results.read import RunResults
 from videotcav.study import probe_passes
-from videotcav.study.edits import Pictures
+from videotcav.study.edits import Editor, Pictures
 from videotcav.study.file import InterventionsSection
+from videotcav.study.inputs import study_inputs
 from videotcav.study.probe_inputs import ClipToProbe
 from videotcav.study.run import Study
 from videotcav.video.read import read_all
@@ -311,3 +313,22 @@ def test_a_preview_alone_is_no_run(study_folder: Path, monkeypatch: pytest.Monke
     assert {video.stem for video in videos} >= {"edit-moving-freeze-flicker", "edit-moving-remove-lamp"}
     with pytest.raises(RunFolderError):
         RunResults.read(tmp_path / "preview")
+
+
+def test_what_an_editor_saw_does_not_hang_on_the_order_of_clips(
+    study_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    study = Study.from_file(study_folder / "study.toml")
+    spec, inputs = study.model.card.clip_spec, study_inputs(study.file)
+    seen = []
+    for step in (1, -1):
+        editor = Editor.of(study.file, inputs, spec)
+        assert editor is not None
+        clips = [*editor.clips(inputs)]
+        for clip in clips[::step]:
+            editor(clip, to_frames(clip.read(spec), spec))
+        shown = {name: frames.tobytes() for name, frames in editor.pictures.frames.items()}
+        seen.append((editor.facts(clips), editor.inpainted, editor.missing, shown))
+    assert seen[0] == seen[1]
+    assert len(seen[0][1]) == 12 * 6

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Self
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from videotcav.concepts.detectors.detect import load_detector, require_label
@@ -104,7 +104,11 @@ class StudyEdits:
 
 
 class Editor:
-    """Makes all edits of a study's class clips, with their shams and second fills, and remembers what it saw."""
+    """Makes all edits of a study's class clips, with their shams and second fills, and remembers what it saw.
+
+    What it saw is kept by the clip's name, since clips come in any order, from several threads: the targets that each
+    holds, why one lacks an object, and the share of each edit that is inpainted, by clip and edit.
+    """
 
     def __init__(
         self, file: StudyText, section: InterventionsSection, labels: Mapping[str, str], spec: ClipSpec
@@ -116,11 +120,11 @@ class Editor:
             if label != BACKGROUND:
                 require_label(self.detector, label)
         self.edits = section.of(labels)
-        self.names = [name for edit, target in self.edits for name in _variants(_edit(edit, target), edit, target)]
+        self.names = [name for edit, target in self.edits for name in _variants(edit, target)]
         self.origins: dict[str, ClipOrigin] = {}
         self.holding: dict[str, set[str]] = {target: set() for target in labels}
         self.missing: dict[str, str] = {}
-        self.inpainted: dict[tuple[str, str], list[float]] = {}
+        self.inpainted: dict[tuple[str, str], float] = {}
         self.pictures = Pictures(1 / spec.seconds_between_frames)
 
     @property
@@ -164,10 +168,10 @@ class Editor:
         answers = passer({"": model}, clips, progress).answers[""]
         self.refuse_nothing(clips)
         reference = dict(zip(inputs.classes, pool.T, strict=True))
-        asking = _Asking(answers, clips, model, score, self.inpainted)
-        found = [asking.edits(edit, target, name) for edit, target, name in design.edits]
+        asking = {name: _Asking(answers, clips, name, score, self) for name in inputs.classes}
+        found = [asking[name].edits(edit, target) for edit, target, name in design.edits]
         asked = ask(found, reference, settings=design.settings, beside=design.tests - len(design.edits))
-        after = {name: asking.every_score(name, self.names) for name in inputs.classes}
+        after = {name: each.after for name, each in asking.items()}
         return StudyEdits(tuple(asked), design, self.facts(clips), after, self.pictures)
 
     def preview(self, inputs: Inputs, *, progress: Progress) -> Pictures:
@@ -203,31 +207,32 @@ class Editor:
     def __call__(self, clip: ClipToProbe, frames: Frames) -> dict[str, Changed]:
         """Every edit of the clip; without frames where it does not hold the object, or has no place for a sham."""
         located = self._located(clip)
-        objects = {target: located.get(label) for target, label in self.labels.items()}
         everything = np.any([*located.values()], axis=0) if located else None
         found: dict[str, Changed] = {}
         for target, label in self.labels.items():
-            masks = everything if label == BACKGROUND else objects[target]
+            masks = everything if label == BACKGROUND else located.get(label)
             if masks is None:
                 continue
             self.holding[target].add(clip.name)
             hidden = None if everything is None else everything & ~masks
             watched = ObjectClip(frames, masks, seed=self.seed, hidden=hidden)
             for edit in (edit for edit, of in self.edits if of == target):
-                found |= dict(self._made(_edit(edit, target), _name(edit, target), clip.class_name, watched))
+                found |= dict(self._made(edit, target, clip, watched))
         for edit, target in self.edits:
             made = found.get(_name(edit, target))
             if made is not None and made.frames is not None:
                 self.pictures.add(clip, _name(edit, target), frames, made.frames)
         return {name: found.get(name, Changed(None, reason="the clip does not hold it")) for name in self.names}
 
-    def _made(self, edit: ObjectEdit, name: str, class_name: str, watched: ObjectClip) -> Iterator[tuple[str, Changed]]:
-        made = edit(watched)
-        self.inpainted.setdefault((class_name, name), []).append(made.inpainted)
+    def _made(self, edit: str, target: str, clip: ClipToProbe, watched: ObjectClip) -> Iterator[tuple[str, Changed]]:
+        """An edit of the clip, the same with another fill, and its shams."""
+        name, apply = _name(edit, target), _edit(edit, target)
+        made = apply(watched)
+        self.inpainted[clip.name, name] = made.inpainted
         yield name, made
-        if edit.fills:
-            yield f"{name}, {SECOND}", edit(second_fill(watched))
-        for number, sham in enumerate(shams(edit, watched), start=1):
+        if apply.fills:
+            yield f"{name}, {SECOND}", apply(second_fill(watched))
+        for number, sham in enumerate(shams(apply, watched), start=1):
             yield f"{name}, {SHAM} {number}", sham
 
     def _located(self, clip: ClipToProbe) -> dict[str, Masks]:
@@ -239,7 +244,7 @@ class Editor:
             [self.origins[clip.name]], self.spec, self.detector, sorted(labels), box_error=self.section.grow
         ).items():
             if located.objects[0] is None:
-                self.missing.setdefault(label, located.missing[0])
+                self.missing.setdefault(clip.name, located.missing[0])
             else:
                 found[label] = located.objects[0].masks
         return found
@@ -248,7 +253,8 @@ class Editor:
         """Raises TrackNotFound where no clip of any class holds any object that is asked about."""
         if not any(self.holding.values()):
             names = " or ".join(f"'{target}'" for target in self.labels if target != BACKGROUND) or "any object"
-            first = next(iter(self.missing.values()), "no object was found in it")
+            reasons = (self.missing[clip.name] for clip in clips if clip.name in self.missing)
+            first = next(reasons, "no object was found in it")
             found = f"none of the {len(clips)} class clips holds {names}"
             raise TrackNotFound(f"interventions: {found}; the first: {first}")
 
@@ -274,52 +280,54 @@ class Editor:
 
 @dataclass(frozen=True)
 class _Asking:
-    """What the model said of the edited clips, put together edit by edit."""
+    """What the model said of the edited clips of one class, put together edit by edit."""
 
     answers: Answers
     clips: Sequence[ClipToProbe]
-    model: VideoModel
+    class_name: str
     score: ClassScore
-    inpainted: Mapping[tuple[str, str], Sequence[float]]
+    editor: Editor
 
-    def edits(self, edit: str, target: str, class_name: str) -> Edits:
-        """One edit of the clips of a class."""
-        rows = np.flatnonzero([clip.class_name == class_name for clip in self.clips])
-        name, variants = _name(edit, target), _variants(_edit(edit, target), edit, target)
-        answers, index = self.answers, self.model.class_index(class_name)
-        changed = answers.changed[name][rows] > 0
-        held = np.isfinite(answers.changed[name][rows])
-        before = self._scores(class_name, "", rows)
-        of_shams = [self._scores(class_name, each, rows) for each in variants if f", {SHAM} " in each]
-        second = [self._scores(class_name, each, rows) for each in variants if each.endswith(SECOND)]
-        given = answers.predicted()[rows] == index
-        probability = answers.probability(class_name)[rows]
-        inpainted = self.inpainted.get((class_name, name), ())
+    @cached_property
+    def rows(self) -> Rows:
+        """The class's own clips among all."""
+        return np.flatnonzero([clip.class_name == self.class_name for clip in self.clips])
+
+    @cached_property
+    def after(self) -> dict[str, Floats]:
+        """What they score after each edit, second fill and sham, by name."""
+        return {name: self._scores(name) for name in self.editor.names}
+
+    def edits(self, edit: str, target: str) -> Edits:
+        """One edit of them."""
+        name, variants, rows = _name(edit, target), _variants(edit, target), self.rows
+        answers, index = self.answers, self.answers.model.class_index(self.class_name)
+        share = answers.changed[name][rows]
+        held = rows[np.isfinite(share)]
+        of_shams = [self.after[each] for each in variants if f", {SHAM} " in each]
+        second = [self.after[each] for each in variants if each.endswith(SECOND)]
+        inpainted = [self.editor.inpainted[self.clips[row].name, name] for row in held.tolist()]
         return Edits(
             edit=edit,
             target=target,
-            class_name=class_name,
+            class_name=self.class_name,
             sources=[self.clips[row].source for row in rows.tolist()],
-            before=before,
-            after=self._scores(class_name, name, rows),
-            changed=changed,
+            before=self._scores(""),
+            after=self.after[name],
+            changed=share > 0,
             sham=_mean_of_those_there(of_shams) if of_shams else None,
             second_fill=second[0] if second else None,
-            given_before=given[held],
-            given_after=(answers.predicted(name)[rows] == index)[held],
-            probability_before=probability[held],
-            probability_after=answers.probability(class_name, name)[rows][held],
+            given_before=answers.predicted("", held) == index,
+            given_after=answers.predicted(name, held) == index,
+            probability_before=answers.probability(self.class_name, "", held),
+            probability_after=answers.probability(self.class_name, name, held),
             inpainted=float(np.mean(inpainted)) if second and inpainted else None,
         )
 
-    def every_score(self, class_name: str, names: Iterable[str]) -> dict[str, Floats]:
-        """What the class's clips score after each edit, by name."""
-        rows = np.flatnonzero([clip.class_name == class_name for clip in self.clips])
-        return {name: self._scores(class_name, name, rows) for name in names}
-
-    def _scores(self, class_name: str, edit: str, rows: Rows) -> Floats:
-        logits = self.answers.logits(edit)[torch.from_numpy(rows)]
-        return np.asarray(self.score(logits, self.model.class_index(class_name)).double().numpy())
+    def _scores(self, edit: str) -> Floats:
+        logits = self.answers.logits(edit, self.rows)
+        index = self.answers.model.class_index(self.class_name)
+        return np.asarray(self.score(logits, index).double().numpy())
 
 
 def _mean_of_those_there(scores: Sequence[Floats]) -> Floats:
@@ -340,9 +348,10 @@ def _name(edit: str, target: str) -> str:
     return f"{edit} {target}"
 
 
-def _variants(made: ObjectEdit, edit: str, target: str) -> list[str]:
+def _variants(edit: str, target: str) -> list[str]:
     """The names of an edit, of the same with another fill, and of its shams."""
-    name, count = _name(edit, target), {"none": 0, "round trip": 1, "elsewhere": PLACES}[made.sham]
+    name, made = _name(edit, target), _edit(edit, target)
+    count = {"none": 0, "round trip": 1, "elsewhere": PLACES}[made.sham]
     second = [f"{name}, {SECOND}"] if made.fills else []
     return [name, *second, *(f"{name}, {SHAM} {number}" for number in range(1, count + 1))]
 
