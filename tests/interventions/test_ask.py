@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from support.flips import flips_by_scipy
 from videotcav.errors import NumericalError
 from videotcav.explain.cavs.gram import Floats
 from videotcav.explain.design.hypotheses import parse_need
@@ -53,23 +54,6 @@ def others(*p: float) -> Family:
     return Family(np.array(p), np.ones(len(p)), none, none)
 
 
-def flips(values: Floats, margin: float) -> float:
-    """The p of the interval null by sign flips, from scipy."""
-    own = values * np.sign(values.mean())
-    terms = [
-        stats.permutation_test(
-            (own - side * margin,),
-            lambda x, axis: x.mean(axis),
-            permutation_type="samples",
-            n_resamples=np.inf,
-            alternative="greater",
-            vectorized=True,
-        ).pvalue
-        for side in (1, -1)
-    ]
-    return min(1.0, sum(terms))
-
-
 def by_t(values: Floats, margin: float) -> float:
     error, size, freedom = values.std(ddof=1) / np.sqrt(len(values)), abs(values.mean()), len(values) - 1
     return float(stats.t.sf((size - margin) / error, freedom) + stats.t.sf((size + margin) / error, freedom))
@@ -80,7 +64,7 @@ def test_p_is_the_larger_of_scipys_flips_and_t(mean: float) -> None:
     change = noise(4, clips=12) + mean
     found = row(change)
     assert found.effect == pytest.approx(change.mean())
-    assert found.p == pytest.approx(max(flips(change, 0.1), by_t(change, 0.1)))
+    assert found.p == pytest.approx(max(flips_by_scipy(change, 0.1), by_t(change, 0.1)))
     assert found.sigma == pytest.approx(SIGMA)
 
 
@@ -112,7 +96,9 @@ def test_an_edit_must_move_the_score_by_more_than_its_sham() -> None:
 def test_p_is_the_larger_and_the_effect_the_smaller_of_raw_and_sham() -> None:
     change, sham = noise(6, clips=12) - 1.0, noise(7, clips=12) - 0.4
     found = row(change, sham=sham)
-    assert found.p == pytest.approx(max(max(flips(each, 0.1), by_t(each, 0.1)) for each in (change, change - sham)))
+    assert found.p == pytest.approx(
+        max(max(flips_by_scipy(each, 0.1), by_t(each, 0.1)) for each in (change, change - sham))
+    )
     assert found.effect == pytest.approx((change - sham).mean())
     assert found.sham == pytest.approx(sham.mean())
 
