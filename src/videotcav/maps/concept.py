@@ -16,7 +16,7 @@ from videotcav.engine.run_store import scratch_store
 from videotcav.errors import OutputError, PathTaken
 from videotcav.explain.cavs.cav import ridge, spread
 from videotcav.explain.cavs.gram import gram
-from videotcav.explain.design.draws import GramRows as ClipRows
+from videotcav.explain.design.draws import GramRows
 from videotcav.explain.saliency.concept_map import ClusterTest, Directions, cluster_test, concept_directions
 from videotcav.maps.concept_view import ConceptMaps, ConceptMapSettings
 from videotcav.maps.passes import last_spatial_layer
@@ -174,6 +174,6 @@ def _batches(clips: Clips, size: int) -> Iterator[Tensor]:
     return (clips.pixels[start : start + size] for start in range(0, len(clips), size))
 
 
-def _clip_rows(clips: Clips, first: int) -> ClipRows:
+def _clip_rows(clips: Clips, first: int) -> GramRows:
     sources = tuple(record.source or str(record.video.path) for record in clips.records)
-    return ClipRows(rows=np.arange(first, first + len(clips)), sources=sources)
+    return GramRows(rows=np.arange(first, first + len(clips)), sources=sources)

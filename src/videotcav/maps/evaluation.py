@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from pydantic import AfterValidator, ConfigDict, ValidationError
 
-from videotcav.concepts.detectors.detect import Detections, Detector
-from videotcav.concepts.detectors.detect import VideoFrames as DetectorFrames
+from videotcav.concepts.detectors.detect import Detections, Detector, VideoFrames
 from videotcav.errors import (
     ArgumentError,
     BoxesError,
@@ -84,7 +83,7 @@ class Truths:
             return []
         ranks = file.ranks_at(clip.timestamps)
         frames = zip(file.frames(ranks), ranks, strict=True)
-        return [self._asked(self.boxes(DetectorFrames(frame[None], clip.video, rank))[0]) for frame, rank in frames]
+        return [self._asked(self.boxes(VideoFrames(frame[None], clip.video, rank))[0]) for frame, rank in frames]
 
     def _asked(self, found: Detections) -> Detections:
         asked = [not self.labels or label in self.labels for label in found.labels]

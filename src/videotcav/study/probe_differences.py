@@ -38,22 +38,9 @@ def differences(
         )
     ]
     ranked = {edit.name for edit in edits if edit.ranked}
-    tested = [row for row in rows if row.edit in ranked]
-    corrected = (
-        dict(
-            zip(
-                map(id, tested),
-                correct(np.array([row.p for row in tested]), correction=settings.correction),
-                strict=True,
-            )
-        )
-        if tested
-        else {}
-    )
-    return tuple(
-        row.model_copy(update={"p_corrected": float(corrected[id(row)])}) if id(row) in corrected else row
-        for row in rows
-    )
+    tested = np.array([row.p for row in rows if row.edit in ranked])
+    corrected = iter(correct(tested, correction=settings.correction).tolist())
+    return tuple(row.model_copy(update={"p_corrected": next(corrected)}) if row.edit in ranked else row for row in rows)
 
 
 def _difference(
