@@ -15,6 +15,7 @@ from videotcav.explain.design.hypotheses import parse_need
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.multiplicity import Family, holm
 from videotcav.interventions.ask import Edits, ask, judged_edits
+from videotcav.report.edits import why
 from videotcav.results.edit_effect import EditEffect
 
 SETTINGS = AnalysisSettings(seed=3)
@@ -111,15 +112,49 @@ def test_clips_without_a_sham_leave_both_sides() -> None:
     assert found.effect == pytest.approx(max(change[6:].mean(), (change - sham)[6:].mean()))
 
 
-@pytest.mark.parametrize(("clips", "without"), [(20, 9), (13, 2)])  # 55 % have one; 11 have one
-def test_with_too_few_shams_a_raw_effect_must_be_twice_the_shams(clips: int, without: int) -> None:
+@pytest.mark.parametrize(
+    ("clips", "without", "reason"),
+    [(20, 9, "sham not possible"), (13, 2, "too few shams")],  # 55 % have one; 11 have one
+)
+def test_with_too_few_shams_a_raw_effect_must_be_twice_the_shams(clips: int, without: int, reason: str) -> None:
     change, sham = noise(6, clips=clips) - 1.0, noise(7, 0.1, clips=clips) - 0.2
     sham[:without] = np.nan
     clear = row(change, sham=sham)
     assert (clear.verdict, clear.p) == ("negative", pytest.approx(row(change).p))
     unclear = row(change, sham=sham - 0.5)
-    assert (unclear.verdict, unclear.reason) == ("undecided", "sham not possible")
+    assert (unclear.verdict, unclear.reason) == ("undecided", reason)
     assert row(change, sham=np.full(clips, np.nan)).reason == "sham not possible"
+
+
+def test_clips_of_one_video_are_one_towards_the_videos_that_shams_need() -> None:
+    change, sham = noise(6, clips=14) - 1.0, noise(7, 0.1, clips=14) - 0.9
+    enough = row(change, sham=sham)
+    assert enough.reason == "sham moves it too"  # it was held against them
+    few = row(change, sham=sham, sources=[f"video {clip // 2}" for clip in range(14)])
+    assert (few.verdict, few.reason, few.with_sham, few.sources) == ("undecided", "too few shams", 14, 7)
+    assert why(few) == "too few videos to hold it against a sham of it"  # all clips have room for one
+
+
+def test_room_and_number_of_shams_are_two_reasons() -> None:
+    change, sham = noise(6, clips=9) - 1.0, noise(7, 0.1, clips=9) - 0.9
+    assert row(change, sham=sham).reason == "too few shams"
+    sham[:5] = np.nan
+    assert row(change, sham=sham).reason == "sham not possible"
+
+
+def test_an_edit_that_moves_no_score_has_no_number() -> None:
+    """Without any spread no test can tell it from one that moves one clip in a hundred."""
+    found = row(np.zeros(14), sham=noise(7, 0.1), second_fill=noise(8, 0.1))
+    assert (found.verdict, found.reason, found.clips) == ("not asked", "moves no score", 14)
+    assert (found.effect, found.raw, found.sham, found.p) == (None,) * 4
+    assert row(np.eye(14)[3] * 0.2).effect is not None  # one clip is enough for a number
+
+
+def test_clips_of_which_an_edit_cannot_be_made_are_counted_with_the_reason() -> None:
+    found = row(noise(5) - 1.5, not_told=3, why="the clip does not hold it")
+    assert (found.clips, found.not_told, found.why, found.asked_of) == (14, 3, "the clip does not hold it", 17)
+    none = row(noise(5)[:0], not_told=17)
+    assert (none.verdict, none.reason) == ("not asked", "not told")
 
 
 def test_with_too_few_shams_nothing_is_negligible() -> None:

@@ -102,7 +102,7 @@ def test_each_leg_is_told_for_what_it_is(push: str, need: str) -> None:
 
 
 def test_the_sentence_of_a_concept_that_pushes_and_is_needed() -> None:
-    found = legs("towards", "towards", accuracy_before=0.91, accuracy_after=0.34, clips=20, sources=20, unchanged=4)
+    found = legs("towards", "towards", accuracy_before=0.91, accuracy_after=0.34, clips=20, sources=20, not_told=4)
     assert found.sentence == (
         "“racket” pushes the model towards “swing” (+1.90) and is needed for it (−1.40 without it). Accuracy falls "
         "from 91\N{NO-BREAK SPACE}% to 34\N{NO-BREAK SPACE}%. Asked on the 20 of the class's 24 clips that hold it."
@@ -114,8 +114,28 @@ def test_a_push_that_is_not_needed_says_what_that_may_mean() -> None:
     assert "Something else" not in legs("towards", "undecided").sentence
 
 
+def test_clips_that_do_not_hold_the_object_are_told_from_those_that_the_edit_leaves_alone() -> None:
+    found = legs("towards", "towards", clips=18, sources=18, not_told=4, unchanged=2)
+    assert found.sentence.endswith(
+        "Asked on 18 of the class's 24 clips: 4 do not hold it, and 2 are left as they are by the edit."
+    )
+
+
+def test_a_background_is_not_held_but_beside_an_object_that_was_found() -> None:
+    need = effect(*NEED["towards"], target="background", clips=20, sources=20, not_told=4)
+    found = BothLegs("background", "swing", "random", None, need)
+    assert found.sentence.endswith("Asked on the 20 of the class's 24 clips in which an object was found.")
+    none = effect(*NEED["not asked"], target="background", not_told=24)
+    assert "no object was found in any of them" in BothLegs("background", "swing", "random", None, none).sentence
+
+
+def test_an_edit_that_moves_no_score_is_told_and_has_no_number() -> None:
+    found = legs("towards", "not asked", clips=12, sources=12, not_told=12, reason="moves no score")
+    assert "of which 24 were read: the edit changes 12 of them, and the score of none." in found.sentence
+
+
 def test_a_class_without_clips_that_hold_the_object_has_no_second_leg() -> None:
-    found = legs("towards", "not asked", unchanged=24)
+    found = legs("towards", "not asked", not_told=24)
     assert "could not be asked to be needed" in found.sentence
     assert "none of them holds it, or the edit changes none" in found.sentence
     assert found.agreed == 0

@@ -110,7 +110,10 @@ def test_the_class_needs_what_flickers_and_nothing_else(run: Run) -> None:
     found = {row.name: row for row in run.effects}
     assert found["freeze flicker"].verdict == "negative"
     assert found["remove flicker"].verdict == "negative"
-    assert (found["freeze flicker"].clips, found["freeze flicker"].unchanged) == (12, 2)
+    one = found["freeze flicker"]
+    assert (one.clips, one.unchanged, one.not_told, one.why) == (12, 0, 2, "the clip does not hold it")
+    assert found["remove background"].inpainted is None  # its mean colour is no other frame's
+    assert 0 <= found["remove flicker"].inpainted <= 1
     assert found["freeze lamp"].verdict in ("not asked", "negligible")
     assert found["remove lamp"].verdict == "negligible"
     assert found["freeze background"].verdict in ("not asked", "negligible")

@@ -23,8 +23,8 @@ from videotcav.explain.inference.verdict import is_significant
 from videotcav.explain.questions.contrast import NO_SPREAD, Units
 from videotcav.results.edit_effect import EditEffect, EditReason, EditVerdict
 
-SHAM_SHARE, SHAM_CLIPS = 0.6, 12
-"""With a smaller share of clips that have a sham, or fewer clips, the edit is not tested against it."""
+SHAM_SHARE, SHAM_VIDEOS = 0.6, 12
+"""Where a smaller share of clips has a sham, or those of fewer source videos, the edit is not tested against it."""
 
 _RAW_EXCEEDS_SHAM = 2.0  # times, where the sham is not possible for enough clips
 _UNDECLARED: dict[str, tuple[EditVerdict, ...]] = {"less": ("negligible",), "negligible": ("positive", "negative")}
@@ -37,7 +37,8 @@ class Edits:
 
     `changed` says which clips the edit changes at all. `sham` is the score of the clip's shams, NaN where it has none;
     None for an edit that needs none. `second_fill` is the score after the edit with another fill. `given_before` and
-    `given_after` say whether the model gives the clip to the class.
+    `given_after` say whether the model gives the clip to the class. Of `not_told` other clips the edit cannot be made,
+    for the reason `why`.
     """
 
     edit: str
@@ -48,6 +49,8 @@ class Edits:
     changed: Flags
     given_before: Flags
     given_after: Flags
+    not_told: int = 0
+    why: str = ""
     target: str = ""
     of_clips: str = ""
     ranked: bool = True
@@ -167,8 +170,12 @@ def _asked(edits: Edits, reference: Floats, *, settings: AnalysisSettings, tests
     sigma = float(reference.std(ddof=1))
     raw = edits.changes(edits.after, edits.changed)
     asked = Asked(edits, sigma, sources=len(raw))
+    if not len(edits.sources):
+        return replace(asked, reason="not told")
     if len(raw) < 2:  # noqa: PLR2004 - one video has no spread
         return replace(asked, reason="too few videos" if len(raw) else "changes nothing")
+    if not (edits.after != edits.before)[edits.changed].any():  # nothing has a spread that a test could go by
+        return replace(asked, reason="moves no score")
     asked = replace(asked, raw=float(raw.mean()) / sigma)
     if edits.second_fill is not None:
         asked = replace(asked, second_fill=float(edits.changes(edits.second_fill, edits.changed).mean()) / sigma)
@@ -180,10 +187,11 @@ def _asked(edits: Edits, reference: Floats, *, settings: AnalysisSettings, tests
         own, of_sham = edits.changes(edits.after, has_sham), edits.changes(edits.sham, has_sham)
         if count:
             asked = replace(asked, sham=float(of_sham.mean()) / sigma)
-        if count >= max(SHAM_CLIPS, SHAM_SHARE * edits.changed.sum()) and len(own) > 1:
+        has_room = count >= SHAM_SHARE * edits.changed.sum()
+        if has_room and len(own) >= SHAM_VIDEOS:
             columns = np.stack([own, own - of_sham], axis=1)
         elif not count or abs(own.mean()) <= _RAW_EXCEEDS_SHAM * abs(of_sham.mean()):
-            asked = replace(asked, reason="sham not possible")
+            asked = replace(asked, reason="too few shams" if has_room else "sham not possible")
     effects = within_pairs(
         columns,
         np.repeat(reference[:, None], columns.shape[1], axis=1),
@@ -249,6 +257,8 @@ def _shown(asked: Asked) -> EditEffect:
         clips=int(of.changed.sum()),
         sources=asked.sources,
         unchanged=int((~of.changed).sum()),
+        not_told=of.not_told,
+        why=of.why,
         with_sham=asked.with_sham,
         inpainted=of.inpainted,
         accuracy_before=_share(of.given_before),

@@ -23,12 +23,13 @@ from videotcav.video.clips import Clips
 
 
 class Told(Record):
-    """What an edit of one clip did: the share of its pixels that `changed`, the share of the filled ones that no frame
-    shows (`inpainted`), the camera's motion, and what that leaves outside the object, in grey levels (`residual`).
+    """What an edit of one clip did: the share of its pixels that `changed`; of those filled from other frames the share
+    that none of these shows (`inpainted`, None where none are filled so); the camera's motion, and what that leaves
+    outside the object, in grey levels (`residual`).
     """
 
     changed: float
-    inpainted: float
+    inpainted: float | None
     camera: MotionModel
     residual: float
 

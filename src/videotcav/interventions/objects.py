@@ -26,11 +26,9 @@ _RGB = 3
 class Edited(Changed):
     """A clip with its object edited, and what that stands on.
 
-    `inpainted` is the share of the filled pixels that no frame shows, `residual` what the camera's motion leaves
-    outside the object, in grey levels.
+    `residual` is what the camera's motion leaves outside the object, in grey levels.
     """
 
-    inpainted: float = 0.0
     residual: float = 0.0
     camera: MotionModel = "identity"
 
@@ -104,7 +102,7 @@ class ObjectClip:
             pasted[frame] = blended(scene[frame : frame + 1], picture[None], softness[None])[0]
         return pasted
 
-    def edited(self, frames: Frames, *, inpainted: float = 0.0) -> Edited:
+    def edited(self, frames: Frames, *, inpainted: float | None = None) -> Edited:
         """These frames as an edit of the clip."""
         return Edited(
             frames,

@@ -29,12 +29,14 @@ BLUR = 0.1
 class Changed:
     """A clip with one thing changed: its frames, and the share of its pixels that are other than before.
 
-    `frames` is None where the edit cannot be made of this clip, and `reason` says why.
+    `frames` is None where the edit cannot be made of this clip, and `reason` says why. `inpainted` is the share of the
+    pixels filled from other frames that none of these shows, None for an edit that fills none so.
     """
 
     frames: Frames | None
     changed: float = 0.0
     reason: str = ""
+    inpainted: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,8 +27,11 @@ HEADINGS = (
 
 _REASONS: dict[EditReason, str] = {
     "changes nothing": "it changes no clip",
+    "moves no score": "it changes the clips, and the score of none",
+    "not told": "it can be made of no clip",
     "too few videos": "too few videos for any test",
     "sham not possible": "too few clips have room for a sham of it",
+    "too few shams": "too few videos to hold it against a sham of it",
     "sham moves it too": "a sham of it moves the score about as much",
     "hangs on the fill": "another fill does not bear it out",
 }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from videotcav.records import Against, Result
-from videotcav.results.edit_effect import EditEffect
+from videotcav.results.edit_effect import BACKGROUND, EditEffect
 from videotcav.results.words import number, percent, signed
 
 Leg = Literal["towards", "away", "none", "undecided", "not asked"]
@@ -142,15 +142,25 @@ class BothLegs:
             yield f"It is its motion: frozen where it stands it costs about as much ({number(freeze)})."
 
     def _clips(self) -> Iterator[str]:
-        if self.need is None:
+        need = self.need
+        if need is None:
             return
-        if self.need.verdict == "not asked":
-            clips, read = self.need.clips, self.need.unchanged + self.need.clips
-            held = f"only {clips} of them changed" if clips else "none of them holds it, or the edit changes none"
-            yield f"Asked on the class's own clips, of which {read} were read: {held}."
-        elif self.need.unchanged:
-            clips = self.need.clips + self.need.unchanged
-            yield f"Asked on the {self.need.clips} of the class's {clips} clips that hold it."
+        is_rest = need.target == BACKGROUND
+        if need.verdict == "not asked":
+            none = "no object was found in any of them" if is_rest else "none of them holds it"
+            held = f"only {need.clips} of them changed" if need.clips else f"{none}, or the edit changes none"
+            if need.reason == "moves no score":
+                held = f"the edit changes {need.clips} of them, and the score of none"
+            yield f"Asked on the class's own clips, of which {need.asked_of} were read: {held}."
+        elif need.unchanged:
+            without = f"{need.not_told} {'show no object' if is_rest else 'do not hold it'}, and "
+            yield (
+                f"Asked on {need.clips} of the class's {need.asked_of} clips: {without if need.not_told else ''}"
+                f"{need.unchanged} are left as they are by the edit."
+            )
+        elif need.not_told:
+            held = "in which an object was found" if is_rest else "that hold it"
+            yield f"Asked on the {need.clips} of the class's {need.asked_of} clips {held}."
 
 
 def both_legs(results: Sequence[Result], effects: Sequence[EditEffect]) -> tuple[BothLegs, ...]:

@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 from videotcav.records import Fraction, Record
 
+BACKGROUND = "background"
+"""What is edited under this name is all that no box covers, whatever its label."""
+
 EditVerdict = Literal["positive", "negative", "negligible", "undecided", "shown", "not asked"]
 """What may be concluded: the edit raises the score, lowers it, or does neither. An edit that is *shown* is not tested;
 *not asked* is said where no clip can tell."""
@@ -13,9 +16,11 @@ EditVerdict = Literal["positive", "negative", "negligible", "undecided", "shown"
 EditReason = Literal[
     "",
     "changes nothing",
+    "moves no score",
     "not told",
     "too few videos",
     "sham not possible",
+    "too few shams",
     "sham moves it too",
     "hangs on the fill",
 ]
@@ -29,7 +34,8 @@ class EditEffect(Record):
     the score over videos. Where the edit has a sham, `effect` is the smaller of the edit's own (`raw`) and of its
     distance to the sham's (`sham`), on the clips that have one (`with_sham` of `clips`), and p the larger of the two.
     `second_fill` is the effect with another fill. `clips` are those that the edit changes, of `sources` videos;
-    `unchanged` are the others, which leave the test. `inpainted` is the share of filled pixels that no frame shows.
+    `unchanged` are those that it leaves as they are; of `not_told` others it cannot be made, for the reason `why`. Both
+    leave the test. `inpainted` is the share of filled pixels that no frame shows.
 
     Accuracy and the class's mean probability stand beside it, before and after. An edit that is not `ranked` is shown,
     without p. `of_clips` says which of the class's clips were edited, where these are not all. `hypothesis` is the
@@ -57,6 +63,8 @@ class EditEffect(Record):
     clips: int
     sources: int
     unchanged: int = 0
+    not_told: int = 0
+    why: str = ""
     with_sham: int | None = None
     inpainted: Fraction | None = None
     accuracy_before: Fraction | None = None
@@ -72,6 +80,11 @@ class EditEffect(Record):
     def name(self) -> str:
         """The edit and what it is made to, as `freeze racket`."""
         return f"{self.edit} {self.target}".rstrip()
+
+    @property
+    def asked_of(self) -> int:
+        """All clips that the edit was to be made of."""
+        return self.clips + self.unchanged + self.not_told
 
     def as_row(self) -> dict[str, Any]:
         """The row of a table."""

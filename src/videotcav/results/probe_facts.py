@@ -60,14 +60,9 @@ class ProbeManifest(Facts):
 
 
 class ProbeEffect(EditEffect):
-    """One model × edit × class, see `EditEffect`.
-
-    Of `not_told` clips the edit cannot be made, for the reason `why`; they are in none of the numbers.
-    """
+    """One model × edit × class, see `EditEffect`."""
 
     model: str
-    not_told: int = 0
-    why: str = ""
 
 
 class ModelDifference(Record):

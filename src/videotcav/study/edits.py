@@ -124,7 +124,7 @@ class Editor:
         self.origins: dict[str, ClipOrigin] = {}
         self.holding: dict[str, set[str]] = {target: set() for target in labels}
         self.missing: dict[str, str] = {}
-        self.inpainted: dict[tuple[str, str], float] = {}
+        self.inpainted: dict[tuple[str, str], float | None] = {}
         self.pictures = Pictures(1 / spec.seconds_between_frames)
 
     @property
@@ -303,25 +303,29 @@ class _Asking:
         name, variants, rows = _name(edit, target), _variants(edit, target), self.rows
         answers, index = self.answers, self.answers.model.class_index(self.class_name)
         share = answers.changed[name][rows]
-        held = rows[np.isfinite(share)]
-        of_shams = [self.after[each] for each in variants if f", {SHAM} " in each]
-        second = [self.after[each] for each in variants if each.endswith(SECOND)]
-        inpainted = [self.editor.inpainted[self.clips[row].name, name] for row in held.tolist()]
+        can = np.isfinite(share)
+        held = rows[can]
+        of_shams = [self.after[each][can] for each in variants if f", {SHAM} " in each]
+        second = [self.after[each][can] for each in variants if each.endswith(SECOND)]
+        told = [self.editor.inpainted[self.clips[row].name, name] for row in held.tolist()]
+        inpainted = [each for each in told if each is not None]
         return Edits(
             edit=edit,
             target=target,
             class_name=self.class_name,
-            sources=[self.clips[row].source for row in rows.tolist()],
-            before=self._scores(""),
-            after=self.after[name],
-            changed=share > 0,
+            sources=[self.clips[row].source for row in held.tolist()],
+            before=self._scores("")[can],
+            after=self.after[name][can],
+            changed=share[can] > 0,
+            not_told=int((~can).sum()),
+            why=next(iter(answers.why[name].values()), "") if not can.all() else "",
             sham=_mean_of_those_there(of_shams) if of_shams else None,
             second_fill=second[0] if second else None,
             given_before=answers.predicted("", held) == index,
             given_after=answers.predicted(name, held) == index,
             probability_before=answers.probability(self.class_name, "", held),
             probability_after=answers.probability(self.class_name, name, held),
-            inpainted=float(np.mean(inpainted)) if second and inpainted else None,
+            inpainted=float(np.mean(inpainted)) if inpainted else None,
         )
 
     def _scores(self, edit: str) -> Floats:

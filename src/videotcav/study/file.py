@@ -23,6 +23,7 @@ from videotcav.records import (
     ScoreName,
     Statistic,
 )
+from videotcav.results.edit_effect import BACKGROUND
 from videotcav.video.alignment import Align, Edges
 from videotcav.video.find import find_videos
 
@@ -147,9 +148,6 @@ class CamSection(Record):
 
 EditName = Literal["remove", "freeze", "shuffle", "reverse", "blur"]
 """What may be done to an object in a class's own clips; the background is removed, frozen or blurred."""
-
-BACKGROUND = "background"
-"""What is edited under this name is all that no box covers, whatever its label."""
 
 _OF_BACKGROUND: tuple[EditName, ...] = ("remove", "freeze", "blur")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -132,14 +132,6 @@ def _by_label(model: VideoModel | Sequence[VideoModel] | Mapping[str, VideoModel
     return found
 
 
-class _Asked(NamedTuple):
-    """One edit of some clips; of `not_told` others it cannot be made, for the reason `why`."""
-
-    edits: Edits
-    not_told: int
-    why: str
-
-
 class _Asking:
     """What was passed, asked class by class and edit by edit."""
 
@@ -200,7 +192,7 @@ class _Asking:
         """All rows of a model: its classes, then subgroups, then clips that are right and wrong apart."""
         answers = self.passed.answers[label]
         reference = {name: self.reference(label, name) for name in self.classes}
-        families: list[list[_Asked]] = [[], [], []]
+        families: list[list[Edits]] = [[], [], []]
         for class_name in self.classes:
             rows = self.rows[class_name]
             is_right = answers.predicted(rows=rows) == answers.model.class_index(class_name)
@@ -215,10 +207,9 @@ class _Asking:
                     if flags.any()
                 ]
         for family in families:
-            asked = ask([each.edits for each in family], reference, settings=self.settings)
-            for row, each in zip(judged_edits(asked, settings=self.settings), family, strict=True):
-                values = row.model_dump() | ({} if each.edits.sources else {"reason": "not told"})
-                yield ProbeEffect(**values, model=label, not_told=each.not_told, why=each.why)
+            asked = ask(family, reference, settings=self.settings)
+            for row in judged_edits(asked, settings=self.settings):
+                yield ProbeEffect(**row.model_dump(), model=label)
 
     def _groups(self, rows: Rows) -> Iterator[tuple[str, Rows]]:
         """The clips of each label of the column that makes subgroups."""
@@ -235,12 +226,12 @@ class _Asking:
         *,
         of_clips: str = "",
         ranked: bool | None = None,
-    ) -> _Asked:
+    ) -> Edits:
         """One edit of some clips, but for those of which it cannot be made."""
         can = np.isfinite(answers.changed[edit.name][rows])
         whys = Counter(answers.why[edit.name].get(int(row), "") for row in rows[~can])
         made, index = rows[can], answers.model.class_index(class_name)
-        edits = Edits(
+        return Edits(
             edit=edit.name,
             class_name=class_name,
             sources=[self.sources[row] for row in made],
@@ -253,8 +244,9 @@ class _Asking:
             ranked=edit.ranked if ranked is None else ranked,
             probability_before=answers.probability(class_name, rows=made),
             probability_after=answers.probability(class_name, edit.name, made),
+            not_told=int((~can).sum()),
+            why=whys.most_common(1)[0][0] if whys else "",
         )
-        return _Asked(edits, not_told=int((~can).sum()), why=whys.most_common(1)[0][0] if whys else "")
 
     def model_facts(self, label: str) -> ProbedModel:
         """What a model is, and how it does on the clips as they are."""
