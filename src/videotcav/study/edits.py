@@ -29,9 +29,9 @@ from videotcav.interventions.whole import Changed
 from videotcav.models.class_score import ClassScore
 from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec, Progress, Result
-from videotcav.results.edit_effect import EditEffect
+from videotcav.results.edit_effect import BACKGROUND, EditEffect
 from videotcav.results.manifest import InterventionFacts, Medium
-from videotcav.study.file import BACKGROUND, InterventionsSection, StudyText
+from videotcav.study.file import InterventionsSection, StudyText
 from videotcav.study.inputs import Inputs
 from videotcav.study.media import slug
 from videotcav.study.probe_inputs import ClipToProbe
