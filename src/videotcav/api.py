@@ -37,8 +37,9 @@ from videotcav.maps.concept import concept_maps, read_counted, write_concept_map
 from videotcav.maps.concept_view import ConceptMaps, ConceptMapSettings
 from videotcav.maps.evaluation import Truths, measure_faithfulness, read_events
 from videotcav.maps.judged import FaithfulnessSettings
+from videotcav.models.listing import down_to
 from videotcav.models.load import known_models, load_model
-from videotcav.models.model import VideoModel
+from videotcav.models.model import LayerInfo, VideoModel
 from videotcav.outputs import refuse_overwriting
 from videotcav.planted.render import render_demo
 from videotcav.records import ClipSpec, KnownModel, ModelCard, Precision, Progress, Result, ScoreName, silent
@@ -142,9 +143,9 @@ def models() -> tuple[KnownModel, ...]:
     return known_models()
 
 
-def layers(model: VideoModel | str, *, weights: str | None = None) -> list[Any]:
-    """The layers of a model that can be named, with the shape of what they give out."""
-    return list((load_model(model, weights=weights) if isinstance(model, str) else model).layers())
+def layers(model: VideoModel | str, *, weights: str | None = None, depth: int | None = None) -> list[LayerInfo]:
+    """The layers of a model that can be named, with the shape of what they give out; `depth` levels of them, or all."""
+    return down_to((load_model(model, weights=weights) if isinstance(model, str) else model).layers(), depth)
 
 
 # --- concepts ----------------------------------------------------------------------------------------------------

@@ -76,7 +76,8 @@ class LayerInfo:
     """A layer that can be named: its module's type, the shape of its output for one clip, and its layout.
 
     `layout` is empty where nobody said how the output is laid out. `degenerate` layers have only linear operations
-    between them and the logits: their gradient is the same for every clip (method.md 4.6).
+    between them and the logits: their gradient is the same for every clip (method.md 4.6). `folded` counts the layers
+    inside it that a listing leaves out.
     """
 
     name: str
@@ -84,6 +85,7 @@ class LayerInfo:
     shape: tuple[int, ...]
     layout: str
     degenerate: bool
+    folded: int = 0
 
 
 @dataclass(frozen=True)
