@@ -93,7 +93,7 @@ class VideoModel:
     """A video classifier whose layers and classes can be named.
 
     Call it with pixels `clip channel time height width`; `tap` and `passes` look inside. `reshape_transform` folds the
-    outputs of layers whose layout the card does not say, as grad-cam takes it: a layer's output in, and out
+    outputs of layers whose layout neither card nor network says, as grad-cam takes it: a layer's output in, out
     `clip channel time height width`. `read_logits` finds the logits in what the module returns, where the card cannot
     say it. `cautions` are sentences on what was seen of the module when it was loaded, `volatile` its attributes that a
     pass changed, such as counters.
