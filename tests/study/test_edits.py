@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,12 @@ from support.study_text import study_text
 from videotcav import api
 from videotcav.errors import NotFound, RunFolderError, StudyFileError, TrackNotFound
 from videotcav.interventions.frames import to_frames
+from videotcav.report.evidence import class_clips, picture_of
 from videotcav.report.run import Run
 from videotcav.results.read import RunResults
 from videotcav.study import probe_passes
-from videotcav.study.edits import Editor, Pictures
+from videotcav.study.edit_pictures import Pictures
+from videotcav.study.edits import Editor
 from videotcav.study.file import InterventionsSection
 from videotcav.study.inputs import study_inputs
 from videotcav.study.probe_inputs import ClipToProbe
@@ -37,6 +40,8 @@ hypotheses = ["moving needs flicker motion", "moving needs nothing of lamp"]
 boxes = "boxes.json"
 objects = ["flicker", "lamp", "background"]
 grow = 0.0
+[cam]
+checked = 0
 """
 
 
@@ -268,14 +273,57 @@ def test_the_plan_counts_the_edits_and_the_clips_they_can_be_asked_of(
         assert f"{row.name} changes {row.clips} of {CLIPS} clips of moving{beside}" in made.edits
 
 
-def test_the_first_clip_is_shown_in_whatever_order_clips_are_edited() -> None:
-    clips = [ClipToProbe(name, "moving", name, lambda _: pytest.fail("not read")) for name in ("a.mp4", "b.mp4")]
-    grey = {"a.mp4": np.full((1, 4, 4, 3), 10, dtype=np.uint8), "b.mp4": np.full((1, 4, 4, 3), 20, dtype=np.uint8)}
-    for order in (clips, clips[::-1]):
+def test_the_same_clips_are_shown_in_whatever_order_clips_are_edited(tmp_path: Path) -> None:
+    """Those that take most edits, then by name; and of every edit some picture, also of one that none of them takes."""
+    takes = {"a": ["remove"], "b": ["remove", "freeze"], "c": ["remove"], "d": ["remove", "freeze"], "e": ["blur"]}
+    clips = [ClipToProbe(name, "moving", name, lambda _: pytest.fail("not read")) for name in takes]
+    grey = {name: np.full((2, 16, 16, 3), 40 * number, dtype=np.uint8) for number, name in enumerate(takes)}
+    seen = set()
+    for number, order in enumerate(permutations(clips)):
         pictures = Pictures(10.0)
         for clip in order:
-            pictures.add(clip, "remove", grey[clip.name], grey[clip.name])
-        assert pictures.frames["moving", "remove"][0, 0, 0, 0] == 10
+            made = dict.fromkeys(takes[clip.name], grey[clip.name])
+            pictures.add(clip, tmp_path / "videos" / f"{clip.name}.mp4", grey[clip.name], made)
+        assert [path.stem for path in pictures.of("moving")] == ["b", "d", "a"]
+        assert pictures.firsts["moving", "remove"][0] == "a"
+        if number % 24 == 0:  # another clip comes first
+            media = pictures.media(tmp_path, seen_from=tmp_path)
+            seen.add(tuple((medium.path, medium.kind, medium.clip) for medium in media))
+    assert seen == {
+        (
+            ("edit-moving-1-remove.mp4", "remove", "videos/b.mp4"),
+            ("edit-moving-1-freeze.mp4", "freeze", "videos/b.mp4"),
+            ("edit-moving-2-remove.mp4", "remove", "videos/d.mp4"),
+            ("edit-moving-2-freeze.mp4", "freeze", "videos/d.mp4"),
+            ("edit-moving-3-remove.mp4", "remove", "videos/a.mp4"),
+            ("edit-moving-blur.mp4", "blur", ""),
+        )
+    }
+
+
+def test_further_views_of_a_video_are_not_shown_as_clips() -> None:
+    grey = np.zeros((1, 4, 4, 3), dtype=np.uint8)
+    pictures = Pictures(10.0)
+    clip = ClipToProbe("a.mp4, view 1", "moving", "a", lambda _: pytest.fail("not read"))
+    pictures.add(clip, None, grey, {"remove": grey})
+    assert pictures.of("moving") == []
+    assert [*pictures.firsts] == [("moving", "remove")]
+
+
+def test_a_clip_is_opened_with_its_maps_and_what_each_edit_did_to_its_own_score(run: Run) -> None:
+    """The numbers are those that clips.parquet gives by hand."""
+    table = pq.read_table(run.folder / "clips.parquet").to_pylist()
+    rows = {row["file"]: row for row in table if row["kind"] == "class"}
+    sigma = run.effects[0].sigma
+    shown = class_clips(run, [picture_of(run, medium) for medium in run.media])["moving"]
+    assert len(shown) == 3
+    for clip in shown:
+        (file,) = {each.picture.medium.clip for each in clip.edits if each.picture}
+        assert [each.medium.clip for each in clip.maps] == [file]
+        assert clip.predicted == rows[file]["predicted"]
+        for each in clip.edits:
+            moved = (rows[file][f"edit:{each.name}"] - rows[file]["score:moving"]) / sigma
+            assert each.change == pytest.approx(moved)
 
 
 def test_an_empty_table_of_objects_is_all_of_them() -> None:
@@ -331,7 +379,7 @@ def test_what_an_editor_saw_does_not_hang_on_the_order_of_clips(
         clips = [*editor.clips(inputs)]
         for clip in clips[::step]:
             editor(clip, to_frames(clip.read(spec), spec))
-        shown = {name: frames.tobytes() for name, frames in editor.pictures.frames.items()}
+        shown = {name: frames.tobytes() for name, (_, frames) in editor.pictures.firsts.items()}
         seen.append((editor.facts(clips), editor.inpainted, editor.missing, shown))
     assert seen[0] == seen[1]
     assert len(seen[0][1]) == 12 * 6

@@ -45,6 +45,22 @@ def sentences(
     return told
 
 
+def trust(manifest: ProbeManifest) -> Iterator[str]:
+    """How far to trust the answer: videos, what the models know of the classes unedited, what was left out."""
+    clips = words.count(manifest.clips, "clip")
+    yield f"{clips} of {words.count(manifest.sources, 'video')}, each with one thing changed at a time."
+    for label, model in manifest.models.items():
+        known = [facts.accuracy for name, facts in model.classes.items() if name in manifest.classes]
+        shares = [share for share in known if share is not None]
+        if shares:
+            ends = words.percent(min(shares)), words.percent(max(shares))
+            share = ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+            yield f"Unedited, {label} recognises {share} of {'a class' if len(shares) == 1 else 'each class'}."
+    if manifest.left_out:
+        yield f"{words.count(len(manifest.left_out), 'file')} could not be used."
+    yield "An edit changes more than one thing to a viewer’s eye too: a verdict speaks of this edit."
+
+
 def _overall(subject: str, rows: Sequence[ProbeEffect], edits: dict[str, EditFacts], classes: int) -> str:
     """What the model relies on most, over all classes."""
     costly = {row.edit for row in rows if row.ranked and row.verdict == "negative"}

@@ -27,12 +27,14 @@ EDIT_OF: dict[Against, str] = {
 AS_MUCH = 0.8
 """The share of what removing an object costs from which freezing it costs about as much."""
 
-_WHAT: dict[Against, str] = {
+WHAT: dict[Against, str] = {
     "random": "“{}”",
     "frozen": "the motion of “{}”",
     "shuffled": "the order of frames of “{}”",
     "reversed": "the direction in time of “{}”",
 }
+"""What a comparison asks about, within a sentence."""
+
 _EDITED = {
     "remove": "without it",
     "freeze": "with it frozen",
@@ -106,7 +108,7 @@ class BothLegs:
     def sentence(self) -> str:
         """Both legs in one sentence, with their effects, what accuracy makes of it, and on how many clips."""
         push, need = self.legs
-        what = _WHAT[self.against].format(self.concept)
+        what = WHAT[self.against].format(self.concept)
         words = {
             "class_name": self.class_name,
             "push": signed(self.push.value, "contrast") if self.push else "",

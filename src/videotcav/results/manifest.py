@@ -188,7 +188,7 @@ class Medium(Record):
     """A file in a run's `media/` folder and what it shows; the report finds its pictures by this list.
 
     `role` is `exemplar` (a concept clip), `cam` (a map's overlay; `value` its class's probability) or `edit` (a class
-    clip beside its edits).
+    clip beside its edit `kind`). `clip` is the class clip as `clips.parquet` names it.
     """
 
     role: Literal["exemplar", "cam", "edit"]
@@ -200,6 +200,7 @@ class Medium(Record):
     layer: str = ""
     method: str = ""
     source: str = ""
+    clip: str = ""
     value: float | None = None
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import Self
 
 import numpy as np
@@ -23,52 +22,27 @@ from videotcav.features.measure import ClipFile
 from videotcav.interventions.ask import Asked, Edits, ask, edits_family, judged_edits
 from videotcav.interventions.frames import Frames, Masks, to_frames
 from videotcav.interventions.locate import objects_of_labels
-from videotcav.interventions.objects import ObjectClip, ObjectEdit, object_edit, second_fill, side_by_side
+from videotcav.interventions.objects import ObjectClip, ObjectEdit, object_edit, second_fill
 from videotcav.interventions.sham import PLACES, shams
 from videotcav.interventions.whole import Changed
 from videotcav.models.class_score import ClassScore
 from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec, Progress, Result
 from videotcav.results.edit_effect import BACKGROUND, EditEffect
-from videotcav.results.manifest import InterventionFacts, Medium
+from videotcav.results.manifest import InterventionFacts
+from videotcav.study.edit_pictures import Pictures
 from videotcav.study.file import InterventionsSection, StudyText
 from videotcav.study.inputs import Inputs
-from videotcav.study.media import slug
 from videotcav.study.probe_inputs import ClipToProbe
 from videotcav.study.probe_passes import Answers, Passer
 from videotcav.study.reading import read_with_origin
 from videotcav.video.info import ClipOrigin
-from videotcav.video.write import write_video
 
 SECOND, SHAM = "second fill", "sham"
 
 NO_INTERVENTIONS = "interventions: is missing; its boxes or detector say where the objects of class clips are"
 
 _OF_REST = {"remove": "background removed", "freeze": "background frozen", "blur": "background blurred"}
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """A clip of each class beside each edit of it, by class and name: the first one by its own name."""
-
-    frames_per_second: float
-    frames: dict[tuple[str, str], Frames] = field(default_factory=dict)
-    _of: dict[tuple[str, str], str] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
-
-    def add(self, clip: ClipToProbe, edit: str, original: Frames, edited: Frames) -> None:
-        """Keeps the edit where no earlier clip of the class is kept. Clips come in any order, from several threads."""
-        key = clip.class_name, edit
-        with self._lock:
-            if key not in self._of or clip.name < self._of[key]:
-                self._of[key], self.frames[key] = clip.name, side_by_side(original, edited)
-
-    def media(self, folder: Path) -> Iterator[Medium]:
-        """Written as videos."""
-        for (class_name, name), frames in self.frames.items():
-            path = f"edit-{slug(class_name)}-{slug(name)}.mp4"
-            write_video(folder / path, frames, frames_per_second=self.frames_per_second)
-            yield Medium(role="edit", path=path, caption=f"{name}: before and after", class_name=class_name)
 
 
 @dataclass(frozen=True)
@@ -122,6 +96,7 @@ class Editor:
         self.edits = section.of(labels)
         self.names = [name for edit, target in self.edits for name in _variants(edit, target)]
         self.origins: dict[str, ClipOrigin] = {}
+        self.paths: dict[str, Path] = {}
         self.holding: dict[str, set[str]] = {target: set() for target in labels}
         self.missing: dict[str, str] = {}
         self.inpainted: dict[tuple[str, str], float | None] = {}
@@ -182,7 +157,7 @@ class Editor:
         clips = [*self.clips(inputs)]
         for clip in progress(clips, "editing", total=len(clips)):
             wanted = {(clip.class_name, _name(edit, target)) for edit, target in self.edits}
-            if not wanted <= self.pictures.frames.keys():
+            if not wanted <= self.pictures.firsts.keys():
                 self(clip, to_frames(clip.read(self.spec), self.spec))
         self.refuse_nothing(clips)
         return self.pictures
@@ -192,6 +167,8 @@ class Editor:
         for class_name, files in inputs.classes.items():
             for file in files:
                 name = str(file.path) if file.view is None else f"{file.path}, view {file.view}"
+                if not file.view:
+                    self.paths[name] = file.path
 
                 def read(
                     spec: ClipSpec, file: ClipFile = file, name: str = name, class_name: str = class_name
@@ -218,10 +195,10 @@ class Editor:
             watched = ObjectClip(frames, masks, seed=self.seed, hidden=hidden)
             for edit in (edit for edit, of in self.edits if of == target):
                 found |= dict(self._made(edit, target, clip, watched))
-        for edit, target in self.edits:
-            made = found.get(_name(edit, target))
-            if made is not None and made.frames is not None:
-                self.pictures.add(clip, _name(edit, target), frames, made.frames)
+        edited = {_name(*edit): found[_name(*edit)] for edit in self.edits if _name(*edit) in found}
+        shown = {name: made.frames for name, made in edited.items() if made.frames is not None}
+        if shown:
+            self.pictures.add(clip, self.paths.get(clip.name), frames, shown)
         return {name: found.get(name, Changed(None, reason="the clip does not hold it")) for name in self.names}
 
     def _made(self, edit: str, target: str, clip: ClipToProbe, watched: ObjectClip) -> Iterator[tuple[str, Changed]]:

@@ -227,7 +227,8 @@ class Study:
             after = edited.scores if edited else {}
             table = ClipTable(inputs, design, measured, self.model, self.score, self.file.folder, after)
             write_clips(folder, table.rows())
-            shown = overlays(study, inputs, self.model, folder / MEDIA, progress=progress)
+            pictures = edited.pictures if edited else None
+            shown = overlays(self.file, inputs, self.model, folder / MEDIA, beside=pictures, progress=progress)
             manifest = manifest_of(
                 self.file,
                 inputs,
@@ -239,7 +240,7 @@ class Study:
                 media=(
                     *exemplars(inputs, folder / MEDIA),
                     *shown,
-                    *(edited.pictures.media(folder / MEDIA) if edited else ()),
+                    *(pictures.media(folder / MEDIA, seen_from=self.file.folder) if pictures else ()),
                 ),
                 badges=map_badges(study, inputs, self.model, self.score, pool, progress=progress),
                 interventions=edited.facts if edited else None,
@@ -265,7 +266,7 @@ class Study:
         if editor is None:
             raise StudyFileError(self.file.path, [NO_INTERVENTIONS])
         with new_run_folder(Path(folder)) as unfinished:
-            names = [medium.path for medium in editor.preview(inputs, progress=progress).media(unfinished / MEDIA)]
+            names = [medium.path for medium in editor.preview(inputs, progress=progress).previews(unfinished / MEDIA)]
         return tuple(Path(folder) / MEDIA / name for name in names)
 
     def told(self, inputs: Inputs, *, progress: Progress = silent) -> Inputs:
