@@ -50,6 +50,7 @@ from videotcav.report.paper import write_paper
 from videotcav.report.probe import ProbeRun, read_probe, write_probe_page
 from videotcav.report.render import PAGE
 from videotcav.report.run import Run, read_run
+from videotcav.report.runs import RunIndex, write_runs_page
 from videotcav.results.manifest import kind_of
 from videotcav.study.alignment import moments, moments_of
 from videotcav.study.audit import Finding, audit
@@ -88,6 +89,7 @@ __all__ = [
     "Recipe",
     "Result",
     "Run",
+    "RunIndex",
     "Spreads",
     "Study",
     "TcavResults",
@@ -129,6 +131,7 @@ __all__ = [
     "report",
     "review",
     "run",
+    "runs",
     "score_video",
     "tcav",
     "write_concept_map",
@@ -432,6 +435,7 @@ def report(folder: Path | str) -> Path:
     return pages.get(kind_of(Path(folder)), write_report)(Path(folder))
 
 
+runs = write_runs_page
 edit = edit_clips
 paper = run_paper
 demo = run_demo

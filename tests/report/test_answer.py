@@ -12,8 +12,8 @@ from support.example_run import write_legs
 from support.legs import DEMO, EDITS, contrast, effect
 from videotcav.records import Result, Verdict
 from videotcav.report.answer import answer, trust
-from videotcav.report.claims import claims
 from videotcav.report.glance import MOST_ROWS, glance
+from videotcav.report.roles import concept_roles
 from videotcav.results.edit_effect import EditEffect
 from videotcav.results.read import RunResults
 
@@ -167,6 +167,6 @@ def test_the_picture_keeps_the_rows_that_say_most(answered) -> None:
 
 def test_a_concept_that_cannot_be_drawn_is_still_in_the_sentence(answered) -> None:
     run = answered([contrast("underpowered", 0.2).model_copy(update={"low": float("-inf"), "high": float("inf")})])
-    assert len(claims(run)) == 1
+    assert len(concept_roles(run)) == 1
     assert glance(run) is None
     assert "the study is too small" in answer(run)

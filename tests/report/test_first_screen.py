@@ -10,8 +10,10 @@ from typing import Any, get_args
 
 import pytest
 
+import videotcav as vt
 from support.example_run import write_legs
 from support.legs import DEMO, EDITS, contrast, effect
+from support.pages import PLAIN, comparison, faithfulness, probe
 from videotcav.records import Result, Verdict
 from videotcav.report.page import write_report
 from videotcav.results.edit_effect import EditEffect, EditVerdict
@@ -65,7 +67,7 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
 
 
 def page_of(folder: Path, results: list[Result], effects: list[EditEffect] | None = None, **changes: Any) -> Path:
-    return write_report(write_legs(folder, results, effects or [], **changes))
+    return write_report(write_legs(folder, results, effects or [], **({"media": []} | changes)))
 
 
 def is_on_screen(page: Any, selector: str) -> bool:
@@ -78,10 +80,9 @@ def is_on_screen(page: Any, selector: str) -> bool:
 # --- the first screen --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("verdict", get_args(Verdict))
 def test_question_and_answer_are_on_the_first_screen_for_every_verdict(
-    run_folder: Path, visit: Callable[..., Any], verdict: Verdict, screen: str
+    run_folder: Path, visit: Callable[..., Any], verdict: Verdict
 ) -> None:
     """All concepts have the verdict, which makes the longest sentence of its kind; the model hardly knows the class."""
     rows = [
@@ -91,23 +92,26 @@ def test_question_and_answer_are_on_the_first_screen_for_every_verdict(
     ]
     rows += [contrast(verdict, 1.2, concept=name, against="frozen") for name in ("racket", "ball")]
     classes = {"swing": {"clips": 24, "sources": 24, "accuracy": 0.3}}
-    page = visit(page_of(run_folder, rows, classes=classes), screen)
+    page = visit(page_of(run_folder, rows, classes=classes))
     assert page.locator("#answer").inner_text().endswith(".")
-    for selector in ("h1", "#answer", ".caution.grave"):
-        assert is_on_screen(page, selector), selector
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for screen in SCREENS.values():
+        page.set_viewport_size(screen)
+        for selector in ("h1", "#answer", ".caution.grave"):
+            assert is_on_screen(page, selector), selector
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-@pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("need", get_args(EditVerdict))
 def test_both_legs_are_on_the_first_screen_for_every_verdict(
-    run_folder: Path, visit: Callable[..., Any], need: EditVerdict, screen: str
+    run_folder: Path, visit: Callable[..., Any], need: EditVerdict
 ) -> None:
     value = None if need == "not asked" else -1.4
     edits = [effect(need, value), effect(need, value, edit="freeze"), effect(need, value, target="background")]
-    page = visit(page_of(run_folder, DEMO, edits), screen)
-    for selector in ("h1", "#answer", ".glance .row:nth-child(2)"):
-        assert is_on_screen(page, selector), selector
+    page = visit(page_of(run_folder, DEMO, edits))
+    for screen in SCREENS.values():
+        page.set_viewport_size(screen)
+        for selector in ("h1", "#answer", ".glance .row:nth-child(2)"):
+            assert is_on_screen(page, selector), selector
 
 
 @pytest.mark.parametrize("screen", SCREENS)
@@ -128,8 +132,8 @@ def test_a_long_question_leaves_the_answer_on_the_screen(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_few_words_stand_before_the_details(run_folder: Path, visit: Callable[..., Any]) -> None:
-    page = visit(page_of(run_folder, DEMO, EDITS))
+def test_few_words_stand_before_the_details(with_edits: Path, visit: Callable[..., Any]) -> None:
+    page = visit(with_edits)
     assert 50 < page.evaluate(WORDS_BEFORE_DETAILS) <= MOST_WORDS
 
 
@@ -219,3 +223,43 @@ def test_dots_differ_by_more_than_colour(with_edits: Path, visit: Callable[..., 
         }))"""
     )
     assert shapes == {"shown": ["circle", True], "none": ["rect", True], "open": ["circle", False]}
+
+
+# --- other pages -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [comparison, faithfulness, probe])
+def test_other_pages_answer_first_and_are_open_to_everybody(
+    tmp_path: Path, visit: Callable[..., Any], make: Callable[[Path, str], str]
+) -> None:
+    make(tmp_path, PLAIN)
+    page = visit(tmp_path / "report.html", bypass_csp=True)
+    for screen in SCREENS.values():
+        page.set_viewport_size(screen)
+        for selector in ("h1", "#answer"):
+            assert is_on_screen(page, selector), selector
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        found = axe.Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate(WORDS_BEFORE_DETAILS) <= MOST_WORDS
+
+
+def test_two_runs_that_are_ticked_stand_side_by_side(
+    run_folder: Path, tmp_path: Path, visit: Callable[..., Any]
+) -> None:
+    write_legs(run_folder, DEMO, EDITS, media=[])
+    for name in ("first", "second", "third"):
+        shutil.copytree(run_folder, tmp_path / "runs" / name)
+    page = visit(vt.runs(tmp_path / "runs").page, bypass_csp=True)
+    found = axe.Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    pictures = page.locator(".one-run .glance")
+    assert pictures.count() == 3
+    for name in ("first", "third"):
+        page.get_by_role("checkbox", name=name).check()
+    shown = [picture.bounding_box() for picture in pictures.all() if picture.is_visible()]
+    assert len(shown) == 2
+    assert shown[0]["y"] == shown[1]["y"]
+    page.get_by_role("checkbox", name="third").uncheck()
+    page.get_by_role("checkbox", name="first").uncheck()
+    assert all(picture.is_visible() for picture in pictures.all())

@@ -15,6 +15,7 @@ import typer
 
 from videotcav import __version__
 from videotcav.cli.audit import audit
+from videotcav.cli.browser import Open, show
 from videotcav.cli.cam import cam, faithfulness
 from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice, command_line, parsed_bytes, show_warnings
@@ -24,6 +25,7 @@ from videotcav.cli.options import BatchSize, Device, EventsOption, PrecisionOpti
 from videotcav.cli.paper import paper
 from videotcav.cli.plan import plan
 from videotcav.cli.probe import probe
+from videotcav.cli.runs import runs
 from videotcav.cli.scores import scores
 from videotcav.errors import NotEnoughMemory, VideotcavError, require_posix
 
@@ -54,6 +56,7 @@ app.command()(audit)
 app.command()(plan)
 app.command()(paper)
 app.command()(probe)
+app.command()(runs)
 app.command()(scores)
 
 
@@ -114,12 +117,14 @@ def _globals(
 def demo(
     context: typer.Context,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the scenes and the run.")] = Path("demo"),
+    *,
+    open_page: Open = False,
 ) -> None:
     """Run the whole study on the bundled scenes and say where its report lies."""
     from videotcav import api  # noqa: PLC0415 - torch is slow to import
 
     voice: Voice = context.obj
-    _conclude(voice, api.demo(output, command=command_line(), progress=voice.progress))
+    _conclude(voice, api.demo(output, command=command_line(), progress=voice.progress), open_page=open_page)
 
 
 @app.command()
@@ -154,6 +159,7 @@ def run(
     workers: Workers = None,
     cpus_per_worker: CpusPerWorker = 1.0,
     gpus_per_worker: GpusPerWorker = 0.0,
+    open_page: Open = False,
 ) -> None:
     """Run a study: which concepts move which class, at which layer, and how sure that is.
 
@@ -180,22 +186,27 @@ def run(
         progress=voice.progress,
     )
     if isinstance(found, api.Run):
-        _conclude(voice, found)
+        _conclude(voice, found, open_page=open_page)
         return
     page = found.folder / "report.html"
     facts = {"run": found.folder, "report": page, "standings": [row.model_dump() for row in found.standings]}
     voice.result("\n".join([*comparison_sentences(found.facts, found.standings), "", str(page)]), facts)
+    show(voice, page, asked=open_page)
 
 
 @app.command()
 def report(
-    context: typer.Context, run: Annotated[Path, typer.Argument(help="Run folder, as written by `videotcav run`.")]
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(help="Run folder, as written by `videotcav run`.")],
+    *,
+    open_page: Open = False,
 ) -> None:
     """Rebuild a run's page from its results alone."""
     from videotcav import api  # noqa: PLC0415 - matplotlib is slow to import
 
     page = api.report(run)
     context.obj.result(str(page), {"report": page})
+    show(context.obj, page, asked=open_page)
 
 
 @planted.command("render")
@@ -233,6 +244,7 @@ def intervene(
     batch_size: BatchSize = None,
     device: Device = None,
     precision: PrecisionOption = "fp32",
+    open_page: Open = False,
 ) -> None:
     """Run a study and edit the objects of its classes' own clips: which concepts push the class, and which it needs."""
     from videotcav import api  # noqa: PLC0415 - torch is slow to import
@@ -251,21 +263,29 @@ def intervene(
         progress=voice.progress,
     )
     if isinstance(found, api.Run):
-        _conclude(voice, found)
+        _conclude(voice, found, open_page=open_page)
     else:
         voice.result("\n".join(map(str, found)), {"videos": list(found)})
 
 
-def _conclude(voice: Voice, run: RunResults) -> None:
-    """The verdicts as sentences, and where the report lies."""
+def _conclude(voice: Voice, run: RunResults, *, open_page: bool) -> None:
+    """The answer, the verdicts as sentences, and where the report lies."""
+    from videotcav.report.answer import answer, trust  # noqa: PLC0415 - as above
     from videotcav.report.hypotheses import hypothesis_answers  # noqa: PLC0415 - as above
     from videotcav.report.sentences import class_answers  # noqa: PLC0415 - as above
 
     for remark in run.manifest.remarks:
         voice.say(f"warning: {remark}")
     page = run.folder / "report.html"
-    sentences = [each.sentence for each in run.legs]
+    sentences = [answer(run), " ".join(trust(run)), ""]
+    sentences += [each.sentence for each in run.legs]
     sentences += [f"“{each.text}”: {each.in_words}. {each.sentence}" for each in hypothesis_answers(run)]
     sentences += [concept.short for answer in class_answers(run) for concept in answer.concepts]
-    facts = {"run": run.folder, "report": page, "results": [result.as_row() for result in run.results]}
+    facts = {
+        "run": run.folder,
+        "report": page,
+        "answer": sentences[0],
+        "results": [result.as_row() for result in run.results],
+    }
     voice.result("\n".join([*sentences, "", str(page)]), facts)
+    show(voice, page, asked=open_page)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from videotcav.cli.browser import Open, show
 from videotcav.cli.console import command_line
 from videotcav.cli.options import MODELS, BatchSize, Device, PrecisionOption
 from videotcav.errors import ArgumentError
@@ -46,6 +47,7 @@ def probe(  # noqa: PLR0917 - typer's parameters are options
     ] = None,
     *,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and record it.")] = False,
+    open_page: Open = False,
 ) -> None:
     """Say what each class of a model relies on: motion, order, colour, what moves, what never moves.
 
@@ -57,6 +59,8 @@ def probe(  # noqa: PLR0917 - typer's parameters are options
         raise ArgumentError(
             f"{len(model)} models and {len(weights)} weights do not fit: give weights for each, or none"
         )
+    if open_page and output is None:
+        raise ArgumentError("--open shows the page, which is written into a folder: give --output")
     loaded = [
         api.load_model(name, weights=own, device=device, precision=precision)  # type: ignore[arg-type] # checked there
         for name, own in zip_longest(model, weights or ())
@@ -85,3 +89,5 @@ def probe(  # noqa: PLR0917 - typer's parameters are options
         "differences": [row.as_row() for row in found.differences],
     }
     context.obj.result("\n".join([*found.sentences, *page]), facts)
+    if output is not None:
+        show(context.obj, output / "report.html", asked=open_page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from videotcav.records import FIDELITY, Verdict
-from videotcav.report.claims import Claim, Push, claims
+from videotcav.report.roles import ConceptRole, Push, concept_roles
 from videotcav.report.sentences import unique
 from videotcav.results.both_legs import Leg
 from videotcav.results.read import RunResults
@@ -39,13 +39,13 @@ _WHY: dict[Verdict, str] = {
 
 def answer(run: RunResults) -> str:
     """The answer in one sentence, what is shown first; the picture beside it has what the sentence leaves out."""
-    found = claims(run)
+    found = concept_roles(run)
     lead = min(found, key=_importance, default=None)
-    groups: dict[tuple[object, ...], list[Claim]] = {}
-    for claim in sorted(found, key=lambda each: _importance(each, lead)):
-        verdict = claim.push.verdict if claim.push and claim.pushes == "unjudged" else ""
-        groups.setdefault((claim.class_name, claim.pushes, claim.needed, verdict), []).append(claim)
-    several = len({claim.class_name for claim in found}) > 1
+    groups: dict[tuple[object, ...], list[ConceptRole]] = {}
+    for role in sorted(found, key=lambda each: _importance(each, lead)):
+        verdict = role.push.verdict if role.push and role.pushes == "unjudged" else ""
+        groups.setdefault((role.class_name, role.pushes, role.needed, verdict), []).append(role)
+    several = len({role.class_name for role in found}) > 1
     said: list[str] = []
     for group in [*groups.values()][:MOST_CLAUSES]:
         said.append(_clause(group, is_named=bool(said) and not several))
@@ -53,22 +53,22 @@ def answer(run: RunResults) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _importance(claim: Claim, lead: Claim | None = None) -> tuple[bool, int, bool, bool, int]:
+def _importance(role: ConceptRole, lead: ConceptRole | None = None) -> tuple[bool, int, bool, bool, int]:
     """What is shown comes first, then what else is known of the concept that leads."""
-    shown = claim.rank <= 1
-    beside = lead is not None and claim.concept == lead.concept
-    undeclared = shown and claim.push is not None and claim.push.exploratory
-    return (not shown, claim.rank if shown else 0, undeclared, not beside, claim.rank)
+    shown = role.rank <= 1
+    beside = lead is not None and role.concept == lead.concept
+    undeclared = shown and role.push is not None and role.push.exploratory
+    return (not shown, role.rank if shown else 0, undeclared, not beside, role.rank)
 
 
-def _clause(group: Sequence[Claim], *, is_named: bool) -> str:
+def _clause(group: Sequence[ConceptRole], *, is_named: bool) -> str:
     first = group[0]
     plural = len(group) > 1
     name = f"“{first.class_name}”"
     words = {
         "there": "" if is_named else "the model ",
         "it": "it" if is_named else name,
-        "numbers": listing([claim.number for claim in group]),
+        "numbers": listing([role.number for role in group]),
         "why": _WHY.get(first.push.verdict, "") if first.push else "",
     }
     push, need = _PUSH.get(first.pushes), _NEED.get(first.needed)
@@ -83,23 +83,23 @@ def _clause(group: Sequence[Claim], *, is_named: bool) -> str:
     return f"{_subject(group)} {joint.join(parts) or 'could not be asked'}"
 
 
-def _subject(group: Sequence[Claim]) -> str:
+def _subject(group: Sequence[ConceptRole]) -> str:
     """The names of what does the same; a concept beside its motion is named once."""
     names = []
-    for concept in unique(claim.concept for claim in group):
-        own = [claim for claim in group if claim.concept == concept]
-        itself = next((claim for claim in own if claim.against == "random" and not claim.is_still), None)
-        for claim in own:
-            if itself and claim is not itself and not claim.is_still:
-                names.append(claim.name.replace(f"the motion of “{concept}”", "its motion"))
+    for concept in unique(role.concept for role in group):
+        own = [role for role in group if role.concept == concept]
+        itself = next((role for role in own if role.against == "random" and not role.is_still), None)
+        for role in own:
+            if itself and role is not itself and not role.is_still:
+                names.append(role.name.replace(f"the motion of “{concept}”", "its motion"))
             else:
-                names.append(claim.name)
+                names.append(role.name)
     return listing(names)
 
 
 def trust(run: RunResults) -> list[str]:
     """How far to trust the answer: videos, review, fidelity, what was declared, and what would overturn it."""
-    found = claims(run)
+    found = concept_roles(run)
     return [*_videos(run), *_reviewed(run), *_fidelity(run), *_overturned(found), *_association(found), *_declared(run)]
 
 
@@ -143,13 +143,13 @@ def _fidelity(run: RunResults) -> Iterator[str]:
     yield f"{best} {follows} the score (fidelity {number(known[best])})."
 
 
-def _overturned(found: Sequence[Claim]) -> Iterator[str]:
+def _overturned(found: Sequence[ConceptRole]) -> Iterator[str]:
     """Of what is shown, what hangs on the smallest share of its videos."""
     hangs = [
-        (removed / of, removed, of, claim.name)
-        for claim in found
-        if claim.push is not None and claim.pushes in ("towards", "away")
-        for removed, of in [(claim.push.removed_of_concept, claim.push.concept_sources)]
+        (removed / of, removed, of, role.name)
+        for role in found
+        if role.push is not None and role.pushes in ("towards", "away")
+        for removed, of in [(role.push.removed_of_concept, role.push.concept_sources)]
         if removed is not None
     ]
     if hangs:
@@ -157,9 +157,9 @@ def _overturned(found: Sequence[Claim]) -> Iterator[str]:
         yield f"Without {removed} of its {of} videos {name} would have another verdict."
 
 
-def _association(found: Sequence[Claim]) -> Iterator[str]:
-    shown = [claim for claim in found if claim.pushes in ("towards", "away") and claim.against == "random"]
-    if any(claim.needed not in ("towards", "away") for claim in shown):
+def _association(found: Sequence[ConceptRole]) -> Iterator[str]:
+    shown = [role for role in found if role.pushes in ("towards", "away") and role.against == "random"]
+    if any(role.needed not in ("towards", "away") for role in shown):
         yield "A push alone is an association: something else in these clips may cause it."
 
 
@@ -168,7 +168,7 @@ def _declared(run: RunResults) -> Iterator[str]:
     if hypotheses:
         held = sum(each.outcome == "supported" for each in hypotheses)
         yield f"Declared beforehand: {held} of {count(len(hypotheses), 'hypothesis', 'hypotheses')} supported."
-        undeclared = [each for claim in claims(run) for each in claim.undeclared]
+        undeclared = [each for role in concept_roles(run) for each in role.undeclared]
         if undeclared:
             named = listing(undeclared) if len(undeclared) <= _FEW else f"{len(undeclared)} others"
             yield f"Not declared, so a lead only: {named}."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from videotcav.records import StandardisedEffect
 from videotcav.report.answer import MOST_CLAUSES
 from videotcav.report.figures import Axis, nice
-from videotcav.report.glance import MOST_ROWS, Dot, Glance, Row, dot, is_finite
+from videotcav.report.glance import MOST_ROWS, Dot, Glance, GlanceRow, dot, is_finite
 from videotcav.report.render import PAGE, write_page
 from videotcav.report.run import Run
 from videotcav.report.sentences import unique
@@ -185,7 +185,7 @@ def _glance(manifest: ComparisonManifest, rows: Sequence[StandardisedEffect], ce
     return Glance(
         heads=("its motion", "moving"),
         rows=tuple(
-            Row(
+            GlanceRow(
                 f"{model}: {concept}" if len(asked) > 1 else model,
                 tuple(_dot(row, axis, central) for row in pair),
             )

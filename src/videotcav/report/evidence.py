@@ -114,7 +114,7 @@ def first_of_each_kind(pictures: Sequence[ReportPicture]) -> dict[tuple[str, str
     return firsts
 
 
-def exemplars(pictures: Sequence[ReportPicture]) -> dict[str, dict[str, list[ReportPicture]]]:
+def concept_reels(pictures: Sequence[ReportPicture]) -> dict[str, dict[str, list[ReportPicture]]]:
     """Concept → kind → its clips, kinds in the order of the telling, so that a clip stands above its twins."""
     shown = [picture for picture in pictures if picture.medium.role == "exemplar"]
     shown.sort(key=lambda picture: sentences.question_order(picture.medium.kind, "random"))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from videotcav.records import Statistic
-from videotcav.report.claims import Claim, claims
 from videotcav.report.figures import Axis, nice
+from videotcav.report.roles import ConceptRole, concept_roles
 from videotcav.results.read import RunResults
 from videotcav.results.words import STATISTIC_WORDS, score, span
 
@@ -36,7 +36,7 @@ class Dot:
 
 
 @dataclass(frozen=True)
-class Row:
+class GlanceRow:
     """A line of the picture: what it is called, and a dot under each head; None where that was not asked."""
 
     name: str
@@ -48,7 +48,7 @@ class Glance:
     """The picture: rows of dots under `heads` on one axis; `more` counts the rows that it has no room for."""
 
     heads: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[GlanceRow, ...]
     axis: Axis
     unit: str
     more: int = 0
@@ -56,64 +56,64 @@ class Glance:
 
 def glance(run: RunResults) -> Glance | None:
     """The picture of a run, its most telling rows in the order of its results; None where nothing can be drawn."""
-    found = [claim for claim in claims(run) if _drawable(claim)]
+    found = [role for role in concept_roles(run) if _drawable(role)]
     if not found:
         return None
-    shown = sorted(sorted(found, key=lambda claim: claim.rank)[:MOST_ROWS], key=found.index)
+    shown = sorted(sorted(found, key=lambda role: role.rank)[:MOST_ROWS], key=found.index)
     statistic = run.manifest.tests.primary
     nothing = run.manifest.tests.negligible_below or 0.0
     axis = _axis(shown, statistic)
-    several = len({claim.class_name for claim in shown}) > 1
-    heads = ("pushes", "is needed") if any(claim.need is not None for claim in shown) else ("pushes",)
+    several = len({role.class_name for role in shown}) > 1
+    heads = ("pushes", "is needed") if any(role.need is not None for role in shown) else ("pushes",)
     return Glance(
         heads=heads,
-        rows=tuple(Row(_name(claim, several=several), _dots(claim, axis, nothing)[: len(heads)]) for claim in shown),
+        rows=tuple(GlanceRow(_name(role, several=several), _dots(role, axis, nothing)[: len(heads)]) for role in shown),
         axis=axis,
         unit=SIGMAS if statistic == "contrast" else STATISTIC_WORDS[statistic],
         more=len(found) - len(shown),
     )
 
 
-def _drawable(claim: Claim) -> bool:
-    return any(map(is_finite, _spans(claim)))
+def _drawable(role: ConceptRole) -> bool:
+    return any(map(is_finite, _spans(role)))
 
 
-def _spans(claim: Claim) -> list[Ends]:
+def _spans(role: ConceptRole) -> list[Ends]:
     """Value and interval of each leg that has them, a need as what the lack of it takes away."""
-    push, need = claim.push, claim.need
+    push, need = role.push, role.need
     found = [(push.value, push.low, push.high)] if push else []
     if need is not None and need.effect is not None and need.low is not None and need.high is not None:
         found.append((-need.effect, -need.high, -need.low))
     return found
 
 
-def _axis(shown: Sequence[Claim], statistic: Statistic) -> Axis:
+def _axis(shown: Sequence[ConceptRole], statistic: Statistic) -> Axis:
     """One scale for both legs: they count the same."""
-    rows = [claim.push for claim in shown if claim.push]
+    rows = [role.push for role in shown if role.push]
     if statistic == "sign_count" and all(row.statistic == "sign_count" and row.against == "random" for row in rows):
         return Axis(0.0, 1.0, statistic)
-    ends = [abs(end) for claim in shown for ends in _spans(claim) for end in ends if math.isfinite(end)]
+    ends = [abs(end) for role in shown for ends in _spans(role) for end in ends if math.isfinite(end)]
     reach = nice(max(ends, default=1.0))
     return Axis(-reach, reach, statistic)
 
 
-def _name(claim: Claim, *, several: bool) -> str:
-    name = claim.concept if claim.against == "random" and not claim.is_still else claim.name
-    return f"{name} → {claim.class_name}" if several else name
+def _name(role: ConceptRole, *, several: bool) -> str:
+    name = role.concept if role.against == "random" and not role.is_still else role.name
+    return f"{name} → {role.class_name}" if several else name
 
 
-def _dots(claim: Claim, axis: Axis, nothing: float) -> tuple[Dot | None, Dot | None]:
+def _dots(role: ConceptRole, axis: Axis, nothing: float) -> tuple[Dot | None, Dot | None]:
     push = need = None
-    row, effect = claim.push, claim.need
+    row, effect = role.push, role.need
     if row is not None and is_finite(ends := (row.value, row.low, row.high)):
         said = f"{row.verdict}: {score(row.value, row.statistic)}"
         text = f"{said}, 95 % interval {span(row.low, row.high, row.statistic)}"
-        push = dot(ends, (row.null_low, row.null_high), axis, look=_LOOKS.get(claim.pushes, "open"), text=text)
-    if effect is not None and effect.effect is not None and (spans := _spans(claim)) and is_finite(spans[-1]):
+        push = dot(ends, (row.null_low, row.null_high), axis, look=_LOOKS.get(role.pushes, "open"), text=text)
+    if effect is not None and effect.effect is not None and (spans := _spans(role)) and is_finite(spans[-1]):
         value, low, high = spans[-1]
         said = f"{effect.verdict}: without it the score is {score(value, 'contrast')} lower"
         text = f"{said}, 95 % interval {span(low, high, 'contrast')}"
-        look = _LOOKS.get(claim.needed, "open")
+        look = _LOOKS.get(role.needed, "open")
         need = dot((value, low, high), (-nothing, nothing), axis, look=look, text=text)
     return push, need
 

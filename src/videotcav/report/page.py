@@ -8,7 +8,7 @@ from videotcav.records import STATISTICS, Kind, Result, Statistic, Verdict
 from videotcav.report import edits, figures, sentences
 from videotcav.report.answer import answer, trust
 from videotcav.report.cautions import cautions
-from videotcav.report.evidence import class_clips, exemplars, first_of_each_kind, picture_of
+from videotcav.report.evidence import class_clips, concept_reels, first_of_each_kind, picture_of
 from videotcav.report.glance import glance
 from videotcav.report.hypotheses import hypothesis_answers
 from videotcav.report.render import PAGE, write_page
@@ -75,7 +75,7 @@ def write_report(folder: Path | str) -> Path:
         by_statistic=by_statistic,
         tests=run.manifest.tests.model_dump(exclude_none=True),
         thumbs=first_of_each_kind(pictures),
-        exemplars=exemplars(pictures),
+        exemplars=concept_reels(pictures),
         badges=_badges(run),
         marks=_BADGE_MARKS,
         above_maps=above_maps,

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from videotcav.errors import NotFound, RunFolderError, closest
 from videotcav.outputs import MARK, file_sha256, refuse_overwriting
 from videotcav.report.probe_profile import profile_figure
-from videotcav.report.probe_sentences import headline, sentences, short_table, trust
+from videotcav.report.probe_sentences import headline, probe_trust, sentences, short_table
 from videotcav.report.render import PAGE, data_uri, png, write_page
 from videotcav.results.folder import new_run_folder
 from videotcav.results.manifest import CLIPS, MANIFEST, read_manifest, write_manifest
@@ -157,7 +157,7 @@ class ProbeRun:
             manifest=self.manifest,
             headline=headline(self.manifest),
             answer=self.sentences[0],
-            trust=list(trust(self.manifest)),
+            trust=list(probe_trust(self.manifest)),
             sentences=self.sentences[1:],
             profile=data_uri(png(self.plot(), dpi=150), "image/png"),
             main=_table(self.main),

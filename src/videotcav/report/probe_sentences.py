@@ -45,7 +45,7 @@ def sentences(
     return told
 
 
-def trust(manifest: ProbeManifest) -> Iterator[str]:
+def probe_trust(manifest: ProbeManifest) -> Iterator[str]:
     """How far to trust the answer: videos, what the models know of the classes unedited, what was left out."""
     clips = words.count(manifest.clips, "clip")
     yield f"{clips} of {words.count(manifest.sources, 'video')}, each with one thing changed at a time."

@@ -26,7 +26,7 @@ _SHOWN = ("towards", "away")
 
 
 @dataclass(frozen=True)
-class Claim:
+class ConceptRole:
     """A concept, or one side of it, and a class: what its clips do to the class's score, and what its lack does.
 
     `against` says which side: against random clips it is the concept itself, against a twin what the twin lacks.
@@ -82,34 +82,34 @@ class Claim:
         return [f"the {what} {self.name}" for what, row, leg in legs if row and row.exploratory and leg in _SHOWN]
 
 
-def claims(run: RunResults) -> list[Claim]:
-    """The claims of a run, by class and concept in the order of its results; what only edits ask about comes last."""
+def concept_roles(run: RunResults) -> list[ConceptRole]:
+    """The roles in a run, by class and concept in the order of its results; what only edits ask about comes last."""
     legs = {(each.concept, each.class_name, each.against): each for each in run.legs}
     found = [
-        claim
+        role
         for answer in class_answers(run)
         for concept in answer.concepts
-        for claim in _of_concept(concept, answer.class_name, legs)
+        for role in _of_concept(concept, answer.class_name, legs)
     ]
-    known = {(claim.concept, claim.class_name) for claim in found}
+    known = {(role.concept, role.class_name) for role in found}
     rest = [each for each in legs.values() if (each.concept, each.class_name) not in known]
-    return found + [Claim(each.concept, each.class_name, each.against, None, each.need) for each in rest]
+    return found + [ConceptRole(each.concept, each.class_name, each.against, None, each.need) for each in rest]
 
 
 def _of_concept(
     concept: ConceptAnswer, class_name: str, legs: dict[tuple[str, str, Against], BothLegs]
-) -> Iterator[Claim]:
+) -> Iterator[ConceptRole]:
     told = [finding.result for finding in concept.findings]
     rows: dict[tuple[str, str], Result] = {(row.kind, row.against): row for row in told}
 
-    def claim(row: Result, *, is_still: bool = False) -> Claim:
+    def role(row: Result, *, is_still: bool = False) -> ConceptRole:
         leg = None if is_still else legs.get((concept.concept, class_name, row.against))
-        return Claim(concept.concept, class_name, row.against, row, leg.need if leg else None, is_still)
+        return ConceptRole(concept.concept, class_name, row.against, row, leg.need if leg else None, is_still)
 
     moving, still = rows.get(("spatiotemporal", "random")), rows.get(("spatial", "random"))
     if moving:
-        yield claim(moving)
+        yield role(moving)
     twins = [row for twin in TWINS if (row := rows.get(("spatiotemporal", twin)))]
-    yield from map(claim, twins[:1])
+    yield from map(role, twins[:1])
     if still:
-        yield claim(still, is_still=moving is not None)
+        yield role(still, is_still=moving is not None)
