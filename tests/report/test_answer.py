@@ -10,11 +10,13 @@ import pytest
 
 from support.example_run import write_legs
 from support.legs import DEMO, EDITS, contrast, effect
-from videotcav.records import Result, Verdict
+from videotcav.records import Result, StandardisedEffect, Verdict
 from videotcav.report.answer import answer, trust
+from videotcav.report.comparison import comparison_answer
 from videotcav.report.glance import MOST_ROWS, glance
 from videotcav.report.roles import concept_roles
 from videotcav.results.edit_effect import EditEffect
+from videotcav.results.manifest import ComparisonManifest
 from videotcav.results.read import RunResults
 
 
@@ -75,6 +77,11 @@ def test_each_class_is_named(answered) -> None:
     assert answer(answered(rows)) == (
         "“racket” pushes the model towards “swing” (+1.9); “racket” pushes the model away from “slide” (−1.0)."
     )
+
+
+def test_classes_that_the_sentence_has_no_room_for_are_counted(answered) -> None:
+    rows = [contrast("positive", 5.0 - number, class_name=f"class {number}") for number in range(5)]
+    assert answer(answered(rows)).endswith("towards “class 2” (+3.0); 2 more classes below.")
 
 
 def test_what_is_only_edited_is_answered_too(answered) -> None:
@@ -170,3 +177,22 @@ def test_a_concept_that_cannot_be_drawn_is_still_in_the_sentence(answered) -> No
     assert len(concept_roles(run)) == 1
     assert glance(run) is None
     assert "the study is too small" in answer(run)
+
+
+def test_models_that_do_the_same_are_named_together() -> None:
+    def row(model: str, verdict: Verdict, value: float) -> StandardisedEffect:
+        return StandardisedEffect(
+            model=model, layer="", class_name="swing", concept="racket", kind="spatiotemporal", against="frozen",
+            statistic="contrast", value=value, low=value - 1, high=value + 1, p_corrected=0.01, verdict=verdict,
+        )  # fmt: skip
+
+    models = {name: {"run": name, "layers": [], "name": name, "weights": ""} for name in ("a", "b", "c", "d")}
+    manifest = ComparisonManifest.model_validate(
+        {"videotcav": "0", "created": "2025", "command": "", "question": "?", "statistic": "contrast",
+         "study_sha256": "0", "models": models}
+    )  # fmt: skip
+    rows = [row("a", "positive", 3.0), row("b", "undecided", 0.2), row("c", "positive", 2.0)]
+    assert comparison_answer(manifest, rows) == (
+        "a (+3.0) and c (+2.0) rely on the motion of “racket” for “swing”; b (+0.2) shows no reliance on the motion of "
+        "“racket” for “swing”; d was not asked about the motion of “racket” for “swing”."
+    )

@@ -45,10 +45,11 @@ def answer(run: RunResults) -> str:
     for role in sorted(found, key=lambda each: _importance(each, lead)):
         verdict = role.push.verdict if role.push and role.pushes == "unjudged" else ""
         groups.setdefault((role.class_name, role.pushes, role.needed, verdict), []).append(role)
-    several = len({role.class_name for role in found}) > 1
-    said: list[str] = []
-    for group in [*groups.values()][:MOST_CLAUSES]:
-        said.append(_clause(group, is_named=bool(said) and not several))
+    told = [*groups.values()][:MOST_CLAUSES]
+    classes = {role.class_name for role in found}
+    said = [_clause(group, is_named=place > 0 and len(classes) == 1) for place, group in enumerate(told)]
+    if more := classes - {group[0].class_name for group in told}:
+        said.append(f"{count(len(more), 'more class', 'more classes')} below")
     text = "; ".join(said) or "nothing was asked"
     return f"{text[0].upper()}{text[1:]}."
 

@@ -134,13 +134,15 @@ def comparison_answer(manifest: ComparisonManifest, rows: Sequence[StandardisedE
     """What the models do with the motion of the first concepts, in one sentence."""
     clauses = []
     for class_name, concept in unique((row.class_name, row.concept) for row in rows):
-        said: dict[str, list[str]] = {}
+        alike: dict[str, dict[str, StandardisedEffect | None]] = {}
         for model in manifest.models:
             row = _telling(manifest, rows, (model, class_name, concept, "frozen"))
-            what = _said(row) if row else "was not asked about the motion"
-            said.setdefault(what, []).append(f"{model} ({_signed(row.value)})" if row else model)
+            alike.setdefault(_said(row), {})[f"{model} ({_signed(row.value)})" if row else model] = row
         about = f"of “{concept}” for “{class_name}”"
-        clauses += [f"{words.listing(models)} {what} {about}" for what, models in said.items()]
+        clauses += [
+            f"{words.listing([*told])} {_said(next(iter(told.values())), models=len(told))} {about}"
+            for told in alike.values()
+        ]
     return f"{'; '.join(clauses[:MOST_CLAUSES])}."
 
 
@@ -205,12 +207,19 @@ def _dot(row: StandardisedEffect | None, axis: Axis, central: float) -> Dot | No
     return dot(ends, (-central, central), axis, look=look, text=text)
 
 
-def _said(row: StandardisedEffect) -> str:
-    return {
-        "positive": "relies on the motion",
-        "negative": "is moved against the class by the motion",
-        "not learned": "does not tell the sets apart, so nothing is said of the motion",
-    }.get(row.verdict, "shows no reliance on the motion")
+def _said(row: StandardisedEffect | None, *, models: int = 1) -> str:
+    """What one model, or several, do with the motion."""
+    if row is None:
+        return "was not asked about the motion" if models == 1 else "were not asked about the motion"
+    one, several = {
+        "positive": ("relies on the motion", "rely on the motion"),
+        "negative": ("is moved against the class by the motion", "are moved against the class by the motion"),
+        "not learned": (
+            "does not tell the sets apart, so nothing is said of the motion",
+            "do not tell the sets apart, so nothing is said of the motion",
+        ),
+    }.get(row.verdict, ("shows no reliance on the motion", "show no reliance on the motion"))
+    return one if models == 1 else several
 
 
 def _panels(rows: Sequence[StandardisedEffect], against: str, central: float) -> list[ConceptPanel]:
