@@ -65,9 +65,7 @@ def write_figures_page(
         "results.html",
         kicker=kicker,
         heading=heading,
-        answer=sentences[0] if sentences else "",
-        trust=(),
-        sentences=sentences[1:],
+        sentences=sentences,
         pictures=pictures,
         table=Markup(table),  # noqa: S704 - escaped by whoever made it
         mark=MARK,
