@@ -19,7 +19,7 @@ demo: .venv/.ready  ## the whole study on the bundled scenes; ends with the path
 	@$(BIN)/videotcav demo --output demo
 
 test: .venv/.ready  ## the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0
 
 # Apart from make test, which measuring would slow by a fifth.
 coverage: .venv/.ready  ## lines and branches that their own tests reach in explain/ and concepts/, with a floor each

@@ -37,6 +37,7 @@ COMMANDS = {
     "report": "report",
     "intervene": "intervene",
     "run": "run",
+    "runs": "runs",
     "scores": "score_video",
 }
 """The function that does what the command asks."""
@@ -102,7 +103,7 @@ def test_what_a_command_takes_its_function_takes(command: str, function: str) ->
         *("address", "workers", "cpus_per_worker", "gpus_per_worker"),  # OnRay
         *("mode", "fill", "frames", "rule"),  # Recipe
         *("form", "names"),  # load_detector
-        *("source_column", "sheet", "everything"),
+        *("source_column", "sheet", "everything", "open_page"),
         *("baseline", "concept", "random"),  # PixelSettings, write_concept_map
         *("boxes", "label", "events", "rise_masks", "seed"),  # Truths, FaithfulnessSettings
         *("null_spread", "estimate_spread"),  # Spreads
@@ -111,7 +112,6 @@ def test_what_a_command_takes_its_function_takes(command: str, function: str) ->
     other |= {"method": "methods", "weights_over": "weights", "start": "start_seconds", "pool": "pools"}
     other |= {"browser": "open_browser", "results": "path", "run": "folder", "study": "study_file", "videos": "clips"}
     other |= {"edit": "edits"}
-    other |= {"detector": "objects"} if command == "probe" else {}
     taken = set(inspect.signature(getattr(vt, function)).parameters)
     for parameter in words.params:
         name = str(parameter.name)

@@ -37,8 +37,9 @@ from videotcav.maps.concept import concept_maps, read_counted, write_concept_map
 from videotcav.maps.concept_view import ConceptMaps, ConceptMapSettings
 from videotcav.maps.evaluation import Truths, measure_faithfulness, read_events
 from videotcav.maps.judged import FaithfulnessSettings
+from videotcav.models.listing import down_to
 from videotcav.models.load import known_models, load_model
-from videotcav.models.model import VideoModel
+from videotcav.models.model import LayerInfo, VideoModel
 from videotcav.outputs import refuse_overwriting
 from videotcav.planted.render import render_demo
 from videotcav.records import ClipSpec, KnownModel, ModelCard, Precision, Progress, Result, ScoreName, silent
@@ -49,6 +50,7 @@ from videotcav.report.paper import write_paper
 from videotcav.report.probe import ProbeRun, read_probe, write_probe_page
 from videotcav.report.render import PAGE
 from videotcav.report.run import Run, read_run
+from videotcav.report.runs import RunIndex, write_runs_page
 from videotcav.results.manifest import kind_of
 from videotcav.study.alignment import moments, moments_of
 from videotcav.study.audit import Finding, audit
@@ -87,6 +89,7 @@ __all__ = [
     "Recipe",
     "Result",
     "Run",
+    "RunIndex",
     "Spreads",
     "Study",
     "TcavResults",
@@ -128,6 +131,7 @@ __all__ = [
     "report",
     "review",
     "run",
+    "runs",
     "score_video",
     "tcav",
     "write_concept_map",
@@ -142,9 +146,9 @@ def models() -> tuple[KnownModel, ...]:
     return known_models()
 
 
-def layers(model: VideoModel | str, *, weights: str | None = None) -> list[Any]:
-    """The layers of a model that can be named, with the shape of what they give out."""
-    return list((load_model(model, weights=weights) if isinstance(model, str) else model).layers())
+def layers(model: VideoModel | str, *, weights: str | None = None, depth: int | None = None) -> list[LayerInfo]:
+    """The layers of a model that can be named, with the shape of what they give out; `depth` levels of them, or all."""
+    return down_to((load_model(model, weights=weights) if isinstance(model, str) else model).layers(), depth)
 
 
 # --- concepts ----------------------------------------------------------------------------------------------------
@@ -350,7 +354,7 @@ def run(
 
 
 def intervene(
-    study: Study | Path | str | Sequence[Study],
+    study: Study | Path | str,
     output: Path | str | None = None,
     *,
     objects: Path | str | None = None,
@@ -360,32 +364,24 @@ def intervene(
     skip_bad: bool = False,
     store: Path | str | None = None,
     batch_size: int | None = None,
-    engine: Engine = here,
     command: str = "",
     progress: Progress = silent,
-) -> Run | Comparison | tuple[Path, ...]:
+) -> Run | tuple[Path, ...]:
     """The run of a study that also edits the objects of its classes' own clips: what pushes, and what is needed.
-    Of several models it is their comparison, whose runs have their edits.
 
     `objects`, a file of boxes or masks or what `load_detector` reads, stands in the place of the study's section
     interventions. With `preview`, a new folder, only the videos of edited clips beside their originals are written
-    there, and nothing passes the model: models that are shown other clips have no preview in common. Other arguments
-    and errors as those of `Study.run`.
+    there, and nothing passes the model. Other arguments and errors as those of `Study.run`.
     """
     if isinstance(study, Path | str):
-        studies: Sequence[Study] = load_studies(Path(study), device=device, precision=precision, objects=objects)
+        study = Study.from_file(study, device=device, precision=precision, objects=objects)
     else:
         _refuse_changes(objects=objects)
-        studies = [study] if isinstance(study, Study) else study
-    file = studies[0].file
-    if file.study.interventions is None:
-        raise StudyFileError(file.path, [NO_INTERVENTIONS])
-    if preview is None:
-        how: dict[str, Any] = {"skip_bad": skip_bad, "store": store, "batch_size": batch_size, "engine": engine}
-        return run(studies, output, **how, command=command, progress=progress)
-    if len({each.model.card.clip_spec for each in studies}) > 1:
-        raise StudyFileError(file.path, ["models: are shown clips of their own; preview a study of one of them"])
-    return studies[0].preview(preview, progress=progress)
+    if study.file.study.interventions is None:
+        raise StudyFileError(study.file.path, [NO_INTERVENTIONS])
+    if preview is not None:
+        return study.preview(preview, progress=progress)
+    return study.run(output, skip_bad=skip_bad, store=store, batch_size=batch_size, command=command, progress=progress)
 
 
 def _refuse_changes(**changes: object) -> None:
@@ -439,6 +435,7 @@ def report(folder: Path | str) -> Path:
     return pages.get(kind_of(Path(folder)), write_report)(Path(folder))
 
 
+runs = write_runs_page
 edit = edit_clips
 paper = run_paper
 demo = run_demo

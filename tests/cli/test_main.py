@@ -40,6 +40,33 @@ def test_layers_of_the_users_own_module_are_listed(
     assert re.search(r"\* 0 +Conv3d +1 × 2 × 2 × 6 × 6 +b c t h w", shown)
 
 
+def test_a_listing_of_layers_ends_with_a_card_that_can_be_pasted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Pasted into a module whose own card says less, it makes the same model with what was seen on its card."""
+    (tmp_path / "bare_net_of_the_cli_tests.py").write_text(
+        "from torch import nn\n"
+        "from videotcav import ClipSpec, ModelCard\n"
+        "card = ModelCard(name='bare', classes=('yes', 'no'), clip_spec=ClipSpec(frames=4,\n"
+        "                 seconds_between_frames=0.1, height=8, width=8, resize=8))\n"
+        "def net():\n"
+        "    stem = nn.Sequential(nn.Conv3d(3, 2, 3), nn.ReLU())\n"
+        "    return nn.Sequential(stem, nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(2, 2))\n"
+        "def build():\n"
+        "    return net(), card\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert videotcav(monkeypatch, "layers", "bare_net_of_the_cli_tests:build", "--depth", "1") == 0
+    listing, _, code = capsys.readouterr().out.partition("\n\n")
+    assert re.search(r"^  0 +Sequential +1 × 2 × 2 × 6 × 6 +b c t h w  \(\+ 2 inside\)$", listing, re.MULTILINE)
+    assert "0.0" not in listing
+    (tmp_path / "pasted_net_of_the_cli_tests.py").write_text(
+        f"from bare_net_of_the_cli_tests import net\n{code}\ndef build():\n    return net(), card\n"
+    )
+    assert videotcav(monkeypatch, "layers", "pasted_net_of_the_cli_tests:build", "--depth", "1") == 0
+    assert capsys.readouterr().out == f"{listing}\n\n{code}"
+
+
 def test_models_are_listed_with_what_their_weights_may_be_used_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

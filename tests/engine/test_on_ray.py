@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import warnings
@@ -20,6 +21,7 @@ from videotcav.compat.torchvision import import_torchvision
 from videotcav.concepts.detectors.detect import load_detector
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.videos import propose
+from videotcav.engine import on_ray
 from videotcav.engine.local import here
 from videotcav.engine.on_ray import OnRay
 from videotcav.engine.store import Store
@@ -29,11 +31,9 @@ from videotcav.features.extract import ClipRef
 from videotcav.features.measure import measure
 from videotcav.models.load import load_model
 from videotcav.records import ClipSpec, ModelCard, Progress, silent
-from videotcav.study.probe import probe
 from videotcav.video.write import write_video
 
 pytest.importorskip("ray", reason="needs the extra 'ray'")
-pytestmark = pytest.mark.filterwarnings("ignore:`use_:DeprecationWarning")  # Ray Data looks at its own old settings
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +52,12 @@ def cluster() -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class Squares:
-    """Two results an item: its square, and who made it; it warns of 3 and refuses 13."""
+    """Two results an item: its square, and the negative; it warns of 3, refuses 13 and dies of 7."""
 
     def __call__(self, items: Iterable[int]) -> Iterator[tuple[int, int]]:
         for item in items:
+            if item == 7:
+                os._exit(1)  # as a machine that is out of memory does
             if item == 13:
                 raise StoreError("13 is not squared")
             if item == 3:
@@ -118,6 +120,28 @@ def test_what_a_worker_raises_there_is_raised_here(cluster: Any) -> None:
         list(OnRay(address=cluster.address)(Squares(), [1, 13]))
 
 
+def test_an_item_that_ends_every_actor_ends_the_work(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_ray, "_MOST_LOSSES", 1)
+    with (
+        pytest.warns(VideotcavWarning, match="lost an actor .* done again elsewhere"),
+        pytest.raises(EngineError, match="the Ray cluster failed"),
+    ):
+        list(OnRay(address=cluster.address)(Squares(), [7]))
+
+
+def test_who_waits_for_room_is_told_and_leaves_nobody_behind(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes after an engine that was left early has all of the cluster."""
+    engine = OnRay(address=cluster.address)
+    made = engine(Squares(), [1, 2])
+    assert next(made) == (1, 1)  # its actor holds the only core
+    monkeypatch.setattr(on_ray, "_PATIENCE_SECONDS", 0)
+    made.close()
+    with pytest.warns(VideotcavWarning, match="no actor has come up .*; waiting") as told:
+        found = list(engine(Squares(), [5]))
+    assert found == [(5, 25), (5, -25)]
+    assert len(told) == 1
+
+
 def test_an_actor_that_finds_no_room_is_one_sentence(cluster: Any) -> None:
     with pytest.raises(EngineError, match=r"needs 1 CPUs and 0\.5 GPUs, and the whole cluster has 1 CPUs"):
         list(OnRay(address=cluster.address, gpus=0.5)(Squares(), [1]))
@@ -148,7 +172,7 @@ def test_with_a_node_killed_at_work_the_bits_are_those_of_this_process(
 
     killer = threading.Thread(target=kill_it_at_work, daemon=True)
     killer.start()
-    with pytest.warns(VideotcavWarning, match=f"node {doomed.node_id[:8]} .* left the cluster"):
+    with pytest.warns(VideotcavWarning, match=f"node {doomed.node_id[:8]} .* lost an actor"):
         found = ask(
             Source(Loader(notes, doomed.node_id)),
             store=Store(tmp_path / "rows there"),
@@ -164,27 +188,6 @@ def test_with_a_node_killed_at_work_the_bits_are_those_of_this_process(
     lost = list(notes.glob(f"*@{doomed.node_id}"))
     assert len(lost) <= 4
     assert len(begun) == 26 + len(lost)
-
-
-def test_edits_are_those_of_this_process(cluster: Any, tmp_path: Path) -> None:
-    """Objects are found, clips edited and passed there; every number has the same bits."""
-    rng = np.random.default_rng(0)
-    for name in ("a", "b"):
-        (tmp_path / "videos" / name).mkdir(parents=True)
-        for number in range(3):
-            pixels = rng.integers(0, 255, (6, 16, 16, 3), dtype=np.uint8)
-            write_video(tmp_path / "videos" / name / f"{number}.mp4", pixels, frames_per_second=10)
-    (tmp_path / "regions.json").write_text('{"regions": {"corner": [2, 2, 9, 9]}}')
-    torch.manual_seed(0)
-    net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 8 * 8, 2))
-    spec = ClipSpec(frames=4, seconds_between_frames=0.1, height=8, width=8, resize=8)
-    model = load_model(net, card=ModelCard(name="net", clip_spec=spec, classes=("a", "b")))
-    ask = partial(probe, model, tmp_path / "videos", objects=tmp_path / "regions.json")
-    expected, found = ask(), ask(engine=OnRay(address=cluster.address), store=tmp_path / "store")
-    assert any(row.target == "object" and row.with_sham for row in expected)
-    assert found.clips == expected.clips
-    assert found.effects == expected.effects
-    assert ask(store=tmp_path / "store").clips == expected.clips
 
 
 def test_proposals_are_those_of_this_process(cluster: Any, tmp_path: Path) -> None:

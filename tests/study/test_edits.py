@@ -3,42 +3,36 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import sys
-from collections import Counter
-from collections.abc import Sequence
+from itertools import permutations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from scipy import stats
-from torch import Tensor
 
 from support.change_net import MODULE, NET, noise
-from support.far import Far
-from support.flicker import BOXES, scene, sidecar
 from support.shell import videotcav
 from support.study_text import study_text
 from videotcav import api
 from videotcav.errors import NotFound, RunFolderError, StudyFileError, TrackNotFound
-from videotcav.models.model import VideoModel
-from videotcav.report.comparison import read_comparison
+from videotcav.interventions.frames import to_frames
+from videotcav.report.evidence import class_clips, picture_of
 from videotcav.report.run import Run
 from videotcav.results.read import RunResults
-from videotcav.study import edit_worker, reading
+from videotcav.study import probe_passes
+from videotcav.study.edit_pictures import Pictures
 from videotcav.study.edits import Editor
 from videotcav.study.file import InterventionsSection
 from videotcav.study.inputs import study_inputs
+from videotcav.study.probe_inputs import ClipToProbe
 from videotcav.study.run import Study
-from videotcav.video.info import ClipOrigin, VideoInfo
 from videotcav.video.read import read_all
 from videotcav.video.write import write_video
 
 CLIPS = 14
+BOXES = {"flicker": (4, 16, 12, 12), "lamp": (22, 2, 8, 8)}  # left top width height, of 32 by 32 pixels
 SECTION = """
 hypotheses = ["moving needs flicker motion", "moving needs nothing of lamp"]
 {study}
@@ -46,7 +40,46 @@ hypotheses = ["moving needs flicker motion", "moving needs nothing of lamp"]
 boxes = "boxes.json"
 objects = ["flicker", "lamp", "background"]
 grow = 0.0
+[cam]
+checked = 0
 """
+
+
+def scene(rng: np.random.Generator) -> np.ndarray:
+    """A grey wall, a patch that flickers, and a lamp that hardly does."""
+    frames = np.full((5, 32, 32, 3), 90, dtype=np.uint8)
+    bright = np.array([20, 230, 30, 240, 20]) + rng.integers(-15, 15, 5)
+    frames[:, 18:26, 6:14] = bright[:, None, None, None]
+    frames[:, 4:8, 24:28] = 200 + rng.permutation(5)[:, None, None, None]
+    return frames
+
+
+def sidecar(names: list[str], boxes: dict[str, tuple[int, ...]]) -> str:
+    """Boxes of every frame, as COCO-VID writes them."""
+    categories = {label: number for number, label in enumerate(boxes, start=1)}
+    images = [(video, frame) for video in range(len(names)) for frame in range(5)]
+    return json.dumps(
+        {
+            "videos": [{"id": at, "file_name": name, "width": 32, "height": 32} for at, name in enumerate(names)],
+            "images": [
+                {"id": number, "video_id": video, "frame_index": frame, "file_name": "x", "width": 32, "height": 32}
+                for number, (video, frame) in enumerate(images)
+            ],
+            "annotations": [
+                {
+                    "id": len(boxes) * number + category,
+                    "image_id": number,
+                    "video_id": video,
+                    "category_id": category,
+                    "track_id": len(boxes) * video + category,
+                    "bbox": list(boxes[label]),
+                }
+                for number, (video, _) in enumerate(images)
+                for label, category in categories.items()
+            ],
+            "categories": [{"id": number, "name": label} for label, number in categories.items()],
+        }
+    )
 
 
 @pytest.fixture(scope="module")
@@ -224,171 +257,8 @@ def test_edits_that_the_store_knows_are_not_passed_again(
     monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
     study = Study.from_file(study_folder / "study.toml")
     first = study.run(tmp_path / "first", store=tmp_path / "store")
-    monkeypatch.setattr(edit_worker, "_logits", lambda *_: pytest.fail("an edited clip was passed again"))
+    monkeypatch.setattr(probe_passes, "_logits", lambda *_: pytest.fail("an edited clip was passed again"))
     assert study.run(tmp_path / "second", store=tmp_path / "store").effects == first.effects
-
-
-def test_another_edit_passes_only_what_is_new(
-    study_folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
-    less = study_folder / "less.toml"
-    text = (study_folder / "study.toml").read_text().replace('["moving needs flicker motion", "moving', '["moving')
-    less.write_text(text + 'edits = ["remove"]\n')
-    Study.from_file(less).run(tmp_path / "first", store=tmp_path / "store")
-    passed: list[str] = []
-    real = edit_worker._logits
-
-    def watched(model: VideoModel, pixels: Tensor, names: Sequence[str]) -> tuple[Tensor, bool]:
-        passed.extend(names)
-        return real(model, pixels, names)
-
-    monkeypatch.setattr(edit_worker, "_logits", watched)
-    found = Study.from_file(study_folder / "study.toml").run(tmp_path / "second", store=tmp_path / "store")
-    assert found.effects == run.effects
-    assert passed
-    assert all(" after freeze " in name for name in passed)
-
-
-def test_a_class_clip_is_decoded_once_for_its_passes_its_edits_and_the_check_of_its_maps(
-    study_folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
-    decoded: Counter[str] = Counter()
-    real = reading.read_clip
-
-    def counted(video: VideoInfo, *args: Any, **how: Any) -> tuple[ClipOrigin, Tensor]:
-        decoded[video.path.parent.name] += 1
-        return real(video, *args, **how)
-
-    monkeypatch.setattr(reading, "read_clip", counted)
-    with_maps = study_folder / "maps.toml"
-    text = (study_folder / "study.toml").read_text()
-    with_maps.write_text(text + '[cam]\nlayer = "square"\nclips = 1\n')
-    assert Study.from_file(with_maps).run(tmp_path / "run").effects == run.effects
-    assert decoded["moving"] == CLIPS
-    decoded.clear()
-    monkeypatch.setattr(reading, "_KEPT_BYTES", 3 * 4 * 16 * 16 * 3)  # room for three of them
-    assert Study.from_file(with_maps).run(tmp_path / "again").effects == run.effects
-    assert decoded["moving"] >= CLIPS + 2 * (CLIPS - 3)
-
-
-def test_another_engine_gives_the_same_run(
-    study_folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
-    engine = Far()
-    found = api.intervene(study_folder / "study.toml", tmp_path / "run", engine=engine)
-    assert isinstance(found, Run)
-    assert found.effects == run.effects
-    assert found.results == run.results
-    tables = [pq.read_table(each.folder / "clips.parquet") for each in (found, run)]
-    assert tables[0].equals(tables[1])
-    assert "EditPasser" in engine.workers
-
-
-def test_each_class_has_edits_of_its_own_clips(
-    study_folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Two classes, of which one holds nothing that is edited: its rows are counted, the other's numbers stay."""
-    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
-    (study_folder / "bright").mkdir(exist_ok=True)
-    rng = np.random.default_rng(7)
-    for number in range(4):
-        write_video(study_folder / f"bright/b{number}.mp4", noise(rng, moving=False), frames_per_second=10)
-    two = study_folder / "two.toml"
-    text = (study_folder / "study.toml").read_text()
-    two.write_text(text.replace("[concepts]", '[classes.bright]\nvideos = ["bright"]\n[concepts]'))
-    found = Study.from_file(two).run(tmp_path / "two")
-    alone = {row.name: row for row in run.effects}
-    for row in found.effects:
-        if row.class_name == "bright":
-            assert (row.verdict, row.reason, row.not_told, row.effect) == ("not asked", "not told", 4, None)
-        else:
-            own = alone[row.name]
-            assert (row.raw, row.clips, row.unchanged, row.not_told) == (own.raw, own.clips, own.unchanged, 2)
-    assert {row.class_name for row in found.effects} == {"moving", "bright"}
-    sentences = [each.sentence for each in found.legs if each.class_name == "bright"]
-    assert any("“flicker”" in each and "none of them holds it" in each for each in sentences)
-    facts = found.manifest.interventions
-    assert facts is not None
-    assert facts.holding["bright"] == {"flicker": 0, "lamp": 0, "background": 0}
-
-
-def test_each_of_several_models_is_asked_what_it_needs(
-    study_folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
-    many = study_folder / "many.toml"
-    text = (study_folder / "study.toml").read_text()
-    named = f'[[models]]\nname = "{MODULE}:build"\n[[models]]\nname = "{MODULE}:build_still"'
-    many.write_text(text.replace(f'[model]\nname = "{MODULE}:build"', named))
-    assert videotcav(monkeypatch, "intervene", many, "--output", tmp_path / "many") == 0
-    said = capsys.readouterr().out
-    found = read_comparison(tmp_path / "many")
-    assert list(found.runs) == ["change", "still"]
-    assert found.runs["change"].effects == run.effects
-    needs = {label: {row.name: row for row in each.effects} for label, each in found.runs.items()}
-    assert needs["change"]["freeze flicker"].verdict == "negative"
-    assert needs["still"]["freeze flicker"].verdict != "negative"
-    page = (tmp_path / "many" / "report.html").read_text(encoding="utf-8")
-    for text in (said, page):
-        assert "change: “flicker” pushes the model towards “moving”" in text
-        assert "still: “flicker” " in text
-    assert videotcav(monkeypatch, "intervene", many, "--preview", tmp_path / "preview") == 0
-
-
-def test_models_that_are_shown_clips_of_their_own_have_no_preview_in_common(
-    study_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
-    text = (study_folder / "study.toml").read_text()
-    named = f'[[models]]\nname = "{MODULE}:build"\n[[models]]\nname = "{MODULE}:build"\nclip.frames = 3'
-    (study_folder / "apart.toml").write_text(text.replace(f'[model]\nname = "{MODULE}:build"', named))
-    with pytest.raises(StudyFileError, match="are shown clips of their own"):
-        api.intervene(study_folder / "apart.toml", preview=tmp_path / "preview")
-
-
-KILLED = """
-import os, signal, sys
-from videotcav.study import edit_worker, probe_passes
-from videotcav.study.run import Study
-probe_passes._ROWS_A_SHARD = 8
-passes, real = 0, edit_worker._logits
-def passed(*args):
-    global passes
-    passes += 1
-    if passes == 20:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return real(*args)
-edit_worker._logits = passed
-Study.from_file(sys.argv[1]).run(sys.argv[2])
-"""
-
-
-def test_a_run_that_was_killed_as_it_edited_goes_on_where_it_was(
-    study_folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    study, folder = study_folder / "study.toml", tmp_path / "run"
-    there = {**os.environ, "PYTHONPATH": os.pathsep.join([str(study_folder), *sys.path])}
-    killed = subprocess.run([sys.executable, "-c", KILLED, study, folder], check=False, env=there)
-    assert killed.returncode == -signal.SIGKILL
-    assert not folder.exists()
-    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
-    passed: list[str] = []
-    real = edit_worker._logits
-
-    def watched(model: VideoModel, pixels: Tensor, names: Sequence[str]) -> tuple[Tensor, bool]:
-        passed.extend(names)
-        return real(model, pixels, names)
-
-    monkeypatch.setattr(edit_worker, "_logits", watched)
-    found = Study.from_file(study).run(folder)
-    assert found.effects == run.effects
-    assert pq.read_table(folder / "clips.parquet").equals(pq.read_table(run.folder / "clips.parquet"))
-    everything = CLIPS + 12 * len([name for name in pq.read_schema(folder / "clips.parquet").names if "edit:" in name])
-    assert len(passed) <= everything - 19 * 4 + 8 + 4  # what was kept before, but for the last shard and a filled pass
-    assert {each.name for each in tmp_path.iterdir()} == {"run"}
 
 
 def test_the_plan_counts_the_edits_and_the_clips_they_can_be_asked_of(
@@ -401,6 +271,59 @@ def test_the_plan_counts_the_edits_and_the_clips_they_can_be_asked_of(
     for row in run.effects:
         beside = "" if row.with_sham is None else f", {row.with_sham} of them beside a sham"
         assert f"{row.name} changes {row.clips} of {CLIPS} clips of moving{beside}" in made.edits
+
+
+def test_the_same_clips_are_shown_in_whatever_order_clips_are_edited(tmp_path: Path) -> None:
+    """Those that take most edits, then by name; and of every edit some picture, also of one that none of them takes."""
+    takes = {"a": ["remove"], "b": ["remove", "freeze"], "c": ["remove"], "d": ["remove", "freeze"], "e": ["blur"]}
+    clips = [ClipToProbe(name, "moving", name, lambda _: pytest.fail("not read")) for name in takes]
+    grey = {name: np.full((2, 16, 16, 3), 40 * number, dtype=np.uint8) for number, name in enumerate(takes)}
+    seen = set()
+    for number, order in enumerate(permutations(clips)):
+        pictures = Pictures(10.0)
+        for clip in order:
+            made = dict.fromkeys(takes[clip.name], grey[clip.name])
+            pictures.add(clip, tmp_path / "videos" / f"{clip.name}.mp4", grey[clip.name], made)
+        assert [path.stem for path in pictures.of("moving")] == ["b", "d", "a"]
+        assert pictures.firsts["moving", "remove"][0] == "a"
+        if number % 24 == 0:  # another clip comes first
+            media = pictures.media(tmp_path, seen_from=tmp_path)
+            seen.add(tuple((medium.path, medium.kind, medium.clip) for medium in media))
+    assert seen == {
+        (
+            ("edit-moving-1-remove.mp4", "remove", "videos/b.mp4"),
+            ("edit-moving-1-freeze.mp4", "freeze", "videos/b.mp4"),
+            ("edit-moving-2-remove.mp4", "remove", "videos/d.mp4"),
+            ("edit-moving-2-freeze.mp4", "freeze", "videos/d.mp4"),
+            ("edit-moving-3-remove.mp4", "remove", "videos/a.mp4"),
+            ("edit-moving-blur.mp4", "blur", ""),
+        )
+    }
+
+
+def test_further_views_of_a_video_are_not_shown_as_clips() -> None:
+    grey = np.zeros((1, 4, 4, 3), dtype=np.uint8)
+    pictures = Pictures(10.0)
+    clip = ClipToProbe("a.mp4, view 1", "moving", "a", lambda _: pytest.fail("not read"))
+    pictures.add(clip, None, grey, {"remove": grey})
+    assert pictures.of("moving") == []
+    assert [*pictures.firsts] == [("moving", "remove")]
+
+
+def test_a_clip_is_opened_with_its_maps_and_what_each_edit_did_to_its_own_score(run: Run) -> None:
+    """The numbers are those that clips.parquet gives by hand."""
+    table = pq.read_table(run.folder / "clips.parquet").to_pylist()
+    rows = {row["file"]: row for row in table if row["kind"] == "class"}
+    sigma = run.effects[0].sigma
+    shown = class_clips(run, [picture_of(run, medium) for medium in run.media])["moving"]
+    assert len(shown) == 3
+    for clip in shown:
+        (file,) = {each.picture.medium.clip for each in clip.edits if each.picture}
+        assert [each.medium.clip for each in clip.maps] == [file]
+        assert clip.predicted == rows[file]["predicted"]
+        for each in clip.edits:
+            moved = (rows[file][f"edit:{each.name}"] - rows[file]["score:moving"]) / sigma
+            assert each.change == pytest.approx(moved)
 
 
 def test_an_empty_table_of_objects_is_all_of_them() -> None:
@@ -443,19 +366,20 @@ def test_a_preview_alone_is_no_run(study_folder: Path, monkeypatch: pytest.Monke
         RunResults.read(tmp_path / "preview")
 
 
-def test_the_first_clip_is_shown_in_whatever_order_clips_stand(
+def test_what_an_editor_saw_does_not_hang_on_the_order_of_clips(
     study_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By its own name, of those of which the edit can be made."""
     monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
     study = Study.from_file(study_folder / "study.toml")
-    inputs = study_inputs(study.file)
-    editor = Editor.of(study.file, inputs, study.clips())
-    assert editor is not None
-    clips = [*editor.clips(inputs)]
-    first = editor.pictures(clips[:3])
-    for order in (clips[2::-1], [*clips[-2:], *clips[:3]]):  # the last two hold nothing
-        shown = editor.pictures(order)
-        assert shown.frames.keys() == first.frames.keys()
-        assert all(np.array_equal(shown.frames[key], frames) for key, frames in first.frames.items())
-    assert len(first.frames) == 6
+    spec, inputs = study.model.card.clip_spec, study_inputs(study.file)
+    seen = []
+    for step in (1, -1):
+        editor = Editor.of(study.file, inputs, spec)
+        assert editor is not None
+        clips = [*editor.clips(inputs)]
+        for clip in clips[::step]:
+            editor(clip, to_frames(clip.read(spec), spec))
+        shown = {name: frames.tobytes() for name, (_, frames) in editor.pictures.firsts.items()}
+        seen.append((editor.facts(clips), editor.inpainted, editor.missing, shown))
+    assert seen[0] == seen[1]
+    assert len(seen[0][1]) == 12 * 6

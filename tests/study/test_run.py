@@ -585,7 +585,7 @@ def test_maps_are_shown_with_whether_the_score_follows_them(study_folder: Path, 
     assert (shown.verdict == "not followed") == bool(others)
     page = (run.folder / "report.html").read_text()
     assert above_maps(run.manifest.badges) in html.unescape(page)
-    assert f"<b>{shown.verdict}</b>" in page
+    assert f"</svg>map {shown.verdict}</span>" in page
 
     # Two passes for the maps and eight, in fours, for the clip and its blurs; with two other maps two and twelve.
     assert api.plan(study, clips_per_second=1.0).cost.map_passes == 12 * (2 + 8 + 2 + 12)

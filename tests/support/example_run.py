@@ -14,7 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image, ImageDraw
 
+from videotcav.outputs import file_sha256
 from videotcav.records import Result
+from videotcav.results.edit_effect import EditEffect
 from videotcav.results.manifest import Medium
 
 LAYERS = ("features.0", "features.2", "features.4", "avgpool")
@@ -270,3 +272,19 @@ def encode(path: Path, frames: np.ndarray) -> None:
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
         container.mux(stream.encode())
+
+
+# --- legs --------------------------------------------------------------------------------------------------------
+
+
+def write_legs(folder: Path, results: list[Result], effects: list[EditEffect], **changes: Any) -> Path:
+    """The example's clips and facts as a study of contrasts, with these rows and edits; its folder."""
+    facts = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    tests = {"scores": "contrast", "primary": "contrast", "negligible_below": 0.1, "score": "centred logit"}
+    concepts = {"racket": {"kinds": {"spatiotemporal": 20}, "sources": 20, "review": "reviewed by 2 people"}}
+    write_results(folder, results)
+    if effects:
+        pq.write_table(pa.Table.from_pylist([effect.as_row() for effect in effects]), folder / "effects.parquet")
+        facts["effects_sha256"] = file_sha256(folder / "effects.parquet")
+    write_manifest(folder, facts | {"tests": facts["tests"] | tests, "concepts": concepts} | changes)
+    return folder

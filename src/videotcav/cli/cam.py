@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from videotcav.cli.browser import Open, show
 from videotcav.cli.console import command_line
 from videotcav.cli.options import Device, ModelOption, PrecisionOption, Replace, Weights
 from videotcav.errors import ArgumentError, NotFound, closest
@@ -73,11 +74,16 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
     precision: PrecisionOption = "fp32",
     *,
     replace: Replace = False,
+    open_page: Open = False,
 ) -> None:
     """Write a video that shows where and when the model looks (Grad-CAM and its relatives, or a concept's map)."""
     from videotcav import api  # noqa: PLC0415 - torch is slow to import
     from videotcav.maps.compute import DEFAULT_METHODS  # noqa: PLC0415 - as above
 
+    if open_page and output.suffix.lower() in (".npz", ".zarr"):
+        raise ArgumentError(
+            f"--open shows videos, pictures and pages, and {output} is none: end it in .mp4, or leave --open out"
+        )
     loaded = api.load_model(model, weights=weights, device=device, precision=precision)  # type: ignore[arg-type] # checked there
     if concept is not None or random is not None:
         if concept is None or random is None or class_name is None or len(layer or ()) > 1:
@@ -99,6 +105,7 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
         least = min((cluster.p for cluster in found.tests[0].clusters), default=1.0)
         facts = {"video": output, "layer": found.layer, "concept": found.concept, "smallest_p": least}
         context.obj.result(str(output), facts)
+        show(context.obj, output, asked=open_page)
         return
     names = [name for name in (asked_class(loaded, class_name), against) if name is not None]
     maps = api.write_maps(
@@ -136,6 +143,8 @@ def cam(  # noqa: PLR0917 - typer's parameters are options
     another = "--start and --events show another part"
     context.obj.say(f"shown: {shown[0]:.2f} s to {shown[1]:.2f} s of {whole:.2f} s ({another})")
     context.obj.result(str(output), facts)
+    if open_page:
+        show(context.obj, api.report(output) if output.is_dir() else output, asked=True)
 
 
 def _event(events: Path | None, video: Path, *, start: float | None) -> tuple[float, float] | None:

@@ -15,29 +15,21 @@ import typer
 
 from videotcav import __version__
 from videotcav.cli.audit import audit
+from videotcav.cli.browser import Open, show
 from videotcav.cli.cam import cam, faithfulness
 from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice, command_line, parsed_bytes, show_warnings
 from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOption, GpusPerWorker, Workers, engine_of
 from videotcav.cli.models import layers, models
-from videotcav.cli.options import (
-    BatchSize,
-    Device,
-    EventsOption,
-    PrecisionOption,
-    Replace,
-    ScoreOption,
-    StoreOption,
-    TargetOption,
-)
+from videotcav.cli.options import BatchSize, Device, EventsOption, PrecisionOption, Replace, ScoreOption, TargetOption
 from videotcav.cli.paper import paper
 from videotcav.cli.plan import plan
 from videotcav.cli.probe import probe
+from videotcav.cli.runs import runs
 from videotcav.cli.scores import scores
 from videotcav.errors import NotEnoughMemory, VideotcavError, require_posix
 
 if TYPE_CHECKING:
-    from videotcav.report.comparison import Comparison
     from videotcav.results.read import RunResults
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -64,6 +56,7 @@ app.command()(audit)
 app.command()(plan)
 app.command()(paper)
 app.command()(probe)
+app.command()(runs)
 app.command()(scores)
 
 
@@ -124,12 +117,14 @@ def _globals(
 def demo(
     context: typer.Context,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the scenes and the run.")] = Path("demo"),
+    *,
+    open_page: Open = False,
 ) -> None:
     """Run the whole study on the bundled scenes and say where its report lies."""
     from videotcav import api  # noqa: PLC0415 - torch is slow to import
 
     voice: Voice = context.obj
-    _conclude(voice, api.demo(output, command=command_line(), progress=voice.progress))
+    _conclude(voice, api.demo(output, command=command_line(), progress=voice.progress), open_page=open_page)
 
 
 @app.command()
@@ -139,7 +134,13 @@ def run(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Run folder; runs/NAME by default.")] = None,
     *,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and record it.")] = False,
-    store: StoreOption = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder or URL (s3://bucket/folder) where what the passes produce is kept, so that a later study "
+            "passes only what is new. Without it rows are kept beside the run folder until the run is complete."
+        ),
+    ] = None,
     memory: Annotated[
         str,
         typer.Option(
@@ -158,12 +159,14 @@ def run(
     workers: Workers = None,
     cpus_per_worker: CpusPerWorker = 1.0,
     gpus_per_worker: GpusPerWorker = 0.0,
+    open_page: Open = False,
 ) -> None:
     """Run a study: which concepts move which class, at which layer, and how sure that is.
 
     A run that was killed goes on where it was when the same command is given again.
     """
     from videotcav import api  # noqa: PLC0415 - torch is slow to import
+    from videotcav.report.comparison import comparison_sentences  # noqa: PLC0415 - as above
 
     voice: Voice = context.obj
     found = api.run(
@@ -182,18 +185,28 @@ def run(
         command=command_line(),
         progress=voice.progress,
     )
-    _conclude(voice, found)
+    if isinstance(found, api.Run):
+        _conclude(voice, found, open_page=open_page)
+        return
+    page = found.folder / "report.html"
+    facts = {"run": found.folder, "report": page, "standings": [row.model_dump() for row in found.standings]}
+    voice.result("\n".join([*comparison_sentences(found.facts, found.standings), "", str(page)]), facts)
+    show(voice, page, asked=open_page)
 
 
 @app.command()
 def report(
-    context: typer.Context, run: Annotated[Path, typer.Argument(help="Run folder, as written by `videotcav run`.")]
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(help="Run folder, as written by `videotcav run`.")],
+    *,
+    open_page: Open = False,
 ) -> None:
     """Rebuild a run's page from its results alone."""
     from videotcav import api  # noqa: PLC0415 - matplotlib is slow to import
 
     page = api.report(run)
     context.obj.result(str(page), {"report": page})
+    show(context.obj, page, asked=open_page)
 
 
 @planted.command("render")
@@ -228,15 +241,10 @@ def intervene(
         Path | None, typer.Option(help="Only write edited clips beside their originals, into this new folder.")
     ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and record it.")] = False,
-    store: StoreOption = None,
     batch_size: BatchSize = None,
     device: Device = None,
     precision: PrecisionOption = "fp32",
-    engine: EngineOption = EngineName.LOCAL,
-    address: Address = None,
-    workers: Workers = None,
-    cpus_per_worker: CpusPerWorker = 1.0,
-    gpus_per_worker: GpusPerWorker = 0.0,
+    open_page: Open = False,
 ) -> None:
     """Run a study and edit the objects of its classes' own clips: which concepts push the class, and which it needs."""
     from videotcav import api  # noqa: PLC0415 - torch is slow to import
@@ -250,35 +258,34 @@ def intervene(
         device=device,
         precision=precision,  # type: ignore[arg-type] # checked there
         skip_bad=skip_bad,
-        store=store,
         batch_size=batch_size,
-        engine=engine_of(engine, address=address, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker),
         command=command_line(),
         progress=voice.progress,
     )
-    if isinstance(found, tuple):
-        voice.result("\n".join(map(str, found)), {"videos": list(found)})
+    if isinstance(found, api.Run):
+        _conclude(voice, found, open_page=open_page)
     else:
-        _conclude(voice, found)
+        voice.result("\n".join(map(str, found)), {"videos": list(found)})
 
 
-def _conclude(voice: Voice, run: RunResults | Comparison) -> None:
-    """The verdicts as sentences, and where the report lies."""
-    from videotcav.report.comparison import Comparison  # noqa: PLC0415 - matplotlib is slow to import
+def _conclude(voice: Voice, run: RunResults, *, open_page: bool) -> None:
+    """The answer, the verdicts as sentences, and where the report lies."""
+    from videotcav.report.answer import answer, trust  # noqa: PLC0415 - as above
     from videotcav.report.hypotheses import hypothesis_answers  # noqa: PLC0415 - as above
     from videotcav.report.sentences import class_answers  # noqa: PLC0415 - as above
 
-    page = run.folder / "report.html"
-    if isinstance(run, Comparison):
-        standings = [row.model_dump() for row in run.standings]
-        voice.result(
-            "\n".join([*run.sentences, "", str(page)]), {"run": run.folder, "report": page, "standings": standings}
-        )
-        return
     for remark in run.manifest.remarks:
         voice.say(f"warning: {remark}")
-    sentences = [each.sentence for each in run.legs]
+    page = run.folder / "report.html"
+    sentences = [answer(run), " ".join(trust(run)), ""]
+    sentences += [each.sentence for each in run.legs]
     sentences += [f"“{each.text}”: {each.in_words}. {each.sentence}" for each in hypothesis_answers(run)]
     sentences += [concept.short for answer in class_answers(run) for concept in answer.concepts]
-    facts = {"run": run.folder, "report": page, "results": [result.as_row() for result in run.results]}
+    facts = {
+        "run": run.folder,
+        "report": page,
+        "answer": sentences[0],
+        "results": [result.as_row() for result in run.results],
+    }
     voice.result("\n".join([*sentences, "", str(page)]), facts)
+    show(voice, page, asked=open_page)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from videotcav.cli.options import Model, Weights
@@ -28,18 +30,34 @@ def models(context: typer.Context) -> None:
     context.obj.result("\n".join(lines), [row.model_dump() for row in rows])
 
 
-def layers(context: typer.Context, model: Model, weights: Weights = None) -> None:
-    """List the layers of a model that can be named, with the shape of what they give out."""
+def layers(
+    context: typer.Context,
+    model: Model,
+    weights: Weights = None,
+    depth: Annotated[
+        int | None, typer.Option(min=1, help="Levels of layers to list; those inside are counted. All by default.")
+    ] = None,
+) -> None:
+    """List the layers of a model that can be named, with the shape of what they give out, and its card as code."""
     from videotcav import api  # noqa: PLC0415 - torch is slow to import
+    from videotcav.models.listing import card_code  # noqa: PLC0415 - as above
 
     loaded = api.load_model(model, weights=weights)
-    rows = api.layers(loaded)
+    rows = api.layers(loaded, depth=depth)
     width = max(len(row.name) for row in rows)
     lines = [
         f"{'*' if row.name in loaded.card.default_layers else ' '} {row.name:<{width}}  {row.kind:<24} "
         f"{' × '.join(map(str, row.shape)):<24} {row.layout or '?'}{'  (degenerate)' * row.degenerate}"
+        f"{f'  (+ {row.folded} inside)' if row.folded else ''}"
         for row in rows
     ]
-    lines.append("* = default layers of a study; ? = nobody said how the output is laid out; degenerate = its gradient")
-    lines.append("is the same for every clip, so that a sign count says nothing there")
+    lines += [
+        "* = default layers of a study; ? = nobody said how the output is laid out, nor does it follow from the",
+        "network; degenerate = its gradient is the same for every clip, so that a sign count says nothing there",
+        "",
+        "# The card, to paste: beside your function for a model of your own, or changed, as load_model(…, card=card).",
+        "from videotcav import ClipSpec, ModelCard",
+        "",
+        f"card = {card_code(loaded.card)}",
+    ]
     context.obj.result("\n".join(lines), [vars(row) for row in rows])

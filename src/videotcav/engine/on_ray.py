@@ -1,4 +1,4 @@
-"""Work on many machines: Ray Data feeds it to actors, each of which holds the worker and so the model.
+"""Work on many machines: actors of Ray take it item by item, each with a copy of the worker and so of the model.
 
 What a worker makes of its items should be small, as everything that is wide goes through the store; then no machine,
 and least of all this one, holds more than the items in flight.
@@ -7,6 +7,7 @@ and least of all this one, holds more than the items in flight.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import secrets
 import socket
@@ -14,10 +15,11 @@ import sys
 import time
 import traceback
 import warnings
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from videotcav.compat.torchvision import import_torchvision
 from videotcav.errors import EngineError, MissingExtra, VideotcavWarning
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 10
 _SECONDS_BETWEEN_LOOKS = 1
+_PATIENCE_SECONDS = 60  # before it is said that no actor has come up
+_MOST_LOSSES = 3  # of actors on the same item, or of actors in a row that never came up
+_CALLS_AN_ACTOR = 2  # one at work, and one that waits for it beside the actor
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
@@ -59,22 +64,11 @@ class OnRay:
         if not items:
             return
         ray = self._connected()
-        losses = _Losses(ray)
         actors = self._actors(ray, len(items))
-        feed = ray.data.from_items([{"item": _Parcel(item)} for item in items], override_num_blocks=len(items))
-        work = feed.flat_map(
-            _Actor,
-            fn_constructor_args=(ray.put(worker),),
-            compute=ray.data.ActorPoolStrategy(
-                min_size=1, max_size=actors, initial_size=actors, max_tasks_in_flight_per_actor=2
-            ),
-            num_cpus=self.cpus,
-            num_gpus=self.gpus or None,
-        )
+        new_actor = ray.remote(_Actor).options(num_cpus=self.cpus, num_gpus=self.gpus)
+        pool = _Pool(ray, new_actor, [ray.put(worker)], items)
         try:
-            for row in work.iter_rows():
-                losses.tell(seconds_between_looks=_SECONDS_BETWEEN_LOOKS)
-                done, raised, warned = row["made"].content
+            for done, raised, warned in pool.made(actors):
                 for each in warned:
                     warnings.warn(each, VideotcavWarning, stacklevel=2)
                 if raised is not None:
@@ -85,7 +79,8 @@ class OnRay:
                 f"the Ray cluster failed ({_first_line(error)}); run the same command again: what is in the store "
                 "is not computed twice"
             ) from error
-        losses.tell()
+        finally:
+            pool.end()
 
     def _connected(self) -> ModuleType:
         """Ray, connected to the cluster. Raises MissingExtra, EngineError."""
@@ -95,7 +90,6 @@ class OnRay:
             os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
         try:
             import ray  # noqa: PLC0415 - an optional extra, and slow to import
-            import ray.data  # noqa: PLC0415 - as above
         except ImportError as error:
             raise MissingExtra(error.name or "ray", extra="ray", purpose="work on a Ray cluster") from None
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
@@ -117,10 +111,6 @@ class OnRay:
                 where = "on this machine" if self.address in {None, "auto"} else f"at {self.address}"
                 token = "" if alone else "; where it asks for a token, RAY_AUTH_MODE and RAY_AUTH_TOKEN must be its own"
                 raise EngineError(f"no Ray cluster {where}: {_first_line(error)}{token}") from error
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
-        context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
-        context.max_consecutive_actor_init_deaths = 3  # a machine that is short of memory for a moment ends no study
         return ray
 
     def _actors(self, ray: ModuleType, items: int) -> int:
@@ -138,71 +128,128 @@ class OnRay:
         return max(1, min(int(room), items, self.workers or items))
 
 
-@dataclass(frozen=True)
-class _Parcel:
-    """Something to be sent as it is: of a bare tuple or array Ray Data would make columns, and of these lists."""
-
-    content: Any
+# What the worker made, what it raised and what it warned of in between: one of the first two is None.
+_Made = tuple[Any, Exception | None, list[str]]
 
 
 class _Actor:
     """A copy of the worker on one of the cluster's machines; it takes one item at a time."""
 
-    def __init__(self, worker: Any) -> None:
+    def __init__(self, worker: list[Any]) -> None:
         import ray  # noqa: PLC0415 - it runs in a process of Ray's
 
         import_torchvision()  # a model that is unpickled imports it by itself, which fails beside a CPU-only torch
-        self._worker: Callable[[Iterable[Any]], Iterator[Any]] = ray.get(worker)
+        self._worker: Callable[[Iterable[Any]], Iterator[Any]] = ray.get(worker[0])
 
-    def __call__(self, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """A row for each thing that the worker makes of the item, and one for what it raises.
+    def where(self) -> str:
+        """The machine, for people."""
+        import ray  # noqa: PLC0415 - as above
+
+        return f"node {ray.get_runtime_context().get_node_id()[:8]} ({socket.gethostname()})"
+
+    def make(self, item: Any) -> list[_Made]:
+        """All that the worker makes of the item, and what it raises.
 
         An error travels as a value: raised here, Ray would take it for its own and wrap it.
         """
+        made: list[_Made] = []
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", VideotcavWarning)
 
-            def sent(done: Any = None, raised: Exception | None = None) -> dict[str, Any]:
+            def keep(done: Any = None, raised: Exception | None = None) -> None:
                 warned = [str(each.message) for each in caught if issubclass(each.category, VideotcavWarning)]
                 caught.clear()
-                return {"made": _Parcel((done, raised, warned))}
+                made.append((done, raised, warned))
 
             try:
-                for done in self._worker([row["item"].content]):
-                    yield sent(done)
+                for done in self._worker([item]):
+                    keep(done)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is raised at home
                 error.add_note(traceback.format_exc())
-                yield sent(raised=error)
+                keep(raised=error)
+        return made
 
 
-class _Losses:
-    """Says once of each machine of the cluster that it was lost while we worked."""
+class _Pool:
+    """Actors and what they are at. One that is lost gives its items back, and another takes its place.
 
-    def __init__(self, ray: ModuleType) -> None:
+    Ray would begin a lost actor and its calls again by itself, but on the machines that the others keep until all is
+    done, and where it found none it would wait for ever.
+    """
+
+    def __init__(self, ray: ModuleType, new_actor: Any, worker: list[Any], items: Sequence[Any]) -> None:
         self._ray = ray
-        self._there = self._alive()
-        self._looked = time.monotonic()
+        self._new_actor, self._worker = new_actor, worker
+        self._items = items
+        self._waiting = deque(range(len(items)))
+        self._where: dict[Any, str] = {}  # an actor: the machine, or nothing while it comes up
+        self._calls: dict[Any, tuple[Any, int | None]] = {}  # a call: its actor, and the item's number or none
+        self._losses = Counter[int | None]()  # by item, and of those that never came up
 
-    def tell(self, *, seconds_between_looks: float = 0.0) -> None:
-        """Warns of machines that were there and are not any more; says nothing where it has just looked."""
-        if time.monotonic() - self._looked < seconds_between_looks:
+    def made(self, actors: int) -> Iterator[_Made]:
+        """What becomes of the items, one after the other as they are finished. Raises RayError."""
+        for _ in range(actors):
+            self._begin_actor()
+        patient_until = time.monotonic() + _PATIENCE_SECONDS
+        while self._waiting or any(number is not None for _, number in self._calls.values()):
+            ended, _ = self._ray.wait(list(self._calls), timeout=_SECONDS_BETWEEN_LOOKS)
+            if not any(self._where.values()) and time.monotonic() > patient_until:
+                patient_until = math.inf  # it is said once
+                warnings.warn(
+                    f"no actor has come up on the cluster in {_PATIENCE_SECONDS} s, as where other work holds its "
+                    "machines; waiting",
+                    VideotcavWarning,
+                    stacklevel=3,
+                )
+            for call in ended:
+                yield from self._ended(call)
+            # Not only who is just done: an actor that was idle takes what another has lost.
+            for actor in [each for each, where in self._where.items() if where]:
+                while self._waiting and sum(each == actor for each, _ in self._calls.values()) < _CALLS_AN_ACTOR:
+                    number = self._waiting.popleft()
+                    self._calls[actor.make.remote(self._items[number])] = actor, number
+
+    def _ended(self, call: Any) -> list[_Made]:
+        """What a call has made: nothing where its actor has just come up, or is lost. Raises RayError."""
+        actor, number = self._calls.pop(call)
+        lost = self._ray.exceptions.RayActorError, self._ray.exceptions.ObjectLostError
+        try:
+            answer = self._ray.get(call)
+        except lost as error:
+            self._losses[number] += 1
+            if self._losses[number] > _MOST_LOSSES:
+                raise
+            if number is not None:
+                self._waiting.appendleft(number)
+            self._replace(actor, error)
+            return []
+        if number is None:
+            self._losses[None], self._where[actor] = 0, answer
+            return []
+        return cast("list[_Made]", answer)
+
+    def end(self) -> None:
+        """Ends the actors, whatever they are at."""
+        for actor in self._where:
+            self._ray.kill(actor)
+
+    def _begin_actor(self) -> None:
+        actor = self._new_actor.remote(self._worker)
+        self._where[actor] = ""
+        self._calls[actor.where.remote()] = actor, None
+
+    def _replace(self, actor: Any, error: Exception) -> None:
+        """A new actor for one that is lost, however many of its calls say so."""
+        if actor not in self._where:
             return
-        self._looked = time.monotonic()
-        now = self._alive()
-        for node in sorted(self._there.keys() - now.keys()):
+        if where := self._where.pop(actor):  # one that never came up had nothing in flight
             warnings.warn(
-                f"{self._there[node]} left the cluster; what was in flight there is done again elsewhere",
+                f"{where} lost an actor ({_first_line(error)}); what was in flight there is done again elsewhere",
                 VideotcavWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        self._there = now
-
-    def _alive(self) -> dict[str, str]:
-        return {
-            node["NodeID"]: f"node {node['NodeID'][:8]} ({node['NodeManagerAddress']})"
-            for node in self._ray.nodes()
-            if node["Alive"]
-        }
+        self._ray.kill(actor)
+        self._begin_actor()
 
 
 @contextmanager

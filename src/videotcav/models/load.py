@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from videotcav.errors import ArgumentError, ModelError, ModelNotFound, VideotcavError, VideotcavWarning
 from videotcav.models import checkpoint
+from videotcav.models.axes import patterns, watched
 from videotcav.models.identity import counters, stateful_parts
 from videotcav.models.model import VideoModel, borrowed
 from videotcav.models.output import ReadLogits, inspected
@@ -107,7 +109,7 @@ def _checked(model: VideoModel) -> VideoModel:
     before = stateful_parts(model.module)
     devices = [model.device] if model.device.type == "cuda" else []
     try:
-        with torch.random.fork_rng(devices), uncompiled(model.module):
+        with torch.random.fork_rng(devices), uncompiled(model.module), watched(model.module) as seen:
             found = inspected(model.module, model.card, forward, model.read_logits)
     except VideotcavError:
         raise
@@ -115,7 +117,13 @@ def _checked(model: VideoModel) -> VideoModel:
         raise unpassable(model.card, error) from error
     changed = {key for key, value in stateful_parts(model.module).items() if before.get(key) != value}
     volatile = tuple(sorted(changed | counters(model.module)))
-    return replace(model, card=found.card, cautions=found.cautions, volatile=volatile)
+    return replace(model, card=_with_layouts(found.card, model, seen), cautions=found.cautions, volatile=volatile)
+
+
+def _with_layouts(card: ModelCard, model: VideoModel, seen: Mapping[str, str]) -> ModelCard:
+    """The card with the layouts that it does not state and a pass showed."""
+    unsaid = {name: layout for name, layout in seen.items() if not model.layout_of(name)}
+    return card.model_copy(update={"layouts": {**card.layouts, **patterns(unsaid)}})
 
 
 def sources() -> dict[str, EntryPoint]:

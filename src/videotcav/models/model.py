@@ -76,7 +76,8 @@ class LayerInfo:
     """A layer that can be named: its module's type, the shape of its output for one clip, and its layout.
 
     `layout` is empty where nobody said how the output is laid out. `degenerate` layers have only linear operations
-    between them and the logits: their gradient is the same for every clip (method.md 4.6).
+    between them and the logits: their gradient is the same for every clip (method.md 4.6). `folded` counts the layers
+    inside it that a listing leaves out.
     """
 
     name: str
@@ -84,6 +85,7 @@ class LayerInfo:
     shape: tuple[int, ...]
     layout: str
     degenerate: bool
+    folded: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class VideoModel:
     """A video classifier whose layers and classes can be named.
 
     Call it with pixels `clip channel time height width`; `tap` and `passes` look inside. `reshape_transform` folds the
-    outputs of layers whose layout the card does not say, as grad-cam takes it: a layer's output in, and out
+    outputs of layers whose layout neither card nor network says, as grad-cam takes it: a layer's output in, out
     `clip channel time height width`. `read_logits` finds the logits in what the module returns, where the card cannot
     say it. `cautions` are sentences on what was seen of the module when it was loaded, `volatile` its attributes that a
     pass changed, such as counters.

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from videotcav.records import StandardisedEffect
+from videotcav.report.answer import MOST_CLAUSES
+from videotcav.report.figures import Axis, nice
+from videotcav.report.glance import MOST_ROWS, Dot, Glance, GlanceRow, dot, is_finite
 from videotcav.report.render import PAGE, write_page
 from videotcav.report.run import Run
 from videotcav.report.sentences import unique
+from videotcav.results import words
 from videotcav.results.folder import copied
 from videotcav.results.manifest import MANIFEST, RESULTS, ComparisonManifest, read_manifest
 from videotcav.results.read import read_rows
@@ -64,13 +69,7 @@ class Comparison:
     standings: tuple[StandardisedEffect, ...]
 
     def __repr__(self) -> str:
-        return "\n".join(self.sentences)
-
-    @property
-    def sentences(self) -> list[str]:
-        """Where each model stands, and where edits were asked for, what its classes need."""
-        needs = [f"{label}: {sentence}" for label, model in self.facts.models.items() for sentence in model.needs]
-        return [*comparison_sentences(self.facts, self.standings), *needs]
+        return "\n".join(comparison_sentences(self.facts, self.standings))
 
     @property
     def runs(self) -> dict[str, Run]:
@@ -109,7 +108,10 @@ def write_comparison_page(folder: Path) -> Path:
         manifest=manifest,
         rows=rows,
         sections=[(*_TITLES[against], _panels(rows, against, central)) for against in _TITLES],
-        sentences=found.sentences,
+        answer=comparison_answer(manifest, rows),
+        trust=_trust(manifest),
+        at_a_glance=_glance(manifest, rows, central),
+        sentences=comparison_sentences(manifest, rows),
     )
 
 
@@ -117,30 +119,107 @@ def comparison_sentences(manifest: ComparisonManifest, rows: Sequence[Standardis
     """A sentence a class, concept and model: what its deepest layer that can be judged says of motion."""
     told = []
     for class_name, concept in unique((row.class_name, row.concept) for row in rows):
-        for model, facts in manifest.models.items():
-            of_model = {
-                row.layer: row
-                for row in rows
-                if (row.model, row.class_name, row.concept, row.against) == (model, class_name, concept, "frozen")
-            }
-            judged = [of_model[layer] for layer in ("", *facts.layers) if layer in of_model]
-            sound = [row for row in judged if row.verdict not in ("degenerate", "not learned")]
-            if not judged:
+        for model in manifest.models:
+            row = _telling(manifest, rows, (model, class_name, concept, "frozen"))
+            if row is None:
                 told.append(f"{model}: no frozen twins of “{concept}”, so nothing is known of its motion.")
                 continue
-            row = (sound or judged)[-1]
             where = f" at {row.layer}" if row.layer else ""
             numbers = f"index {_signed(row.value)} [{_signed(row.low)}, {_signed(row.high)}]{where}"
             told.append(f"{model}: {_said(row)} of “{concept}” for “{class_name}” ({numbers}; {row.verdict}).")
     return told
 
 
-def _said(row: StandardisedEffect) -> str:
-    return {
-        "positive": "relies on the motion",
-        "negative": "is moved against the class by the motion",
-        "not learned": "does not tell the sets apart, so nothing is said of the motion",
-    }.get(row.verdict, "shows no reliance on the motion")
+def comparison_answer(manifest: ComparisonManifest, rows: Sequence[StandardisedEffect]) -> str:
+    """What the models do with the motion of the first concepts, in one sentence."""
+    clauses = []
+    for class_name, concept in unique((row.class_name, row.concept) for row in rows):
+        alike: dict[str, dict[str, StandardisedEffect | None]] = {}
+        for model in manifest.models:
+            row = _telling(manifest, rows, (model, class_name, concept, "frozen"))
+            alike.setdefault(_said(row), {})[f"{model} ({_signed(row.value)})" if row else model] = row
+        about = f"of “{concept}” for “{class_name}”"
+        clauses += [
+            f"{words.listing([*told])} {_said(next(iter(told.values())), models=len(told))} {about}"
+            for told in alike.values()
+        ]
+    return f"{'; '.join(clauses[:MOST_CLAUSES])}."
+
+
+def _telling(
+    manifest: ComparisonManifest,
+    rows: Sequence[StandardisedEffect],
+    asked: tuple[str, str, str, str],
+) -> StandardisedEffect | None:
+    """The row of the deepest layer that can be judged, or of the score, of a model, class, concept and comparison."""
+    of_model = {row.layer: row for row in rows if (row.model, row.class_name, row.concept, row.against) == asked}
+    judged = [of_model[layer] for layer in ("", *manifest.models[asked[0]].layers) if layer in of_model]
+    sound = [row for row in judged if row.verdict not in ("degenerate", "not learned")]
+    return (sound or judged)[-1] if judged else None
+
+
+def _trust(manifest: ComparisonManifest) -> list[str]:
+    own = "own null, which they share where their scores do not" if manifest.negligible_below is None else "own score"
+    return [
+        f"{words.count(len(manifest.models), 'model')} saw the same videos, each in its own input format.",
+        f"The unit is one standard deviation of each model’s {own}.",
+        "p is corrected within a model, not over models.",
+        "Each model’s own report says how many videos there were, and what would overturn it.",
+    ]
+
+
+def _glance(manifest: ComparisonManifest, rows: Sequence[StandardisedEffect], central: float) -> Glance | None:
+    """The motion of each concept, and the concept itself, a row a model."""
+    asked = unique((row.class_name, row.concept) for row in rows)
+    told = {
+        (model, class_name, concept): [
+            _telling(manifest, rows, (model, class_name, concept, against)) for against in ("frozen", "random")
+        ]
+        for class_name, concept in asked
+        for model in manifest.models
+    }
+    shown = [*told.items()][:MOST_ROWS]
+    found = [row for _, pair in shown for row in pair if row is not None]
+    ends = [abs(end) for row in found for end in (row.value, row.low, row.high) if math.isfinite(end)]
+    if not ends:
+        return None
+    axis = Axis(-nice(max(ends)), nice(max(ends)), "contrast")
+    return Glance(
+        heads=("its motion", "moving"),
+        rows=tuple(
+            GlanceRow(
+                f"{model}: {concept}" if len(asked) > 1 else model,
+                tuple(_dot(row, axis, central) for row in pair),
+            )
+            for (model, _, concept), pair in shown
+        ),
+        axis=axis,
+        unit="each model’s own standard deviations",
+        more=len(told) - len(shown),
+    )
+
+
+def _dot(row: StandardisedEffect | None, axis: Axis, central: float) -> Dot | None:
+    if row is None or not is_finite(ends := (row.value, row.low, row.high)):
+        return None
+    look = "shown" if row.verdict in ("positive", "negative") else "none" if row.verdict == "negligible" else "open"
+    text = f"{row.verdict}: {_signed(row.value)}, 95 % interval {_signed(row.low)} to {_signed(row.high)}"
+    return dot(ends, (-central, central), axis, look=look, text=text)
+
+
+def _said(row: StandardisedEffect | None, *, models: int = 1) -> str:
+    """What one model, or several, do with the motion."""
+    if row is None:
+        return "was not asked about the motion" if models == 1 else "were not asked about the motion"
+    one, several = {
+        "positive": ("relies on the motion", "rely on the motion"),
+        "negative": ("is moved against the class by the motion", "are moved against the class by the motion"),
+        "not learned": (
+            "does not tell the sets apart, so nothing is said of the motion",
+            "do not tell the sets apart, so nothing is said of the motion",
+        ),
+    }.get(row.verdict, ("shows no reliance on the motion", "show no reliance on the motion"))
+    return one if models == 1 else several
 
 
 def _panels(rows: Sequence[StandardisedEffect], against: str, central: float) -> list[ConceptPanel]:

@@ -62,10 +62,20 @@ def _summary(told: Sequence[ConceptScore]) -> str:
     return f"{told[0].share:.2f} ({told[0].low:.2f} to {told[0].high:.2f})"
 
 
+def _answer(rows: Sequence[ConceptScore]) -> str:
+    """What is shown most, and where."""
+    told = [row for row in rows if row.share is not None]
+    if not told:
+        return "No layer tells any of the concepts from random clips, so that nothing is said of the clips."
+    most = max(told, key=lambda row: row.share or 0.0)
+    return f"{Path(most.clip).name} shows most of {most.name} at {most.layer}: a share of {_summary([most])}."
+
+
 def write_scores_page(page: Path | str, rows: Sequence[ConceptScore]) -> Path:
     """The page of scores: a figure a video and the table. Raises OutputError."""
     clips = list(dict.fromkeys(row.clip for row in rows))
     sentences = [
+        _answer(rows),
         "A share of 0 is like random clips, of 1 like the concept's own.",
         "“By” is what it adds to the class's score to first order, “exactly” what the score loses without it.",
         "σ is the standard deviation of the score over random videos.",

@@ -1,13 +1,9 @@
-"""What edits of the classes' own clips found: sentences, a picture of pushes beside needs, and the rows of a table."""
+"""What edits of the classes' own clips found: sentences, and the rows of a table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
-from videotcav.results.both_legs import BothLegs
 from videotcav.results.edit_effect import EditEffect, EditReason
 from videotcav.results.words import count, number, p_value, percent, signed, span
 
@@ -35,7 +31,6 @@ _REASONS: dict[EditReason, str] = {
     "sham moves it too": "a sham of it moves the score about as much",
     "hangs on the fill": "another fill does not bear it out",
 }
-_INK, _SOFT, _SHOWN = "#1c1d21", "#8a8d96", "#0072b2"
 
 
 def sentence(row: EditEffect, *, negligible_below: float) -> str:
@@ -84,46 +79,6 @@ def cells(row: EditEffect) -> tuple[str, ...]:
         accuracy,
         f"{row.clips} ({row.sources})",
     )
-
-
-def legs_figure(legs: Sequence[BothLegs], *, negligible_below: float) -> Figure:
-    """Pushes beside needs, a row a concept and comparison: each a dot with its 95 % interval, filled where it is shown.
-
-    To the right is for the class on both sides: a need is how much lower the class's own clips score after the edit.
-    """
-    figure = Figure(figsize=(8.0, 0.42 * len(legs) + 1.2), layout="constrained", facecolor="white")
-    pushes, needs = figure.subplots(1, 2, sharey=True)
-    for place, each in enumerate(legs):
-        if each.push is not None:
-            row = each.push
-            _dot(pushes, place, row.value, row.low, row.high, shown=row.verdict in ("positive", "negative"))
-        need = each.need
-        if need is not None and need.effect is not None and need.low is not None and need.high is not None:
-            is_shown = need.verdict in ("positive", "negative")
-            _dot(needs, place, -need.effect, -need.high, -need.low, shown=is_shown)
-    for axes, title in ((pushes, "pushes, on the concept's clips"), (needs, "is needed, on the class's own clips")):
-        axes.axvspan(-negligible_below, negligible_below, color=_SOFT, alpha=0.25, lw=0)
-        axes.axvline(0, color=_INK, lw=0.8, ls=(0, (4, 3)))
-        axes.set_title(title, fontsize=9)
-        axes.set_xlabel("standard deviations of the score", fontsize=8)
-        axes.tick_params(labelsize=8)
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
-    several = len({each.class_name for each in legs}) > 1
-    pushes.set_yticks(range(len(legs)), [_label(each, several=several) for each in legs], fontsize=8)
-    pushes.set_ylim(len(legs) - 0.4, -0.6)
-    return figure
-
-
-def _dot(axes: Axes, place: int, value: float, low: float, high: float, *, shown: bool) -> None:
-    colour = _SHOWN if shown else _INK
-    axes.plot([low, high], [place, place], color=colour, lw=1.5)
-    axes.plot(value, place, "o", color=colour, mfc=colour if shown else "white", ms=6)
-
-
-def _label(legs: BothLegs, *, several: bool) -> str:
-    what = {"random": "", "frozen": ", its motion", "shuffled": ", its order", "reversed": ", its direction"}
-    return f"{legs.concept}{what[legs.against]}{f' → {legs.class_name}' if several else ''}"
 
 
 def table_rows(effects: Sequence[EditEffect]) -> Iterator[tuple[str, ...]]:

@@ -11,6 +11,7 @@ from videotcav.errors import NotEnoughData
 from videotcav.records import Result
 from videotcav.report.render import write_figures_page
 from videotcav.results.table import results_html
+from videotcav.results.words import count, score
 
 _INK, _SOFT, _SHOWN = "#1c1d21", "#8a8d96", "#0072b2"
 
@@ -48,6 +49,18 @@ def _asked(row: Result) -> str:
     return f"{row.concept}/{row.kind}{against} → {row.class_name}{f', {row.layer}' if row.layer else ''}"
 
 
+def _answer(rows: Sequence[Result]) -> list[str]:
+    """How much is shown, and the largest of it."""
+    decided = [row for row in rows if row.verdict in ("positive", "negative")]
+    if not rows:
+        return []
+    if not decided:
+        return [f"None of {count(len(rows), 'effect')} is shown."]
+    largest = max(decided, key=lambda row: abs(row.value - row.null_centre))
+    found = f"{largest.verdict}, {score(largest.value, largest.statistic)}"
+    return [f"{len(decided)} of {count(len(rows), 'effect')} are shown, the largest is {_asked(largest)} ({found})."]
+
+
 def write_results_page(page: Path | str, rows: Sequence[Result], sentences: Sequence[str]) -> Path:
     """The page of results that lie in no run folder: sentences, one figure a statistic, the table."""
     by_statistic = {
@@ -61,7 +74,7 @@ def write_results_page(page: Path | str, rows: Sequence[Result], sentences: Sequ
         ),
         kicker="videotcav results",
         heading="Which concepts move the class?",
-        sentences=sentences,
+        sentences=[*_answer(rows), *sentences],
         table=results_html(rows),
         dpi=150,
     )

@@ -142,6 +142,17 @@ class FaithfulnessRun:
         """Copies the folder to a new one, which `read_faithfulness` reads back. Raises PathTaken."""
         return copied(self.folder, Path(folder))
 
+    @property
+    def _trust(self) -> list[str]:
+        """How far to trust it."""
+        facts = self.manifest
+        return [
+            f"{words.count(facts.clips, 'clip')} of {words.listing(facts.classes)}.",
+            f"The mean probability of the class explained is {shown_value(facts.mean_probability)}.",
+            "A method that does not beat a map that never saw the model says nothing about the model that it does not.",
+            f"Known boxes: {facts.boxes.source if facts.boxes else 'none'}.",
+        ]
+
     def report(self) -> Path:
         """Writes the page anew, from the results alone; where it lies."""
         return write_page(
@@ -150,7 +161,9 @@ class FaithfulnessRun:
             manifest=self.manifest,
             notes=_NOTES,
             panels=self.panels,
-            headlines=headlines(self.results),
+            answer=next(iter(headlines(self.results)), "No method was held against a map that knows no model."),
+            trust=self._trust,
+            headlines=headlines(self.results)[1:],
             examples=[data_uri(path.read_bytes(), "image/png") for path in sorted((self.folder / MEDIA).glob("*.png"))],
             rows=self.results,
             measures=MEASURES,

@@ -152,12 +152,12 @@ def _axis(rows: Sequence[Result], *, statistic: Statistic, contrast: bool) -> Ax
     if statistic in ("sign_count", "relative"):
         return Axis(-1.0 if contrast else 0.0, 1.0, statistic)
     reach = max(abs(value) for row in rows for value in (row.value, row.low, row.high, row.null_low, row.null_high))
-    end = _nice(reach)
+    end = nice(reach)
     return Axis(-end, end, statistic)
 
 
-def _nice(reach: float) -> float:
-    """The next of 1, 2, 5 × a power of ten."""
+def nice(reach: float) -> float:
+    """The next of 1, 2, 5 × a power of ten: where an axis ends."""
     if reach == 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(reach))

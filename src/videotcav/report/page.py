@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from videotcav.records import STATISTICS, Kind, Result, Statistic, Verdict
 from videotcav.report import edits, figures, sentences
+from videotcav.report.answer import answer, trust
 from videotcav.report.cautions import cautions
+from videotcav.report.evidence import class_clips, concept_reels, first_of_each_kind, picture_of
+from videotcav.report.glance import glance
 from videotcav.report.hypotheses import hypothesis_answers
-from videotcav.report.render import PAGE, data_uri, png, write_page
+from videotcav.report.render import PAGE, write_page
 from videotcav.results import words
 from videotcav.results.both_legs import Leg
-from videotcav.results.followed import Followed, above_maps
-from videotcav.results.manifest import Medium
+from videotcav.results.followed import Followed, FollowedVerdict, above_maps
 from videotcav.results.read import RunResults
-
-_TYPES = {
-    ".mp4": "video/mp4",
-    ".webm": "video/webm",
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".gif": "image/gif",
-}
 
 _MARKS: dict[Leg, Verdict] = {
     "towards": "positive",
@@ -35,15 +26,12 @@ _MARKS: dict[Leg, Verdict] = {
 }
 """The verdict whose mark a leg wears."""
 
-
-@dataclass(frozen=True)
-class ReportPicture:
-    """A medium as the page shows it: its bytes as a data URI, or the reason why there are none."""
-
-    medium: Medium
-    uri: str = ""
-    is_video: bool = False
-    missing: str = ""
+_BADGE_MARKS: dict[FollowedVerdict, Verdict] = {
+    "followed": "positive",
+    "not followed": "negative",
+    "not told": "undecided",
+}
+"""The verdict whose mark the badge of a map wears."""
 
 
 def write_report(folder: Path | str) -> Path:
@@ -53,7 +41,7 @@ def write_report(folder: Path | str) -> Path:
     Raises RunFolderError when it is not a run folder, is damaged, or cannot be written to.
     """
     run = RunResults.read(folder)
-    pictures = [_picture(run, medium) for medium in run.media]
+    pictures = [picture_of(run, medium) for medium in run.media]
     by_statistic = _by_statistic(run)
     return write_page(
         run.folder / PAGE,
@@ -61,6 +49,9 @@ def write_report(folder: Path | str) -> Path:
         script="page.js",
         run=run,
         manifest=run.manifest,
+        answer=answer(run),
+        trust=trust(run),
+        at_a_glance=glance(run),
         primary=run.manifest.tests.primary,
         correction=words.correction(run.manifest.tests.correction),
         layers=sentences.layer_order(run),
@@ -71,10 +62,10 @@ def write_report(folder: Path | str) -> Path:
         cautions=cautions(run),
         figures=_figures(run),
         legs=[(_MARKS[each.legs[0 if each.push else 1]], each.sentence) for each in run.legs],
-        legs_picture=_legs_picture(run),
         effect_headings=edits.HEADINGS,
         effects=[*edits.table_rows(run.effects)],
-        edited=[picture for picture in pictures if picture.medium.role == "edit"],
+        clips=class_clips(run, pictures),
+        edited=[each for each in pictures if each.medium.role == "edit" and not each.medium.clip],
         colour_stops=figures.colour_stops(run.manifest.cam.colour_map) if run.manifest.cam else (),
         relative=_relative(run),
         accuracies=_accuracies(run),
@@ -83,10 +74,10 @@ def write_report(folder: Path | str) -> Path:
         ],
         by_statistic=by_statistic,
         tests=run.manifest.tests.model_dump(exclude_none=True),
-        thumbs=_first_of_each_kind(pictures),
-        exemplars=_exemplars(pictures),
-        cams=[picture for picture in pictures if picture.medium.role == "cam"],
+        thumbs=first_of_each_kind(pictures),
+        exemplars=concept_reels(pictures),
         badges=_badges(run),
+        marks=_BADGE_MARKS,
         above_maps=above_maps,
         missing=[picture.missing for picture in pictures if picture.missing],
     )
@@ -98,14 +89,6 @@ def _badges(run: RunResults) -> dict[str, list[Followed]]:
     for badge in run.manifest.badges:
         grouped.setdefault(badge.class_name, []).append(badge)
     return grouped
-
-
-def _legs_picture(run: RunResults) -> str:
-    """Pushes beside needs, as a data URI; empty where no object was edited."""
-    if not run.legs:
-        return ""
-    figure = edits.legs_figure(run.legs, negligible_below=run.manifest.tests.negligible_below or 0.0)
-    return data_uri(png(figure, dpi=150), "image/png")
 
 
 def _figures(run: RunResults) -> dict[Statistic, list[figures.Figure]]:
@@ -184,41 +167,3 @@ def _accuracies(run: RunResults) -> list[tuple[str, Kind, list[Result | None]]]:
         (concept, kind, [by_cav.get((concept, kind, layer)) for layer in sentences.layer_order(run)])
         for concept, kind in cavs
     ]
-
-
-# --- media -------------------------------------------------------------------------------------------------------
-
-
-def _picture(run: RunResults, medium: Medium) -> ReportPicture:
-    path = run.medium_path(medium)
-    kind = _TYPES.get(path.suffix.lower())
-    if not path.resolve().is_relative_to(run.folder.resolve()):
-        return ReportPicture(medium, missing=f"{medium.path} lies outside the run folder and is not shown.")
-    if kind is None:
-        return ReportPicture(medium, missing=f"{medium.path} is neither a video nor a picture that a browser shows.")
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return ReportPicture(medium, missing=f"{medium.path} is missing from the run folder.")
-    if not data:
-        return ReportPicture(medium, missing=f"{medium.path} is empty.")
-    return ReportPicture(medium, uri=data_uri(data, kind), is_video=kind.startswith("video/"))
-
-
-def _first_of_each_kind(pictures: Sequence[ReportPicture]) -> dict[tuple[str, str], ReportPicture]:
-    firsts: dict[tuple[str, str], ReportPicture] = {}
-    for picture in pictures:
-        if picture.medium.role == "exemplar" and picture.uri:
-            firsts.setdefault((picture.medium.concept, picture.medium.kind), picture)
-    return firsts
-
-
-def _exemplars(pictures: Sequence[ReportPicture]) -> dict[str, dict[str, list[ReportPicture]]]:
-    """Concept → kind → its clips, kinds in the order of the telling, so that a clip stands above its twins."""
-    shown = [picture for picture in pictures if picture.medium.role == "exemplar"]
-    shown.sort(key=lambda picture: sentences.question_order(picture.medium.kind, "random"))
-    concepts = sentences.unique(p.medium.concept for p in pictures if p.medium.role == "exemplar")
-    grouped: dict[str, dict[str, list[ReportPicture]]] = {concept: {} for concept in concepts}
-    for picture in shown:
-        grouped[picture.medium.concept].setdefault(picture.medium.kind, []).append(picture)
-    return grouped

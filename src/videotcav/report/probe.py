@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from videotcav.errors import NotFound, RunFolderError, closest
 from videotcav.outputs import MARK, file_sha256, refuse_overwriting
 from videotcav.report.probe_profile import profile_figure
-from videotcav.report.probe_sentences import headline, sentences, short_table
+from videotcav.report.probe_sentences import headline, probe_trust, sentences, short_table
 from videotcav.report.render import PAGE, data_uri, png, write_page
 from videotcav.results.folder import new_run_folder
 from videotcav.results.manifest import CLIPS, MANIFEST, read_manifest, write_manifest
@@ -156,7 +156,9 @@ class ProbeRun:
             mark=MARK,
             manifest=self.manifest,
             headline=headline(self.manifest),
-            sentences=self.sentences,
+            answer=self.sentences[0],
+            trust=list(probe_trust(self.manifest)),
+            sentences=self.sentences[1:],
             profile=data_uri(png(self.plot(), dpi=150), "image/png"),
             main=_table(self.main),
             subgroups=_table(self.subgroups),
@@ -173,7 +175,7 @@ class ProbeRun:
             for class_name in self.manifest.classes:
                 own = [row for row in rows if row.class_name == class_name]
                 if own:
-                    edit = min(own, key=lambda row: row.effect or 0.0).name
+                    edit = min(own, key=lambda row: row.effect or 0.0).edit
                     then = self._given(class_name, self.confusion(edit, model=label))
                     yield label, class_name, self._given(class_name, self.confusion(model=label)), f"{edit}: {then}"
 

@@ -65,7 +65,9 @@ def write_figures_page(
         "results.html",
         kicker=kicker,
         heading=heading,
-        sentences=sentences,
+        answer=sentences[0] if sentences else "",
+        trust=(),
+        sentences=sentences[1:],
         pictures=pictures,
         table=Markup(table),  # noqa: S704 - escaped by whoever made it
         mark=MARK,

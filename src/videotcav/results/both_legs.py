@@ -27,12 +27,14 @@ EDIT_OF: dict[Against, str] = {
 AS_MUCH = 0.8
 """The share of what removing an object costs from which freezing it costs about as much."""
 
-_WHAT: dict[Against, str] = {
+WHAT: dict[Against, str] = {
     "random": "“{}”",
     "frozen": "the motion of “{}”",
     "shuffled": "the order of frames of “{}”",
     "reversed": "the direction in time of “{}”",
 }
+"""What a comparison asks about, within a sentence."""
+
 _EDITED = {
     "remove": "without it",
     "freeze": "with it frozen",
@@ -106,7 +108,7 @@ class BothLegs:
     def sentence(self) -> str:
         """Both legs in one sentence, with their effects, what accuracy makes of it, and on how many clips."""
         push, need = self.legs
-        what = _WHAT[self.against].format(self.concept)
+        what = WHAT[self.against].format(self.concept)
         words = {
             "class_name": self.class_name,
             "push": signed(self.push.value, "contrast") if self.push else "",
@@ -147,15 +149,10 @@ class BothLegs:
             return
         is_rest = need.target == BACKGROUND
         if need.verdict == "not asked":
-            without = "show no object" if is_rest else "do not hold it"
+            none = "no object was found in any of them" if is_rest else "none of them holds it"
+            held = f"only {need.clips} of them changed" if need.clips else f"{none}, or the edit changes none"
             if need.reason == "moves no score":
                 held = f"the edit changes {need.clips} of them, and the score of none"
-            elif need.clips:
-                held = f"only {need.clips} of them changed"
-            elif need.unchanged:
-                held = f"{need.not_told} {without}, and the edit leaves the others as they are"
-            else:
-                held = "no object was found in any of them" if is_rest else "none of them holds it"
             yield f"Asked on the class's own clips, of which {need.asked_of} were read: {held}."
         elif need.unchanged:
             without = f"{need.not_told} {'show no object' if is_rest else 'do not hold it'}, and "

@@ -188,7 +188,7 @@ class Medium(Record):
     """A file in a run's `media/` folder and what it shows; the report finds its pictures by this list.
 
     `role` is `exemplar` (a concept clip), `cam` (a map's overlay; `value` its class's probability) or `edit` (a class
-    clip beside its edits).
+    clip beside its edit `kind`). `clip` is the class clip as `clips.parquet` names it.
     """
 
     role: Literal["exemplar", "cam", "edit"]
@@ -200,6 +200,7 @@ class Medium(Record):
     layer: str = ""
     method: str = ""
     source: str = ""
+    clip: str = ""
     value: float | None = None
 
 
@@ -248,16 +249,12 @@ class Manifest(Facts):
 
 
 class ModelOfMany(Record):
-    """One of the compared models: its own run, its layers from first to last, what it is.
-
-    `needs` are sentences of what its classes need of each concept, where their clips were edited.
-    """
+    """One of the compared models: its own run, its layers from first to last, what it is."""
 
     run: str
     layers: tuple[str, ...]
     name: str
     weights: str
-    needs: tuple[str, ...] = ()
 
 
 class ComparisonManifest(Facts):

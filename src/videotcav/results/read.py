@@ -67,6 +67,12 @@ class RunResults:
         return copied(self.folder, Path(folder))
 
     @cached_property
+    def clip_rows(self) -> tuple[dict[str, Any], ...]:
+        """The rows of `clips.parquet`; none where an earlier version wrote the run, without them."""
+        path = self.folder / CLIPS
+        return tuple(read_cells(path)) if path.is_file() else ()
+
+    @cached_property
     def effects(self) -> tuple[EditEffect, ...]:
         """What edits of the classes' own clips found, a row an edit and class; none where the study asks for none."""
         sha256 = self.manifest.effects_sha256

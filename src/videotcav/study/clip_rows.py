@@ -17,6 +17,7 @@ from videotcav.features.measure import ClipFile, Measured
 from videotcav.models.class_score import ClassScore
 from videotcav.models.model import VideoModel
 from videotcav.study.inputs import Inputs
+from videotcav.study.media import as_told
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,11 @@ class ClipTable:
             yield {**self._facts(file, name, "class"), "track": "", "predicted": given[place], **found}
 
     def _facts(self, file: ClipFile, name: str, kind: str) -> dict[str, Any]:
-        place = file.path.relative_to(self.folder) if file.path.is_relative_to(self.folder) else file.path
         source = self.inputs.videos.get(file.path, file.source)
         held = [each for each, paths in self.inputs.matched.items() if file.path in paths]
         matched = {"matched": ", ".join(held)} if self.inputs.matched else {}
         return {
-            "file": str(place),
+            "file": as_told(file.path, self.folder),
             "view": file.view,
             "set": name,
             "kind": kind,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
+from videotcav.features.measure import ClipFile
 from videotcav.maps import last_spatial_layer, write_maps
 from videotcav.models.model import VideoModel
 from videotcav.records import Progress
 from videotcav.results.manifest import Medium
-from videotcav.study.file import StudyFile
+from videotcav.study.file import StudyText
 from videotcav.study.inputs import Inputs
 
 EXEMPLARS = 4
@@ -33,39 +35,63 @@ def exemplars(inputs: Inputs, media: Path) -> Iterator[Medium]:
             )
 
 
+class _Shown(Protocol):
+    """What says which clips of a class are shown anyway."""
+
+    def of(self, class_name: str) -> list[Path]: ...
+
+
 def overlays(
-    study: StudyFile, inputs: Inputs, model: VideoModel, media: Path, *, progress: Progress
+    file: StudyText, inputs: Inputs, model: VideoModel, media: Path, *, beside: _Shown | None, progress: Progress
 ) -> Iterator[Medium]:
-    """Videos of maps of the first clips of each class, beside the map of the class it is held against."""
+    """Videos of maps of clips of each class, beside the map of the class it is held against: of the clips that are
+    shown with their edits, then of the first ones.
+    """
+    study = file.study
     cam = study.cam
     if cam is None:
         return
     layer = cam.layer or last_spatial_layer(model)
-    first_views = {name: [file for file in files if not file.view] for name, files in inputs.classes.items()}
-    clips = [(name, file) for name, files in first_views.items() for file in files[: cam.clips]]
-    for number, (name, file) in enumerate(progress(clips, "overlays", total=len(clips)), start=1):
+    clips = [
+        (name, one)
+        for name, files in inputs.classes.items()
+        for one in _these_first(files, beside.of(name) if beside else [])[: cam.clips]
+    ]
+    for number, (name, one) in enumerate(progress(clips, "overlays", total=len(clips)), start=1):
         shown = (name, cam.against) if cam.against and cam.against != name else (name,)
         path = f"cam-{number}-{slug(name)}.mp4"
         maps = write_maps(
             media / path,
             model,
-            file.path,
+            one.path,
             layers=[layer],
             methods=[cam.method],
             classes=shown,
-            event_seconds=inputs.moments.get(file.path),
+            event_seconds=inputs.moments.get(one.path),
             edges=study.edges,
         )
         yield Medium(
             role="cam",
             path=path,
-            caption=f"{file.path.name}: where the model looks for " + " and for ".join(f"“{n}”" for n in shown),
+            caption=f"{one.path.name}: where the model looks for " + " and for ".join(f"“{n}”" for n in shown),
             class_name=name,
             layer=layer,
             method=cam.method,
-            source=file.source,
+            source=one.source,
+            clip=as_told(one.path, file.folder),
             value=maps.probabilities[0][0],
         )
+
+
+def _these_first(files: Sequence[ClipFile], first: Sequence[Path]) -> list[ClipFile]:
+    """The first views of the files, those at these paths before the others."""
+    order = {path: place for place, path in enumerate(first)}
+    return sorted((file for file in files if not file.view), key=lambda file: order.get(file.path, len(order)))
+
+
+def as_told(path: Path, folder: Path) -> str:
+    """A clip as a run names it: as seen from the folder of the study file, where it lies below that."""
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 
 def slug(name: str) -> str:

@@ -1,0 +1,82 @@
+"""What edits of class clips look like: which clips a run shows beside their edits, and the videos of them."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+
+from videotcav.interventions.frames import Frames
+from videotcav.interventions.objects import side_by_side
+from videotcav.results.manifest import Medium
+from videotcav.study.media import as_told, slug
+from videotcav.study.probe_inputs import ClipToProbe
+from videotcav.video.write import write_video
+
+CLIPS_SHOWN = 3
+"""How many clips of a class a run shows with all their edits."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Clips beside their edits: of each class and edit the first clip by its own name, and of each class all edits of
+    the `CLIPS_SHOWN` clips that take most of them.
+
+    Clips come in any order, from several threads, and what is kept does not hang on it.
+    """
+
+    frames_per_second: float
+    paths: dict[str, Path] = field(default_factory=dict)
+    firsts: dict[tuple[str, str], tuple[str, Frames]] = field(default_factory=dict)
+    clips: dict[str, dict[str, dict[str, Frames]]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def add(self, clip: ClipToProbe, path: Path | None, original: Frames, edited: Mapping[str, Frames]) -> None:
+        """Keeps what was made of a clip, by the edits' names, where no other clip goes before it.
+
+        `path` is that of its video; of other views of a video than the first it is None.
+        """
+        pairs = {name: side_by_side(original, frames) for name, frames in edited.items()}
+        with self._lock:
+            for name, pair in pairs.items():
+                key = clip.class_name, name
+                if key not in self.firsts or clip.name < self.firsts[key][0]:
+                    self.firsts[key] = clip.name, pair
+            if path is None:
+                return
+            self.paths[clip.name] = path
+            own = self.clips.setdefault(clip.class_name, {})
+            own[clip.name] = pairs
+            if len(own) > CLIPS_SHOWN:
+                del own[_order(own)[-1]]
+
+    def of(self, class_name: str) -> list[Path]:
+        """The clips of a class that are shown with all their edits."""
+        return [self.paths[name] for name in _order(self.clips.get(class_name, {}))]
+
+    def media(self, folder: Path, *, seen_from: Path) -> Iterator[Medium]:
+        """Written as videos: the clips that are shown, then edits that none of them takes."""
+        for class_name, own in sorted(self.clips.items()):
+            for number, clip in enumerate(_order(own), start=1):
+                for name, pair in own[clip].items():
+                    file = f"edit-{slug(class_name)}-{number}-{slug(name)}.mp4"
+                    yield self._medium(folder / file, class_name, name, pair, clip=as_told(self.paths[clip], seen_from))
+        taken = {(of, name) for of, own in self.clips.items() for pairs in own.values() for name in pairs}
+        yield from self.previews(folder, without=taken)
+
+    def previews(self, folder: Path, *, without: Container[tuple[str, str]] = ()) -> Iterator[Medium]:
+        """Written as videos: the first clip of each class beside each edit of it."""
+        for (class_name, name), (_, pair) in sorted(self.firsts.items(), key=lambda each: each[0]):
+            if (class_name, name) not in without:
+                yield self._medium(folder / f"edit-{slug(class_name)}-{slug(name)}.mp4", class_name, name, pair)
+
+    def _medium(self, path: Path, class_name: str, name: str, pair: Frames, *, clip: str = "") -> Medium:
+        write_video(path, pair, frames_per_second=self.frames_per_second)
+        caption = f"{name}: before and after"
+        return Medium(role="edit", path=path.name, caption=caption, kind=name, class_name=class_name, clip=clip)
+
+
+def _order(own: Mapping[str, Mapping[str, Frames]]) -> list[str]:
+    """Clips that take most edits first, then by name."""
+    return sorted(own, key=lambda name: (-len(own[name]), name))
