@@ -28,6 +28,7 @@ COMMANDS = {
     "concepts show": "concepts_in",
     "demo": "demo",
     "faithfulness": "faithfulness",
+    "init": "init",
     "layers": "layers",
     "models": "models",
     "paper": "paper",
@@ -111,7 +112,7 @@ def test_what_a_command_takes_its_function_takes(command: str, function: str) ->
     other = {"memory": "memory_bytes", "class_name": "target", "against": "classes", "layer": "layers"}
     other |= {"method": "methods", "weights_over": "weights", "start": "start_seconds", "pool": "pools"}
     other |= {"browser": "open_browser", "results": "path", "run": "folder", "study": "study_file", "videos": "clips"}
-    other |= {"edit": "edits"}
+    other |= {"edit": "edits", "hypothesis": "hypotheses"}
     taken = set(inspect.signature(getattr(vt, function)).parameters)
     for parameter in words.params:
         name = str(parameter.name)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import videotcav as vt
+from support.accepted import accepted_line
 from support.study_text import study_text
-from videotcav.concepts.folder import ClipRecord, write_records
+from videotcav.concepts.folder import write_records
 from videotcav.concepts.review.decisions import Candidate
 from videotcav.concepts.review.ledger import Ledger
 from videotcav.concepts.review.random_sets import write_random_set
@@ -189,39 +190,13 @@ def test_all_readers_give_the_same_clips_of_a_reviewed_folder(reviewed: Path, st
         counted_videos(reviewed / "racket" / "shuffled")
 
 
-def line(file_name: str, source_video: str) -> ClipRecord:
-    """A line of a folder's own table, accepted unseen."""
-    concept, kind, name = Path(file_name).parts
-    return ClipRecord(
-        file_name=file_name,
-        id=Path(name).stem,
-        concept=concept,
-        kind=kind,  # type: ignore[arg-type] # as the folder is called
-        label=concept,
-        source=f"of {Path(name).stem}",
-        source_sha256="",
-        source_video=source_video,
-        track="0",
-        frames=(0,),
-        boxes=((0, 0, 1, 1),),
-        scores=(1.0,),
-        frames_per_second=10,
-        width=16,
-        height=16,
-        detector="d",
-        detector_sha256="",
-        recipe="{}",
-        decision="accepted",
-    )
-
-
 def test_the_table_may_name_a_clip_or_the_video_that_it_was_cut_from(study: Path) -> None:
     """The folder's own table speaks where the study's says nothing, and that is no clip without a source."""
     folder = study.parent / "cut"
     names = [f"ball/spatiotemporal/b{number}.mp4" for number in range(3)]
     for number, name in enumerate(names):
         film(folder / name, 60 + number)
-    write_records(folder, [line(name, f"../match{number}.mp4") for number, name in enumerate(names)])
+    write_records(folder, [accepted_line(name, f"../match{number}.mp4") for number, name in enumerate(names)])
     sources = Sources({folder / names[0]: "court", study.parent / "match1.mp4": "court"})
     (balls,) = reviewed_sets(folder, sources=sources).sets
     assert [clip.source for clip in balls.clips] == ["court", "court", "of b2"]
@@ -242,7 +217,7 @@ def test_a_random_set_holds_nothing_that_people_turned_away_or_called_the_concep
     names = ["bottle/spatiotemporal/d0.mp4", *(f"ball/spatiotemporal/c{number}.mp4" for number in range(4))]
     for number, name in enumerate(names):
         film(folder / name, 70 + number)
-    write_records(folder, [line(name, "v.mp4").model_copy(update={"decision": "undecided"}) for name in names])
+    write_records(folder, [accepted_line(name, "v.mp4").model_copy(update={"decision": "undecided"}) for name in names])
     with Ledger(folder) as ledger:
         ledger.decide([Candidate("ball", "c1")], reviewer="Ada", verdict="reject", gesture="gesture-1")
         ledger.decide([Candidate("ball", "c2")], reviewer="Ada", verdict="relabel", label="bottle", gesture="gesture-2")

@@ -58,6 +58,7 @@ from videotcav.study.comparison import compare, load_studies
 from videotcav.study.concept_scores import ConceptScores, Moments, concept_scores
 from videotcav.study.demo import run_demo
 from videotcav.study.edits import NO_INTERVENTIONS
+from videotcav.study.first_file import init
 from videotcav.study.paper import run_paper
 from videotcav.study.plan import Plan, Spreads, plan_study
 from videotcav.study.probe import probe
@@ -107,6 +108,7 @@ __all__ = [
     "edit",
     "faithfulness",
     "grad_cam",
+    "init",
     "intervene",
     "layers",
     "load_detector",

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from support.transformer_folders import CLASSES, write_transformer
 from videotcav.compat.torchvision import import_torchvision
 from videotcav.models.from_torchvision import card_for
 from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec, ModelCard
-
-CLASSES = ("swing", "slide", "bounce", "spin", "rest")
-_FRAMES, _SIDE, _PATCH = 4, 32, 8
 
 
 def clip_spec(*, frames: int, side: int) -> ClipSpec:
@@ -96,61 +92,6 @@ class InPlaceNet(nn.Module):
         out = self.relu2(out)
         out *= 0.5
         return self.head(self.drop(out).square().mean(dim=(2, 3, 4)))
-
-
-def write_transformer(family: str, folder: Path) -> Path:
-    """A folder with the family's config, random weights and processor."""
-    import_torchvision()
-    transformers = importlib.import_module("transformers")  # only once torchvision is there
-    shared: dict[str, Any] = {
-        "hidden_size": 24,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 2,
-        "num_labels": len(CLASSES),
-        "id2label": dict(enumerate(CLASSES)),
-        "label2id": {name: index for index, name in enumerate(CLASSES)},
-        "initializer_range": 0.2,  # far enough from linear that gradients differ from clip to clip
-    }
-    square = {"image_size": _SIDE, "num_frames": _FRAMES, "intermediate_size": 32}
-    arguments = {
-        "videomae": {**square, "patch_size": _PATCH, "tubelet_size": 2, "use_mean_pooling": True},
-        "videomae-first": {**square, "patch_size": _PATCH, "tubelet_size": 2, "use_mean_pooling": False},
-        "timesformer": {**square, "patch_size": _PATCH},
-        "timesformer-joint": {**square, "patch_size": _PATCH, "attention_type": "joint_space_time"},
-        "vivit": {**square, "tubelet_size": [2, _PATCH, _PATCH]},
-        "vjepa2": {
-            "crop_size": _SIDE,
-            "frames_per_clip": _FRAMES,
-            "patch_size": _PATCH,
-            "tubelet_size": 2,
-            "mlp_ratio": 2.0,
-            "num_pooler_layers": 1,
-            "pred_hidden_size": 12,
-            "pred_num_attention_heads": 2,
-            "pred_num_hidden_layers": 1,
-        },
-    }[family]
-    kind = family.partition("-")[0]
-    config = transformers.AutoConfig.for_model(kind, **shared, **arguments)
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        model = transformers.AutoModelForVideoClassification.from_config(config)
-        for parameter in model.parameters():  # tokens and places that start as zeros
-            if not parameter.any():
-                torch.nn.init.normal_(parameter, std=0.3)
-    transformers.utils.logging.disable_progress_bar()
-    model.save_pretrained(folder)
-    processor = {
-        "videomae": "VideoMAEImageProcessor",
-        "timesformer": "VideoMAEImageProcessor",  # as the published ones have it
-        "vivit": "VivitImageProcessor",
-        "vjepa2": "VJEPA2VideoProcessor",
-    }[kind]
-    size = {"size": {"shortest_edge": 36}, "crop_size": {"height": _SIDE, "width": _SIDE}}
-    getattr(transformers, processor)(**size, image_mean=[0.4, 0.5, 0.6], image_std=[0.2, 0.25, 0.3]).save_pretrained(
-        folder
-    )
-    return folder
 
 
 @pytest.fixture(scope="session")

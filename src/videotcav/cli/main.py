@@ -20,6 +20,7 @@ from videotcav.cli.cam import cam, faithfulness
 from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice, command_line, parsed_bytes, show_warnings
 from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOption, GpusPerWorker, Workers, engine_of
+from videotcav.cli.init import init
 from videotcav.cli.models import layers, models
 from videotcav.cli.options import BatchSize, Device, EventsOption, PrecisionOption, Replace, ScoreOption, TargetOption
 from videotcav.cli.paper import paper
@@ -48,6 +49,7 @@ planted = typer.Typer(
 )
 app.add_typer(concepts, name="concepts")
 app.add_typer(planted, name="planted")
+app.command()(init)
 app.command()(cam)
 app.command()(faithfulness)
 app.command()(models)

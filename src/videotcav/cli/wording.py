@@ -9,6 +9,7 @@ from videotcav.errors import VideotcavError
 COMMANDS = {
     "accept": "videotcav concepts accept --all",
     "faithfulness": "videotcav faithfulness",
+    "init": "videotcav init",
     "layers": "videotcav layers",
     "paper": "videotcav paper",
     "probe": "videotcav probe",
@@ -18,6 +19,8 @@ COMMANDS = {
     "run": "videotcav run",
 }
 OPTIONS = {"class_name": "class", "class_names": "names"}
+OPTIONS_OF = {"init": {"target": "class", "layers": "layer"}}
+"""Arguments that have another name as options, everywhere and of one command."""
 
 _CALL = re.compile(r"(\w+)\((.*)\)")
 _ARGUMENT = re.compile(r"(\w+)(?:=(.*))?")
@@ -33,16 +36,15 @@ def _typed(code: str) -> str:
     code = code.replace('"', "")
     called = _CALL.fullmatch(code)
     if called and called[1] in COMMANDS:
-        given = re.split(r", (?=\w+=)", called[2])
-        return (
-            f"'{' '.join([COMMANDS[called[1]], *(_option(each) if '=' in each else each for each in given)]).rstrip()}'"
-        )
-    return _option(code)
+        own = OPTIONS_OF.get(called[1], {})
+        given = (_option(each, own) if "=" in each else each for each in re.split(r", (?=\w+=)", called[2]))
+        return f"'{' '.join([COMMANDS[called[1]], *given]).rstrip()}'"
+    return _option(code, {})
 
 
-def _option(code: str) -> str:
+def _option(code: str, own: dict[str, str]) -> str:
     argument = _ARGUMENT.fullmatch(code)
     if argument is None:
         return code
     name, value = argument[1], argument[2]
-    return f"--{OPTIONS.get(name, name).replace('_', '-')}" + ("" if value in {None, "True"} else f" {value}")
+    return f"--{(OPTIONS | own).get(name, name).replace('_', '-')}" + ("" if value in {None, "True"} else f" {value}")

@@ -101,7 +101,7 @@ def _by_class(given: Given, *, target: str | None, labels: Labels | None) -> Ite
         yield from given.items()
     elif labels is not None and CLASS in labels.columns:
         yield None, given if isinstance(given, Clips) else find_videos(given, below=True)
-    elif isinstance(given, str | Path) and Path(given).is_dir() and (folders := _class_folders(Path(given))):
+    elif isinstance(given, str | Path) and Path(given).is_dir() and (folders := class_folders(Path(given))):
         for folder in folders:
             yield folder.name, find_videos(folder, below=True)
     elif target is not None:
@@ -118,7 +118,7 @@ def _by_class(given: Given, *, target: str | None, labels: Labels | None) -> Ite
         )
 
 
-def _class_folders(folder: Path) -> list[Path]:
+def class_folders(folder: Path) -> list[Path]:
     """The folders with videos in a folder that has none of its own."""
     inner = sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
     if not inner:
