@@ -1,6 +1,6 @@
 # Two commands for a new user: make demo, make test. Python 3.11 or newer and git are all they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check mutants targets pages bench bench-again lock clean
+.PHONY: help demo test coverage check mutants targets pages bench bench-again lock site clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -27,13 +27,14 @@ coverage: .venv/.ready  ## lines and branches that their own tests reach in expl
 	$(BIN)/coverage report --include '*/explain/*' --fail-under 96
 	$(BIN)/coverage report --include '*/concepts/*' --fail-under 93
 
-check: .venv/.ready  ## style, types, import contracts, changelog, known vulnerabilities
+check: .venv/.ready  ## style, types, import contracts, changelog, the docs as a site, known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry src
 	$(BIN)/python .ci/changelog.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@$(BIN)/python .ci/audit.py
 
 # make mutants ONLY='videotcav.explain.inference.judge*' for one file; .venv/bin/mutmut results, show, browse tell more.
@@ -72,6 +73,9 @@ lock: pyproject.toml  ## pin every version anew, from a fresh environment
 	.venv-lock/bin/python -m pip install --quiet "torch==2.13.0" "torchvision==0.28.0" --editable ".[dev,detect,hub,ray,review,s3,zarr]"
 	.venv-lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' | grep -v '^nvidia-\|^triton==\|^cuda-' > requirements.lock
 	rm -rf .venv-lock
+
+site: .venv/.ready  ## the docs as a site, at http://127.0.0.1:8000
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --strict
 
 clean:  ## remove the environment and what the demo wrote
 	rm -rf .venv demo
