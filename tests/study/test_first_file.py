@@ -274,13 +274,15 @@ def test_a_terminal_is_asked_until_the_answers_fit(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (here / "concepts").rename(here / "things")
-    answers = ["swong", "swing", "nowhere", "things", "Why?", "racket pushes swing; racket: moving > frozen"]
+    answers = ["swong", "swing", "nowhere", "things", "Why?", "rocket pushes swing"]
+    answers += ["racket pushes swing; racket: moving > frozen"]
     monkeypatch.setattr(sys, "stdin", Terminal("\n".join(answers) + "\n"))
     assert videotcav(monkeypatch, "init", "videos/notes", "--model", "planted:swin") == 0
     shown = capsys.readouterr()
     assert shown.out == "study.toml\n"
     assert "closest: 'swing'" in shown.err
     assert "nowhere is no folder" in shown.err
+    assert "'rocket'" in shown.err
     raw = tomllib.loads((here / "study.toml").read_text())
     assert list(raw["classes"]) == ["swing"]
     assert raw["concepts"]["folder"] == ["things"]

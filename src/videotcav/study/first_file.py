@@ -109,15 +109,22 @@ def init(
     )
     checked, inputs = _checked(output, study_text_of(known), loaded)
     if ask is not None and not hypotheses:
-        said = ask(
-            Unseen("What do you expect? Sentences with ; between them, or nothing", "hypotheses", str, default="")
-        )
-        known = known.expecting(tuple(each.strip() for each in said.split(";") if each.strip()))
+        known = _expecting(known, ask, lambda each: _checked(output, study_text_of(each), loaded))
     checked, inputs = _checked(output, study_text_of(known.with_kinds(inputs.kinds)), loaded)
     if os.path.lexists(output):  # written by somebody else while questions were answered
         raise PathTaken(f"{output} is there already and is never overwritten", hint="name another output")
     write_text(output, checked.text)
     return output
+
+
+def _expecting(known: Known, ask: Ask, check: Callable[[Known], object]) -> Known:
+    """The same with the hypotheses that a person states."""
+
+    def said(answer: str) -> Known:
+        return known.expecting(tuple(each.strip() for each in answer.split(";") if each.strip()))
+
+    question = "What do you expect? As 'NAME pushes CLASS', with ; between several, or nothing"
+    return said(ask(Unseen(question, "hypotheses", lambda answer: check(said(answer)), default="")))
 
 
 class _Answers:
