@@ -16,7 +16,9 @@ from support.legs import DEMO, EDITS, contrast, effect
 from support.pages import PLAIN, comparison, faithfulness, probe
 from videotcav.records import Result, Verdict
 from videotcav.report.page import write_report
+from videotcav.results.concept_score import ConceptScore
 from videotcav.results.edit_effect import EditEffect, EditVerdict
+from videotcav.results.folder import write_rows
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
@@ -156,10 +158,20 @@ def with_edits(run_folder: Path) -> Path:
     badge = {"method": "grad-cam", "layer": "features.4", "class_name": "swing", "verdict": "not told",
              "reason": "two videos are too few", "clips": 2, "right": 2, "sources": 2, "sigma": 1.0,
              "sigma_of": "the pool’s videos", "negligible_below": 0.1}  # fmt: skip
-    return page_of(run_folder, DEMO, EDITS, media=media, badges=[badge])
+    shares = [
+        ConceptScore(
+            clip="swing/0.mp4", first_seconds=0, last_seconds=1, concept=concept, kind="spatiotemporal",
+            layer="features.4", class_name="swing", concept_sources=9, pool_sources=9, auroc=0.9, auroc_low=0.8,
+            auroc_high=1, p_apart=0.01, is_told=share is not None, share=share, low=share and share - 0.2,
+            high=share and share + 0.2, above_pool=share, seconds=(0.5,), score=1.0,
+        )
+        for concept, share in (("racket", 0.75), ("ball", None))
+    ]  # fmt: skip
+    sha256 = write_rows(run_folder / "shares.parquet", shares)
+    return page_of(run_folder, DEMO, EDITS, media=media, badges=[badge], shares_sha256=sha256)
 
 
-def test_a_click_on_a_clip_opens_it_with_its_map_and_edits(with_edits: Path, visit: Callable[..., Any]) -> None:
+def test_a_click_on_a_clip_opens_it_with_its_map_shares_and_edits(with_edits: Path, visit: Callable[..., Any]) -> None:
     page = visit(with_edits, java_script_enabled=False)
     clip = page.locator(".clip").first
     assert "map not told" in clip.locator("summary").inner_text()
@@ -167,7 +179,11 @@ def test_a_click_on_a_clip_opens_it_with_its_map_and_edits(with_edits: Path, vis
     clip.locator("summary").click()
     assert clip.locator(".opened").is_visible()
     assert clip.locator(".opened video").count() == 2
-    assert "remove racket" in clip.locator(".opened").inner_text()
+    said = clip.locator(".opened").inner_text()
+    assert "remove racket" in said
+    assert "racket 0.75 (0.55 to 0.95), more than in 75\N{NO-BREAK SPACE}% of the random videos" in said
+    assert "ball is not told from random clips at this layer" in said
+    assert not page.locator(".clip").nth(1).locator(".shares").count()
 
 
 def test_the_keyboard_opens_a_clip(with_edits: Path, visit: Callable[..., Any]) -> None:

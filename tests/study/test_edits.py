@@ -13,6 +13,7 @@ import pytest
 from scipy import stats
 
 from support.change_net import MODULE, NET, noise
+from support.legs import contrast
 from support.shell import videotcav
 from support.study_text import study_text
 from videotcav import api
@@ -22,6 +23,7 @@ from videotcav.report.evidence import class_clips, picture_of
 from videotcav.report.run import Run
 from videotcav.results.read import RunResults
 from videotcav.study import probe_passes
+from videotcav.study.class_shares import VIDEOS, telling_layer
 from videotcav.study.edit_pictures import Pictures
 from videotcav.study.edits import Editor
 from videotcav.study.file import InterventionsSection
@@ -176,6 +178,46 @@ def test_a_clip_stands_beside_each_edit_of_it(run: Run) -> None:
     captions = [medium.caption for medium in run.media if medium.role == "edit"]
     assert "freeze flicker: before and after" in captions
     assert all(run.medium_path(medium).is_file() for medium in run.media)
+
+
+def test_each_concepts_share_in_a_shown_clip_is_what_concept_scores_says_of_the_same_clips(
+    run: Run, study_folder: Path
+) -> None:
+    model = Study.from_file(study_folder / "study.toml").model
+    spec = model.card.clip_spec
+    shown = dict.fromkeys(medium.clip for medium in run.media if medium.clip)
+    assert [row.clip for row in run.shares] == [*shown]
+    concept = api.read_clips(study_folder / "concepts/flicker/spatiotemporal", spec)
+    random = api.read_clips(sorted((study_folder / "random").iterdir())[:VIDEOS], spec)
+    asked = api.concept_scores(
+        model,
+        api.read_clips([study_folder / clip for clip in shown], spec),
+        concepts={"flicker/spatiotemporal": concept},
+        random=random,
+        target="moving",
+        layers=["square"],
+        exact=False,
+    )
+    for row, expected in zip(run.shares, asked, strict=True):
+        assert (row.layer, row.is_told) == ("square", expected.is_told)
+        assert row.share == pytest.approx(expected.share)
+        assert (row.low, row.high, row.auroc) == pytest.approx((expected.low, expected.high, expected.auroc))
+
+
+def test_the_plan_counts_the_passes_for_shares(run: Run, study_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three clips, the concept's videos, and a few of the pool's, which is read once."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    assert api.plan(study_folder / "study.toml", clips_per_second=1.0).cost.share_passes == 3 + CLIPS + VIDEOS
+
+
+def test_a_layer_is_told_by_its_fidelity() -> None:
+    rows = [
+        contrast("positive", 1.0).model_copy(update={"statistic": "shift", "layer": layer, "fidelity": fidelity})
+        for layer, fidelity in (("first", 0.4), ("second", 0.9), ("third", 0.8))
+    ]
+    assert telling_layer(rows, ("first", "second", "third")) == "second"
+    assert telling_layer([], ("first", "second")) == "second"
+    assert telling_layer([], ()) == ""
 
 
 def test_what_the_run_says_of_its_edits_is_read_back(run: Run) -> None:

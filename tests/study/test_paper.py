@@ -179,6 +179,13 @@ def test_every_figure_is_there_or_says_what_is_missing(paper: PaperResults) -> N
         assert np.asarray(Image.open(path).convert("L")).std() > 5  # not blank
     page = (paper.folder / "paper.html").read_text()
     assert "http" not in page.replace("http-equiv", "")
+    assert (
+        page.index('<p id="answer">The published test calls ')
+        < page.index('alt="Figure 10')
+        < page.index('id="figures"')
+    )
+    assert page.index('id="figures"') < page.index('id="departures"')
+    assert page.count('alt="Figure 10') == 1
     assert "8 clips of the class, not 30" in page
 
 

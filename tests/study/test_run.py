@@ -83,6 +83,7 @@ def test_the_run_folder_holds_what_the_route_promises(study_folder: Path, tmp_pa
         "media",
         "report.html",
         "results.parquet",
+        "shares.parquet",
     ]
     rows = pq.read_table(run.folder / "results.parquet").to_pylist()
     assert len(rows) == 3 * 2  # two kinds and one pair, by the score and at one layer, for one class

@@ -71,6 +71,7 @@ def _lines(made: Plan) -> list[str]:
         f"{cost.clips_forward} clips forward, {cost.clips_backward} of them backward",
         *([f"at most {cost.map_passes} forward passes more to check maps"] if cost.map_passes else []),
         *([f"at most {cost.edit_passes} forward passes more of edited clips"] if cost.edit_passes else []),
+        *([f"at most {cost.share_passes} forward passes more for concepts' shares"] if cost.share_passes else []),
         f"about {_duration(sum(cost.seconds.values()))} of one worker: {by_stage}",
         f"{_size(cost.store_bytes)} of rows, {_size(cost.read_bytes)} read for {cost.operations:.1e} operations",
         f"{_size(cost.gram_bytes)} of inner products, {_size(cost.statistics_bytes)} of memory for the statistics",

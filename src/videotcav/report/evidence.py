@@ -9,6 +9,7 @@ from typing import Any
 
 from videotcav.report import sentences
 from videotcav.report.render import data_uri
+from videotcav.results.concept_score import ConceptScore
 from videotcav.results.manifest import Medium
 from videotcav.results.read import RunResults
 
@@ -43,12 +44,13 @@ class EditOfClip:
 
 @dataclass(frozen=True)
 class ClassClip:
-    """A clip of a class that can be opened: its maps, and its edits."""
+    """A clip of a class that can be opened: its maps, each concept's share in it, and its edits."""
 
     name: str
     class_name: str
     predicted: str
     maps: tuple[ReportPicture, ...]
+    shares: tuple[ConceptScore, ...]
     edits: tuple[EditOfClip, ...]
 
     @property
@@ -71,7 +73,9 @@ def class_clips(run: RunResults, pictures: Sequence[ReportPicture]) -> dict[str,
         maps = tuple(each for each in own if each.medium.role == "cam")
         name = PurePath(clip).name if own[0].medium.clip else own[0].medium.caption
         edits = _edits(run, class_name, row, {each.medium.kind: each for each in own if each.medium.role == "edit"})
-        found.setdefault(class_name, []).append(ClassClip(name, class_name, row.get("predicted", ""), maps, edits))
+        shares = tuple(each for each in run.shares if (each.class_name, each.clip) == (class_name, clip))
+        predicted = row.get("predicted", "")
+        found.setdefault(class_name, []).append(ClassClip(name, class_name, predicted, maps, shares, edits))
     return found
 
 

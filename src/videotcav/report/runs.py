@@ -23,6 +23,7 @@ from videotcav.report.render import PAGE, write_page
 from videotcav.report.run import read_run
 from videotcav.results import words
 from videotcav.results.manifest import MANIFEST, Facts
+from videotcav.results.table import table_html
 from videotcav.texts import read_json
 
 INDEX = "index.html"
@@ -65,6 +66,10 @@ class RunIndex:
 
     def __len__(self) -> int:
         return len(self.runs)
+
+    def _repr_html_(self) -> str:
+        cells = ((str(run.folder), run.question, run.answer, run.created[:10], run.model) for run in self.runs)
+        return table_html(("run", "question", "answer", "date", "model"), cells)
 
     def __repr__(self) -> str:
         return "\n".join(f"{run.created[:10]}  {run.folder}: {run.question} {run.answer}" for run in self.runs)

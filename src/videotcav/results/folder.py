@@ -20,9 +20,10 @@ import pyarrow.parquet as pq
 from videotcav.errors import OutputError, PathTaken
 from videotcav.outputs import file_sha256, short_name
 from videotcav.records import Result
+from videotcav.results.concept_score import ConceptScore
 from videotcav.results.declaration import Declaration
 from videotcav.results.edit_effect import EditEffect
-from videotcav.results.manifest import CLIPS, EFFECTS, MANIFEST, RESULTS
+from videotcav.results.manifest import CLIPS, MANIFEST, RESULTS
 
 DECLARATION = "declaration.json"
 MEDIA = "media"
@@ -171,12 +172,14 @@ def _schema(rows: Sequence[Mapping[str, Any]]) -> pa.Schema:
     return pa.schema([(name, types.get(name, pa.float64() if ":" in name else pa.string())) for name in columns])
 
 
-def write_effects(folder: Path, effects: Sequence[EditEffect]) -> str:
-    """Writes `effects.parquet`, where there are any: one row an edit and class. The hash of the file."""
-    if not effects:
+def write_rows(path: Path, rows: Sequence[EditEffect] | Sequence[ConceptScore]) -> str:
+    """Writes `effects.parquet` (one row an edit and class) or `shares.parquet` (one row a class clip that is shown and
+    concept), where there are any. The hash of the file.
+    """
+    if not rows:
         return ""
-    pq.write_table(pa.Table.from_pylist([effect.as_row() for effect in effects]), folder / EFFECTS)
-    return file_sha256(folder / EFFECTS)
+    pq.write_table(pa.Table.from_pylist([row.as_row() for row in rows]), path)
+    return file_sha256(path)
 
 
 def write_results(folder: Path, results: Sequence[Result]) -> None:

@@ -27,6 +27,7 @@ MANIFEST = "manifest.json"
 RESULTS = "results.parquet"
 CLIPS = "clips.parquet"
 EFFECTS = "effects.parquet"
+SHARES = "shares.parquet"
 FORMAT = 2
 """Raised by one when a manifest of today could not be read by the version before it."""
 
@@ -235,6 +236,7 @@ class Manifest(Facts):
     pool: PoolFacts | None = None
     interventions: InterventionFacts | None = None
     effects_sha256: str = ""
+    shares_sha256: str = ""
     clips_sha256: str = ""
     clips_passed: int = 0
     cam: CamFacts | None = None

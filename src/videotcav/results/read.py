@@ -15,10 +15,11 @@ from pydantic import ValidationError
 from videotcav.errors import RunFolderError
 from videotcav.records import Record, Result
 from videotcav.results.both_legs import BothLegs, both_legs
+from videotcav.results.concept_score import ConceptScore
 from videotcav.results.declaration import Declaration
 from videotcav.results.edit_effect import EditEffect
 from videotcav.results.folder import copied
-from videotcav.results.manifest import CLIPS, EFFECTS, MANIFEST, RESULTS, Manifest, Medium, read_manifest
+from videotcav.results.manifest import CLIPS, EFFECTS, MANIFEST, RESULTS, SHARES, Manifest, Medium, read_manifest
 from videotcav.results.table import data_frame, results_html, results_table_text
 from videotcav.texts import first_problem
 
@@ -77,6 +78,12 @@ class RunResults:
         """What edits of the classes' own clips found, a row an edit and class; none where the study asks for none."""
         sha256 = self.manifest.effects_sha256
         return read_rows(self.folder / EFFECTS, EditEffect, sha256=sha256) if sha256 else ()
+
+    @cached_property
+    def shares(self) -> tuple[ConceptScore, ...]:
+        """How much of each concept the class clips hold that are shown, a row a clip and concept."""
+        sha256 = self.manifest.shares_sha256
+        return read_rows(self.folder / SHARES, ConceptScore, sha256=sha256) if sha256 else ()
 
     @property
     def legs(self) -> tuple[BothLegs, ...]:

@@ -147,7 +147,7 @@ def concept_scores(
     asked, asked_by = asked_score(model, target, score)
     index = None if asked is None else model.class_index(asked)
     names = tuple(model.layer_name(layer) for layer in layers or model.card.default_layers)
-    passer = _Passer(model, names, pooling, asked_by, batch_size, progress)
+    passer = SetPasser(model, names, pooling, asked_by, batch_size, progress)
     sets = {name: passer.read(each, name) for name, each in concepts.items()}
     pool = passer.read(random, "random")
     rows: list[ConceptScore] = []
@@ -155,18 +155,28 @@ def concept_scores(
         one = Clips(clips.records[place : place + 1], clips.pixels[place : place + 1])
         seen = passer.asked(one, index)
         for name, concept in sets.items():
-            rows += _of_one(passer, seen, name, concept, pool, exact=exact, seed=seed)
+            rows += scores_of_clip(passer, seen, name, concept, pool, exact=exact, seed=seed)
     return ConceptScores(tuple(rows))
 
 
 @dataclass(frozen=True)
-class _Set:
+class ClipSet:
     """Clips at all layers: for each, activations `clip moment channel`; logits; whose video and content they are."""
 
     moments: Mapping[str, Tensor]
     logits: Tensor
     sources: tuple[str, ...]
     contents: tuple[str, ...]
+
+    @classmethod
+    def joined(cls, parts: Sequence[ClipSet]) -> ClipSet:
+        """All clips of the parts, in their order."""
+        return cls(
+            {layer: torch.cat([part.moments[layer] for part in parts]) for layer in parts[0].moments},
+            torch.cat([part.logits for part in parts]),
+            tuple(source for part in parts for source in part.sources),
+            tuple(content for part in parts for content in part.contents),
+        )
 
     def videos(self, without: frozenset[str], contents: frozenset[str]) -> _Videos:
         """The means of the clips of each video, but for those of these sources, or with a clip of such content."""
@@ -181,7 +191,7 @@ class _Videos:
     """Some videos of a set, as a matrix that says which clip is of which."""
 
     belongs: Tensor
-    of: _Set
+    of: ClipSet
 
     def __len__(self) -> int:
         return len(self.belongs)
@@ -203,13 +213,13 @@ class _Asked:
 
     record: ClipOrigin
     pixels: Tensor
-    shows: _Set
+    shows: ClipSet
     index: int
     gradients: Mapping[str, Tensor]
 
 
 @dataclass
-class _Passer:
+class SetPasser:
     """What reads clips at all layers, and remembers what it was asked about sets of videos."""
 
     model: VideoModel
@@ -220,7 +230,7 @@ class _Passer:
     progress: Progress
     known: dict[tuple[object, ...], tuple[Displacement, float]] = field(default_factory=dict)
 
-    def read(self, clips: Clips, name: str) -> _Set:
+    def read(self, clips: Clips, name: str) -> ClipSet:
         """What clips show at all layers, each passed alone in no other's sight."""
         starts = range(0, len(clips), self.batch_size)
         parts = []
@@ -230,7 +240,7 @@ class _Passer:
             parts.append(volumes(self.model, pixels, self.layers, (), clip_names=files))
         moments = {layer: torch.cat([_at_moments(part.activations[layer]) for part in parts]) for layer in self.layers}
         sources = tuple(each.source or str(each.video.path) for each in clips.records)
-        return _Set(moments, torch.cat([part.logits.cpu() for part in parts]), sources, _contents(clips.pixels))
+        return ClipSet(moments, torch.cat([part.logits.cpu() for part in parts]), sources, _contents(clips.pixels))
 
     def asked(self, one: Clips, index: int | None) -> _Asked:
         """A clip with the gradients of its score, of the class that the model gives it where none is named."""
@@ -242,7 +252,7 @@ class _Passer:
         slopes = {layer: each[0].sum(dim=(-2, -1)).T.double().cpu() for layer, each in found.gradients[index].items()}
         moments = {layer: _at_moments(each) for layer, each in found.activations.items()}
         source = one.records[0].source or files[0]
-        shows = _Set(moments, found.logits.cpu(), (source,), _contents(one.pixels))
+        shows = ClipSet(moments, found.logits.cpu(), (source,), _contents(one.pixels))
         return _Asked(one.records[0], one.pixels, shows, index, slopes)
 
     def products(self, some: Tensor, others: Tensor) -> Floats:
@@ -261,8 +271,8 @@ class _Passer:
         return np.asarray(torch.einsum("tc,btc->b", gradients, others).numpy())
 
 
-def _of_one(
-    passer: _Passer, seen: _Asked, name: str, concept: _Set, pool: _Set, *, exact: bool, seed: int
+def scores_of_clip(
+    passer: SetPasser, seen: _Asked, name: str, concept: ClipSet, pool: ClipSet, *, exact: bool, seed: int
 ) -> Iterator[ConceptScore]:
     """The rows of one clip and one concept."""
     own, contents = frozenset(seen.shows.sources), frozenset(seen.shows.contents)

@@ -56,6 +56,7 @@ class Costs(Record):
     clips_backward: int
     map_passes: int = 0
     edit_passes: int = 0
+    share_passes: int = 0
     store_bytes: int
     read_bytes: int
     operations: int
@@ -74,6 +75,7 @@ def costs(
     draws_bytes: int = 0,
     map_passes: int = 0,
     edit_passes: int = 0,
+    share_passes: int = 0,
     rates: Rates | None = None,
 ) -> Costs:
     """The costs of a study over so many clips.
@@ -87,6 +89,7 @@ def costs(
         draws_bytes: what the draws of a null take, see `explain.design.draws_bytes`.
         map_passes: see `study.map_checks.most_passes`.
         edit_passes: see `study.edits_plan.edits_plan`.
+        share_passes: see `study.class_shares.share_passes`.
         rates: of the machine; without them there are no seconds.
     """
     n, m, width = set_clips, sum(class_clips), sum(widths.values())
@@ -100,6 +103,7 @@ def costs(
             "passes": n / rates.forward + m / rates.forward_and_backward,
             **({"maps": map_passes / rates.forward} if map_passes else {}),
             **({"edits": edit_passes / rates.forward} if edit_passes else {}),
+            **({"shares": share_passes / rates.forward} if share_passes else {}),
             "store": store_bytes / rates.written_bytes,
             "reading": read_bytes / rates.read_bytes,
             "products": operations / rates.operations,
@@ -109,6 +113,7 @@ def costs(
         clips_backward=m,
         map_passes=map_passes,
         edit_passes=edit_passes,
+        share_passes=share_passes,
         store_bytes=store_bytes,
         read_bytes=read_bytes,
         operations=operations,

@@ -56,6 +56,7 @@ def manifest_of(
     interventions: InterventionFacts | None,
     effects: Sequence[EditEffect],
     effects_sha256: str,
+    shares_sha256: str,
     command: str,
 ) -> Manifest:
     """All that the folder of a run states, but for its numbers."""
@@ -68,6 +69,7 @@ def manifest_of(
         hypotheses=outcomes(study, [*results, *effects]),
         interventions=interventions,
         effects_sha256=effects_sha256,
+        shares_sha256=shares_sha256,
         entanglement=_entangled(measured, design),
         question=study.question,
         seed=study.seed,

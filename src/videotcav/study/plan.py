@@ -13,6 +13,7 @@ from videotcav.features.measure import DEFAULT_MEMORY_BYTES, reading_rate
 from videotcav.records import TWINS, Progress, Record, Result, Statistic, silent
 from videotcav.results.pool_facts import PoolFacts
 from videotcav.results.read import RunResults
+from videotcav.study.class_shares import share_passes
 from videotcav.study.cost_model import Costs, Rates, costs
 from videotcav.study.cost_model import rates as rates_of
 from videotcav.study.cost_model import widths as widths_of
@@ -191,6 +192,7 @@ def plan(
             ),
             map_passes=map_passes,
             edit_passes=edits.passes if edits else 0,
+            share_passes=share_passes(study, inputs),
             rates=rates,
         ),
         visible=seen,

@@ -27,10 +27,11 @@ from videotcav.models.model import VideoModel
 from videotcav.records import Precision, Progress, silent
 from videotcav.report.page import write_report
 from videotcav.report.run import Run
-from videotcav.results.folder import MEDIA, free_run_folder, new_run_folder, write_clips, write_effects, write_results
-from videotcav.results.manifest import write_manifest
+from videotcav.results.folder import MEDIA, free_run_folder, new_run_folder, write_clips, write_results, write_rows
+from videotcav.results.manifest import EFFECTS, SHARES, write_manifest
 from videotcav.study.against_model import by_name, model_problems
 from videotcav.study.alignment import aligned
+from videotcav.study.class_shares import class_shares, telling_layer
 from videotcav.study.clip_rows import ClipTable
 from videotcav.study.design import pool_scores, study_design
 from videotcav.study.edits import NO_INTERVENTIONS, Editor
@@ -228,7 +229,11 @@ class Study:
             table = ClipTable(inputs, design, measured, self.model, self.score, self.file.folder, after)
             write_clips(folder, table.rows())
             pictures = edited.pictures if edited else None
-            shown = overlays(self.file, inputs, self.model, folder / MEDIA, beside=pictures, progress=progress)
+            shown = [*overlays(self.file, inputs, self.model, folder / MEDIA, beside=pictures, progress=progress)]
+            shown += pictures.media(folder / MEDIA, seen_from=self.file.folder) if pictures else ()
+            layer = telling_layer(results, self.layers)
+            told = (self.file, inputs, self.model, self.score)
+            shares = class_shares(*told, layer=layer, media=shown, progress=progress)
             manifest = manifest_of(
                 self.file,
                 inputs,
@@ -237,15 +242,12 @@ class Study:
                 self.score,
                 design=design,
                 results=results,
-                media=(
-                    *exemplars(inputs, folder / MEDIA),
-                    *shown,
-                    *(pictures.media(folder / MEDIA, seen_from=self.file.folder) if pictures else ()),
-                ),
+                media=(*exemplars(inputs, folder / MEDIA), *shown),
                 badges=map_badges(study, inputs, self.model, self.score, pool, progress=progress),
                 interventions=edited.facts if edited else None,
                 effects=effects,
-                effects_sha256=write_effects(folder, effects),
+                effects_sha256=write_rows(folder / EFFECTS, effects),
+                shares_sha256=write_rows(folder / SHARES, shares),
                 reader=reader,
                 declared=declared,
                 command=command,
