@@ -52,6 +52,8 @@ def test_runs_are_listed_the_latest_first_with_what_was_changed(runs: Path) -> N
     assert {run.question for run in index} == {"Does the model see the swing, or only the bar?", "And the slide?"}
     assert all(run.answer.startswith("“bar” and its motion push the model towards “swing”") for run in index)
     assert index.skipped == {}
+    assert repr(index).splitlines()[0].startswith(f"2025-01-03  {runs / 'deep' / 'er' / 'third'}: And the slide? “bar”")
+    assert Elements(index._repr_html_()).text.count("And the slide?") == 1
 
 
 def test_the_page_leads_to_the_reports_that_there_are(runs: Path, tmp_path: Path) -> None:
