@@ -54,7 +54,7 @@ pages: .venv/.ready  ## the docs' pages anew from the results and docs/targets.j
 	$(BIN)/python -m validation.proof.harder_page --page
 
 # Stop it at will: a script that has finished is not run again before make bench-again.
-BENCHMARKS := $(filter-out harness same_results,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py)))
+BENCHMARKS := $(filter-out harness same_results clips_picture moving_picture,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py)))
 bench: .venv/.ready  ## the benchmarks, one after the other; results land in benchmarks/results
 	@echo "minutes that each took when its results were taken:" && $(BIN)/python benchmarks/harness.py
 	@$(MAKE) --no-print-directory $(BENCHMARKS:%=.bench/%)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import re
+import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
@@ -82,6 +84,16 @@ def test_the_rows_of_a_benchmark_are_made_of_its_results(name: str, script: Any)
 )
 def test_other_benchmarks_find_what_they_import(name: str, script: Any) -> None:
     assert script(name)
+
+
+def test_make_bench_runs_no_script_that_must_be_told_something() -> None:
+    """Tools and pictures take their paths from the command line; `make bench` gives none."""
+    planned = subprocess.run(["make", "-n", "-B", "bench"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607 - whatever make is there
+    run = set(re.findall(r"benchmarks/(\w+)\.py", planned.stdout)) - {"harness"}
+    assert run >= set(PROMISING)
+    assert [
+        name for name in sorted(run) if "sys.argv[" in (BENCHMARKS / f"{name}.py").read_text(encoding="utf-8")
+    ] == []
 
 
 def test_the_parts_of_a_study_that_a_benchmark_times_are_there(script: Any) -> None:
