@@ -113,6 +113,7 @@ def test_what_a_command_takes_its_function_takes(command: str, function: str) ->
     other |= {"method": "methods", "weights_over": "weights", "start": "start_seconds", "pool": "pools"}
     other |= {"browser": "open_browser", "results": "path", "run": "folder", "study": "study_file", "videos": "clips"}
     other |= {"edit": "edits", "hypothesis": "hypotheses"}
+    other |= {"detector": "objects"} if command == "probe" else {}
     taken = set(inspect.signature(getattr(vt, function)).parameters)
     for parameter in words.params:
         name = str(parameter.name)

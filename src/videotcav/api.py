@@ -356,7 +356,7 @@ def run(
 
 
 def intervene(
-    study: Study | Path | str,
+    study: Study | Path | str | Sequence[Study],
     output: Path | str | None = None,
     *,
     objects: Path | str | None = None,
@@ -366,24 +366,32 @@ def intervene(
     skip_bad: bool = False,
     store: Path | str | None = None,
     batch_size: int | None = None,
+    engine: Engine = here,
     command: str = "",
     progress: Progress = silent,
-) -> Run | tuple[Path, ...]:
+) -> Run | Comparison | tuple[Path, ...]:
     """The run of a study that also edits the objects of its classes' own clips: what pushes, and what is needed.
+    Of several models it is their comparison, whose runs have their edits.
 
     `objects`, a file of boxes or masks or what `load_detector` reads, stands in the place of the study's section
     interventions. With `preview`, a new folder, only the videos of edited clips beside their originals are written
-    there, and nothing passes the model. Other arguments and errors as those of `Study.run`.
+    there, and nothing passes the model: models that are shown other clips have no preview in common. Other arguments
+    and errors as those of `Study.run`.
     """
     if isinstance(study, Path | str):
-        study = Study.from_file(study, device=device, precision=precision, objects=objects)
+        studies: Sequence[Study] = load_studies(Path(study), device=device, precision=precision, objects=objects)
     else:
         _refuse_changes(objects=objects)
-    if study.file.study.interventions is None:
-        raise StudyFileError(study.file.path, [NO_INTERVENTIONS])
-    if preview is not None:
-        return study.preview(preview, progress=progress)
-    return study.run(output, skip_bad=skip_bad, store=store, batch_size=batch_size, command=command, progress=progress)
+        studies = [study] if isinstance(study, Study) else study
+    file = studies[0].file
+    if file.study.interventions is None:
+        raise StudyFileError(file.path, [NO_INTERVENTIONS])
+    if preview is None:
+        how: dict[str, Any] = {"skip_bad": skip_bad, "store": store, "batch_size": batch_size, "engine": engine}
+        return run(studies, output, **how, command=command, progress=progress)
+    if len({each.model.card.clip_spec for each in studies}) > 1:
+        raise StudyFileError(file.path, ["models: are shown clips of their own; preview a study of one of them"])
+    return studies[0].preview(preview, progress=progress)
 
 
 def _refuse_changes(**changes: object) -> None:

@@ -31,6 +31,7 @@ from videotcav.features.extract import ClipRef
 from videotcav.features.measure import measure
 from videotcav.models.load import load_model
 from videotcav.records import ClipSpec, ModelCard, Progress, silent
+from videotcav.study.probe import probe
 from videotcav.video.write import write_video
 
 pytest.importorskip("ray", reason="needs the extra 'ray'")
@@ -188,6 +189,27 @@ def test_with_a_node_killed_at_work_the_bits_are_those_of_this_process(
     lost = list(notes.glob(f"*@{doomed.node_id}"))
     assert len(lost) <= 4
     assert len(begun) == 26 + len(lost)
+
+
+def test_edits_are_those_of_this_process(cluster: Any, tmp_path: Path) -> None:
+    """Objects are found, clips edited and passed there; every number has the same bits."""
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / "videos" / name).mkdir(parents=True)
+        for number in range(3):
+            pixels = rng.integers(0, 255, (6, 16, 16, 3), dtype=np.uint8)
+            write_video(tmp_path / "videos" / name / f"{number}.mp4", pixels, frames_per_second=10)
+    (tmp_path / "regions.json").write_text('{"regions": {"corner": [2, 2, 9, 9]}}')
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 8 * 8, 2))
+    spec = ClipSpec(frames=4, seconds_between_frames=0.1, height=8, width=8, resize=8)
+    model = load_model(net, card=ModelCard(name="net", clip_spec=spec, classes=("a", "b")))
+    ask = partial(probe, model, tmp_path / "videos", objects=tmp_path / "regions.json")
+    expected, found = ask(), ask(engine=OnRay(address=cluster.address), store=tmp_path / "store")
+    assert any(row.target == "object" and row.with_sham for row in expected)
+    assert found.clips == expected.clips
+    assert found.effects == expected.effects
+    assert ask(store=tmp_path / "store").clips == expected.clips
 
 
 def test_proposals_are_those_of_this_process(cluster: Any, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from videotcav.report.probe import ProbeRun
-from videotcav.report.probe_sentences import accuracy, remark
+from videotcav.report.probe_sentences import accuracy, effect, remark
 from videotcav.results.manifest import ClassFacts, ModelFacts
 from videotcav.results.probe_facts import EditFacts, ModelDifference, ProbedModel, ProbeEffect, ProbeManifest
 
@@ -128,10 +128,18 @@ def test_accuracy_in_words(before: float, after: float, said: str) -> None:
 def test_a_row_says_what_is_missing_of_it() -> None:
     assert remark(row()) == ""
     assert remark(row(unchanged=3)) == "changes nothing in 3 clips"
-    assert remark(row(effect=None, verdict="not asked", reason="changes nothing", unchanged=20)) == "changes nothing"
+    assert remark(row(effect=None, verdict="not asked", reason="changes nothing", unchanged=20)) == "it changes no clip"
     assert remark(row(not_told=2, why="nearly all of the picture moves")) == (
         "not told of 2 clips: nearly all of the picture moves"
     )
+    assert remark(row(sham=-0.2, with_sham=5, second_fill=-0.6, inpainted=0.1)).replace(SPACE, " ") == (
+        "its sham −0.20 σ, in 5 clips; with another fill −0.60 σ; 10 % inpainted"
+    )
+
+
+def test_an_effect_says_on_which_clips_it_was_measured_where_the_edit_cannot_be_made_of_all() -> None:
+    assert effect(row(clips=16, not_told=4)).endswith(", on the 16 of 20 clips that it changes")
+    assert "clips" not in effect(row(clips=16))
 
 
 def test_the_profile_has_a_row_an_edit_the_ranked_ones_first_and_a_dot_a_class() -> None:

@@ -106,7 +106,9 @@ def test_an_edit_that_moves_no_score_is_told_and_has_no_number() -> None:
 def test_a_class_without_clips_that_hold_the_object_has_no_second_leg() -> None:
     found = legs("towards", "not asked", not_told=24)
     assert "could not be asked to be needed" in found.sentence
-    assert "none of them holds it, or the edit changes none" in found.sentence
+    assert "of which 24 were read: none of them holds it." in found.sentence
+    found = legs("towards", "not asked", not_told=20, unchanged=4)
+    assert "of which 24 were read: 20 do not hold it, and the edit leaves the others as they are." in found.sentence
     assert found.agreed == 0
 
 

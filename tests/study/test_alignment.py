@@ -18,6 +18,7 @@ from videotcav.records import ClipSpec, ConceptClip, ConceptSet, Kind
 from videotcav.results.read import RunResults
 from videotcav.study.alignment import moments
 from videotcav.study.inputs import study_inputs
+from videotcav.study.reading import clip_reader
 from videotcav.study.run import Study
 from videotcav.texts import read_table
 from videotcav.video.alignment import Alignment
@@ -101,7 +102,7 @@ def aligning(folder: Path, text: str) -> Path:
 @pytest.mark.parametrize("how", ['align = "motion"\n', 'align = "event"\nevents = "events.csv"\n'])
 def test_every_clip_of_a_study_shows_its_event_on_the_same_frame(folder: Path, how: str) -> None:
     study = Study.from_file(aligning(folder, how))
-    reader = study.reader(study.told(study_inputs(study.file)))
+    reader = clip_reader(study.told(study_inputs(study.file)), study.clips())
     load = reader.loader()
     for name, clips in reader.clips().items():
         for clip in clips:

@@ -3,38 +3,48 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from scipy import stats
+from torch import Tensor
 
 from support.change_net import MODULE, NET, noise
+from support.far import Far
+from support.flicker import BOXES, scene, sidecar
 from support.legs import contrast
 from support.shell import videotcav
 from support.study_text import study_text
 from videotcav import api
 from videotcav.errors import NotFound, RunFolderError, StudyFileError, TrackNotFound
-from videotcav.interventions.frames import to_frames
+from videotcav.models.model import VideoModel
+from videotcav.report.comparison import read_comparison
 from videotcav.report.evidence import class_clips, picture_of
 from videotcav.report.run import Run
 from videotcav.results.read import RunResults
-from videotcav.study import probe_passes
+from videotcav.study import edit_worker, reading
 from videotcav.study.class_shares import VIDEOS, telling_layer
-from videotcav.study.edit_pictures import Pictures
+from videotcav.study.edit_pictures import Pictures, worth_showing
 from videotcav.study.edits import Editor
 from videotcav.study.file import InterventionsSection
 from videotcav.study.inputs import study_inputs
 from videotcav.study.probe_inputs import ClipToProbe
 from videotcav.study.run import Study
+from videotcav.video.info import ClipOrigin, VideoInfo
 from videotcav.video.read import read_all
 from videotcav.video.write import write_video
 
 CLIPS = 14
-BOXES = {"flicker": (4, 16, 12, 12), "lamp": (22, 2, 8, 8)}  # left top width height, of 32 by 32 pixels
 SECTION = """
 hypotheses = ["moving needs flicker motion", "moving needs nothing of lamp"]
 {study}
@@ -45,43 +55,6 @@ grow = 0.0
 [cam]
 checked = 0
 """
-
-
-def scene(rng: np.random.Generator) -> np.ndarray:
-    """A grey wall, a patch that flickers, and a lamp that hardly does."""
-    frames = np.full((5, 32, 32, 3), 90, dtype=np.uint8)
-    bright = np.array([20, 230, 30, 240, 20]) + rng.integers(-15, 15, 5)
-    frames[:, 18:26, 6:14] = bright[:, None, None, None]
-    frames[:, 4:8, 24:28] = 200 + rng.permutation(5)[:, None, None, None]
-    return frames
-
-
-def sidecar(names: list[str], boxes: dict[str, tuple[int, ...]]) -> str:
-    """Boxes of every frame, as COCO-VID writes them."""
-    categories = {label: number for number, label in enumerate(boxes, start=1)}
-    images = [(video, frame) for video in range(len(names)) for frame in range(5)]
-    return json.dumps(
-        {
-            "videos": [{"id": at, "file_name": name, "width": 32, "height": 32} for at, name in enumerate(names)],
-            "images": [
-                {"id": number, "video_id": video, "frame_index": frame, "file_name": "x", "width": 32, "height": 32}
-                for number, (video, frame) in enumerate(images)
-            ],
-            "annotations": [
-                {
-                    "id": len(boxes) * number + category,
-                    "image_id": number,
-                    "video_id": video,
-                    "category_id": category,
-                    "track_id": len(boxes) * video + category,
-                    "bbox": list(boxes[label]),
-                }
-                for number, (video, _) in enumerate(images)
-                for label, category in categories.items()
-            ],
-            "categories": [{"id": number, "name": label} for label, number in categories.items()],
-        }
-    )
 
 
 @pytest.fixture(scope="module")
@@ -299,8 +272,171 @@ def test_edits_that_the_store_knows_are_not_passed_again(
     monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
     study = Study.from_file(study_folder / "study.toml")
     first = study.run(tmp_path / "first", store=tmp_path / "store")
-    monkeypatch.setattr(probe_passes, "_logits", lambda *_: pytest.fail("an edited clip was passed again"))
+    monkeypatch.setattr(edit_worker, "_logits", lambda *_: pytest.fail("an edited clip was passed again"))
     assert study.run(tmp_path / "second", store=tmp_path / "store").effects == first.effects
+
+
+def test_another_edit_passes_only_what_is_new(
+    study_folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    less = study_folder / "less.toml"
+    text = (study_folder / "study.toml").read_text().replace('["moving needs flicker motion", "moving', '["moving')
+    less.write_text(text.replace("[cam]", 'edits = ["remove"]\n[cam]'))
+    Study.from_file(less).run(tmp_path / "first", store=tmp_path / "store")
+    passed: list[str] = []
+    real = edit_worker._logits
+
+    def watched(model: VideoModel, pixels: Tensor, names: Sequence[str]) -> tuple[Tensor, bool]:
+        passed.extend(names)
+        return real(model, pixels, names)
+
+    monkeypatch.setattr(edit_worker, "_logits", watched)
+    found = Study.from_file(study_folder / "study.toml").run(tmp_path / "second", store=tmp_path / "store")
+    assert found.effects == run.effects
+    assert passed
+    assert all(" after freeze " in name for name in passed)
+
+
+def test_a_class_clip_is_decoded_once_for_its_passes_its_edits_and_the_check_of_its_maps(
+    study_folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    decoded: Counter[str] = Counter()
+    real = reading.read_clip
+
+    def counted(video: VideoInfo, *args: Any, **how: Any) -> tuple[ClipOrigin, Tensor]:
+        decoded[video.path.parent.name] += 1
+        return real(video, *args, **how)
+
+    monkeypatch.setattr(reading, "read_clip", counted)
+    with_maps = study_folder / "maps.toml"
+    text = (study_folder / "study.toml").read_text()
+    with_maps.write_text(text.replace("checked = 0", 'layer = "square"\nclips = 1'))
+    assert Study.from_file(with_maps).run(tmp_path / "run").effects == run.effects
+    assert decoded["moving"] == CLIPS
+    decoded.clear()
+    monkeypatch.setattr(reading, "_KEPT_BYTES", 3 * 4 * 16 * 16 * 3)  # room for three of them
+    assert Study.from_file(with_maps).run(tmp_path / "again").effects == run.effects
+    assert decoded["moving"] >= CLIPS + 2 * (CLIPS - 3)
+
+
+def test_another_engine_gives_the_same_run(
+    study_folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    engine = Far()
+    found = api.intervene(study_folder / "study.toml", tmp_path / "run", engine=engine)
+    assert isinstance(found, Run)
+    assert found.effects == run.effects
+    assert found.results == run.results
+    tables = [pq.read_table(each.folder / "clips.parquet") for each in (found, run)]
+    assert tables[0].equals(tables[1])
+    assert "EditPasser" in engine.workers
+
+
+def test_each_class_has_edits_of_its_own_clips(
+    study_folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Two classes, of which one holds nothing that is edited: its rows are counted, the other's numbers stay."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    (study_folder / "bright").mkdir(exist_ok=True)
+    rng = np.random.default_rng(7)
+    for number in range(4):
+        write_video(study_folder / f"bright/b{number}.mp4", noise(rng, moving=False), frames_per_second=10)
+    two = study_folder / "two.toml"
+    text = (study_folder / "study.toml").read_text()
+    two.write_text(text.replace("[concepts]", '[classes.bright]\nvideos = ["bright"]\n[concepts]'))
+    found = Study.from_file(two).run(tmp_path / "two")
+    alone = {row.name: row for row in run.effects}
+    for row in found.effects:
+        if row.class_name == "bright":
+            assert (row.verdict, row.reason, row.not_told, row.effect) == ("not asked", "not told", 4, None)
+        else:
+            own = alone[row.name]
+            assert (row.raw, row.clips, row.unchanged, row.not_told) == (own.raw, own.clips, own.unchanged, 2)
+    assert {row.class_name for row in found.effects} == {"moving", "bright"}
+    sentences = [each.sentence for each in found.legs if each.class_name == "bright"]
+    assert any("“flicker”" in each and "none of them holds it" in each for each in sentences)
+    facts = found.manifest.interventions
+    assert facts is not None
+    assert facts.holding["bright"] == {"flicker": 0, "lamp": 0, "background": 0}
+
+
+def test_each_of_several_models_is_asked_what_it_needs(
+    study_folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    many = study_folder / "many.toml"
+    text = (study_folder / "study.toml").read_text()
+    named = f'[[models]]\nname = "{MODULE}:build"\n[[models]]\nname = "{MODULE}:build_still"'
+    many.write_text(text.replace(f'[model]\nname = "{MODULE}:build"', named))
+    assert videotcav(monkeypatch, "intervene", many, "--output", tmp_path / "many") == 0
+    said = capsys.readouterr().out
+    found = read_comparison(tmp_path / "many")
+    assert list(found.runs) == ["change", "still"]
+    assert found.runs["change"].effects == run.effects
+    needs = {label: {row.name: row for row in each.effects} for label, each in found.runs.items()}
+    assert needs["change"]["freeze flicker"].verdict == "negative"
+    assert needs["still"]["freeze flicker"].verdict != "negative"
+    page = (tmp_path / "many" / "report.html").read_text(encoding="utf-8")
+    for text in (said, page):
+        assert "change: “flicker” pushes the model towards “moving”" in text
+        assert "still: “flicker” " in text
+    assert videotcav(monkeypatch, "intervene", many, "--preview", tmp_path / "preview") == 0
+
+
+def test_models_that_are_shown_clips_of_their_own_have_no_preview_in_common(
+    study_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    text = (study_folder / "study.toml").read_text()
+    named = f'[[models]]\nname = "{MODULE}:build"\n[[models]]\nname = "{MODULE}:build"\nclip.frames = 3'
+    (study_folder / "apart.toml").write_text(text.replace(f'[model]\nname = "{MODULE}:build"', named))
+    with pytest.raises(StudyFileError, match="are shown clips of their own"):
+        api.intervene(study_folder / "apart.toml", preview=tmp_path / "preview")
+
+
+KILLED = """
+import os, signal, sys
+from videotcav.study import edit_worker, probe_passes
+from videotcav.study.run import Study
+probe_passes._ROWS_A_SHARD = 8
+passes, real = 0, edit_worker._logits
+def passed(*args):
+    global passes
+    passes += 1
+    if passes == 20:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*args)
+edit_worker._logits = passed
+Study.from_file(sys.argv[1]).run(sys.argv[2])
+"""
+
+
+def test_a_run_that_was_killed_as_it_edited_goes_on_where_it_was(
+    study_folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    study, folder = study_folder / "study.toml", tmp_path / "run"
+    there = {**os.environ, "PYTHONPATH": os.pathsep.join([str(study_folder), *sys.path])}
+    killed = subprocess.run([sys.executable, "-c", KILLED, study, folder], check=False, env=there)
+    assert killed.returncode == -signal.SIGKILL
+    assert not folder.exists()
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    passed: list[str] = []
+    real = edit_worker._logits
+
+    def watched(model: VideoModel, pixels: Tensor, names: Sequence[str]) -> tuple[Tensor, bool]:
+        passed.extend(names)
+        return real(model, pixels, names)
+
+    monkeypatch.setattr(edit_worker, "_logits", watched)
+    found = Study.from_file(study).run(folder)
+    assert found.effects == run.effects
+    assert pq.read_table(folder / "clips.parquet").equals(pq.read_table(run.folder / "clips.parquet"))
+    everything = CLIPS + 12 * len([name for name in pq.read_schema(folder / "clips.parquet").names if "edit:" in name])
+    assert len(passed) <= everything - 19 * 4 + 8 + 4  # what was kept before, but for the last shard and a filled pass
+    assert {each.name for each in tmp_path.iterdir()} == {"run"}
 
 
 def test_the_plan_counts_the_edits_and_the_clips_they_can_be_asked_of(
@@ -341,6 +477,25 @@ def test_the_same_clips_are_shown_in_whatever_order_clips_are_edited(tmp_path: P
             ("edit-moving-blur.mp4", "blur", ""),
         )
     }
+
+
+def test_pictures_of_the_clips_worth_showing_are_those_of_all_clips(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        clips = [ClipToProbe(f"{at:02}", "ab"[at % 2], "", lambda _: pytest.fail("not read")) for at in range(12)]
+        takes = {clip: [edit for edit in ("remove", "freeze", "blur") if rng.random() < 0.4] for clip in clips}
+        paths = {clip.name: tmp_path / clip.name for clip in clips if rng.random() < 0.7}
+        kept = worth_showing(takes, paths)
+        both = []
+        for some in (clips, kept[::-1]):
+            pictures = Pictures(10.0)
+            for clip in some:
+                grey = np.full((1, 4, 4, 3), int(clip.name), dtype=np.uint8)
+                pictures.add(clip, paths.get(clip.name), grey, dict.fromkeys(takes[clip], grey))
+            firsts = {key: name for key, (name, _) in pictures.firsts.items()}
+            both.append((firsts, [pictures.of(name) for name in "ab"]))
+        assert both[0] == both[1]
+        assert len(kept) <= 2 * (3 + 3)
 
 
 def test_further_views_of_a_video_are_not_shown_as_clips() -> None:
@@ -408,20 +563,19 @@ def test_a_preview_alone_is_no_run(study_folder: Path, monkeypatch: pytest.Monke
         RunResults.read(tmp_path / "preview")
 
 
-def test_what_an_editor_saw_does_not_hang_on_the_order_of_clips(
+def test_the_first_clip_is_shown_in_whatever_order_clips_stand(
     study_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By its own name, of those of which the edit can be made."""
     monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
     study = Study.from_file(study_folder / "study.toml")
-    spec, inputs = study.model.card.clip_spec, study_inputs(study.file)
-    seen = []
-    for step in (1, -1):
-        editor = Editor.of(study.file, inputs, spec)
-        assert editor is not None
-        clips = [*editor.clips(inputs)]
-        for clip in clips[::step]:
-            editor(clip, to_frames(clip.read(spec), spec))
-        shown = {name: frames.tobytes() for name, (_, frames) in editor.pictures.firsts.items()}
-        seen.append((editor.facts(clips), editor.inpainted, editor.missing, shown))
-    assert seen[0] == seen[1]
-    assert len(seen[0][1]) == 12 * 6
+    inputs = study_inputs(study.file)
+    editor = Editor.of(study.file, inputs, study.clips())
+    assert editor is not None
+    clips = [*editor.clips(inputs)]
+    first = editor.pictures(clips[:3]).firsts
+    for order in (clips[2::-1], [*clips[-2:], *clips[:3]]):  # the last two hold nothing
+        shown = editor.pictures(order).firsts
+        assert shown.keys() == first.keys()
+        assert all(np.array_equal(shown[key][1], frames) for key, (_, frames) in first.items())
+    assert len(first) == 6

@@ -20,7 +20,7 @@ PLAIN = "Zenobia"
 
 
 def comparison(folder: Path, evil: str, run: str = "models/a") -> str:
-    facts = {"run": run, "layers": [evil], "name": evil, "weights": evil}
+    facts = {"run": run, "layers": [evil], "name": evil, "weights": evil, "needs": [evil]}
     manifest = {"kind": "comparison", "videotcav": evil, "created": evil, "command": evil, "question": evil,
                 "study_sha256": "0" * 64, "statistic": "sensitivity", "models": {evil: facts}}  # fmt: skip
     rows = [

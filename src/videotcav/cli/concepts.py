@@ -59,7 +59,7 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
     proposal = api.propose(
         videos,
         output,
-        detector=api.load_detector(detector, form=form, class_names=_lines(names)),
+        detector=api.load_detector(detector, form=form, class_names=lines_of(names)),
         labels=_concepts(label),
         recipe=_recipe(mode=mode, fill=fill, frames=frames, rules=rule or []),
         sources=_sources(sources, source_column),
@@ -215,7 +215,8 @@ def _recipe(*, mode: str, fill: str | None, frames: int, rules: list[str]) -> An
         raise ArgumentError(f"the rules do not fit: {'; '.join(mistakes)}") from None
 
 
-def _lines(path: Path | None) -> tuple[str, ...] | None:
+def lines_of(path: Path | None) -> tuple[str, ...] | None:
+    """The names in a file, one a line; None without one."""
     if path is None:
         return None
     return tuple(line.strip() for line in read_text(path).splitlines() if line.strip())

@@ -22,7 +22,16 @@ from videotcav.cli.console import Voice, command_line, parsed_bytes, show_warnin
 from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOption, GpusPerWorker, Workers, engine_of
 from videotcav.cli.init import init
 from videotcav.cli.models import layers, models
-from videotcav.cli.options import BatchSize, Device, EventsOption, PrecisionOption, Replace, ScoreOption, TargetOption
+from videotcav.cli.options import (
+    BatchSize,
+    Device,
+    EventsOption,
+    PrecisionOption,
+    Replace,
+    ScoreOption,
+    StoreOption,
+    TargetOption,
+)
 from videotcav.cli.paper import paper
 from videotcav.cli.plan import plan
 from videotcav.cli.probe import probe
@@ -31,6 +40,7 @@ from videotcav.cli.scores import scores
 from videotcav.errors import NotEnoughMemory, VideotcavError, require_posix
 
 if TYPE_CHECKING:
+    from videotcav.report.comparison import Comparison
     from videotcav.results.read import RunResults
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -136,13 +146,7 @@ def run(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Run folder; runs/NAME by default.")] = None,
     *,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and record it.")] = False,
-    store: Annotated[
-        str | None,
-        typer.Option(
-            help="Folder or URL (s3://bucket/folder) where what the passes produce is kept, so that a later study "
-            "passes only what is new. Without it rows are kept beside the run folder until the run is complete."
-        ),
-    ] = None,
+    store: StoreOption = None,
     memory: Annotated[
         str,
         typer.Option(
@@ -168,7 +172,6 @@ def run(
     A run that was killed goes on where it was when the same command is given again.
     """
     from videotcav import api  # noqa: PLC0415 - torch is slow to import
-    from videotcav.report.comparison import comparison_sentences  # noqa: PLC0415 - as above
 
     voice: Voice = context.obj
     found = api.run(
@@ -187,13 +190,7 @@ def run(
         command=command_line(),
         progress=voice.progress,
     )
-    if isinstance(found, api.Run):
-        _conclude(voice, found, open_page=open_page)
-        return
-    page = found.folder / "report.html"
-    facts = {"run": found.folder, "report": page, "standings": [row.model_dump() for row in found.standings]}
-    voice.result("\n".join([*comparison_sentences(found.facts, found.standings), "", str(page)]), facts)
-    show(voice, page, asked=open_page)
+    _conclude(voice, found, open_page=open_page)
 
 
 @app.command()
@@ -243,9 +240,15 @@ def intervene(
         Path | None, typer.Option(help="Only write edited clips beside their originals, into this new folder.")
     ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and record it.")] = False,
+    store: StoreOption = None,
     batch_size: BatchSize = None,
     device: Device = None,
     precision: PrecisionOption = "fp32",
+    engine: EngineOption = EngineName.LOCAL,
+    address: Address = None,
+    workers: Workers = None,
+    cpus_per_worker: CpusPerWorker = 1.0,
+    gpus_per_worker: GpusPerWorker = 0.0,
     open_page: Open = False,
 ) -> None:
     """Run a study and edit the objects of its classes' own clips: which concepts push the class, and which it needs."""
@@ -260,25 +263,35 @@ def intervene(
         device=device,
         precision=precision,  # type: ignore[arg-type] # checked there
         skip_bad=skip_bad,
+        store=store,
         batch_size=batch_size,
+        engine=engine_of(engine, address=address, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker),
         command=command_line(),
         progress=voice.progress,
     )
-    if isinstance(found, api.Run):
-        _conclude(voice, found, open_page=open_page)
-    else:
+    if isinstance(found, tuple):
         voice.result("\n".join(map(str, found)), {"videos": list(found)})
+    else:
+        _conclude(voice, found, open_page=open_page)
 
 
-def _conclude(voice: Voice, run: RunResults, *, open_page: bool) -> None:
+def _conclude(voice: Voice, run: RunResults | Comparison, *, open_page: bool) -> None:
     """The answer, the verdicts as sentences, and where the report lies."""
     from videotcav.report.answer import answer, trust  # noqa: PLC0415 - as above
+    from videotcav.report.comparison import Comparison  # noqa: PLC0415 - matplotlib is slow to import
     from videotcav.report.hypotheses import hypothesis_answers  # noqa: PLC0415 - as above
     from videotcav.report.sentences import class_answers  # noqa: PLC0415 - as above
 
+    page = run.folder / "report.html"
+    if isinstance(run, Comparison):
+        standings = [row.model_dump() for row in run.standings]
+        voice.result(
+            "\n".join([*run.sentences, "", str(page)]), {"run": run.folder, "report": page, "standings": standings}
+        )
+        show(voice, page, asked=open_page)
+        return
     for remark in run.manifest.remarks:
         voice.say(f"warning: {remark}")
-    page = run.folder / "report.html"
     sentences = [answer(run), " ".join(trust(run)), ""]
     sentences += [each.sentence for each in run.legs]
     sentences += [f"“{each.text}”: {each.in_words}. {each.sentence}" for each in hypothesis_answers(run)]

@@ -24,6 +24,13 @@ BatchSize = Annotated[
         "runs out.",
     ),
 ]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Folder or URL (s3://bucket/folder) where what the passes produce is kept, so that a later study "
+        "passes only what is new. Without it rows are kept beside the run folder until the run is complete."
+    ),
+]
 PrecisionOption = Annotated[str, typer.Option("--precision", help="What passes compute in: fp32, bf16 or fp16.")]
 TargetOption = Annotated[
     str | None, typer.Option("--target", help="The study's class held against another: 'a - b', by their logits.")

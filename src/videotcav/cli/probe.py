@@ -1,4 +1,4 @@
-"""`videotcav probe`: what each class of a model relies on, by edits of whole clips."""
+"""`videotcav probe`: what each class of a model relies on, by edits of its clips."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from videotcav.cli.browser import Open, show
+from videotcav.cli.concepts import lines_of
 from videotcav.cli.console import command_line
+from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOption, GpusPerWorker, Workers, engine_of
 from videotcav.cli.options import MODELS, BatchSize, Device, PrecisionOption
 from videotcav.errors import ArgumentError
 
@@ -32,6 +34,21 @@ def probe(  # noqa: PLR0917 - typer's parameters are options
     ] = None,
     by: Annotated[str, typer.Option(help="Column of the table whose labels make subgroups.")] = "",
     edit: Annotated[list[str] | None, typer.Option(help="Edit; repeat for several. All by default.")] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(
+            "--detector",
+            "--boxes",
+            help="Where objects are, so that they and the background are edited too: a file or folder of boxes, an "
+            "ONNX file (YOLO), or transformers:NAME.",
+        ),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="What is edited, as the detector calls it; repeat for several. All by default."),
+    ] = None,
+    form: Annotated[str | None, typer.Option(help="Form of the detector's output, where it is not recognised.")] = None,
+    names: Annotated[Path | None, typer.Option(help="File of class names of the detector, one a line.")] = None,
     weights: Annotated[
         list[str] | None,
         typer.Option(help="Name of published weights or a checkpoint file; of several models one for each, in order."),
@@ -47,11 +64,17 @@ def probe(  # noqa: PLR0917 - typer's parameters are options
     ] = None,
     *,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and record it.")] = False,
+    engine: EngineOption = EngineName.LOCAL,
+    address: Address = None,
+    workers: Workers = None,
+    cpus_per_worker: CpusPerWorker = 1.0,
+    gpus_per_worker: GpusPerWorker = 0.0,
     open_page: Open = False,
 ) -> None:
     """Say what each class of a model relies on: motion, order, colour, what moves, what never moves.
 
-    Each clip is edited as a whole, one thing at a time, and its score read again. No boxes and no concepts are needed.
+    Each clip is edited as a whole, one thing at a time, and its score read again. No boxes and no concepts are needed;
+    with boxes or a detector its objects and its background are edited too.
     """
     from videotcav import api  # noqa: PLC0415 - torch is slow to import
 
@@ -73,8 +96,11 @@ def probe(  # noqa: PLR0917 - typer's parameters are options
         table=table,
         by=by,
         edits=edit,
+        objects=None if detector is None else api.load_detector(detector, form=form, class_names=lines_of(names)),
+        labels=label or (),
         store=store,
         batch_size=batch_size,
+        engine=engine_of(engine, address=address, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker),
         skip_bad=skip_bad,
         command=command_line(),
         progress=context.obj.progress,

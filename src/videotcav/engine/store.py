@@ -169,6 +169,9 @@ class Shelf:
     def __contains__(self, clip: str) -> bool:
         return clip in self._where
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._where)
+
     def rows(self, clips: Sequence[str]) -> StoredRows:
         """The rows of these clips, in this order. Raises RowsLost where one is not on the shelf."""
         places: dict[str, _Place] = {}

@@ -55,6 +55,11 @@ def to_frames(pixels: Tensor, spec: ClipSpec) -> Frames:
     return np.asarray(rearrange(whole.to(torch.uint8), "c t h w -> t h w c").contiguous().numpy())
 
 
+def of_frames(frames: Frames, spec: ClipSpec) -> Tensor:
+    """The pixels that the video reader would make of pictures: float32 `channel time height width`, normalised."""
+    return normalised(rearrange(torch.from_numpy(np.ascontiguousarray(frames)), "t h w c -> t c h w"), spec)
+
+
 def with_frames(pixels: Tensor, before: Frames, after: Frames, spec: ClipSpec) -> Tensor:
     """The pixels with the pictures `after` in the place of `before`, which `to_frames` gave.
 
@@ -70,6 +75,4 @@ def with_frames(pixels: Tensor, before: Frames, after: Frames, spec: ClipSpec) -
             f"an edit gives back frames of its own kind, uint8 {before.shape} (time height width channel); got {got}"
         )
     changed = rearrange(torch.from_numpy(before != after), "t h w c -> c t h w")
-    pictures = rearrange(torch.from_numpy(np.ascontiguousarray(after)), "t h w c -> t c h w")
-    made = normalised(pictures, spec).to(pixels)
-    return torch.where(changed.to(pixels.device), made, pixels)
+    return torch.where(changed.to(pixels.device), of_frames(after, spec).to(pixels), pixels)

@@ -69,7 +69,13 @@ class Comparison:
     standings: tuple[StandardisedEffect, ...]
 
     def __repr__(self) -> str:
-        return "\n".join(comparison_sentences(self.facts, self.standings))
+        return "\n".join(self.sentences)
+
+    @property
+    def sentences(self) -> list[str]:
+        """Where each model stands, and where edits were asked for, what its classes need."""
+        needs = [f"{label}: {sentence}" for label, model in self.facts.models.items() for sentence in model.needs]
+        return [*comparison_sentences(self.facts, self.standings), *needs]
 
     @property
     def runs(self) -> dict[str, Run]:
@@ -111,7 +117,7 @@ def write_comparison_page(folder: Path) -> Path:
         answer=comparison_answer(manifest, rows),
         trust=_trust(manifest),
         at_a_glance=_glance(manifest, rows, central),
-        sentences=comparison_sentences(manifest, rows),
+        sentences=found.sentences,
     )
 
 

@@ -175,7 +175,7 @@ class ProbeRun:
             for class_name in self.manifest.classes:
                 own = [row for row in rows if row.class_name == class_name]
                 if own:
-                    edit = min(own, key=lambda row: row.effect or 0.0).edit
+                    edit = min(own, key=lambda row: row.effect or 0.0).name
                     then = self._given(class_name, self.confusion(edit, model=label))
                     yield label, class_name, self._given(class_name, self.confusion(model=label)), f"{edit}: {then}"
 

@@ -60,7 +60,7 @@ def _dots(
     for row in rows:
         if row.effect is None or row.low is None or row.high is None:
             continue
-        at = edits.index(row.edit) + 0.7 * offset
+        at = edits.index(row.name) + 0.7 * offset
         colour = _COLOURS[number] if few else _COLOURS[0]
         if not row.ranked:
             colour = _SOFT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from videotcav.report.edits import why
 from videotcav.results import words
 from videotcav.results.probe_facts import EditFacts, Mended, ModelDifference, ProbeEffect, ProbeManifest
 
@@ -63,21 +64,24 @@ def probe_trust(manifest: ProbeManifest) -> Iterator[str]:
 
 def _overall(subject: str, rows: Sequence[ProbeEffect], edits: dict[str, EditFacts], classes: int) -> str:
     """What the model relies on most, over all classes."""
-    costly = {row.edit for row in rows if row.ranked and row.verdict == "negative"}
+    costly = {row.name for row in rows if row.ranked and row.verdict == "negative"}
     if not costly:
         return f"{subject} is not shown to rely on anything that a ranked edit takes away: {_undecided(rows)}."
-    means = {edit: _mean([row for row in rows if row.edit == edit]) for edit in costly}
+    means = {edit: _mean([row for row in rows if row.name == edit]) for edit in costly}
     edit = min(means, key=lambda name: means[name])
-    own = [row for row in rows if row.edit == edit]
+    own = [row for row in rows if row.name == edit]
     clips = [row.clips + row.unchanged for row in own]
     before, after = (
         sum(share * count for share, count in zip(shares, clips, strict=True) if share is not None) / sum(clips)
         for shares in ([row.accuracy_before for row in own], [row.accuracy_after for row in own])
     )
     fallen = sum(row.verdict == "negative" for row in own)
+    made, asked = sum(clips), sum(row.asked_of for row in own)
+    held = f", asked on the {made} of {asked} clips that it can be made of" if made < asked else ""
     return (
-        f"{subject} relies most on {edits[edit].without}: {accuracy(before, after)} when {edits[edit].about}, and the "
-        f"score of {fallen} of {words.count(classes, 'class', 'classes')} falls ({_signed(means[edit])} on average)."
+        f"{subject} relies most on {edits[edit].without}: {accuracy(before, after)} when {edits[edit].about}, and "
+        f"the score of {fallen} of {words.count(classes, 'class', 'classes')} falls ({_signed(means[edit])} on "
+        f"average{held})."
     )
 
 
@@ -88,8 +92,8 @@ def _of_class(class_name: str, rows: Sequence[ProbeEffect], edits: dict[str, Edi
     if falls:
         most = falls[0]
         said = (
-            f"“{class_name}” relies most on {edits[most.edit].without}{where}: "
-            f"{accuracy(most.accuracy_before, most.accuracy_after)} when {edits[most.edit].about} ({effect(most)})"
+            f"“{class_name}” relies most on {edits[most.name].without}{where}: "
+            f"{accuracy(most.accuracy_before, most.accuracy_after)} when {edits[most.name].about} ({effect(most)})"
         )
     else:
         said = (
@@ -98,7 +102,7 @@ def _of_class(class_name: str, rows: Sequence[ProbeEffect], edits: dict[str, Edi
     if not falls:
         said += _largest_fall(ranked, edits)
     if rises:
-        said += f"; its score rises when {edits[rises[0].edit].about} ({effect(rises[0])})"
+        said += f"; its score rises when {edits[rises[0].name].about} ({effect(rises[0])})"
     return f"{said}."
 
 
@@ -109,7 +113,7 @@ def _largest_fall(ranked: Sequence[ProbeEffect], edits: dict[str, EditFacts]) ->
         return ""
     most = min(falls, key=lambda row: row.effect or 0)
     moved = accuracy(most.accuracy_before, most.accuracy_after)
-    return f"; undecided, {moved} when {edits[most.edit].about} ({effect(most)})"
+    return f"; undecided, {moved} when {edits[most.name].about} ({effect(most)})"
 
 
 def _mending(subject: str, rows: Sequence[Mended], edits: dict[str, EditFacts]) -> Iterator[str]:
@@ -188,19 +192,26 @@ def accuracy(before: float | None, after: float | None) -> str:
 
 
 def effect(row: ProbeEffect) -> str:
-    """`−1.20 σ, −1.50 to −0.90`."""
+    """`−1.20 σ, −1.50 to −0.90`, and on which clips, where it cannot be made of all."""
     if row.effect is None or row.low is None or row.high is None:
         return "not measured"
-    return f"{_signed(row.effect)}, {words.number(row.low)} to {words.number(row.high)}"
+    held = f", on the {row.clips} of {row.asked_of} clips that it changes" if row.not_told else ""
+    return f"{_signed(row.effect)}, {words.number(row.low)} to {words.number(row.high)}{held}"
 
 
 def remark(row: ProbeEffect) -> str:
     """Why a row says less than it could."""
-    told: list[str] = [row.reason] if row.reason else []
+    told = [why(row)] if row.reason else []
     if row.unchanged and row.reason != "changes nothing":
         told.append(f"changes nothing in {words.count(row.unchanged, 'clip')}")
     if row.not_told:
         told.append(f"not told of {words.count(row.not_told, 'clip')}: {row.why}")
+    if row.sham is not None:
+        told.append(f"its sham {_signed(row.sham)}, in {words.count(row.with_sham or 0, 'clip')}")
+    if row.second_fill is not None:
+        told.append(f"with another fill {_signed(row.second_fill)}")
+    if row.inpainted is not None:
+        told.append(f"{words.percent(row.inpainted)} inpainted")
     return "; ".join(told)
 
 
@@ -217,7 +228,7 @@ def _cells(row: ProbeEffect) -> tuple[str, ...]:
     is_measured = row.effect is not None
     return (
         row.class_name,
-        row.edit,
+        row.name,
         _signed(row.effect) if row.effect is not None else "–",
         f"{words.number(row.low)} to {words.number(row.high)}" if is_measured else "–",
         words.p_value(row.p_corrected),

@@ -149,10 +149,15 @@ class BothLegs:
             return
         is_rest = need.target == BACKGROUND
         if need.verdict == "not asked":
-            none = "no object was found in any of them" if is_rest else "none of them holds it"
-            held = f"only {need.clips} of them changed" if need.clips else f"{none}, or the edit changes none"
+            without = "show no object" if is_rest else "do not hold it"
             if need.reason == "moves no score":
                 held = f"the edit changes {need.clips} of them, and the score of none"
+            elif need.clips:
+                held = f"only {need.clips} of them changed"
+            elif need.unchanged:
+                held = f"{need.not_told} {without}, and the edit leaves the others as they are"
+            else:
+                held = "no object was found in any of them" if is_rest else "none of them holds it"
             yield f"Asked on the class's own clips, of which {need.asked_of} were read: {held}."
         elif need.unchanged:
             without = f"{need.not_told} {'show no object' if is_rest else 'do not hold it'}, and "

@@ -251,12 +251,16 @@ class Manifest(Facts):
 
 
 class ModelOfMany(Record):
-    """One of the compared models: its own run, its layers from first to last, what it is."""
+    """One of the compared models: its own run, its layers from first to last, what it is.
+
+    `needs` are sentences of what its classes need of each concept, where their clips were edited.
+    """
 
     run: str
     layers: tuple[str, ...]
     name: str
     weights: str
+    needs: tuple[str, ...] = ()
 
 
 class ComparisonManifest(Facts):

@@ -21,7 +21,7 @@ from videotcav.study.edit_pictures import CLIPS_SHOWN
 from videotcav.study.file import StudyFile, StudyText
 from videotcav.study.inputs import Inputs
 from videotcav.study.media import as_told
-from videotcav.study.reading import read_with_origin
+from videotcav.study.reading import StudyClips
 from videotcav.video.clips import Clips
 
 VIDEOS = 24
@@ -36,6 +36,7 @@ def class_shares(
     *,
     layer: str,
     media: Iterable[Medium],
+    read: StudyClips,
     progress: Progress,
 ) -> list[ConceptScore]:
     """The rows of the class clips among the `media`, each with the moving clips of each concept, or the still ones
@@ -51,7 +52,7 @@ def class_shares(
     if not shown or not layer:
         return []
     passer = SetPasser(model, (layer,), "all", score, clips_a_pass(model), silent)
-    reading = _Reading(study, inputs, passer)
+    reading = _Reading(read, inputs, passer)
     held = _held(inputs)
     rows: list[ConceptScore] = []
     try:
@@ -127,20 +128,13 @@ def _a_few(files: Sequence[ClipFile]) -> _Files:
 class _Reading:
     """Reads clips as the study does, under the sources that it has for them."""
 
-    def __init__(self, study: StudyText, inputs: Inputs, passer: SetPasser) -> None:
-        self.edges, self.moments, self.passer = study.study.edges, inputs.moments, passer
+    def __init__(self, one: StudyClips, inputs: Inputs, passer: SetPasser) -> None:
+        self.one, self.moments, self.passer = one, inputs.moments, passer
 
     def clips(self, files: Sequence[ClipFile], class_name: str | None) -> Clips:
         """The clips of a class, of none for concept and random clips."""
         read = [
-            read_with_origin(
-                each.path,
-                class_name,
-                spec=self.passer.model.card.clip_spec,
-                view=each.view,
-                event_seconds=self.moments.get(each.path),
-                edges=self.edges,
-            )
+            self.one.with_origin(each.path, class_name, view=each.view, event_seconds=self.moments.get(each.path))
             for each in files
         ]
         records = (

@@ -91,7 +91,10 @@ def compare(
             )
             rows += standardised_effects(label, run.results, statistic=first.study.told_by)
             card = study.model.card
-            runs[label] = ModelOfMany(run=str(place), layers=study.layers, name=card.name, weights=card.weights)
+            needs = tuple(legs.sentence for legs in run.legs if legs.against == "random")
+            runs[label] = ModelOfMany(
+                run=str(place), layers=study.layers, name=card.name, weights=card.weights, needs=needs
+            )
         if not rows:
             raise NotEnoughData(
                 f"{first.path}: no model has a moving concept (spatiotemporal) with a null to compare by"

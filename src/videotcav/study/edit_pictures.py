@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
 
 from videotcav.interventions.frames import Frames
 from videotcav.interventions.objects import side_by_side
@@ -23,14 +22,13 @@ class Pictures:
     """Clips beside their edits: of each class and edit the first clip by its own name, and of each class all edits of
     the `CLIPS_SHOWN` clips that take most of them.
 
-    Clips come in any order, from several threads, and what is kept does not hang on it.
+    Clips come in any order, and what is kept does not hang on it.
     """
 
     frames_per_second: float
     paths: dict[str, Path] = field(default_factory=dict)
     firsts: dict[tuple[str, str], tuple[str, Frames]] = field(default_factory=dict)
     clips: dict[str, dict[str, dict[str, Frames]]] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
 
     def add(self, clip: ClipToProbe, path: Path | None, original: Frames, edited: Mapping[str, Frames]) -> None:
         """Keeps what was made of a clip, by the edits' names, where no other clip goes before it.
@@ -38,18 +36,17 @@ class Pictures:
         `path` is that of its video; of other views of a video than the first it is None.
         """
         pairs = {name: side_by_side(original, frames) for name, frames in edited.items()}
-        with self._lock:
-            for name, pair in pairs.items():
-                key = clip.class_name, name
-                if key not in self.firsts or clip.name < self.firsts[key][0]:
-                    self.firsts[key] = clip.name, pair
-            if path is None:
-                return
-            self.paths[clip.name] = path
-            own = self.clips.setdefault(clip.class_name, {})
-            own[clip.name] = pairs
-            if len(own) > CLIPS_SHOWN:
-                del own[_order(own)[-1]]
+        for name, pair in pairs.items():
+            key = clip.class_name, name
+            if key not in self.firsts or clip.name < self.firsts[key][0]:
+                self.firsts[key] = clip.name, pair
+        if path is None or not pairs:
+            return
+        self.paths[clip.name] = path
+        own = self.clips.setdefault(clip.class_name, {})
+        own[clip.name] = pairs
+        if len(own) > CLIPS_SHOWN:
+            del own[_order(own)[-1]]
 
     def of(self, class_name: str) -> list[Path]:
         """The clips of a class that are shown with all their edits."""
@@ -75,6 +72,21 @@ class Pictures:
         write_video(path, pair, frames_per_second=self.frames_per_second)
         caption = f"{name}: before and after"
         return Medium(role="edit", path=path.name, caption=caption, kind=name, class_name=class_name, clip=clip)
+
+
+def worth_showing(takes: Mapping[ClipToProbe, Sequence[str]], paths: Container[str]) -> list[ClipToProbe]:
+    """Of clips, and the edits that each takes, those that pictures of all of them would keep; `paths` are the names of
+    those that may be shown with all their edits.
+    """
+    clips = sorted((clip for clip, edits in takes.items() if edits), key=lambda clip: clip.name)
+    kept = {*{(clip.class_name, edit): clip for clip in reversed(clips) for edit in takes[clip]}.values()}
+    own: dict[str, dict[str, ClipToProbe]] = {}
+    for clip in sorted(clips, key=lambda clip: -len(takes[clip])):
+        of_class = own.setdefault(clip.class_name, {})
+        if clip.name in paths and len(of_class) < CLIPS_SHOWN:
+            of_class[clip.name] = clip
+    kept.update(clip for of_class in own.values() for clip in of_class.values())
+    return [clip for clip in clips if clip in kept]
 
 
 def _order(own: Mapping[str, Mapping[str, Frames]]) -> list[str]:

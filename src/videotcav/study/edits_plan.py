@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from videotcav.interventions.frames import to_frames
 from videotcav.records import Progress, Record, silent
 from videotcav.results.words import count
 from videotcav.study.edits import Editor
@@ -28,25 +27,26 @@ def edits_plan(editor: Editor | None, inputs: Inputs, *, progress: Progress = si
     if editor is None:
         return EditsPlan()
     clips = [*editor.clips(inputs)]
-    passes = len(clips) * (1 + len(editor.names))
+    passes = len(clips) * (1 + len(editor.edit.names))
     if editor.section.boxes is None:
         return EditsPlan(passes=passes)
-    found: Counter[tuple[str, str]] = Counter()
+    held, found = False, Counter[tuple[str, str]]()
     for clip in progress(clips, "editing", total=len(clips)):
-        made = editor(clip, to_frames(clip.read(editor.spec), editor.spec))
-        for name, sham in editor.shams.items():
-            if made[name].changed:
-                there = [name, *([sham] if sham and made[sham].frames is not None else [])]
+        _, made = editor.made(clip)
+        for edit in editor.edit.edits:
+            if made[edit.name].changed:
+                there = [edit.name, *(sham for sham in edit.shams[:1] if made[sham].frames is not None)]
                 found.update((clip.class_name, each) for each in there)
-    editor.refuse_nothing(clips)
+            held = held or made[edit.name].frames is not None
+    editor.refuse_nothing(clips, held=held)
     return EditsPlan(passes=passes, lines=tuple(_lines(editor, inputs, found)))
 
 
 def _lines(editor: Editor, inputs: Inputs, found: Counter[tuple[str, str]]) -> Sequence[str]:
     said = []
     for class_name, files in inputs.classes.items():
-        for name, sham in editor.shams.items():
-            changed = found[class_name, name]
-            beside = f", {found[class_name, sham]} of them beside a sham" if sham else ""
-            said.append(f"{name} changes {changed} of {count(len(files), 'clip')} of {class_name}{beside}")
+        for edit in editor.edit.edits:
+            changed = found[class_name, edit.name]
+            beside = f", {found[class_name, edit.shams[0]]} of them beside a sham" if edit.shams else ""
+            said.append(f"{edit.name} changes {changed} of {count(len(files), 'clip')} of {class_name}{beside}")
     return said

@@ -15,15 +15,16 @@ from videotcav.records import Progress
 from videotcav.results.followed import Followed
 from videotcav.study.file import CamSection, StudyFile
 from videotcav.study.inputs import Inputs
-from videotcav.study.reading import read_pixels
+from videotcav.study.reading import StudyClips
 
 
-def map_badges(
+def map_badges(  # noqa: PLR0917 - one a stage of a study
     study: StudyFile,
     inputs: Inputs,
     model: VideoModel,
     score: ClassScore,
     pool: Floats,
+    read: StudyClips,
     *,
     progress: Progress,
 ) -> tuple[Followed, ...]:
@@ -43,7 +44,7 @@ def map_badges(
 
         def clips(passes: int, name: str = name, chosen: Sequence[ClipFile] = chosen) -> Iterable[ClipToCheck]:
             what = f"checking maps of {name}, {passes} passes a clip"
-            return progress(_read(chosen, name, study, inputs, model), what, total=len(chosen))
+            return progress(_read(chosen, name, inputs, read), what, total=len(chosen))
 
         found += check.search(clips, name, shown, sigma=sigmas[name], sigma_of="the random pool’s videos")
     return tuple(found)
@@ -73,16 +74,7 @@ def _spread(files: Sequence[ClipFile], count: int) -> list[ClipFile]:
     return [files[place] for _, place in sorted(order)[:count]]
 
 
-def _read(
-    files: Sequence[ClipFile], name: str, study: StudyFile, inputs: Inputs, model: VideoModel
-) -> Iterator[ClipToCheck]:
+def _read(files: Sequence[ClipFile], name: str, inputs: Inputs, read: StudyClips) -> Iterator[ClipToCheck]:
     for file in files:
-        pixels = read_pixels(
-            file.path,
-            name,
-            spec=model.card.clip_spec,
-            view=file.view,
-            event_seconds=inputs.moments.get(file.path),
-            edges=study.edges,
-        )
+        pixels = read(file.path, name, view=file.view, event_seconds=inputs.moments.get(file.path))
         yield ClipToCheck(file.name, file.source, pixels)

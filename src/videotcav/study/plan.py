@@ -23,6 +23,7 @@ from videotcav.study.edits_plan import EditsPlan, edits_plan
 from videotcav.study.file import StudyFile
 from videotcav.study.inputs import Inputs, study_inputs
 from videotcav.study.map_checks import most_passes
+from videotcav.study.reading import clip_reader
 from videotcav.study.run import Study
 
 _95_PERCENT = 2 * 1.959964
@@ -111,11 +112,11 @@ def plan_study(
             study.layers,
             pooling=file.pooling,
             clips_per_second=clips_per_second,
-            clips_read=reading_rate(study.reader(inputs.a_few())),
+            clips_read=reading_rate(clip_reader(inputs.a_few(), study.clips())),
         ),
         memory_bytes=memory_bytes,
         map_passes=most_passes(file, inputs, study.model),
-        edits=edits_plan(Editor.of(study.file, inputs, study.model.card.clip_spec), inputs, progress=progress),
+        edits=edits_plan(Editor.of(study.file, inputs, study.clips()), inputs, progress=progress),
         pilot=pilot.results if pilot else (),
         spreads=spreads,
     )

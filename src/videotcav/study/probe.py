@@ -5,7 +5,6 @@ videos ─→ clips ─→ edits of each ─→ passes ─→ changes of the sco
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import product
@@ -14,15 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from videotcav.concepts.detectors.detect import Detector
+from videotcav.engine.local import Engine, here
 from videotcav.engine.store import Store
-from videotcav.errors import ArgumentError, require_distinct
+from videotcav.errors import ArgumentError
 from videotcav.explain.cavs.gram import Floats, Rows
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.questions.contrast import Units
 from videotcav.interventions.ask import Edits, ask, judged_edits
-from videotcav.interventions.frames import Frames
-from videotcav.interventions.whole import WHOLE, Changed, Watched, WholeEdit, whole_edit
-from videotcav.models.class_score import default_score
 from videotcav.models.model import VideoModel
 from videotcav.records import Progress, silent
 from videotcav.report.probe import ProbeRun, read_probe
@@ -38,8 +36,10 @@ from videotcav.results.probe_facts import (
     after,
     score_of,
 )
+from videotcav.study.object_edits import edits_of
 from videotcav.study.probe_differences import differences
-from videotcav.study.probe_inputs import ClipToProbe, Given, gather
+from videotcav.study.probe_edits import ProbeEdits, probe_edits
+from videotcav.study.probe_inputs import Given, gather
 from videotcav.study.probe_passes import Answers, Passed, Passer
 from videotcav.video.labels import Labels
 
@@ -53,14 +53,17 @@ def probe(
     table: Labels | Path | str | None = None,
     by: str = "",
     edits: Sequence[str] | None = None,
+    objects: Detector | Path | str | None = None,
+    labels: Sequence[str] = (),
     settings: AnalysisSettings | None = None,
     store: Path | str | None = None,
     batch_size: int | None = None,
+    engine: Engine = here,
     skip_bad: bool = False,
     command: str = "",
     progress: Progress = silent,
 ) -> ProbeRun:
-    """What each class of a model relies on: what edits of whole clips do to its score, and to what is right.
+    """What each class of a model relies on: what edits of its clips do to its score, and to what is right.
 
     Args:
         model: from `load_model`, handed back unchanged; or several, in a list or by names of your own, which are shown
@@ -73,9 +76,13 @@ def probe(
             `source` what it was cut from.
         by: the column of the table whose labels make subgroups.
         edits: names of edits; all when left out.
+        objects: where the clips' objects are, so that these and the background are edited too: a detector, or what
+            `load_detector` reads (a file of boxes or masks, an ONNX file).
+        labels: what the detector calls the objects; all that it finds when left out.
         settings: margins, level, correction and seed of the tests.
         store: a folder or URL where logits are kept by the pixels that gave them, for other questions.
         batch_size: clips of a pass; halved where memory runs out.
+        engine: where clips are read, edited and passed.
         skip_bad: leave unreadable videos out and record it.
         command: what the manifest says it was asked for with.
         progress: shows how far it is.
@@ -86,14 +93,11 @@ def probe(
         NotEnoughData: a class has clips of fewer than two source videos.
         NumericalError: a logit is NaN or infinite; names the clip.
         PathTaken: something is at `output` already.
+        TrackNotFound: objects are asked about, and no clip has one.
         VideosError: videos cannot be read; all of them are listed.
     """
     settings = settings or AnalysisSettings()
-    names = tuple(WHOLE) if edits is None else tuple(edits)
-    require_distinct("edit", names)
-    chosen = tuple(whole_edit(name) for name in names)
-    if not chosen:
-        raise ArgumentError(f"name one edit at least: {', '.join(WHOLE)}")
+    chosen = probe_edits(edits, objects, labels, seed=settings.seed)
     models = _by_label(model)
     first = next(iter(models.values()))
     gathered = gather(
@@ -103,15 +107,19 @@ def probe(
         for class_name in gathered.classes:
             each.class_index(class_name)
 
-    def edit(_: ClipToProbe, frames: Frames) -> dict[str, Changed]:
-        watched = Watched(frames, settings.seed)
-        return {each.name: each(watched) for each in chosen}
-
-    kept = None if store is None else Store(store)
-    passer = Passer(tuple(each.name for each in chosen), edit, gathered.asked, batch_size, skip_bad, kept)
+    passer = Passer(
+        chosen,
+        gathered.asked,
+        batch_size=batch_size,
+        skip_bad=skip_bad,
+        store=None if store is None else Store(store),
+        engine=engine,
+    )
     with nullcontext() if output is None else new_run_folder(Path(output)) as folder:
-        asking = _Asking(passer(models, gathered.clips, progress), chosen, gathered.asked, by, settings)
-        found = asking.run(command=command, of_classes=gathered.classes, remarks=gathered.remarks)
+        passed = passer(models, gathered.clips, progress)
+        remarks = (*gathered.remarks, *chosen.remarks(passed, gathered.asked))
+        asking = _Asking(passed, chosen, gathered.asked, by, settings)
+        found = asking.run(command=command, of_classes=gathered.classes, remarks=remarks)
         if folder is not None:
             found.write(folder)
     return found if output is None else read_probe(output)
@@ -138,7 +146,7 @@ class _Asking:
     def __init__(
         self,
         passed: Passed,
-        edits: Sequence[WholeEdit],
+        edits: ProbeEdits,
         classes: Sequence[str],
         by: str,
         settings: AnalysisSettings,
@@ -157,10 +165,7 @@ class _Asking:
             models={label: self.model_facts(label) for label in labels},
             classes=tuple(self.classes),
             of_classes=of_classes,
-            edits=tuple(
-                EditFacts(name=each.name, about=each.about, without=each.without, ranked=each.ranked)
-                for each in self.edits
-            ),
+            edits=self.edits.facts,
             clips=len(self.passed.clips),
             sources=len(set(self.sources)),
             alpha=settings.alpha,
@@ -176,7 +181,7 @@ class _Asking:
             manifest,
             effects=tuple(row for label in labels for row in self.effects(label)),
             clips=tuple(row for label in labels for row in self.clip_rows(label)),
-            differences=differences(self.passed, self.sigma, self.edits, self.classes, settings=settings),
+            differences=differences(self.passed, self.sigma, self.edits.facts, self.classes, settings=settings),
         )
 
     def reference(self, label: str, class_name: str) -> Floats:
@@ -196,7 +201,7 @@ class _Asking:
         for class_name in self.classes:
             rows = self.rows[class_name]
             is_right = answers.predicted(rows=rows) == answers.model.class_index(class_name)
-            for edit in self.edits:
+            for edit in self.edits.facts:
                 families[0].append(self._edits(answers, class_name, edit, rows))
                 families[1] += [
                     self._edits(answers, class_name, edit, some, of_clips=name) for name, some in self._groups(rows)
@@ -221,31 +226,22 @@ class _Asking:
         self,
         answers: Answers,
         class_name: str,
-        edit: WholeEdit,
+        edit: EditFacts,
         rows: Rows,
         *,
         of_clips: str = "",
         ranked: bool | None = None,
     ) -> Edits:
-        """One edit of some clips, but for those of which it cannot be made."""
-        can = np.isfinite(answers.changed[edit.name][rows])
-        whys = Counter(answers.why[edit.name].get(int(row), "") for row in rows[~can])
-        made, index = rows[can], answers.model.class_index(class_name)
-        return Edits(
-            edit=edit.name,
-            class_name=class_name,
-            sources=[self.sources[row] for row in made],
-            before=answers.score(class_name, rows=made),
-            after=answers.score(class_name, edit.name, made),
-            changed=answers.changed[edit.name][made] > 0,
-            given_before=answers.predicted(rows=made) == index,
-            given_after=answers.predicted(edit.name, made) == index,
+        """One edit of some clips."""
+        return edits_of(
+            answers,
+            edit.name,
+            class_name,
+            rows,
+            self.sources,
+            of=self.edits.targets.get(edit.name),
             of_clips=of_clips,
             ranked=edit.ranked if ranked is None else ranked,
-            probability_before=answers.probability(class_name, rows=made),
-            probability_after=answers.probability(class_name, edit.name, made),
-            not_told=int((~can).sum()),
-            why=whys.most_common(1)[0][0] if whys else "",
         )
 
     def model_facts(self, label: str) -> ProbedModel:
@@ -262,7 +258,7 @@ class _Asking:
         model = answers.model
         return ProbedModel(
             facts=ModelFacts.of(model.card, device=model.device.type),
-            score=default_score(model).name,
+            score=answers.asked_by.name,
             classes=classes,
         )
 

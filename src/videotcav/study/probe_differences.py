@@ -10,15 +10,14 @@ from scipy import stats
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.multiplicity import correct
 from videotcav.explain.questions.contrast import Units
-from videotcav.interventions.whole import WholeEdit
-from videotcav.results.probe_facts import ModelDifference
+from videotcav.results.probe_facts import EditFacts, ModelDifference
 from videotcav.study.probe_passes import Passed
 
 
 def differences(
     passed: Passed,
     sigma: Callable[[str, str], float],
-    edits: Sequence[WholeEdit],
+    edits: Sequence[EditFacts],
     classes: Sequence[str],
     *,
     settings: AnalysisSettings,

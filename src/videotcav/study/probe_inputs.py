@@ -15,6 +15,7 @@ from videotcav.records import ClipSpec
 from videotcav.results.words import count
 from videotcav.video.clips import Clips, read_clip
 from videotcav.video.find import find_videos, videos_in
+from videotcav.video.info import ClipOrigin
 from videotcav.video.labels import Labels
 from videotcav.video.sources import counted_pieces
 
@@ -27,12 +28,12 @@ Given = Clips | Where | Mapping[str, Clips | Where]
 
 @dataclass(frozen=True, eq=False)
 class ClipToProbe:
-    """A clip of a class: `read` decodes it as a clip spec says."""
+    """A clip of a class: `read` decodes it as a clip spec says, and is picklable."""
 
     name: str
     class_name: str
     source: str
-    read: Callable[[ClipSpec], Tensor]
+    read: Callable[[ClipSpec], tuple[ClipOrigin, Tensor]]
     labels: Mapping[str, str | None] = field(default_factory=dict)
 
 
@@ -137,12 +138,12 @@ def class_folders(folder: Path) -> list[Path]:
 
 def _clips(where: Clips | Where, class_name: str, labels: Labels | None, by: str) -> Iterator[ClipToProbe]:
     if isinstance(where, Clips):
-        entries: Iterable[tuple[Path, str, Callable[[ClipSpec], Tensor]]] = (
-            (clip.video.path, clip.source, partial(_held, pixels))
+        entries: Iterable[tuple[Path, str, Callable[[ClipSpec], tuple[ClipOrigin, Tensor]]]] = (
+            (clip.video.path, clip.source, partial(_held, clip, pixels))
             for clip, pixels in zip(where.records, where.pixels, strict=True)
         )
     else:
-        entries = ((path, "", partial(_decoded, path)) for path in find_videos(where))
+        entries = ((path, "", partial(read_clip, path)) for path in find_videos(where))
     for path, source, read in entries:
 
         def told(column: str, path: Path = path, source: str = source) -> str | None:
@@ -157,12 +158,8 @@ def _clips(where: Clips | Where, class_name: str, labels: Labels | None, by: str
         )
 
 
-def _held(pixels: Tensor, _spec: ClipSpec) -> Tensor:
-    return pixels
-
-
-def _decoded(path: Path, spec: ClipSpec) -> Tensor:
-    return read_clip(path, spec)[1]
+def _held(origin: ClipOrigin, pixels: Tensor, _spec: ClipSpec) -> tuple[ClipOrigin, Tensor]:
+    return origin, pixels
 
 
 def _refuse_too_few(gathered: ToProbe) -> None:

@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
-import xxhash
 from torch import Tensor
 
-from videotcav.engine.local import batched, load_ahead
+from videotcav.engine.local import Engine, batched, here
 from videotcav.engine.store import Float32Array, RowsLost, Store
-from videotcav.errors import NotEnoughMemory, VideoError, VideosError
+from videotcav.errors import VideosError
 from videotcav.explain.cavs.gram import Floats, Rows
 from videotcav.features.extract import LOGITS, Passing, clips_a_pass
-from videotcav.interventions.frames import Frames, to_frames, with_frames
-from videotcav.interventions.whole import Changed
-from videotcav.models.class_score import default_score
+from videotcav.models.class_score import ClassScore, default_score
 from videotcav.models.model import VideoModel
-from videotcav.models.passes import logits, out_of_memory
 from videotcav.records import ClipSpec, Progress
+from videotcav.study.edit_worker import ClipEdits, ClipSeen, EditPasser, Said
 from videotcav.study.probe_inputs import ClipToProbe
 
-_LOADED_BYTES = 2**29  # of clips with all their edits that wait for their passes
-_MOST_LOADED = 8
 _ROWS_A_SHARD = 256
+_CLIPS_A_GROUP = 4  # that one machine of several takes at a time
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
     """What one model said: logits (clip, class) of the clips as they are, and after each edit.
 
-    `changed` is the share of each clip's pixels that an edit changes, NaN where it was not made, for the reason `why`.
+    `changed` is the share of each clip's pixels that an edit changes, NaN where it was not made, for the reason `why`;
+    `inpainted` the share of those filled from other frames that none of these shows, NaN where none were.
+    `asked_by` is what a class is asked by.
     """
 
     model: VideoModel
     before: Tensor
     after: Mapping[str, Tensor]
     changed: Mapping[str, Floats]
+    inpainted: Mapping[str, Floats]
     why: Mapping[str, Mapping[int, str]]
+    asked_by: ClassScore
 
     def logits(self, edit: str = "", rows: Rows | None = None) -> Tensor:
         """Of the clips as they are, or after an edit; of all, or of some."""
@@ -49,7 +49,7 @@ class Answers:
 
     def score(self, class_name: str, edit: str = "", rows: Rows | None = None) -> Floats:
         """The score of a class, a number a clip."""
-        found = default_score(self.model)(self.logits(edit, rows), self.model.class_index(class_name))
+        found = self.asked_by(self.logits(edit, rows), self.model.class_index(class_name))
         return np.asarray(found.double().numpy())
 
     def probability(self, class_name: str, edit: str = "", rows: Rows | None = None) -> Floats:
@@ -63,12 +63,13 @@ class Answers:
 
     def of(self, rows: Sequence[int]) -> Answers:
         """The answers about some of the clips."""
-        place = {row: new for new, row in enumerate(rows)}
+        place, some = {row: new for new, row in enumerate(rows)}, list(rows)
         return replace(
             self,
-            before=self.before[list(rows)],
-            after={edit: found[list(rows)] for edit, found in self.after.items()},
-            changed={edit: found[list(rows)] for edit, found in self.changed.items()},
+            before=self.before[some],
+            after={edit: found[some] for edit, found in self.after.items()},
+            changed={edit: found[some] for edit, found in self.changed.items()},
+            inpainted={edit: found[some] for edit, found in self.inpainted.items()},
             why={
                 edit: {place[row]: why for row, why in whys.items() if row in place} for edit, whys in self.why.items()
             },
@@ -84,39 +85,20 @@ class Passed:
     left_out: Mapping[str, str]
 
 
-class _Input(NamedTuple):
-    """A clip's place, the edit of it, and its pixels, which `key` tells from all others where rows are kept."""
-
-    clip: int
-    edit: str
-    pixels: Tensor
-    key: str
-
-
-@dataclass(frozen=True, eq=False)
-class _Loaded:
-    """A clip's pixels as they are, and after the edits that change any."""
-
-    pixels: Tensor
-    edited: Mapping[str, Tensor] = field(default_factory=dict)
-    changed: Mapping[str, float] = field(default_factory=dict)
-    why: Mapping[str, str] = field(default_factory=dict)
-    keys: dict[str, str] = field(default_factory=dict)
-
-
 @dataclass(frozen=True)
 class Passer:
     """How clips are edited and passed. Only clips of the classes `asked` are edited.
 
-    `edit` makes of a clip's frames some of the edits whose `names` these are.
+    A class is asked by `score`, by what suits each model's head when left out.
     """
 
-    names: tuple[str, ...]
-    edit: Callable[[ClipToProbe, Frames], Mapping[str, Changed]]
+    edit: ClipEdits
     asked: tuple[str, ...]
+    score: ClassScore | None = None
     batch_size: int | None = None
     skip_bad: bool = False
     store: Store | None = None
+    engine: Engine = here
     doing: str = "probing"
 
     def __call__(self, models: Mapping[str, VideoModel], clips: Sequence[ClipToProbe], progress: Progress) -> Passed:
@@ -150,89 +132,69 @@ class Passer:
         """What models of one clip spec say; clips that cannot be read are added to the `bad` ones."""
         size = self.batch_size or min(clips_a_pass(model) for model in models.values())
         kept = None if self.store is None else _Kept(self.store, models, size)
-        source = _Source(self, spec, clips, bad, has_keys=kept is not None)
-        answers = {label: self._unanswered(model, source) for label, model in models.items()}
-        inputs = source.inputs(progress)
-        for batch in batched(inputs if kept is None else kept.without(inputs), size):
-            filled = [*batch, *[batch[-1]] * (size - len(batch))]  # other sizes round otherwise
-            pixels = torch.stack([each.pixels for each in filled])
-            names = [f"{clips[each.clip].name}{' after ' if each.edit else ''}{each.edit}" for each in filled]
-            for label, model in models.items():
-                said, is_whole = _logits(model, pixels, names)
-                for each, row in zip(batch, said, strict=False):
-                    answers[label].logits(each.edit)[each.clip] = row
-                if kept is not None and is_whole:
-                    kept.add(label, batch, said)
+        known = kept.known if kept else frozenset[str]()
+        worker = EditPasser(models, spec, self.edit, frozenset(self.asked), size, self.skip_bad, known)
+        heard = _Heard(models, self.edit.names, len(clips), self.score)
+
+        def seen() -> Iterator[ClipSeen]:
+            for each in self.engine(worker, [*batched(iter(enumerate(clips)), _CLIPS_A_GROUP)]):
+                if isinstance(each, ClipSeen):
+                    yield each
+                    continue
+                for label, row in each.logits.items():
+                    heard.said(label, each.clip, each.key, row)
+                if kept is not None:
+                    kept.add(each)
+
+        for each in progress(seen(), self.doing, total=len(clips)):
+            heard.saw(each)
+            if each.bad:
+                bad[each.clip] = each.bad
         try:
-            for label, clip, edit, row in () if kept is None else kept.rows():
-                answers[label].logits(edit)[clip] = row
+            for label, clip, key, row in () if kept is None else kept.rows([*heard.places]):
+                heard.said(label, clip, key, row)
         except RowsLost:  # told, and gone from the store: passed again
             return self._pass(models, spec, clips, bad, progress)
-        for found in answers.values():
-            for edit, shares in source.changed.items():
-                same = torch.from_numpy(shares == 0)
-                found.after[edit][same] = found.before[same]
-        return answers
-
-    def _unanswered(self, model: VideoModel, source: _Source) -> Answers:
-        shape = (len(source.clips), len(model.card.classes))
-        after = {name: torch.full(shape, torch.nan) for name in self.names}
-        return Answers(model, torch.full(shape, torch.nan), after, source.changed, source.why)
+        return heard.all_answers()
 
 
-class _Source:
-    """Clips of one spec, read and edited ahead of their passes; what became of each edit is filled in meanwhile."""
+class _Heard:
+    """What becomes of clips and their edits, as it is heard; `places` are the edits that show a clip's pixels."""
 
     def __init__(
-        self, how: Passer, spec: ClipSpec, clips: Sequence[ClipToProbe], bad: dict[int, str], *, has_keys: bool
+        self, models: Mapping[str, VideoModel], edits: Sequence[str], clips: int, score: ClassScore | None
     ) -> None:
-        self.how, self.spec, self.clips, self.bad, self.has_keys = how, spec, clips, bad, has_keys
-        self.changed = {name: np.full(len(clips), np.nan) for name in how.names}
-        self.why: dict[str, dict[int, str]] = {name: {} for name in how.names}
+        self.places: dict[tuple[int, str], list[str]] = {}
+        self.changed, self.inpainted = ({name: np.full(clips, np.nan) for name in edits} for _ in range(2))
+        self.why: dict[str, dict[int, str]] = {name: {} for name in edits}
+        self.answers: dict[str, Answers] = {}
+        for label, model in models.items():
+            after = {edit: torch.full((clips, len(model.card.classes)), torch.nan) for edit in ("", *edits)}
+            asked_by = score or default_score(model)
+            self.answers[label] = Answers(model, after.pop(""), after, self.changed, self.inpainted, self.why, asked_by)
 
-    def inputs(self, progress: Progress) -> Iterator[_Input]:
-        """Every clip as it is, and after each edit that changes it."""
-        spec = self.spec
-        clip_bytes = 4 * spec.channels * spec.frames * spec.height * spec.width * (1 + len(self.how.names))
-        ahead = max(1, min(_MOST_LOADED, _LOADED_BYTES // clip_bytes))
-        loaded = load_ahead(self.clips, self._load, ahead=ahead)
-        for row, (_, found) in enumerate(progress(loaded, self.how.doing, total=len(self.clips))):
-            if isinstance(found, VideoError):
-                self.bad[row] = found.reason
-            elif self.how.skip_bad or not self.bad:  # else the others are only tried: all bad ones are told at once
-                yield from self._of(row, found)
+    def saw(self, seen: ClipSeen) -> None:
+        """A clip was read and edited."""
+        for found, told in ((self.changed, seen.changed), (self.inpainted, seen.inpainted)):
+            for edit, share in told.items():
+                found[edit][seen.clip] = share
+        for edit, reason in seen.why.items():
+            self.why[edit][seen.clip] = reason
+        for edit, key in seen.keys.items():
+            self.places.setdefault((seen.clip, key), []).append(edit)
 
-    def _of(self, row: int, found: _Loaded) -> Iterator[_Input]:
-        for edit, share in found.changed.items():
-            self.changed[edit][row] = share
-        for edit, reason in found.why.items():
-            self.why[edit][row] = reason
-        for edit, pixels in {"": found.pixels, **found.edited}.items():
-            yield _Input(row, edit, pixels, found.keys.get(edit, ""))
+    def said(self, label: str, clip: int, key: str, row: Float32Array) -> None:
+        """A model passed pixels of a clip that was seen."""
+        for edit in self.places[clip, key]:
+            self.answers[label].logits(edit)[clip] = torch.tensor(row)  # what a cluster sends is read-only
 
-    def _load(self, clip: ClipToProbe) -> _Loaded | VideoError:
-        try:
-            pixels = clip.read(self.spec)
-        except VideoError as error:
-            return error
-        found = self._edited(clip, pixels) if clip.class_name in self.how.asked else _Loaded(pixels)
-        if self.has_keys:
-            found.keys.update({edit: _key(each) for edit, each in {"": pixels, **found.edited}.items()})
-        return found
-
-    def _edited(self, clip: ClipToProbe, pixels: Tensor) -> _Loaded:
-        frames = to_frames(pixels, self.spec)
-        found = self.how.edit(clip, frames)
-        return _Loaded(
-            pixels,
-            edited={
-                name: with_frames(pixels, frames, each.frames, self.spec)
-                for name, each in found.items()
-                if each.frames is not None and each.changed
-            },
-            changed={name: each.changed for name, each in found.items() if each.frames is not None},
-            why={name: each.reason for name, each in found.items() if each.frames is None},
-        )
+    def all_answers(self) -> dict[str, Answers]:
+        """When all is heard: after an edit that changes nothing is as before it."""
+        for found in self.answers.values():
+            for edit, shares in self.changed.items():
+                same = torch.from_numpy(shares == 0)
+                found.after[edit][same] = found.before[same]
+        return self.answers
 
 
 class _Kept:
@@ -244,57 +206,32 @@ class _Kept:
             label: Passing(model, "none", batch_size=size).cache_key(LOGITS, None) for label, model in models.items()
         }
         self.shelves = {label: store.shelf(key) for label, key in self.keys.items()}
-        self.found: list[tuple[int, str, str]] = []
         self.waiting: dict[str, dict[str, Float32Array]] = {label: {} for label in models}
 
-    def without(self, inputs: Iterator[_Input]) -> Iterator[_Input]:
-        """The inputs that the store lacks for any of the models; the others are noted."""
-        for each in inputs:
-            if all(each.key in shelf for shelf in self.shelves.values()):
-                self.found.append((each.clip, each.edit, each.key))
-            else:
-                yield each
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The keys of pixels that every model's logits are kept of."""
+        return frozenset.intersection(*(frozenset(shelf) for shelf in self.shelves.values()))
 
-    def add(self, label: str, batch: Sequence[_Input], said: Tensor) -> None:
-        """Keeps what a pass of a model gave, where the store lacks it."""
-        waiting = self.waiting[label]
-        for each, row in zip(batch, said, strict=False):
-            if each.key not in self.shelves[label]:
-                waiting[each.key] = row.numpy()
-        if len(waiting) >= _ROWS_A_SHARD:
-            self._put(label)
+    def add(self, said: Said) -> None:
+        """Keeps what passes gave, where the store lacks it."""
+        for label, row in said.logits.items():
+            if said.whole[label] and said.key not in self.shelves[label]:
+                self.waiting[label][said.key] = row
+            if len(self.waiting[label]) >= _ROWS_A_SHARD:
+                self._put(label)
 
     def _put(self, label: str) -> None:
         if waiting := self.waiting[label]:
             self.store.put(self.keys[label], [*waiting], [*waiting.values()])
             waiting.clear()
 
-    def rows(self) -> Iterator[tuple[str, int, str, Tensor]]:
-        """Model, clip, edit and logits of all that was found, when all passes are made. Raises RowsLost."""
+    def rows(self, places: Sequence[tuple[int, str]]) -> Iterator[tuple[str, int, str, Float32Array]]:
+        """Model, clip, key and logits of all places that were known, when all passes are made. Raises RowsLost."""
+        found = [(clip, key) for clip, key in places if key in self.known]
         for label, shelf in self.shelves.items():
             self._put(label)
-            if self.found:
-                rows = shelf.rows([key for _, _, key in self.found]).whole()
-                for (clip, edit, _), row in zip(self.found, rows, strict=True):
-                    yield label, clip, edit, torch.from_numpy(row)
-
-
-def _key(pixels: Tensor) -> str:
-    """What tells pixels from all others."""
-    return f"pixels {xxhash.xxh3_128_hexdigest(pixels.contiguous().numpy().data)}"
-
-
-def _logits(model: VideoModel, pixels: Tensor, names: Sequence[str]) -> tuple[Tensor, bool]:
-    """The logits of a pass, and whether it was one: several smaller ones, where memory runs out, round otherwise."""
-    try:
-        return logits(model, pixels, clip_names=names).cpu(), True
-    except RuntimeError as error:
-        if not out_of_memory(error):
-            raise
-    if len(pixels) == 1:
-        raise NotEnoughMemory(
-            f"one clip of {model.name} needs more memory than {model.device} has; take precision bf16 or another device"
-        )
-    half = len(pixels) // 2
-    parts = [_logits(model, pixels[some], names[some])[0] for some in (slice(half), slice(half, None))]
-    return torch.cat(parts), False
+            if found:
+                rows = shelf.rows([key for _, key in found]).whole()
+                for (clip, key), row in zip(found, rows, strict=True):
+                    yield label, clip, key, row

@@ -20,7 +20,7 @@ from videotcav.engine.store import Store
 from videotcav.errors import StudyFileError
 from videotcav.explain.design.design import Design
 from videotcav.explain.questions.all import answers, refuse_untestable
-from videotcav.features.measure import DEFAULT_MEMORY_BYTES, ClipReader, measure
+from videotcav.features.measure import DEFAULT_MEMORY_BYTES, measure
 from videotcav.models.class_score import ClassScore, against_class, asked_score
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
@@ -44,7 +44,7 @@ from videotcav.study.overlap import near_overlaps
 from videotcav.study.pool import beside_pool, refuse_matched_outputs
 from videotcav.study.preregistration import declare
 from videotcav.study.read_file import parse_study, read_study_file, study_tables, unread_settings
-from videotcav.study.reading import clip_reader
+from videotcav.study.reading import StudyClips, clip_reader
 
 
 @dataclass(frozen=True)
@@ -192,8 +192,9 @@ class Study:
             declared = declare(self.file, design, folder)
             inputs = self.told(inputs, progress=progress)
             refuse_untestable(self.design(inputs))
-            editor = Editor.of(self.file, inputs, self.model.card.clip_spec)
-            reader = self.reader(inputs, skip_bad=skip_bad, progress=progress)
+            clips = self.clips(keeps=study.interventions is not None or study.cam is not None)
+            editor = Editor.of(self.file, inputs, clips)
+            reader = clip_reader(inputs, clips, skip_bad=skip_bad, progress=progress)
             measured = measure(
                 self.model,
                 reader,
@@ -219,6 +220,7 @@ class Study:
                 pool=pool,
                 store=rows,
                 batch_size=batch_size,
+                engine=engine,
                 progress=progress,
             )
             tests = edited.family if edited else None
@@ -233,7 +235,7 @@ class Study:
             shown += pictures.media(folder / MEDIA, seen_from=self.file.folder) if pictures else ()
             layer = telling_layer(results, self.layers)
             told = (self.file, inputs, self.model, self.score)
-            shares = class_shares(*told, layer=layer, media=shown, progress=progress)
+            shares = class_shares(*told, layer=layer, media=shown, read=clips, progress=progress)
             manifest = manifest_of(
                 self.file,
                 inputs,
@@ -243,7 +245,7 @@ class Study:
                 design=design,
                 results=results,
                 media=(*exemplars(inputs, folder / MEDIA), *shown),
-                badges=map_badges(study, inputs, self.model, self.score, pool, progress=progress),
+                badges=map_badges(study, inputs, self.model, self.score, pool, clips, progress=progress),
                 interventions=edited.facts if edited else None,
                 effects=effects,
                 effects_sha256=write_rows(folder / EFFECTS, effects),
@@ -264,7 +266,7 @@ class Study:
         """
         spec = self.model.card.clip_spec
         inputs = aligned(study_inputs(self.file).with_views(spec.views), self.file, spec, progress=progress)
-        editor = Editor.of(self.file, inputs, spec)
+        editor = Editor.of(self.file, inputs, self.clips())
         if editor is None:
             raise StudyFileError(self.file.path, [NO_INTERVENTIONS])
         with new_run_folder(Path(folder)) as unfinished:
@@ -276,7 +278,7 @@ class Study:
 
         Raises ConceptError where the random pool holds clips that it is to be compared with.
         """
-        reader = self.reader(inputs, progress=progress)
+        reader = clip_reader(inputs, self.clips(), progress=progress)
         reader.clips()
         found = overlaps(inputs, reader.digests)
         inputs = inputs.once(reader.digests)
@@ -285,10 +287,9 @@ class Study:
         inputs = beside_pool(inputs, self.file, progress=progress)
         return aligned(inputs, self.file, self.model.card.clip_spec, progress=progress)
 
-    def reader(self, inputs: Inputs, *, skip_bad: bool = False, progress: Progress = silent) -> ClipReader:
-        """What brings the clips to the passes, see `clip_reader`."""
-        spec, edges = self.model.card.clip_spec, self.file.study.edges
-        return clip_reader(inputs, spec, edges, skip_bad=skip_bad, progress=progress)
+    def clips(self, *, keeps: bool = False) -> StudyClips:
+        """What reads its clips."""
+        return StudyClips(self.model.card.clip_spec, self.file.study.edges, keeps=keeps)
 
     def design(self, inputs: Inputs) -> Design:
         """What is asked of which clips, see `study_design`."""
