@@ -23,6 +23,7 @@ from videotcav.errors import (
     ClassNotFound,
     ConceptNotFound,
     LayerNotFound,
+    NothingAccepted,
     PathTaken,
     StudyFileError,
     VideotcavWarning,
@@ -197,6 +198,25 @@ def test_pools_that_stand_apart_are_both_taken(here: Path) -> None:
     assert raw["random"]["folder"] == ["pools/random/moving", "pools/random/still"]
 
 
+def test_names_are_what_they_are_however_they_are_written(here: Path) -> None:
+    classes = """('it\\'s "one"', 'tab\\there', '2 = 3 # no')"""
+    (here / "odd_net.py").write_text(
+        OWN_MODEL.replace("('yes', 'no')", classes).replace("Linear(2, 2)", "Linear(2, 3)")
+    )
+    folder = here / "odd" / 'tab\there "1"'
+    film(folder / "0.mp4", 1)
+    film(here / "odd" / "concepts" / "bell\arings" / "spatial" / "0.mp4", 2)
+    given = {
+        "model": "odd_net:build",
+        "target": "tab\there",
+        "concepts": "odd/concepts",
+        "question": 'Is it "so"?\nOr\x00',
+    }
+    raw = tomllib.loads(quietly(folder, **given).read_text(encoding="utf-8"))
+    assert raw["classes"] == {"tab\there": {"videos": ['odd/tab\there "1"']}}
+    assert raw["question"] == given["question"]
+
+
 # --- what does not fit ---------------------------------------------------------------------------------------------
 
 
@@ -260,6 +280,15 @@ def test_a_model_without_layers_of_its_own_is_asked_for_some(here: Path) -> None
         )
     raw = tomllib.loads(vt.init("videos/swing", model="no_layers_net:build", target="yes", layers=["1"]).read_text())
     assert raw["layers"] == ["1"]
+
+
+def test_candidates_that_nobody_judged_are_told_with_what_to_do(here: Path) -> None:
+    film(here / "new" / "racket" / "spatial" / "0.mp4", 3)
+    unjudged = accepted_line("racket/spatial/0.mp4", "v.mp4").model_copy(update={"decision": "undecided"})
+    write_records(here / "new", [unjudged])
+    with pytest.raises(NothingAccepted, match="none accepted.*accept"):
+        quietly("videos", model="planted:swin", concepts="new")
+    assert not (here / "study.toml").exists()
 
 
 # --- on a terminal -------------------------------------------------------------------------------------------------

@@ -140,4 +140,5 @@ def _line(key: str, value: Any) -> str:
 
 
 def _said(name: str) -> str:
-    return " ".join(name.split())
+    """A name as a comment may hold it, which TOML keeps free of control characters."""
+    return name if name.isprintable() else repr(name)
