@@ -116,6 +116,10 @@ def test_the_order_that_the_module_wants_its_pixels_in_is_its_own(pixels: str) -
     assert model.layout_of("body.inner") == "b c t h w"
 
 
+def test_all_of_an_axis_is_that_axis() -> None:
+    assert seen(Told(lambda x, inner: inner(x[:, :, :]), nn.Conv3d(3, 3, 1))).layout_of("body.inner") == "b c t h w"
+
+
 UNKNOWN = {
     "time for channels": Told(lambda x, inner: inner(x.transpose(1, 2)).transpose(1, 2), nn.Conv3d(4, 4, 1)),
     "tokens folded anew": Told(lambda x, inner: inner(x.flatten(2).reshape(x.shape)), nn.Conv3d(3, 3, 1)),

@@ -286,7 +286,7 @@ def test_candidates_that_nobody_judged_are_told_with_what_to_do(here: Path) -> N
     film(here / "new" / "racket" / "spatial" / "0.mp4", 3)
     unjudged = accepted_line("racket/spatial/0.mp4", "v.mp4").model_copy(update={"decision": "undecided"})
     write_records(here / "new", [unjudged])
-    with pytest.raises(NothingAccepted, match="none accepted.*accept"):
+    with pytest.raises(NothingAccepted, match=r"none accepted.*accept"):
         quietly("videos", model="planted:swin", concepts="new")
     assert not (here / "study.toml").exists()
 

@@ -78,7 +78,7 @@ def _followed(node: Any, followed: dict[Any, Axes | None]) -> Axes | None:
     leaf = getattr(node, "variable", None)
     if isinstance(leaf, Tensor):  # the pixels: nothing else in a pass asks for a gradient
         return _PIXELS if leaf.ndim == len(_PIXELS) and not isinstance(leaf, nn.Parameter) else None
-    if len(node._input_metadata[0].shape) != len(_PIXELS):  # noqa: SLF001 - the shape of its result has no other name
+    if len(_shape(node)) != len(_PIXELS):
         return None
     before = [before for before, _ in node.next_functions if before is not None]
     known = {axes for each in before if (axes := _axes(each, followed)) is not None}
@@ -99,12 +99,27 @@ def _behind(node: Any, axes: Axes, *, before: Sequence[Any]) -> Axes | None:
         (joined,) = _signed((node._saved_dim,))  # noqa: SLF001 - as above
         keeps = axes[joined] == "c"
     elif kind == "Index":  # frames of a pathway, taken from the pixels before the module sees them
-        keeps = all(_kind(each) in {"AccumulateGrad", "ToCopy"} for each in before)
+        keeps = all(map(_gives_the_pixels, before))
+    elif kind == "Slice":  # of all there is, as older versions of torch make of a colon
+        keeps = all(_shape(each) == _shape(node) for each in before)
     elif kind in _CHANNEL_SECOND:
         keeps = axes[:2] == _PIXELS[:2]
     else:
         keeps = kind in _KEEP_AXES
     return axes if keeps else None
+
+
+def _gives_the_pixels(node: Any) -> bool:
+    """Whether nothing but another precision and slices stand between this operation and the pixels as they were."""
+    while _kind(node) in {"Slice", "ToCopy"}:
+        (node, _), *_ = node.next_functions
+    return _kind(node) == "AccumulateGrad"
+
+
+def _shape(node: Any) -> tuple[int, ...]:
+    """Of what an operation gives, or of the leaf that it is."""
+    leaf = getattr(node, "variable", None)
+    return tuple(node._input_metadata[0].shape if leaf is None else leaf.shape)  # noqa: SLF001 - it has no other name
 
 
 def _kind(node: Any) -> str:
