@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from videotcav.report.probe import ProbeRun
-from videotcav.report.probe_sentences import accuracy, effect, remark
+from videotcav.report.probe_sentences import accuracy, effect, probe_trust, remark
 from videotcav.results.manifest import ClassFacts, ModelFacts
 from videotcav.results.probe_facts import EditFacts, ModelDifference, ProbedModel, ProbeEffect, ProbeManifest
 
@@ -88,6 +88,18 @@ def test_where_nothing_is_shown_that_is_said_with_what_is_undecided() -> None:
 def test_too_few_videos_are_told_with_a_cure() -> None:
     found = run(row(verdict="undecided", reason="too few videos"), row(class_name="b", verdict="undecided"))
     assert "2 undecided (1 for too few videos: add some, or ask for fewer edits or classes)" in found.sentences[0]
+
+
+def test_trust_counts_videos_what_is_known_unedited_and_what_is_undecided() -> None:
+    rows = row(), row("grey", verdict="undecided", reason="too few videos"), row("blur", ranked=False, verdict="shown")
+    found = run(*rows, row(class_name="b", verdict="undecided"))
+    assert [*probe_trust(found.manifest, found.main)][:3] == [
+        "40 clips of 40 videos, each with one thing changed at a time.",
+        f"Unedited, own recognises 90{SPACE}% of the clips of each class.",
+        "2 of 3 effects are undecided, 1 of them for too few videos.",
+    ]
+    sure = run(row())
+    assert not any("undecided" in each for each in probe_trust(sure.manifest, sure.main))
 
 
 def test_where_all_is_negligible_or_not_asked_nothing_more_is_said() -> None:

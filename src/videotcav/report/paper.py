@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from videotcav.errors import RunFolderError
 from videotcav.records import Result
+from videotcav.report.answer import trust
 from videotcav.report.paper_figures import figures
 from videotcav.report.render import data_uri, write_page
 from videotcav.results import words
@@ -68,7 +69,7 @@ def write_paper(folder: Path) -> Path:
         pictures={number: _saved(figure, folder / FIGURES / f"figure-{number}") for number, figure in drawn},
         kinds=PAPER_KINDS,
         answer=summary(paper),
-        trust=_TRUST,
+        trust=[*trust(paper.run), *_TRUST],
     )
 
 

@@ -157,7 +157,7 @@ class ProbeRun:
             manifest=self.manifest,
             headline=headline(self.manifest),
             answer=self.sentences[0],
-            trust=list(probe_trust(self.manifest)),
+            trust=list(probe_trust(self.manifest, self.main)),
             sentences=self.sentences[1:],
             profile=data_uri(png(self.plot(), dpi=150), "image/png"),
             main=_table(self.main),

@@ -46,8 +46,8 @@ def sentences(
     return told
 
 
-def probe_trust(manifest: ProbeManifest) -> Iterator[str]:
-    """How far to trust the answer: videos, what the models know of the classes unedited, what was left out."""
+def probe_trust(manifest: ProbeManifest, rows: Sequence[ProbeEffect]) -> Iterator[str]:
+    """How far to trust the answer: videos, what the models know of the classes unedited, what is undecided."""
     clips = words.count(manifest.clips, "clip")
     yield f"{clips} of {words.count(manifest.sources, 'video')}, each with one thing changed at a time."
     for label, model in manifest.models.items():
@@ -56,7 +56,14 @@ def probe_trust(manifest: ProbeManifest) -> Iterator[str]:
         if shares:
             ends = words.percent(min(shares)), words.percent(max(shares))
             share = ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
-            yield f"Unedited, {label} recognises {share} of {'a class' if len(shares) == 1 else 'each class'}."
+            of = "the class's clips" if len(shares) == 1 else "the clips of each class"
+            yield f"Unedited, {label} recognises {share} of {of}."
+    ranked = [row for row in rows if row.ranked]
+    open_ones = [row for row in ranked if row.verdict in ("undecided", "not asked")]
+    few = sum(row.reason == "too few videos" for row in open_ones)
+    if open_ones:
+        why = f", {few} of them for too few videos" if few else ""
+        yield f"{len(open_ones)} of {words.count(len(ranked), 'effect')} are undecided{why}."
     if manifest.left_out:
         yield f"{words.count(len(manifest.left_out), 'file')} could not be used."
     yield "An edit changes more than one thing to a viewer’s eye too: a verdict speaks of this edit."
