@@ -143,6 +143,31 @@ def test_no_more_passes_are_made_than_are_told(model: VideoModel, clips: Clips) 
     assert sum(passed) <= len(clips) * check.passes_a_clip([HIRESCAM, GRAD_CAM])
 
 
+def test_what_a_search_knows_of_a_clip_is_not_passed_again(model: VideoModel, clips: Clips) -> None:
+    """As it is, and with random tubelets blurred: the others' passes are those of their own tubelets."""
+    passed: list[int] = []
+    told: list[int] = []
+    check = MapCheck(model, batch_size=1)
+    again = replace(clips, pixels=clips.pixels[:5], records=clips.records[:5])
+
+    def anew(passes: int) -> list[ClipToCheck]:
+        told.append(passes)
+        return [replace(clip, name="one name for all") for clip in listed(again)]
+
+    for each in (model, check.random_weights):
+        each.module.register_forward_hook(lambda _module, given, _made: passed.append(len(given[0])))
+    try:
+        found = check.search(anew, "yes", [GRAD_CAM])
+    finally:
+        for each in (model, check.random_weights):
+            each.module._forward_hooks.clear()
+    assert len(found) == 3
+    assert told == [2 + 1 + 5 + 2, 2 + 2 * 2]
+    assert sum(passed) <= len(again) * sum(told)
+    alone = MapCheck(model, batch_size=1)(listed(again), "yes", [View(method="hirescam", layer="look")])
+    assert numbers(found[1]) == numbers(alone[0])
+
+
 def test_random_weights_that_give_no_numbers_are_told(model: VideoModel, clips: Clips) -> None:
     class Fragile(Place):
         """Gives numbers only where its weights lie as they were learned."""

@@ -42,6 +42,9 @@ _ROUNDING = 1e-9  # of the whole map's sum: by so much two sums that are one may
 Corner = tuple[int, int, int]
 """The first frame, row and column of a tubelet."""
 
+Scores = dict[tuple[str, Corner | None], float]
+"""A class's score of clips, by the hash of their pictures, with a tubelet blurred or, None, as they are."""
+
 
 def tubelet_shape(frames: int, height: int, width: int) -> tuple[int, int, int]:
     """The frames, rows and columns of a tubelet: a quarter, half and half, as nearly as whole numbers allow.
@@ -121,10 +124,12 @@ def tubelet_costs(
     seed: int = 0,
     batch_size: int = 8,
     clip_name: str = "",
+    scores: Scores | None = None,
 ) -> TubeletCosts:
     """The costs of one clip, `channel time height width`, under maps `map time height width`.
 
     What is random about a clip follows from its own pictures and the seed, not from the clips and maps beside it.
+    What `scores` hold is not passed again, and what is new is added.
 
     Raises:
         ArgumentError: the pixels are no pictures that could be blurred, see `to_frames`.
@@ -138,20 +143,24 @@ def tubelet_costs(
         strongest_tubelet(cam, rng=generator(seed, "equally strong tubelets", content))
         for cam in torch.cat([maps, random_weight_maps]).double().cpu().numpy()
     ]
-    different = list(dict.fromkeys(corners))
-    inputs = [pixels]
-    inputs += [with_frames(pixels, watched.frames, blurred_at(watched, corner), spec) for corner in different]
-    inputs += [inputs[-1]] * (-len(inputs) % batch_size)  # passes of another size round otherwise
-    said = [
-        logits(model, torch.stack(inputs[first : first + batch_size]), clip_names=[clip_name] * batch_size).cpu()
-        for first in range(0, len(inputs), batch_size)
-    ]
-    values = score(torch.cat(said), class_index).double().numpy()
-    costs = dict(zip(different, values[0] - values[1:], strict=False))
+    scores = {} if scores is None else scores
+    new = [corner for corner in dict.fromkeys([None, *corners]) if (content, corner) not in scores]
+    for first in range(0, len(new), batch_size):
+        some = new[first : first + batch_size]
+        inputs = [
+            pixels if corner is None else with_frames(pixels, watched.frames, blurred_at(watched, corner), spec)
+            for corner in some
+        ]
+        inputs += [inputs[-1]] * (batch_size - len(inputs))  # passes of another size round otherwise
+        said = logits(model, torch.stack(inputs), clip_names=[clip_name] * batch_size).cpu()
+        values = score(said, class_index).double().tolist()
+        scores.update(zip([(content, corner) for corner in some], values, strict=False))
+    whole = scores[content, None]
     random, strongest, random_weights = np.split(
-        np.array([costs[corner] for corner in corners]), [RANDOM_TUBELETS, RANDOM_TUBELETS + len(maps)]
+        np.array([whole - scores[content, corner] for corner in corners]),
+        [RANDOM_TUBELETS, RANDOM_TUBELETS + len(maps)],
     )
-    return TubeletCosts(values[:1], strongest[None], random.mean(keepdims=True), random_weights[None])
+    return TubeletCosts(np.array([whole]), strongest[None], random.mean(keepdims=True), random_weights[None])
 
 
 def map_verdicts(

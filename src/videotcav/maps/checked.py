@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from torch import Tensor
@@ -13,7 +13,14 @@ from torch import Tensor
 from videotcav.errors import ArgumentError, NumericalError
 from videotcav.explain.saliency.cam import METHODS, Over
 from videotcav.features.extract import clips_a_pass
-from videotcav.interventions.followed import OWN_VIDEOS, RANDOM_TUBELETS, TubeletCosts, map_verdicts, tubelet_costs
+from videotcav.interventions.followed import (
+    OWN_VIDEOS,
+    RANDOM_TUBELETS,
+    Scores,
+    TubeletCosts,
+    map_verdicts,
+    tubelet_costs,
+)
 from videotcav.maps.passes import view_maps
 from videotcav.maps.view import PixelSettings, View
 from videotcav.models.class_score import ClassScore, default_score
@@ -52,12 +59,15 @@ class MapCheck:
         """The same network, its weights in random places."""
         return randomised(self.model, rng=np.random.default_rng([self.seed, 0]))
 
-    def passes_a_clip(self, views: Sequence[View]) -> int:
-        """How often a clip is passed forward at most: for its maps in both networks, as it is, and each blur of it."""
+    def passes_a_clip(self, views: Sequence[View], *, again: bool = False) -> int:
+        """How often a clip is passed forward at most: for its maps in both networks, as it is, and each blur of it.
+
+        Where it is asked about `again`, it is known as it is and with random tubelets blurred.
+        """
         settings = self.pixel_settings or PixelSettings()
         of_pixels = {"rise": settings.masks, "integrated-gradients": settings.steps}
         maps = sum(of_pixels.get(view.method, 0) for view in views) + 1
-        blurred = 1 + RANDOM_TUBELETS + 2 * len(views)
+        blurred = (0 if again else 1 + RANDOM_TUBELETS) + 2 * len(views)
         return 2 * maps + math.ceil(blurred / self._batch) * self._batch
 
     @property
@@ -72,8 +82,12 @@ class MapCheck:
         *,
         sigma: float | None = None,
         sigma_of: str = OWN_VIDEOS,
+        scores: Scores | None = None,
     ) -> tuple[Followed, ...]:
-        """The badge of each view, from clips of the class, one after the other; arguments as of `map_verdicts`."""
+        """The badge of each view, from clips of the class, one after the other; arguments as of `map_verdicts`.
+
+        What `scores` hold is not passed again, and what is new is added.
+        """
         index = self.model.class_index(class_name)
         score = self.score or default_score(self.model)
         costs, sources, untold = [], [], ""
@@ -99,6 +113,7 @@ class MapCheck:
                         seed=self.seed,
                         batch_size=self._batch,
                         clip_name=clip.name,
+                        scores=scores,
                     )
                 )
         if not sources:
@@ -128,11 +143,12 @@ class MapCheck:
 
         `clips` gives the clips, anew each time; it is told how many passes each of them will cost.
         """
-        found = self(clips(self.passes_a_clip(views)), class_name, views, sigma=sigma, sigma_of=sigma_of)
+        scores: Scores = {}
+        ask = partial(self, class_name=class_name, sigma=sigma, sigma_of=sigma_of, scores=scores)
+        found = ask(clips(self.passes_a_clip(views)), views=views)
         if {badge.verdict for badge in found} != {"not followed"} or not (others := self.others(views)):
             return found
-        asked = clips(self.passes_a_clip(others))
-        return (*found, *self(asked, class_name, others, sigma=sigma, sigma_of=sigma_of))
+        return (*found, *ask(clips(self.passes_a_clip(others, again=True)), views=others))
 
     def others(self, views: Sequence[View]) -> list[View]:
         """What is tried where none of these views is followed: other methods, at the model's default layers."""

@@ -56,7 +56,8 @@ def most_passes(study: StudyFile, inputs: Inputs, model: VideoModel) -> int:
         return 0
     check, shown = MapCheck(model), _shown(study.cam, model)
     clips = sum(len(_spread(files, study.cam.checked)) for files in inputs.classes.values())
-    return clips * sum(check.passes_a_clip(views) for views in (shown, check.others(shown)) if views)
+    others = check.others(shown)
+    return clips * (check.passes_a_clip(shown) + (check.passes_a_clip(others, again=True) if others else 0))
 
 
 def _shown(cam: CamSection, model: VideoModel) -> list[View]:
