@@ -120,6 +120,15 @@ def test_all_of_an_axis_is_that_axis() -> None:
     assert seen(Told(lambda x, inner: inner(x[:, :, :]), nn.Conv3d(3, 3, 1))).layout_of("body.inner") == "b c t h w"
 
 
+def test_a_network_may_be_deeper_than_calls() -> None:
+    def deep(x: Tensor, inner: nn.Module) -> Tensor:
+        for _ in range(3000):
+            x = x + 1
+        return inner(x)
+
+    assert seen(Told(deep, nn.Conv3d(3, 3, 1))).layout_of("body.inner") == "b c t h w"
+
+
 UNKNOWN = {
     "time for channels": Told(lambda x, inner: inner(x.transpose(1, 2)).transpose(1, 2), nn.Conv3d(4, 4, 1)),
     "tokens folded anew": Told(lambda x, inner: inner(x.flatten(2).reshape(x.shape)), nn.Conv3d(3, 3, 1)),

@@ -269,7 +269,7 @@ def test_random_weights_are_told(here: Path) -> None:
 
 def test_a_model_without_layers_of_its_own_is_asked_for_some(here: Path) -> None:
     (here / "no_layers_net.py").write_text(OWN_MODEL.replace("default_layers=('0',)", ""))
-    with pytest.raises(ArgumentError, match=r"Which layers of own.*layers=…"):
+    with pytest.raises(ArgumentError, match=r"Which layers of own, with spaces between \(as 0, 1, 2\)\?.*layers=…"):
         vt.init("videos/swing", model="no_layers_net:build", target="yes")
     with pytest.raises(LayerNotFound, match="'5'"):
         vt.init(

@@ -47,10 +47,9 @@ def watched(module: nn.Module) -> Iterator[dict[str, str]]:
         if not torch.is_grad_enabled():
             return
         try:
-            node = first_tensor(output).grad_fn
-        except ModelError:
-            node = None
-        axes = None if node is None else _axes(node, followed)
+            axes = _axes(first_tensor(output).grad_fn, followed)
+        except (ModelError, AttributeError):  # no tensor; or what torch saves of an operation has other names one day
+            axes = None
         layout = "" if axes is None else " ".join(axes)
         found[name] = layout if found.setdefault(name, layout) == layout else ""
 
@@ -68,20 +67,30 @@ def watched(module: nn.Module) -> Iterator[dict[str, str]]:
 
 def _axes(node: Any, followed: dict[Any, Axes | None]) -> Axes | None:
     """What each axis of an operation's result is; None where that does not follow. `followed` is what is known."""
-    if node not in followed:
-        followed[node] = None  # of a circle, which there is not
-        followed[node] = _followed(node, followed)
-    return followed[node]
+    waiting = [node]  # a list, since networks may be deeper than calls
+    while waiting and node is not None:
+        if waiting[-1] in followed:
+            waiting.pop()
+        elif unknown := [each for each in _before(waiting[-1]) if each not in followed]:
+            waiting += unknown
+        else:
+            followed[waiting[-1]] = _followed(waiting[-1], followed)
+    return followed.get(node)
+
+
+def _before(node: Any) -> list[Any]:
+    """The operations that give an operation what it works on; none where its result has not the axes of a clip."""
+    if len(_shape(node)) != len(_PIXELS):
+        return []
+    return [before for before, _ in node.next_functions if before is not None]
 
 
 def _followed(node: Any, followed: dict[Any, Axes | None]) -> Axes | None:
     leaf = getattr(node, "variable", None)
     if isinstance(leaf, Tensor):  # the pixels: nothing else in a pass asks for a gradient
         return _PIXELS if leaf.ndim == len(_PIXELS) and not isinstance(leaf, nn.Parameter) else None
-    if len(_shape(node)) != len(_PIXELS):
-        return None
-    before = [before for before, _ in node.next_functions if before is not None]
-    known = {axes for each in before if (axes := _axes(each, followed)) is not None}
+    before = _before(node)
+    known = {axes for each in before if (axes := followed[each]) is not None}
     return _behind(node, *known, before=before) if len(known) == 1 else None
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from videotcav.concepts.review.review import is_concept_folder
 from videotcav.errors import ArgumentError, ClassNotFound, ConceptNotFound, PathTaken, VideotcavWarning
+from videotcav.models.listing import down_to
 from videotcav.models.load import known_models, load_model
 from videotcav.models.model import VideoModel
 from videotcav.outputs import write_text
@@ -247,9 +248,9 @@ def _require_folder(folder: Path | str) -> None:
 
 
 def _layers(model: VideoModel, found: _Answers) -> tuple[str, ...]:
-    said = found.have(
-        "layers", None, f"Which layers of {model.name}, with spaces between?", check=_of_each(model.layer)
-    )
+    outer = ", ".join(each.name for each in down_to(model.layers(), 1) if "h w" in each.layout)
+    question = f"Which layers of {model.name}, with spaces between{f' (as {outer})' if outer else ''}?"
+    said = found.have("layers", None, question, check=_of_each(model.layer))
     return tuple(said.split())
 
 
