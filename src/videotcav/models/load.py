@@ -83,8 +83,8 @@ def load_model(
         subject = f"'{name}'" if isinstance(name, str) else f"a {type(name).__name__}"
         raise ModelError(
             f"{subject} comes without a card, so that nobody knows its input and its classes: give "
-            "card=ModelCard(name=…, classes=(…), clip_spec=ClipSpec(frames=…, seconds_between_frames=…, height=…, width=…, "
-            "resize=…)), or let the function return (module, card)"
+            "card=ModelCard(name=…, classes=(…), clip_spec=ClipSpec(frames=…, seconds_between_frames=…, height=…, "
+            "width=…, resize=…)), or let the function return (module, card)"
         )
     facts: dict[str, str] = {} if precision == "fp32" else {"precision": precision}
     if wanted is not None:
