@@ -229,6 +229,16 @@ def test_nothing_is_ever_overwritten(here: Path) -> None:
     assert (here / "study.toml").read_text() == "mine"
 
 
+def test_a_file_that_appears_while_questions_are_answered_stays(here: Path) -> None:
+    def ask(unseen: Unseen) -> str:
+        (here / "study.toml").write_text("mine")
+        return unseen.default or ""
+
+    with pytest.raises(PathTaken):
+        quietly("videos", model="planted:swin", ask=ask)
+    assert (here / "study.toml").read_text() == "mine"
+
+
 def test_all_that_is_missing_is_told_at_once_as_the_command_takes_it(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -84,8 +84,7 @@ def init(
         StudyFileError: what was given does not fit the model or the files; nothing is written.
     """
     output = _place(output)
-    if os.path.lexists(output):
-        raise PathTaken(f"{output} is there already and is never overwritten", hint="name another output")
+    _refuse_taken(output)
     found = _Answers(ask)
     loaded, weights = _loaded(model, weights, ask)
     classes = _classes(_place(videos), loaded, target, found)
@@ -112,10 +111,14 @@ def init(
     if ask is not None and not hypotheses:
         known = _expecting(known, ask, lambda each: _checked(output, study_text_of(each), loaded))
     checked, inputs = _checked(output, study_text_of(known.with_kinds(inputs.kinds)), loaded)
-    if os.path.lexists(output):  # written by somebody else while questions were answered
-        raise PathTaken(f"{output} is there already and is never overwritten", hint="name another output")
+    _refuse_taken(output)  # by somebody else, while questions were answered
     write_text(output, checked.text)
     return output
+
+
+def _refuse_taken(output: Path) -> None:
+    if os.path.lexists(output):
+        raise PathTaken(f"{output} is there already and is never overwritten", hint="name another output")
 
 
 def _expecting(known: Known, ask: Ask, check: Callable[[Known], object]) -> Known:
