@@ -62,6 +62,7 @@ from videotcav.study.first_file import init
 from videotcav.study.paper import run_paper
 from videotcav.study.plan import Plan, Spreads, plan_study
 from videotcav.study.probe import probe
+from videotcav.study.read_file import model_keys
 from videotcav.study.run import Study
 from videotcav.study.tcav import tcav
 from videotcav.study.tcav_results import TcavResults
@@ -413,13 +414,18 @@ def plan(
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     progress: Progress = silent,
 ) -> Plan:
-    """What a study needs, could see and will cost, without passing a clip of it. Arguments as `plan_study`, and
-    `events`, `target` and `score` as for `run`.
+    """What a study needs, could see and will cost, without passing a clip of it; of several models with the first, and
+    a warning says so. Arguments as `plan_study`, and `events`, `target` and `score` as for `run`.
     """
     if isinstance(study, Study):
         _refuse_changes(events=events, target=target, score=score)
     else:
-        study = Study.from_file(study, events=events, target=target, score=score)
+        models = len(model_keys(Path(study)))
+        if models > 1:
+            warnings.warn(
+                f"the study asks {models} models; the plan is that of the first", VideotcavWarning, stacklevel=2
+            )
+        study = Study.from_file(study, model=0, events=events, target=target, score=score)
     return plan_study(
         study,
         pilot=read_run(pilot) if isinstance(pilot, Path | str) else pilot,

@@ -81,6 +81,22 @@ def test_json_has_every_row(folder: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert found["sentences"][0].startswith("“up” relies most on the direction of time")
 
 
+def test_objects_are_edited_where_boxes_say_where_they_are(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("regions.json").write_text('{"regions": {"corner": [2, 2, 9, 9], "mark": [12, 12, 15, 15]}}')
+    words = ("--edit", "reverse", "--edit", "freeze object", "--edit", "blur background")
+    assert videotcav(monkeypatch, "--json", *ASKED, *words, "--boxes", "regions.json", "--label", "corner") == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = {(row["edit"], row["target"], row["class_name"]): row for row in found["effects"] if not row["of_clips"]}
+    assert {key[:2] for key in rows} == {("reverse", ""), ("freeze", "object"), ("blur", "background")}
+    assert rows["freeze", "object", "up"]["clips"] == 10
+    assert videotcav(monkeypatch, *ASKED, "--detector", "nowhere.onnx") == 1
+    assert "there is no such detector file" in capsys.readouterr().err
+    assert videotcav(monkeypatch, *ASKED, "--edit", "freeze object") == 1
+    assert "give a file of boxes or a detector" in capsys.readouterr().err
+
+
 def test_two_models_and_subgroups(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

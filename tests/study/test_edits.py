@@ -26,7 +26,7 @@ from support.legs import contrast
 from support.shell import videotcav
 from support.study_text import study_text
 from videotcav import api
-from videotcav.errors import NotFound, RunFolderError, StudyFileError, TrackNotFound
+from videotcav.errors import NotFound, RunFolderError, StudyFileError, TrackNotFound, VideotcavWarning
 from videotcav.models.model import VideoModel
 from videotcav.report.comparison import read_comparison
 from videotcav.report.evidence import class_clips, picture_of
@@ -384,6 +384,21 @@ def test_each_of_several_models_is_asked_what_it_needs(
         assert "change: “flicker” pushes the model towards “moving”" in text
         assert "still: “flicker” " in text
     assert videotcav(monkeypatch, "intervene", many, "--preview", tmp_path / "preview") == 0
+
+
+def test_of_several_models_nobody_is_asked_alone_without_a_word(
+    study_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    text = (study_folder / "study.toml").read_text()
+    named = f'[[models]]\nname = "{MODULE}:build_still"\n[[models]]\nname = "{MODULE}:build"'
+    both = study_folder / "both.toml"
+    both.write_text(text.replace(f'[model]\nname = "{MODULE}:build"', named))
+    with pytest.raises(StudyFileError, match="models: are 2: say which one"):
+        Study.from_file(both)
+    assert [Study.from_file(both, model=number).model.card.name for number in (0, 1)] == ["still", "change"]
+    with pytest.warns(VideotcavWarning, match="asks 2 models; the plan is that of the first"):
+        api.plan(both, clips_per_second=1.0)
 
 
 def test_models_that_are_shown_clips_of_their_own_have_no_preview_in_common(

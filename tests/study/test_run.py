@@ -588,8 +588,8 @@ def test_maps_are_shown_with_whether_the_score_follows_them(study_folder: Path, 
     assert above_maps(run.manifest.badges) in html.unescape(page)
     assert f"</svg>map {shown.verdict}</span>" in page
 
-    # Two passes for the maps and eight, in fours, for the clip and its blurs; with two other maps two and twelve.
-    assert api.plan(study, clips_per_second=1.0).cost.map_passes == 12 * (2 + 8 + 2 + 12)
+    # Two passes for the maps and eight, in fours, for the clip and its blurs; of two other maps two and four.
+    assert api.plan(study, clips_per_second=1.0).cost.map_passes == 12 * (2 + 8 + 2 + 4)
 
     text = study.read_text()
     study.write_text(text.replace("clips = 1", 'clips = 1\nmethod = "layercam"\nchecked = 4'))

@@ -43,7 +43,7 @@ from videotcav.study.media import exemplars, overlays
 from videotcav.study.overlap import near_overlaps
 from videotcav.study.pool import beside_pool, refuse_matched_outputs
 from videotcav.study.preregistration import declare
-from videotcav.study.read_file import parse_study, read_study_file, study_tables, unread_settings
+from videotcav.study.read_file import model_keys, parse_study, read_study_file, study_tables, unread_settings
 from videotcav.study.reading import StudyClips, clip_reader
 
 
@@ -61,7 +61,7 @@ class Study:
         *,
         device: str | None = None,
         precision: Precision = "fp32",
-        model: int = 0,
+        model: int | None = None,
         events: Path | str | None = None,
         target: str | None = None,
         score: str | None = None,
@@ -70,13 +70,18 @@ class Study:
     ) -> Self:
         """The study in a file, its model loaded onto `device`, its passes in `precision`.
 
-        `model` says which one, where the file names several. `events`, `target`, `score` and `objects` stand in the
-        place of the file's, see `read_study_file`.
+        `model` says which one, where the file names several: without it such a file is refused. `events`, `target`,
+        `score` and `objects` stand in the place of the file's, see `read_study_file`.
         A study that is asked `as_published` may hold settings of all scores, and its hypotheses are left unread.
 
         Raises:
             StudyFileError: the file has mistakes, also such that only the model can tell (layers, classes).
         """
+        several = model_keys(Path(path))
+        if model is None and len(several) > 1:
+            raise StudyFileError(
+                Path(path), [f"models: are {len(several)}: say which one, or take them all with load_studies"]
+            )
         loaded: list[VideoModel] = []
         load = partial(load_model, device=device, precision=precision)
 
@@ -86,7 +91,7 @@ class Study:
             yield from model_problems(read, folder=Path(path).parent, load=load, loaded=loaded)
 
         asked: dict[str, Any] = {"events": events, "target": target, "score": score, "objects": objects}
-        file = read_study_file(Path(path), check=check, model=model, **asked)
+        file = read_study_file(Path(path), check=check, model=model or 0, **asked)
         return cls(by_name(file, loaded[0]), loaded[0])
 
     @classmethod
