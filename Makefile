@@ -45,6 +45,7 @@ targets: .venv/.ready  ## the numbers that the project promises and falls short 
 	@$(BIN)/python -m validation.targets
 
 pages: .venv/.ready  ## the docs' pages anew from the results and docs/targets.json
+	$(BIN)/python benchmarks/pages/study_file.py
 	$(BIN)/python benchmarks/pages/performance.py
 	$(BIN)/python benchmarks/pages/reliability.py
 	$(BIN)/python benchmarks/pages/scale_page.py

@@ -36,7 +36,7 @@ DETECTORS = {
     "yolov5n_coco_640": 10,
 }  # every how many-th clip of tennis/, beside all of tennis_full/
 COLUMNS = ("number", "detector", "label", "video", "frame", "score", "left", "top", "right_edge", "bottom", "right")
-SURE = 0.4  # a score from which on docs/concepts.md says that less is wrong
+SURE = 0.4  # a score from which on docs/validity-boxes.md says that less is wrong
 CELL, PER_ROW = 104, 10
 
 

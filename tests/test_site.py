@@ -1,11 +1,23 @@
-"""The docs as a site: what its build refuses. That the site is built strictly, `make check` holds."""
+"""The docs as a site: what its build refuses, and what its reference pages hold. `make check` builds it strictly."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Annotated
 
 import pytest
+from pydantic import TypeAdapter
+
+import videotcav as vt
+from videotcav.study.file import StudyFile
 
 pytest.importorskip("mkdocs", reason="mkdocs is not installed")
 ROOT = Path(__file__).parents[1]
@@ -47,3 +59,67 @@ def test_a_page_that_loads_from_elsewhere_is_refused(load: str) -> None:
 )
 def test_links_and_files_of_the_site_itself_are_not_meant(page: str) -> None:
     assert hook.loaded_from_elsewhere(page) == []
+
+
+def test_the_reference_of_the_interface_has_every_public_name_once() -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    told = re.findall(r"^      heading: vt\.(\w+)$", page, flags=re.MULTILINE)
+    assert sorted(told) == sorted(set(vt.__all__) - {"__version__"})
+    for place, name in zip(re.findall(r"^::: (\S+)$", page, flags=re.MULTILINE), told, strict=True):
+        room, _, own = place.rpartition(".")
+        assert getattr(importlib.import_module(room), own) is getattr(vt, name)
+
+
+@pytest.fixture
+def study_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The script of the page, imported as whoever runs it does."""
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(ROOT / "benchmarks" / "pages")
+    yield importlib.import_module("study_file")
+    for name in {"study_file", "template"} - before:
+        sys.modules.pop(name, None)
+
+
+def test_the_reference_of_the_study_file_is_what_its_script_writes(
+    study_page: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study_page, "PAGE", tmp_path / "page.md")
+    study_page.main()
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert page == (ROOT / "docs" / "study-file.md").read_text(encoding="utf-8"), "make pages"
+
+
+def test_every_key_of_a_study_file_is_told_with_an_example_that_the_file_may_have(study_page: ModuleType) -> None:
+    words = tomllib.loads(study_page.WORDS.read_text(encoding="utf-8"))
+    fields = dict(study_page.keys(StudyFile))
+    assert {
+        "study.question",
+        "model.clip.frames",
+        "classes.NAME.videos",
+        "tests.alpha",
+        "study.groups",
+    } <= fields.keys()
+    for name, field in fields.items():
+        section, _, key = name.rpartition(".")
+        what, unit, example = words[section][key]
+        told = tomllib.loads(example)
+        assert list(told) == [key]
+        assert what.endswith(".")
+        assert what != unit
+        annotation = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        TypeAdapter(annotation).validate_json(json.dumps(told[key]), strict=True)
+        if not field.is_required():
+            assert told[key] != json.loads(json.dumps(field.get_default(call_default_factory=True), default=str)), (
+                f"the example of {name} is its default"
+            )
+
+
+@pytest.mark.parametrize("section", ["missing", "more"])
+def test_a_key_that_words_or_models_alone_have_is_refused(study_page: ModuleType, section: str) -> None:
+    words = tomllib.loads(study_page.WORDS.read_text(encoding="utf-8"))
+    if section == "missing":
+        del words["cam"]["clips"]
+    else:
+        words["cam"]["clip"] = words["cam"]["clips"]
+    with pytest.raises(KeyError, match=r"cam\.clip"):
+        list(study_page.sections(words))

@@ -16,7 +16,7 @@ from template import DOCS, cells, promised, table
 from validation import targets
 from validation.targets import told, value_in_words
 
-PAGES = ("cam", "classic", "concepts", "interventions", "planted", "review", "video")
+PAGES = ("classic", "planted", "review", "validity-boxes", "validity-edits", "validity-maps", "validity-moments")
 PLACE = re.compile(r"(?<=<!-- table )(?P<name>.+?)(?P<middle> -->\n)(?P<old>.*?)(?=<!-- end -->)", re.DOTALL)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from scipy.stats import binomtest
@@ -62,16 +61,6 @@ def test_the_report_shows_every_kind_of_evidence(demo: RunResults) -> None:
     page = (demo.folder / "report.html").read_text(encoding="utf-8")
     assert page.count("<video") >= 10
     assert demo.manifest.question in page
-
-
-def test_the_python_of_maps_runs_as_it_stands(demo: RunResults, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("pandas", reason="pandas (an extra) is not installed")
-    monkeypatch.chdir(demo.folder.parents[1])
-    text = (ROOT / "docs" / "cam.md").read_text(encoding="utf-8")
-    names: dict[str, Any] = {}
-    for code in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
-        exec(compile(code, "cam.md", "exec"), names)  # noqa: S102 - our own page
-    assert names["again"].values.shape[:3] == (len(names["clips"]), 4, 1)
 
 
 def test_the_readmes_python_runs_as_it_stands(

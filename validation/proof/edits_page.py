@@ -5,7 +5,7 @@ python -m validation.proof.edits_page --seeds 3 4   of these seeds
 python -m validation.proof.edits_page --cached      of the networks whose facts are there already
 python -m validation.proof.edits_page --page        rows from the results that are there
 
-`python benchmarks/pages/tables.py` then fills the table of docs/interventions.md.
+`python benchmarks/pages/tables.py` then fills the table of docs/validity-edits.md.
 """
 
 from __future__ import annotations
