@@ -34,7 +34,7 @@ def commands(page: Path) -> list[str]:
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with few scenes in it, as `videotcav planted render scenes` writes many."""
     folder = tmp_path_factory.mktemp("pages")
-    api.render_demo(folder / "scenes", class_clips=8, other_clips=6, concept_sources=12, random_sources=52)
+    api.render_demo(folder / "scenes", class_clips=6, other_clips=5, concept_sources=10, random_sources=42)
     return folder
 
 
