@@ -56,8 +56,8 @@ def study_text_of(known: Known) -> str:
 
 def _parts(known: Known) -> Iterator[list[str]]:
     yield [
-        "# A study, begun by `videotcav init`: change what you like. `videotcav plan` says of it what it needs,",
-        "# what it could see and what it will cost; `videotcav run` runs it. Paths are relative to this file.",
+        "# A study, begun from videos and a model: change what you like. Plan it first: the plan says what it needs,",
+        "# what it could see and what it will cost. Paths are relative to this file.",
     ]
     yield [
         _line("question", known.question),
