@@ -42,7 +42,7 @@ _ROUNDING = 1e-9  # of the whole map's sum: by so much two sums that are one may
 Corner = tuple[int, int, int]
 """The first frame, row and column of a tubelet."""
 
-Scores = dict[tuple[str, Corner | None], float]
+BlurredScores = dict[tuple[str, Corner | None], float]
 """A class's score of clips, by the hash of their pictures, with a tubelet blurred or, None, as they are."""
 
 
@@ -124,7 +124,7 @@ def tubelet_costs(
     seed: int = 0,
     batch_size: int = 8,
     clip_name: str = "",
-    scores: Scores | None = None,
+    scores: BlurredScores | None = None,
 ) -> TubeletCosts:
     """The costs of one clip, `channel time height width`, under maps `map time height width`.
 

@@ -16,7 +16,7 @@ from videotcav.features.extract import clips_a_pass
 from videotcav.interventions.followed import (
     OWN_VIDEOS,
     RANDOM_TUBELETS,
-    Scores,
+    BlurredScores,
     TubeletCosts,
     map_verdicts,
     tubelet_costs,
@@ -82,7 +82,7 @@ class MapCheck:
         *,
         sigma: float | None = None,
         sigma_of: str = OWN_VIDEOS,
-        scores: Scores | None = None,
+        scores: BlurredScores | None = None,
     ) -> tuple[Followed, ...]:
         """The badge of each view, from clips of the class, one after the other; arguments as of `map_verdicts`.
 
@@ -143,7 +143,7 @@ class MapCheck:
 
         `clips` gives the clips, anew each time; it is told how many passes each of them will cost.
         """
-        scores: Scores = {}
+        scores: BlurredScores = {}
         ask = partial(self, class_name=class_name, sigma=sigma, sigma_of=sigma_of, scores=scores)
         found = ask(clips(self.passes_a_clip(views)), views=views)
         if {badge.verdict for badge in found} != {"not followed"} or not (others := self.others(views)):
