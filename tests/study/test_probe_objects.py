@@ -82,9 +82,10 @@ def test_clips_without_an_object_are_counted_and_told(found: ProbeRun) -> None:
     one, none = row(found, "freeze object"), row(found, "remove background", "bright")
     assert (one.clips, one.not_told, one.why) == (12, 2, "the clip does not hold it")
     assert (none.verdict, none.reason, none.not_told, none.effect) == ("not asked", "not told", 3, None)
-    assert found.manifest.remarks[-1] == (
-        "No object was found in 3 of 3 clips of bright and 2 of 14 clips of moving: edits of objects and of the "
-        "background leave them out."
+    where = "was found in 3 of 3 clips of bright and 2 of 14 clips of moving"
+    assert found.manifest.remarks[-2:] == (
+        f"No 'flicker' {where}: edits of objects leave them out.",
+        f"No object {where}: edits of the background leave them out.",
     )
     assert row(found, "still").not_told == 0
 
@@ -111,6 +112,29 @@ def test_it_is_read_back_and_stands_in_the_profile_and_on_the_page(folder: Path,
     page = (folder / "probe" / "report.html").read_text(encoding="utf-8")
     assert "No object was found in 3 of 3 clips of bright" in page
     assert "freeze object, sham 1: score" in again.clips[0]
+
+
+def test_a_clip_without_the_label_still_has_a_background(folder: Path) -> None:
+    """What is found of another label makes it."""
+    some = sidecar([f"moving-{number:02}.mp4" for number in range(12)], BOXES)
+    known = json.loads(some)
+    flicker = next(each["id"] for each in known["categories"] if each["name"] == "flicker")
+    known["annotations"] = [
+        each for each in known["annotations"] if each["category_id"] != flicker or each["video_id"] < 5
+    ]
+    (folder / "some.json").write_text(json.dumps(known))
+    ask: dict[str, Any] = {"target": "moving", "objects": folder / "some.json"}
+    ask["edits"] = ["freeze object", "remove background"]
+    found = vt.probe(model(), folder / "videos", labels=["flicker"], **ask)
+    assert (row(found, "freeze object").not_told, row(found, "remove background").not_told) == (9, 2)
+    assert found.manifest.remarks[-2:] == (
+        "No 'flicker' was found in 9 of 14 clips of moving: edits of objects leave them out.",
+        "No object was found in 2 of 14 clips of moving: edits of the background leave them out.",
+    )
+    found = vt.probe(model(), folder / "videos", **ask)
+    assert found.manifest.remarks[-1] == (
+        "No object was found in 2 of 14 clips of moving: edits of objects and edits of the background leave them out."
+    )
 
 
 def test_what_shows_the_same_pixels_is_passed_once(folder: Path) -> None:

@@ -26,6 +26,8 @@ OBJECT = "object"
 
 _TARGETS = {OBJECT: ("freeze", "shuffle", "reverse", "remove", "blur"), BACKGROUND: ("freeze", "remove", "blur")}
 
+_EDITS = {OBJECT: "edits of objects", BACKGROUND: "edits of the background"}
+
 OF_OBJECTS = {
     edit.name: edit for target, edits in _TARGETS.items() for edit in (TargetEdit(name, target) for name in edits)
 }
@@ -70,22 +72,29 @@ class ProbeEdits:
         return made | (self.objects(origin, frames, spec) if self.objects else {})
 
     def remarks(self, passed: Passed, classes: Sequence[str]) -> Iterator[str]:
-        """In how many clips of each class no object was found. Raises TrackNotFound where that is so of all."""
+        """In how many clips of each class nothing was found to edit. Raises TrackNotFound where that is so of all."""
         if self.objects is None:
             return
         answers = next(iter(passed.answers.values()))
-        made = np.isfinite(np.stack([answers.changed[edit.name] for edit in self.objects.edits]))
-        lacks = np.flatnonzero(made.sum(axis=0) == 0)
-        asked = [clip for clip in passed.clips if clip.class_name in classes]
-        without = [each for row in lacks.tolist() if (each := passed.clips[row]).class_name in classes]
-        if len(without) == len(asked):
+        clips = [(row, clip) for row, clip in enumerate(passed.clips) if clip.class_name in classes]
+        lacking = {
+            target: Counter(clip.class_name for row, clip in clips if np.isnan(answers.changed[edit.name][row]))
+            for target, edit in {edit.target: edit for edit in self.objects.edits}.items()
+        }
+        if all(each.total() == len(clips) for each in lacking.values()):
             spec = answers.model.card.clip_spec
-            why = self.objects.why_missing(asked[0].read(spec)[0], spec)
-            raise TrackNotFound(f"none of the {len(asked)} clips has an object to edit; the first: {why}")
-        clips, lacking = (Counter(clip.class_name for clip in some) for some in (asked, without))
-        if lacking:
-            told = [f"{lacking[name]} of {count(clips[name], 'clip')} of {name}" for name in classes if lacking[name]]
-            yield f"No object was found in {listing(told)}: edits of objects and of the background leave them out."
+            why = self.objects.why_missing(clips[0][1].read(spec)[0], spec)
+            raise TrackNotFound(f"none of the {len(clips)} clips has an object to edit; the first: {why}")
+        of_class = Counter(clip.class_name for _, clip in clips)
+        labels = self.objects.targets.get(OBJECT, ())
+        are_some = set(labels) < set(self.objects.detector.labels)
+        what = {OBJECT: f"No {' or '.join(map(repr, labels))}" if are_some else "No object", BACKGROUND: "No object"}
+        told: dict[str, list[str]] = {}
+        for target, each in lacking.items():
+            where = [f"{each[name]} of {count(of_class[name], 'clip')} of {name}" for name in classes if each[name]]
+            if where:
+                told.setdefault(f"{what[target]} was found in {listing(where)}", []).append(_EDITS[target])
+        yield from (f"{found}: {' and '.join(edits)} leave them out." for found, edits in told.items())
 
 
 def probe_edits(
