@@ -26,7 +26,7 @@ CLASSES = 3
 
 def white_rectangle_finder(path: Path, form: str, *, names: str | None = "{0: 'a', 1: 'b', 2: 'c'}") -> Path:
     """A network that puts out the rectangle of bright input pixels as class 1 with score 0.9."""
-    bright = 230.0 if form == "yolox" else 0.9
+    bright = 230.0 if form.startswith("yolox") else 0.9
     constants = {
         "bright": np.float32(bright),
         "x": np.arange(SIDE, dtype=np.float32).reshape(1, 1, 1, SIDE),
@@ -76,9 +76,17 @@ def white_rectangle_finder(path: Path, form: str, *, names: str | None = "{0: 'a
         sure = [] if form == "v8" else ["score"]
         constants["classes"] = constants["classes"] * (0.9 if form == "v8" else 1.0)
         nodes.append(helper.make_node("Concat", [*box, *sure, "classes"], ["found"], axis=1))
-        count = {"raw": 3 * CELLS, "yolox": CELLS, "v8": CELLS}[form]
+        count = 3 * CELLS if form == "raw" else CELLS
         width = 4 + len(sure) + CLASSES
         constants["rest"] = np.zeros((count - 1, width), dtype=np.float32)
+        if form != "yolox":  # each cell speaks of a box in its own middle
+            centres = [
+                ((column + 0.5) * stride, (row + 0.5) * stride, stride, stride)
+                for stride in (8, 16, 32)
+                for row in range(SIDE // stride)
+                for column in range(SIDE // stride)
+            ] * (count // CELLS)
+            constants["rest"][:, :4] = centres[1:]
         nodes.append(helper.make_node("Concat", ["found", "rest"], ["table"], axis=0))
         if form == "v8":
             nodes.append(helper.make_node("Transpose", ["table"], ["turned"], perm=[1, 0]))
@@ -113,7 +121,7 @@ def scene(*, height: int, width: int, box: tuple[int, int, int, int]) -> VideoFr
     return frames_of(pixels)
 
 
-@pytest.mark.parametrize("form", ["raw", "yolox", "v8", "end2end"])
+@pytest.mark.parametrize("form", ["raw", "yolox", "yolox-decoded", "v8", "end2end"])
 @pytest.mark.parametrize("size", [(128, 128), (240, 426), (426, 240), (480, 852), (50, 70)])
 def test_every_form_is_recognised_and_leads_back_to_source_pixels(tmp_path: Path, form: str, size: tuple[int, int]):
     height, width = size
@@ -143,14 +151,70 @@ def test_the_frames_own_edges_come_back_exactly(size: tuple[int, int], placement
     assert fitted.to_source(seen)[0] == pytest.approx([0, 0, width, height], abs=1e-3)
 
 
+def output(*shape: int) -> Output:
+    return Output("output", np.zeros(shape, np.float32))
+
+
 def test_forms_follow_from_the_shapes_that_real_files_have():
-    assert recognise([Output("output", (1, 25200, 85))], height=640, width=640) == ("raw", 0)
-    assert recognise([Output("output", (1, 3549, 85))], height=416, width=416) == ("yolox", 0)
-    assert recognise([Output("output0", (1, 84, 8400))], height=640, width=640) == ("v8", 0)
-    assert recognise([Output("output", (4, 7))], height=640, width=640) == ("end2end", 0)
-    heads = [Output(str(side), (1, 3, side, side, 85)) for side in (80, 40, 20)]
+    assert recognise([output(1, 25200, 85)], height=640, width=640) == ("raw", 0)
+    assert recognise([output(1, 3549, 85)], height=416, width=416) == ("yolox", 0)
+    assert recognise([output(1, 84, 8400)], height=640, width=640) == ("v8", 0)
+    assert recognise([output(4, 7)], height=640, width=640) == ("end2end", 0)
+    heads = [output(1, 3, side, side, 85) for side in (80, 40, 20)]
     assert recognise(heads, height=640, width=640) is None
-    assert recognise([*heads, Output("all", (1, 25200, 85))], height=640, width=640) == ("raw", 3)
+    assert recognise([*heads, output(1, 25200, 85)], height=640, width=640) == ("raw", 3)
+
+
+def test_a_form_that_is_not_certain_is_not_guessed():
+    """Noise in YOLOX's shape is near its cells in no reading; a whole grid of centres in shares of the picture lies
+    in its first pixel."""
+    noise = np.random.default_rng(0).uniform(100, 200, (1, 3549, 85)).astype(np.float32)
+    assert recognise([Output("output", noise)], height=416, width=416) is None
+    assert recognise([Output("output", np.full((1, 3549, 85), np.nan, np.float32))], height=416, width=416) is None
+
+    shares = np.random.default_rng(0).uniform(0, 1, (1, 25200, 85)).astype(np.float32)
+    assert recognise([Output("output", shares)], height=640, width=640) is None
+    assert recognise([Output("output", shares * 640)], height=640, width=640) == ("raw", 0)
+    shares = np.moveaxis(shares[:, :8400, :84], 1, 2)
+    assert recognise([Output("output", shares)], height=640, width=640) is None
+    four_grids = 160 * 160 + 80 * 80 + 40 * 40 + 20 * 20
+    assert recognise([output(1, four_grids, 85)], height=1280, width=1280) is None
+
+
+def test_a_decoded_export_of_a_real_network_says_what_the_undecoded_one_says(shared_data: Path, tmp_path: Path):
+    """YOLOX's own last step (its `decode_outputs`), put behind the real network's output."""
+    undecoded = shared_data / "detectors" / "yolox_nano_416.onnx"
+    net = onnx.load(undecoded)
+    version = {one.version for one in net.opset_import}
+    (last,) = net.graph.output
+    places = [(x, y, s) for s in (8, 16, 32) for y in range(416 // s) for x in range(416 // s)]
+    constants = {
+        "cells": np.array([[place[:2] for place in places]], np.float32),
+        "strides": np.array([[place[2:] for place in places]], np.float32),
+    }
+    net.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+
+    assert max(version) < 13, "Split takes its parts as an attribute"
+    net.graph.node.extend(
+        [
+            helper.make_node("Split", [last.name], ["offsets", "logs", "surely"], axis=2, split=[2, 2, 81]),
+            helper.make_node("Add", ["offsets", "cells"], ["moved"]),
+            helper.make_node("Mul", ["moved", "strides"], ["centres"]),
+            helper.make_node("Exp", ["logs"], ["spans"]),
+            helper.make_node("Mul", ["spans", "strides"], ["sizes"]),
+            helper.make_node("Concat", ["centres", "sizes", "surely"], ["decoded"], axis=2),
+        ]
+    )
+    last.name = "decoded"
+    onnx.save(net, tmp_path / "decoded.onnx")
+    decoded = Yolo(tmp_path / "decoded.onnx", threads=1)
+    assert decoded.settings["form"] == "yolox-decoded"
+    video = VideoFile(shared_data / "tennis_full" / "serve1.mp4")
+    frames = VideoFrames(video.frames([20]), video.info(), 20)
+    (one,), (other,) = decoded(frames), Yolo(undecoded, threads=1)(frames)
+    assert one.labels == other.labels
+    assert len(one) > 3
+    assert one.boxes == pytest.approx(other.boxes, abs=0.01)
 
 
 def test_the_grid_counts_its_cells_row_by_row():

@@ -96,7 +96,7 @@ class Yolo:
         return found
 
     def _look(self, frame: NDArray[np.uint8]) -> tuple[NDArray[Any], Letterbox]:
-        yolox = self._form == "yolox"
+        yolox = self._form in {"yolox", "yolox-decoded"}
         pixels, fitted = letterbox(
             frame, height=self._height, width=self._width, placement="top-left" if yolox else "centred"
         )
@@ -127,7 +127,7 @@ class Yolo:
         except Exception as error:  # noqa: BLE001 - onnxruntime raises its own types, which it does not export
             raise DetectorError(f"{self.path}: does not run on a picture {grey.shape}: {_one_line(error)}") from None
         names = [output.name for output in self._session.get_outputs()]
-        return [Output(name, np.shape(array)) for name, array in zip(names, arrays, strict=True)]
+        return [Output(name, np.asarray(array)) for name, array in zip(names, arrays, strict=True)]
 
     def _form_of(self, outputs: list[Output], form: Form | None) -> tuple[Form, int]:
         if form is not None:
@@ -139,8 +139,8 @@ class Yolo:
         recognised = recognise(outputs, height=self._height, width=self._width)
         if recognised is None:
             raise DetectorError(
-                f"{self.path}: is no form of YOLO that is known here ({', '.join(FORMS)}); {_listed(outputs)} "
-                f"for an input of {self._width}×{self._height}. YOLOv7 is exported with "
+                f"{self.path}: is not for certain one form of YOLO that is known here ({', '.join(FORMS)}); "
+                f"{_listed(outputs)} for an input of {self._width}×{self._height}. YOLOv7 is exported with "
                 "its option grid or end2end",
                 hint="export it again, or name its `form`",
             )

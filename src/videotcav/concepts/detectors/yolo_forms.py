@@ -4,6 +4,7 @@
 | --- | --- | --- | --- |
 | raw | `1 N 5+C` | centre and size, decoded; objectness × class | YOLOv7 `--grid`, YOLOv5 |
 | yolox | `1 N 5+C` | offsets in a grid, undecoded; objectness × class | YOLOX |
+| yolox-decoded | `1 N 5+C` | centre and size, decoded; objectness × class | YOLOX `--decode_in_inference` |
 | v8 | `1 4+C N` | centre and size, decoded; class | YOLOv8 and later |
 | end2end | `n 7` | batch, corners, class, score, after suppression | YOLOv7 `end2end` |
 """
@@ -11,17 +12,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import cv2
 import numpy as np
 from einops import rearrange
 from numpy.typing import NDArray
 
-Form = Literal["raw", "yolox", "v8", "end2end"]
+Form = Literal["raw", "yolox", "yolox-decoded", "v8", "end2end"]
 FORMS: tuple[Form, ...] = get_args(Form)
 _STRIDES = ((8, 16, 32), (8, 16, 32, 64))
 _END2END_COLUMNS = 7
+_NEAR_CELLS, _FAR_CELLS = 2.0, 3.0
 
 Float32 = NDArray[np.float32]
 
@@ -35,16 +37,22 @@ class Found(NamedTuple):
 
 
 class Output(NamedTuple):
-    """One output of a network: name and shape, as it came out of a run on one frame."""
+    """One output of a network, as it came out of a run on a grey picture."""
 
     name: str
-    shape: tuple[int, ...]
+    values: NDArray[Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of its values."""
+        return self.values.shape
 
 
 def recognise(outputs: Sequence[Output], *, height: int, width: int) -> tuple[Form, int] | None:
     """The form and the number of the output to read, or None. `height` and `width` are those of the input.
 
-    A grid of N cells has one row a cell in YOLOX, and three anchors a cell in YOLOv5 and v7.
+    A grid of N cells has one row a cell in YOLOX, and three anchors a cell in YOLOv5 and v7. Where two forms have one
+    shape the values tell; where these do not tell either, nothing is recognised.
     """
     cells = [sum((height // s) * (width // s) for s in strides) for strides in _STRIDES]
     for number, output in enumerate(outputs):
@@ -52,18 +60,47 @@ def recognise(outputs: Sequence[Output], *, height: int, width: int) -> tuple[Fo
             case (_, columns) if columns == _END2END_COLUMNS and len(outputs) == 1:
                 return "end2end", number
             case (1, rows, columns) if columns > 5 and rows in cells:  # noqa: PLR2004 - box and objectness
-                return "yolox", number
+                form = _yolox_form(output.values[0], height=height, width=width)
+                return None if form is None else (form, number)
             case (1, rows, columns) if columns > 5 and rows in [3 * count for count in cells]:  # noqa: PLR2004 - as above
-                return "raw", number
+                return None if _in_shares(output.values[0, :, :2]) else ("raw", number)
             case (1, columns, rows) if columns > 4 and rows in cells:  # noqa: PLR2004 - a box
-                return "v8", number
+                return None if _in_shares(output.values[0, :2]) else ("v8", number)
     return None
+
+
+def _yolox_form(rows: NDArray[Any], *, height: int, width: int) -> Form | None:
+    """Whether YOLOX's rows `N 5+C` are decoded; None where neither reading puts most boxes into their own cells.
+
+    A trained cell answers for objects around itself, so on a grey picture its centre stays close to it: that is an
+    offset of few cells in an undecoded row, and a pixel within few cells of it in a decoded one.
+    """
+    cells, strides = grid(height, width)
+    if len(cells) != len(rows):
+        return None  # a fourth grid, which the reading of YOLOX does not know
+    centres, sizes = rows[:, :2].astype(np.float32), rows[:, 2:4].astype(np.float32)
+    wide = (sizes > 0).mean() > 0.5  # noqa: PLR2004 - most of them
+    undecoded, decoded = _cells_away(centres), _cells_away(centres / strides - cells)
+    if undecoded <= _NEAR_CELLS and decoded >= _FAR_CELLS:
+        return "yolox"
+    return "yolox-decoded" if wide and decoded <= _NEAR_CELLS and undecoded >= _FAR_CELLS else None
+
+
+def _cells_away(offsets: Float32) -> float:
+    """How far most rows (their median) are from where they should be, in cells; infinity where none is a number."""
+    known = offsets[np.isfinite(offsets).all(axis=1)]
+    return float(np.median(np.abs(known).max(axis=1))) if len(known) else np.inf
+
+
+def _in_shares(centres: NDArray[Any]) -> bool:
+    """Whether centres are in shares of the picture: in pixels most of a whole grid's lie beyond the first."""
+    return bool(0 < np.median(centres) <= 1)
 
 
 def class_count(form: Form, shape: Sequence[int]) -> int | None:
     """How many classes an output of this form and shape tells apart; None where the shape does not say."""
     match form:
-        case "raw" | "yolox":
+        case "raw" | "yolox" | "yolox-decoded":
             return shape[2] - 5
         case "v8":
             return shape[1] - 4
