@@ -40,10 +40,11 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         with av.open(
             f"file:{path}",
             mode="r",
-            options={"protocol_whitelist": "file", "format_whitelist": _IN_ONE_FILE},
+            options={"protocol_whitelist": "file", "format_whitelist": _IN_ONE_FILE, "skip_frame": "all"},
             **_LENIENT,
         ) as container:
             stream = _video_stream(path, container)
+            stream.codec_context.skip_frame = "DEFAULT"
             stream.thread_count = 1  # with a thread a slice FFmpeg neither patches nor marks what it cannot decode
             yield container, stream
     except av.error.FFmpegError as error:
