@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from html import escape
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
 
@@ -16,6 +17,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 from videotcav.errors import repeated
 
 T = TypeVar("T")
+
+MOST_SHOWN = 300
+"""Characters of a field that Jupyter shows."""
 
 Kind = Literal["spatial", "spatiotemporal", "frozen", "shuffled", "reversed"]
 """How a concept clip was made: one crop repeated; a track; or a twin of that same track."""
@@ -67,9 +71,14 @@ STATISTICS: tuple[Statistic, ...] = ("sign_count", "sensitivity", "cosine")
 
 
 class Record(BaseModel):
-    """Base of all records: frozen, no unknown keys."""
+    """Base of all records: frozen, no unknown keys. Shows itself in Jupyter, a line a field."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def _repr_html_(self) -> str:
+        cells = ((name, str(getattr(self, name))) for name in type(self).model_fields)
+        lines = (f"<tr><th>{escape(name)}</th><td>{escape(text[:MOST_SHOWN])}</td></tr>" for name, text in cells)
+        return f"<table>{''.join(lines)}</table>"
 
 
 def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:

@@ -20,6 +20,7 @@ from videotcav.interventions.objects import ObjectClip, object_edit, side_by_sid
 from videotcav.interventions.sham import shams
 from videotcav.records import ClipSpec, Progress, Record, silent
 from videotcav.video.clips import Clips
+from videotcav.video.strip import strip_png
 
 
 class Told(Record):
@@ -47,6 +48,10 @@ class EditedClips(Clips):
         if not -len(self) <= place < len(self) or self.spec is None:
             raise ArgumentError(f"no clip {place} to show: there are {len(self)}, from 0 on")
         return side_by_side(to_frames(self.before[place], self.spec), to_frames(self.pixels[place], self.spec))
+
+    def _repr_png_(self) -> bytes | None:
+        """The first clip, each frame before and after the edit."""
+        return strip_png(self.preview()) if len(self) and self.spec is not None else None
 
 
 def edit_clips(

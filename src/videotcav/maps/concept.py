@@ -24,8 +24,8 @@ from videotcav.models.model import VideoModel
 from videotcav.models.passes import volumes
 from videotcav.outputs import refuse_overwriting, whole_file
 from videotcav.records import KINDS, ClipSpec
-from videotcav.report.render import png
 from videotcav.results.manifest import ModelFacts
+from videotcav.results.picture import png
 from videotcav.video.clips import Clips, read_clips
 
 MEMORY_BYTES = 2**30

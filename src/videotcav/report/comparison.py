@@ -19,7 +19,7 @@ from videotcav.results import words
 from videotcav.results.folder import copied
 from videotcav.results.manifest import MANIFEST, RESULTS, ComparisonManifest, read_manifest
 from videotcav.results.read import read_rows
-from videotcav.results.table import data_frame
+from videotcav.results.table import data_frame, sentences_html
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -70,6 +70,9 @@ class Comparison:
 
     def __repr__(self) -> str:
         return "\n".join(self.sentences)
+
+    def _repr_html_(self) -> str:
+        return sentences_html([self.facts.question, *self.sentences])
 
     @property
     def sentences(self) -> list[str]:

@@ -17,8 +17,9 @@ from videotcav.results import words
 from videotcav.results.folder import MEDIA, copied
 from videotcav.results.manifest import MANIFEST, RESULTS, read_manifest
 from videotcav.results.map_facts import Faithfulness, FaithfulnessManifest
+from videotcav.results.picture import Picture
 from videotcav.results.read import read_rows
-from videotcav.results.table import data_frame
+from videotcav.results.table import data_frame, sentences_html
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -128,6 +129,9 @@ class FaithfulnessRun:
     def __repr__(self) -> str:
         return "\n".join(headlines(self.results))
 
+    def _repr_html_(self) -> str:
+        return sentences_html([f"Maps of {words.count(self.manifest.clips, 'clip')}", *headlines(self.results)])
+
     @property
     def panels(self) -> list[MeasurePanel]:
         """A panel a measure that there is."""
@@ -175,7 +179,7 @@ class FaithfulnessRun:
     def plot(self) -> Figure:
         """A panel a measure: methods below each other with their 95 % intervals; dashed what a flat map scores."""
         panels = self.panels
-        figure = Figure(figsize=(9, 1.6 * len(panels)), layout="constrained", facecolor="white")
+        figure = Picture(figsize=(9, 1.6 * len(panels)), layout="constrained", facecolor="white")
         for axes, panel in zip(figure.subplots(len(panels), squeeze=False)[:, 0], panels, strict=True):
             for place, row in enumerate(panel.rows):
                 colour = "#8a8d96" if row.baseline else "#0072b2"

@@ -17,9 +17,10 @@ from videotcav.errors import NotFound, RunFolderError, closest
 from videotcav.outputs import MARK, file_sha256, refuse_overwriting
 from videotcav.report.probe_profile import profile_figure
 from videotcav.report.probe_sentences import headline, probe_trust, sentences, short_table
-from videotcav.report.render import PAGE, data_uri, png, write_page
+from videotcav.report.render import PAGE, data_uri, write_page
 from videotcav.results.folder import new_run_folder
 from videotcav.results.manifest import CLIPS, MANIFEST, read_manifest, write_manifest
+from videotcav.results.picture import png
 from videotcav.results.probe_facts import (
     DIFFERENCES,
     EFFECTS,

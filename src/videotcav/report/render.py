@@ -6,7 +6,6 @@ import base64
 import hashlib
 from collections.abc import Iterable, Sequence
 from functools import cache
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from markupsafe import Markup
 from videotcav.outputs import MARK, refuse_overwriting, write_text
 from videotcav.report import figures
 from videotcav.results import words
+from videotcav.results.picture import png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,13 +72,6 @@ def write_figures_page(
         table=Markup(table),  # noqa: S704 - escaped by whoever made it
         mark=MARK,
     )
-
-
-def png(figure: Figure, *, dpi: float | None = None) -> bytes:
-    """The figure as the bytes of a PNG file that are the same for the same figure."""
-    picture = BytesIO()
-    figure.savefig(picture, format="png", dpi=dpi or figure.dpi, metadata={"Software": None, "Comment": MARK})
-    return picture.getvalue()
 
 
 def data_uri(data: bytes, kind: str) -> str:

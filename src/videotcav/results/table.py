@@ -60,6 +60,13 @@ def table_html(headings: Iterable[str], lines: Iterable[Iterable[str]], *, capti
     )
 
 
+def sentences_html(sentences: Iterable[str]) -> str:
+    """Sentences as a notebook shows them, the first one in bold; whatever stands in them is escaped."""
+    first, *others = (line.strip() for line in sentences)
+    below = Markup("").join(Markup("<p>{}</p>\n").format(line) for line in others)
+    return str(Markup("<p><strong>{}</strong></p>\n{}").format(first, below))
+
+
 def data_frame(rows: Iterable[Mapping[str, Any]]) -> DataFrame:
     """The rows as a table of pandas. Raises MissingExtra where pandas is not installed."""
     try:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from pydantic import ByteSize
+
 from videotcav.explain.design.design import LEAST_VIDEOS, ConceptRows, Design, draws_bytes
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.power import detectable, equivalence_reach, videos_for_flips, visible_effect
@@ -13,6 +15,7 @@ from videotcav.features.measure import DEFAULT_MEMORY_BYTES, reading_rate
 from videotcav.records import TWINS, Progress, Record, Result, Statistic, silent
 from videotcav.results.pool_facts import PoolFacts
 from videotcav.results.read import RunResults
+from videotcav.results.table import sentences_html
 from videotcav.study.class_shares import share_passes
 from videotcav.study.cost_model import Costs, Rates, costs
 from videotcav.study.cost_model import rates as rates_of
@@ -28,6 +31,8 @@ from videotcav.study.run import Study
 
 _95_PERCENT = 2 * 1.959964
 _POOL_IN_SETS = 3
+_SECONDS_PER_MINUTE, _SECONDS_PER_HOUR = 60, 3600
+_UNITS_FROM = 2  # of a larger unit
 
 
 class Requirement(Record):
@@ -78,6 +83,33 @@ class Plan(Record):
     def is_enough(self) -> bool:
         """Whether every need is met."""
         return all(need.is_met for need in self.needs)
+
+    @property
+    def lines(self) -> list[str]:
+        """In words, a line each."""
+        needs = [f"{'  ' if need.is_met else '✗ '}{need.sentence}" for need in self.needs]
+        cost = self.cost
+        by_stage = ", ".join(f"{stage} {_duration(seconds)}" for stage, seconds in cost.seconds.items())
+        return [
+            f"{self.tests} tests in the declared family",
+            *needs,
+            *([f"  {self.alignment}"] if self.alignment else []),
+            *(f"! {remark}" for remark in self.remarks),
+            *(f"  {line}" for line in (self.pool.lines if self.pool else ())),
+            *([f"  {self.equivalence}"] if self.equivalence else []),
+            *(f"  {line}" for line in self.edits),
+            *(f"  visible with a power of 80 %: ±{each.effect:.3g}, {each.question}" for each in self.visible),
+            f"{cost.clips_forward} clips forward, {cost.clips_backward} of them backward",
+            *([f"at most {cost.map_passes} forward passes more to check maps"] if cost.map_passes else []),
+            *([f"at most {cost.edit_passes} forward passes more of edited clips"] if cost.edit_passes else []),
+            *([f"at most {cost.share_passes} forward passes more for concepts' shares"] if cost.share_passes else []),
+            f"about {_duration(sum(cost.seconds.values()))} of one worker: {by_stage}",
+            f"{_size(cost.store_bytes)} of rows, {_size(cost.read_bytes)} read for {cost.operations:.1e} operations",
+            f"{_size(cost.gram_bytes)} of inner products, {_size(cost.statistics_bytes)} of memory for the statistics",
+        ]
+
+    def _repr_html_(self) -> str:
+        return sentences_html(self.lines)
 
 
 class Spreads(NamedTuple):
@@ -290,3 +322,15 @@ def _visible(design: Design, pilot: tuple[Result, ...], primary: Statistic) -> I
                 settings=design.settings,
             ),
         )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < _UNITS_FROM * _SECONDS_PER_MINUTE:
+        return f"{seconds:.2g} s"
+    if seconds < _UNITS_FROM * _SECONDS_PER_HOUR:
+        return f"{seconds / _SECONDS_PER_MINUTE:.0f} min"
+    return f"{seconds / _SECONDS_PER_HOUR:,.0f} h"
+
+
+def _size(count: float) -> str:
+    return ByteSize(count).human_readable(separator=" ")

@@ -25,6 +25,7 @@ from videotcav.video.find import find_videos
 from videotcav.video.info import ClipOrigin, VideoInfo
 from videotcav.video.read import Frames, VideoFile
 from videotcav.video.sources import as_sources
+from videotcav.video.strip import strip_png
 
 ClipFit = Literal["time", "stretch"]
 """`time`: frames as far apart as the clip spec says. `stretch`: spread evenly over all frames of the video."""
@@ -50,6 +51,14 @@ class Clips:
         shape = " × ".join(str(length) for length in self.pixels.shape[1:])
         left_out = f", {len(self.left_out)} left out" if self.left_out else ""
         return f"Clips({len(self)} clips of {shape} (channel time height width){left_out})"
+
+    def _repr_png_(self) -> bytes | None:
+        """The first clip as it was before it was normalised; None where that cannot be shown."""
+        if not len(self) or self.spec is None or self.spec.channels != len("RGB"):
+            return None
+        mean, std = (torch.tensor(each)[:, None, None, None] for each in (self.spec.mean, self.spec.std))
+        levels = ((self.pixels[0].cpu().float() * std + mean) * 255).round().clamp(0, 255)
+        return strip_png(rearrange(levels.to(torch.uint8), "c t h w -> t h w c").numpy())
 
 
 _GAP_SECONDS, _GAP_STEPS = 1.0, 8
