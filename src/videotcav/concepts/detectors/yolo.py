@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import contextlib
-import io
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +14,26 @@ from numpy.typing import NDArray
 from videotcav.concepts.detectors.coco_names import COCO_NAMES
 from videotcav.concepts.detectors.detect import Detections, VideoFrames
 from videotcav.concepts.detectors.letterbox import Letterbox, letterbox
-from videotcav.concepts.detectors.yolo_forms import FORMS, Form, Output, class_count, decode, recognise
-from videotcav.errors import DetectorError, DetectorNotFound, closest
-from videotcav.outputs import file_sha256
+from videotcav.concepts.detectors.onnx_file import (
+    one_line,
+    require_file,
+    rt_detr,
+    said_by,
+    session_of,
+    weights_sha256,
+)
+from videotcav.concepts.detectors.yolo_forms import (
+    FORMS,
+    Form,
+    Output,
+    class_count,
+    decode,
+    has_form,
+    prototypes_of,
+    recognise,
+)
+from videotcav.concepts.detectors.yolo_masks import masks_of
+from videotcav.errors import DetectorError, closest
 
 _USUAL_SIDE = 640  # where the file leaves the input's size open
 _LONGEST_SIDE = 2**14
@@ -44,23 +58,32 @@ class Yolo:
         """`min_score` is low because weak detections help to follow a track; `threads` 0 means all cores."""
         self.path = Path(path)
         self.name = self.path.name
-        self._session = _session(self.path, threads)
+        require_file(self.path)
+        self.sha256 = weights_sha256(self.path)
+        self._session = session_of(self.path, threads)
+        said = said_by(self._session, self.path)
         self._input = _only_input(self.path, self._session)
         self._type = _TYPES[self._input.type]
-        self._height, self._width = (side if isinstance(side, int) else _USUAL_SIDE for side in self._input.shape[2:])
+        self._batch, _, *sides = self._input.shape
+        usual = said.sides or (_USUAL_SIDE, _USUAL_SIDE)
+        self._height, self._width = (
+            side if isinstance(side, int) else known for side, known in zip(sides, usual, strict=True)
+        )
         if not 0 < min(self._height, self._width) <= max(self._height, self._width) <= _LONGEST_SIDE:
             raise DetectorError(
                 f"{self.path}: takes pictures of {self._width}×{self._height} pixels, as no detector does"
             )
         outputs = self._outputs()
-        self._form, self._output = self._form_of(outputs, form)
-        count = class_count(self._form, outputs[self._output].shape)
-        self.labels = class_names or self._names_inside() or _default_names(self.path, count)
+        self._prototypes = prototypes_of(outputs, height=self._height, width=self._width)
+        weights = 0 if self._prototypes is None else outputs[self._prototypes].shape[1]
+        self._extra = said.keypoint_columns + weights
+        self._form, self._output = self._form_of(outputs, form, suppressed=said.suppressed)
+        count = class_count(self._form, outputs[self._output].shape, self._extra)
+        self.labels = class_names or said.names or _default_names(self.path, count)
         if count is not None and count != len(self.labels):
             raise DetectorError(
                 f"{self.path}: tells {count} classes apart, but {len(self.labels)} names were given for them"
             )
-        self.sha256 = file_sha256(self.path)
         self.settings: dict[str, str | float] = {
             "form": self._form,
             "min_score": min_score,
@@ -86,14 +109,24 @@ class Yolo:
         found = []
         for frame in frames.pixels:
             pixels, fitted = self._look(frame)
-            (output,) = self._session.run([self._session.get_outputs()[self._output].name], {self._input.name: pixels})
-            if not np.isfinite(output).all():
+            outputs = self._run(pixels)
+            output = outputs[self._output]
+            prototypes = None if self._prototypes is None else outputs[self._prototypes][0].astype(np.float32)
+            if not (np.isfinite(output).all() and (prototypes is None or np.isfinite(prototypes).all())):
                 raise DetectorError(
                     f"{self.path}: gives NaN or infinity for a frame of {frames.video.path}; its weights are damaged, "
                     "or too much for half precision: export it again, in float32"
                 )
-            found.append(self._read(output.astype(np.float32, copy=False), fitted))
+            found.append(self._read(output.astype(np.float32, copy=False), prototypes, fitted))
         return found
+
+    def _run(self, pixels: NDArray[Any]) -> list[NDArray[Any]]:
+        """All outputs for one picture; where the file wants several at once, it gets this one as often."""
+        batch = self._batch if isinstance(self._batch, int) else 1
+        outputs: list[NDArray[Any]] = self._session.run(None, {self._input.name: np.repeat(pixels, batch, axis=0)})
+        if batch == 1:
+            return outputs
+        return [output[output[:, 0] == 0] if output.ndim == 2 else output[:1] for output in outputs]  # noqa: PLR2004 - rows begin with their picture's number
 
     def _look(self, frame: NDArray[np.uint8]) -> tuple[NDArray[Any], Letterbox]:
         yolox = self._form in {"yolox", "yolox-decoded"}
@@ -104,7 +137,9 @@ class Yolo:
         scaled = channels_first.astype(self._type) if yolox else (channels_first / np.float32(255)).astype(self._type)
         return np.ascontiguousarray(scaled), fitted
 
-    def _read(self, output: NDArray[np.float32], fitted: Letterbox) -> Detections:
+    def _read(
+        self, output: NDArray[np.float32], prototypes: NDArray[np.float32] | None, fitted: Letterbox
+    ) -> Detections:
         found = decode(
             output,
             self._form,
@@ -112,52 +147,51 @@ class Yolo:
             width=self._width,
             min_score=self._min_score,
             max_overlap=self._max_overlap,
+            extra=self._extra,
         )
+        if (unnamed := found.classes >= len(self.labels)).any():
+            raise DetectorError(
+                f"{self.path}: found something of class {found.classes[unnamed][0]}, counted from 0, but only "
+                f"{len(self.labels)} names are known; give a file of all names"
+            )
         boxes = fitted.to_source(found.boxes)
         whole = ((boxes[:, 2:] - boxes[:, :2]) > 0).all(axis=1) & (found.classes >= 0)
-        whole &= found.classes < len(self.labels)
         labels = tuple(self.labels[number] for number in found.classes[whole])
-        return Detections(boxes[whole], found.scores[whole], labels)
+        masks = None
+        if prototypes is not None:
+            weights = found.extra[whole][:, -len(prototypes) :]
+            masks = masks_of(prototypes, weights, boxes[whole], fitted, height=self._height, width=self._width)
+        return Detections(boxes[whole], found.scores[whole], labels, masks=masks)
 
     def _outputs(self) -> list[Output]:
         """The outputs as they come out for a grey picture: files often leave their shapes open."""
         grey = np.full((1, 3, self._height, self._width), 0.5, dtype=self._type)
         try:
-            arrays = self._session.run(None, {self._input.name: grey})
+            arrays = self._run(grey)
         except Exception as error:  # noqa: BLE001 - onnxruntime raises its own types, which it does not export
-            raise DetectorError(f"{self.path}: does not run on a picture {grey.shape}: {_one_line(error)}") from None
+            raise DetectorError(f"{self.path}: does not run on a picture {grey.shape}: {one_line(error)}") from None
         names = [output.name for output in self._session.get_outputs()]
         return [Output(name, np.asarray(array)) for name, array in zip(names, arrays, strict=True)]
 
-    def _form_of(self, outputs: list[Output], form: Form | None) -> tuple[Form, int]:
+    def _form_of(self, outputs: list[Output], form: Form | None, *, suppressed: bool) -> tuple[Form, int]:
+        if {"logits", "pred_boxes"} <= {output.name for output in outputs}:
+            raise rt_detr(self.path)
         if form is not None:
-            dimensions = 2 if form == "end2end" else 3
-            fitting = [number for number, output in enumerate(outputs) if len(output.shape) == dimensions]
+            fitting = [number for number, output in enumerate(outputs) if has_form(form, output, extra=self._extra)]
             if form not in FORMS or not fitting:
                 raise DetectorError(f"{self.path}: cannot be read as form '{form}'; {_listed(outputs)}")
             return form, fitting[0]
-        recognised = recognise(outputs, height=self._height, width=self._width)
+        recognised = recognise(
+            outputs, height=self._height, width=self._width, extra=self._extra, suppressed=suppressed
+        )
         if recognised is None:
             raise DetectorError(
                 f"{self.path}: is not for certain one form of YOLO that is known here ({', '.join(FORMS)}); "
                 f"{_listed(outputs)} for an input of {self._width}×{self._height}. YOLOv7 is exported with "
-                "its option grid or end2end",
+                "its option grid or end2end; RT-DETR and D-FINE are used as transformers:NAME",
                 hint="export it again, or name its `form`",
             )
         return recognised
-
-    def _names_inside(self) -> tuple[str, ...] | None:
-        """The class names that Ultralytics writes into the file: a Python dict from number to name."""
-        text = self._session.get_modelmeta().custom_metadata_map.get("names")
-        if text is None:
-            return None
-        try:
-            names = ast.literal_eval(text)
-            return tuple(str(names[number]) for number in range(len(names)))
-        except (ValueError, SyntaxError, KeyError, TypeError, RecursionError, MemoryError):
-            raise DetectorError(
-                f"{self.path}: its class names cannot be read: {text[:80]}; give a file of names"
-            ) from None
 
 
 def load(name: str, *, form: str | None = None, class_names: tuple[str, ...] | None = None) -> Yolo:
@@ -167,25 +201,12 @@ def load(name: str, *, form: str | None = None, class_names: tuple[str, ...] | N
     return Yolo(name, form=form, class_names=class_names)
 
 
-def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    if not path.is_file():
-        raise DetectorNotFound(f"{path}: there is no such detector file")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # warnings about the graph help nobody here
-    usable = onnxruntime.get_available_providers()
-    providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in usable]
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints what it also raises
-            return onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except Exception as error:  # noqa: BLE001 - onnxruntime raises its own types, which it does not export
-        raise DetectorError(f"{path}: is not an ONNX network that onnxruntime can load: {_one_line(error)}") from None
-
-
 def _only_input(path: Path, session: onnxruntime.InferenceSession) -> Any:
     inputs = session.get_inputs()
     picture = inputs[0]
     channels = picture.shape[1:2] if len(picture.shape) == 4 else []  # noqa: PLR2004 - batch, channel, height, width
+    if "orig_target_sizes" in {one.name for one in inputs}:
+        raise rt_detr(path)
     if len(inputs) != 1 or picture.type not in _TYPES or channels not in ([3], ["channels"]):
         listed = "; ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
         raise DetectorError(f"{path}: a detector has one input, float 1×3×height×width; this one has {listed}")
@@ -200,7 +221,3 @@ def _default_names(path: Path, count: int | None) -> tuple[str, ...]:
 
 def _listed(outputs: list[Output]) -> str:
     return "its outputs are " + "; ".join(f"{one.name} {'×'.join(map(str, one.shape))}" for one in outputs)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -7,6 +7,9 @@
 | yolox-decoded | `1 N 5+C` | centre and size, decoded; objectness × class | YOLOX `--decode_in_inference` |
 | v8 | `1 4+C N` | centre and size, decoded; class | YOLOv8 and later |
 | end2end | `n 7` | batch, corners, class, score, after suppression | YOLOv7 `end2end` |
+| end2end | `1 n 6` | corners, score, class, after suppression | YOLOv10, YOLO26, Ultralytics `nms=True` |
+
+Segment exports have behind these columns the weights of their prototypes, pose exports their points: `extra` columns.
 """
 
 from __future__ import annotations
@@ -22,18 +25,19 @@ from numpy.typing import NDArray
 Form = Literal["raw", "yolox", "yolox-decoded", "v8", "end2end"]
 FORMS: tuple[Form, ...] = get_args(Form)
 _STRIDES = ((8, 16, 32), (8, 16, 32, 64))
-_END2END_COLUMNS = 7
+_END2END_COLUMNS, _FINAL_COLUMNS = 7, 6
 _NEAR_CELLS, _FAR_CELLS = 2.0, 3.0
 
 Float32 = NDArray[np.float32]
 
 
 class Found(NamedTuple):
-    """Boxes `n 4` (left, top, right, bottom) in input pixels, with score and class number of each."""
+    """Boxes `n 4` (left, top, right, bottom) in input pixels, with score, class number and `extra` columns of each."""
 
     boxes: Float32
     scores: Float32
     classes: NDArray[np.int64]
+    extra: Float32
 
 
 class Output(NamedTuple):
@@ -48,11 +52,33 @@ class Output(NamedTuple):
         return self.values.shape
 
 
-def recognise(outputs: Sequence[Output], *, height: int, width: int) -> tuple[Form, int] | None:
+def prototypes_of(outputs: Sequence[Output], *, height: int, width: int) -> int | None:
+    """The number of a segment export's prototypes, `1 prototype height/4 width/4`; None where there are none."""
+    for number, output in enumerate(outputs):
+        match output.shape:
+            case (1, _, rows, columns) if len(outputs) > 1 and (rows, columns) == (height // 4, width // 4):
+                return number
+    return None
+
+
+def has_form(form: Form, output: Output, *, extra: int = 0) -> bool:
+    """Whether an output has the shape of that form."""
+    match output.shape:
+        case (_, columns):
+            return form == "end2end" and columns == _END2END_COLUMNS
+        case (1, _, columns):
+            return columns == _FINAL_COLUMNS + extra if form == "end2end" else True
+    return False
+
+
+def recognise(
+    outputs: Sequence[Output], *, height: int, width: int, extra: int = 0, suppressed: bool = False
+) -> tuple[Form, int] | None:
     """The form and the number of the output to read, or None. `height` and `width` are those of the input.
 
     A grid of N cells has one row a cell in YOLOX, and three anchors a cell in YOLOv5 and v7. Where two forms have one
-    shape the values tell; where these do not tell either, nothing is recognised.
+    shape the values tell; where these do not tell either, nothing is recognised. `suppressed`: the file says that its
+    boxes are final.
     """
     cells = [sum((height // s) * (width // s) for s in strides) for strides in _STRIDES]
     for number, output in enumerate(outputs):
@@ -66,7 +92,17 @@ def recognise(outputs: Sequence[Output], *, height: int, width: int) -> tuple[Fo
                 return None if _in_shares(output.values[0, :, :2]) else ("raw", number)
             case (1, columns, rows) if columns > 4 and rows in cells:  # noqa: PLR2004 - a box
                 return None if _in_shares(output.values[0, :2]) else ("v8", number)
+            case (1, _, columns) if columns == _FINAL_COLUMNS + extra and (suppressed or _final(output.values[0])):
+                return "end2end", number
     return None
+
+
+def _final(rows: NDArray[Any]) -> bool:
+    """Whether rows are corners in pixels, score, class; not certain where a grey picture gives no box at all."""
+    left, top, right, bottom, score, number = rows.T[:_FINAL_COLUMNS]
+    corners = bool((left <= right).all() and (top <= bottom).all() and rows[:, :4].max(initial=0) > 1)
+    scores = bool((score >= 0).all() and (score <= 1).all() and (score % 1 > 0).any())
+    return corners and scores and bool((number >= 0).all() and (number % 1 == 0).all())
 
 
 def _yolox_form(rows: NDArray[Any], *, height: int, width: int) -> Form | None:
@@ -97,27 +133,33 @@ def _in_shares(centres: NDArray[Any]) -> bool:
     return bool(0 < np.median(centres) <= 1)
 
 
-def class_count(form: Form, shape: Sequence[int]) -> int | None:
+def class_count(form: Form, shape: Sequence[int], extra: int = 0) -> int | None:
     """How many classes an output of this form and shape tells apart; None where the shape does not say."""
     match form:
         case "raw" | "yolox" | "yolox-decoded":
-            return shape[2] - 5
+            return shape[2] - 5 - extra
         case "v8":
-            return shape[1] - 4
+            return shape[1] - 4 - extra
         case "end2end":
             return None
 
 
-def decode(output: Float32, form: Form, *, height: int, width: int, min_score: float, max_overlap: float) -> Found:
+def decode(
+    output: Float32, form: Form, *, height: int, width: int, min_score: float, max_overlap: float, extra: int = 0
+) -> Found:
     """What the output of one frame says: boxes of at least `min_score`, at most `max_overlap` (IoU) within a class."""
     if form == "end2end":
-        rows = output[output[:, 6] >= min_score]
-        return Found(rows[:, 1:5], rows[:, 6], rows[:, 5].astype(np.int64))
+        final = output.ndim == 3  # noqa: PLR2004 - picture, row, column
+        rows = output[0] if final else output[:, [1, 2, 3, 4, 6, 5]]
+        rows = rows[rows[:, 4] >= min_score]
+        return Found(rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64), rows[:, _FINAL_COLUMNS:])
     if form == "v8":
         rows = rearrange(output, "1 column row -> row column")
+        rows, others = np.split(rows, [rows.shape[1] - extra], axis=1)
         boxes, scores = rows[:, :4], rows[:, 4:]
     else:
         rows = rearrange(output, "1 row column -> row column")
+        rows, others = np.split(rows, [rows.shape[1] - extra], axis=1)
         boxes, scores = rows[:, :4], rows[:, 4:5] * rows[:, 5:]
     best = scores.max(axis=1)
     likely = best >= min_score
@@ -126,7 +168,7 @@ def decode(output: Float32, form: Form, *, height: int, width: int, min_score: f
         boxes = _off_the_grid(boxes, np.flatnonzero(likely), height=height, width=width)
     corners = np.concatenate([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2], axis=1)
     kept = _suppress(corners, best, classes, min_score=min_score, max_overlap=max_overlap)
-    return Found(corners[kept], best[kept], classes[kept].astype(np.int64))
+    return Found(corners[kept], best[kept], classes[kept].astype(np.int64), others[likely][kept])
 
 
 def _off_the_grid(boxes: Float32, rows: NDArray[np.intp], *, height: int, width: int) -> Float32:
