@@ -93,3 +93,17 @@ def test_what_a_page_shows_of_a_study_file_is_one(page: Path, text: str) -> None
     whole = told if {"model", "classes", "concepts"} <= told.keys() else merged(tomllib.loads(study_text()), told)
     for model in models or [whole["model"]]:
         StudyFile.model_validate_json(json.dumps({**whole, "model": model}), strict=True)
+
+
+@pytest.mark.parametrize("text", blocks(ROOT / "docs" / "audit.md", "json"))
+def test_the_forms_that_the_audit_reads_are_read(text: str, tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text(text, encoding="utf-8")
+    assert all(finding.sentence for finding in api.audit(tmp_path / "results.json"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_says_first_what_the_reader_gets(page: Path) -> None:
+    heading, empty, first = page.read_text(encoding="utf-8").splitlines()[:3]
+    assert heading.startswith("# ")
+    assert not empty
+    assert first.startswith("**Here ")

@@ -50,7 +50,8 @@ def _head(found: Facts) -> str:
     left_out = f"; left out: {', '.join(left)}" if left else ", none left out"
     return f"""# The classic scores on networks whose rule is known
 
-What sign counts and cosines, the earlier default, and published recipes say on networks of [the proof](validity.md).
+**Here you see what sign counts and cosines, the earlier default, and published recipes say on networks of
+[the proof](validity.md).**
 They ask whether a concept is distinct from the pool; what they miss here is why *contrast* decides. It is written by
 `python -m validation.proof` from `benchmarks/results/validity.json`.
 
