@@ -1,4 +1,6 @@
-"""Held by every build of the site (mkdocs.yml): a page loads nothing from elsewhere."""
+"""What every build of the site (mkdocs.yml) does: a page that loads something from elsewhere is refused, and a search
+finds what explains before references and what was measured.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +45,16 @@ def loaded_from_elsewhere(html: str) -> list[str]:
     parser = _Loads()
     parser.feed(html)
     return parser.found
+
+
+_LAST = ("api", "beside", "method", "mutants", "performance", "reliability", "scale", "validity")
+
+
+def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> str:  # noqa: ARG001 - as mkdocs calls it
+    """The page's text as it is."""
+    if page.file.name.startswith(_LAST):
+        page.meta["search"] = {"boost": 0.2}
+    return markdown
 
 
 def on_post_page(output: str, *, page: Any, config: Any) -> str:  # noqa: ARG001 - as mkdocs calls it
