@@ -84,7 +84,8 @@ def merged(base: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("page", "text"), [pytest.param(page, text, id=page.stem) for page in PAGES for text in blocks(page, "toml")]
+    ("page", "text"),
+    [pytest.param(page, text, id=page.stem) for page in [ROOT / "README.md", *PAGES] for text in blocks(page, "toml")],
 )
 def test_what_a_page_shows_of_a_study_file_is_one(page: Path, text: str) -> None:
     """A piece is laid over the least that a study says."""
