@@ -24,7 +24,7 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
     context: typer.Context,
     videos: Annotated[list[str], typer.Argument(help="Videos, folders of them, or patterns.")],
     detector: Annotated[
-        str, typer.Option(help="An ONNX file (YOLO), a file or folder of boxes, or transformers:NAME.")
+        str, typer.Option(help="transformers:NAME, an ONNX file (YOLO), a file or folder of boxes, or module:function.")
     ],
     label: Annotated[
         list[str], typer.Option(help="What to cut out, as the detector calls it; LABEL=CONCEPT renames; * is the rest.")

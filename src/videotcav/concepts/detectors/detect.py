@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -138,13 +140,20 @@ def require_label(detector: Detector, label: str) -> None:
 def load_detector(spec: str | Path, *, form: str | None = None, class_names: tuple[str, ...] | None = None) -> Detector:
     """The detector that a person means by `yolo:model.onnx`, `transformers:folder`, `boxes:boxes.json` or a bare path.
 
-    A bare path to an `.onnx` file is a YOLO network; any other is boxes from a file. Raises DetectorError for what is
+    A bare path to an `.onnx` file is a YOLO network; any other is boxes from a file. `module:function` is a function of
+    one's own, `VideoFrames -> list[Detections]`, that can be imported. Raises DetectorError for what is
     none of these and MissingExtra where the source needs a package that is not installed.
     """
     sources = {point.name: point for point in entry_points(group="videotcav.detectors")}
     scheme, colon, name = str(spec).partition(":")
     if not colon or scheme not in sources:
         path = Path(spec)
+        if not path.exists() and colon and _can_be_imported(scheme) and name.isidentifier():
+            if form is not None:
+                raise DetectorError(f"{spec}: knows its own form; leave `form` out")
+            from_code = import_module("videotcav.concepts.detectors.from_code")  # which imports this module
+            own: Detector = from_code.CodeDetector(scheme, name, class_names=class_names)
+            return own
         if not path.exists():
             near = closest(scheme, sources) if colon else ""
             raise DetectorNotFound(
@@ -163,3 +172,11 @@ def load_detector(spec: str | Path, *, form: str | None = None, class_names: tup
         extra = "hub" if scheme == "transformers" else "detect"
         raise MissingExtra(error.name or scheme, extra=extra, purpose=f"the detector '{spec}'") from None
     return load(name, form=form, class_names=class_names)
+
+
+def _can_be_imported(module: str) -> bool:
+    """Whether there is a Python module of that name. The packages around it are imported, the module is not."""
+    try:
+        return all(part.isidentifier() for part in module.split(".")) and find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False

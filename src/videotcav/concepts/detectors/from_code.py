@@ -1,0 +1,81 @@
+"""A user's own function as a detector, as `module:function`: frames in, one `Detections` a frame out."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from videotcav.concepts.detectors.detect import Detections, VideoFrames
+from videotcav.errors import DetectorError, DetectorNotFound, closest
+from videotcav.outputs import file_sha256
+
+_Failed = (Exception, SystemExit)  # a script that reads its arguments as it is imported ends the interpreter
+
+
+class CodeDetector:
+    """A function `VideoFrames -> list[Detections]`. `sha256` is of the file that it stands in, not of what it imports.
+
+    What it can find stands in its attribute `labels`, or is given as `class_names`.
+    """
+
+    knows_instances = False
+
+    def __init__(self, module: str, function: str, *, class_names: tuple[str, ...] | None = None) -> None:
+        self.name = f"{module}:{function}"
+        self._place, self._names = (module, function), class_names
+        self._detect, source = _function(module, function)
+        self.sha256 = file_sha256(source)
+        self.settings: dict[str, str | float] = {"code": self.sha256}
+        labels = class_names or getattr(self._detect, "labels", ())
+        if isinstance(labels, str) or not labels or not all(isinstance(label, str) for label in labels):
+            raise DetectorError(
+                f"{self.name}: does not say what it can find; write {function}.labels = ('person', …) below the "
+                "function, or give a file of names"
+            )
+        self.labels = tuple(labels)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """In another process it is imported again."""
+        return partial(CodeDetector, class_names=self._names), self._place
+
+    def __call__(self, frames: VideoFrames) -> list[Detections]:
+        """One `Detections` a frame; raises DetectorError where the function fails or gives anything else."""
+        try:
+            found = self._detect(frames)
+        except _Failed as error:
+            raise DetectorError(f"{self.name}: fails on {frames.video.path}: {_said(error)}") from error
+        if not isinstance(found, list) or not all(isinstance(one, Detections) for one in found):
+            raise DetectorError(f"{self.name}: returns no list of Detections, but {type(found).__name__}")
+        if len(found) != len(frames.pixels):
+            raise DetectorError(
+                f"{self.name}: returns {len(found)} Detections for {len(frames.pixels)} frames; one a frame is needed"
+            )
+        unknown = {label for one in found for label in one.labels} - set(self.labels)
+        if unknown:
+            raise DetectorError(f"{self.name}: found '{min(unknown)}', which is not among its labels")
+        return [Detections(one.boxes, one.scores, one.labels, masks=one.masks) for one in found]
+
+
+def _function(module: str, function: str) -> tuple[Callable[[VideoFrames], object], Path]:
+    """The function and the file of its module."""
+    try:
+        imported = importlib.import_module(module)
+    except _Failed as error:
+        raise DetectorError(f"{module}:{function}: cannot be imported: {_said(error)}") from error
+    detect = getattr(imported, function, None)
+    if not callable(detect):
+        near = closest(function, (known for known in vars(imported) if not known.startswith("_")))
+        raise DetectorNotFound(
+            f"the Python module '{module}' has no function '{function}'{'; closest: ' * bool(near)}{near}"
+        )
+    source = inspect.getsourcefile(imported)
+    if source is None or not Path(source).is_file():
+        raise DetectorError(f"{module}:{function}: has no file of Python code, whose hash its clips would state")
+    return detect, Path(source)
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
