@@ -1,4 +1,4 @@
-"""A small untrained detector in a local folder, against the library's own pipeline."""
+"""Small untrained detectors in local folders, against the library's own pipeline."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ import_torchvision()
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
+NAMES = {"id2label": {0: "square", 1: "circle"}, "label2id": {"square": 0, "circle": 1}}
+SIZE = {"height": 64, "width": 96}
+
+
+def yolos(path: Path) -> None:
     config = transformers.YolosConfig(
         hidden_size=32,
         num_hidden_layers=1,
@@ -29,12 +31,45 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image_size=[64, 96],
         patch_size=16,
         num_detection_tokens=8,
-        id2label={0: "square", 1: "circle"},
-        label2id={"square": 0, "circle": 1},
+        **NAMES,
     )
-    path = tmp_path_factory.mktemp("yolos")
     transformers.YolosForObjectDetection(config).save_pretrained(path)
-    transformers.YolosImageProcessor(size={"height": 64, "width": 96}).save_pretrained(path)
+    transformers.YolosImageProcessor(size=SIZE).save_pretrained(path)
+
+
+def rt_detr(path: Path, family: str) -> None:
+    config = getattr(transformers, f"{family}Config")(
+        backbone_config=transformers.RTDetrResNetConfig(
+            embedding_size=8,
+            hidden_sizes=[8, 16, 16, 16],
+            depths=[1] * 4,
+            layer_type="basic",
+            out_features=["stage2", "stage3", "stage4"],
+        ),
+        d_model=32,
+        encoder_hidden_dim=32,
+        encoder_in_channels=[16] * 3,
+        encoder_ffn_dim=32,
+        encoder_attention_heads=2,
+        decoder_layers=2,
+        decoder_attention_heads=2,
+        decoder_ffn_dim=32,
+        decoder_in_channels=[32] * 3,
+        num_queries=10,
+        **NAMES,
+    )
+    getattr(transformers, f"{family}ForObjectDetection")(config).save_pretrained(path)
+    transformers.RTDetrImageProcessor(size=SIZE).save_pretrained(path)
+
+
+@pytest.fixture(scope="module", params=["Yolos", "RTDetrV2", "DFine"])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp(request.param)
+    if request.param == "Yolos":
+        yolos(path)
+    else:
+        rt_detr(path, request.param)
     return path
 
 
@@ -47,6 +82,7 @@ def test_it_says_what_the_librarys_pipeline_says(folder: Path):
     pipeline = transformers.pipeline("object-detection", model=str(folder))
     for one, frame in zip(found, pixels, strict=True):
         expected = pipeline(Image.fromarray(frame), threshold=0.1)
+        assert expected
         assert sorted(one.labels) == sorted(row["label"] for row in expected)
         assert sorted(one.scores.tolist()) == pytest.approx(sorted(row["score"] for row in expected), abs=1e-4)
         edges = sorted(tuple(int(edge) for edge in box) for box in one.boxes)
