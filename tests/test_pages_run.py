@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import sys
 import tomllib
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from support.study_text import study_text
 from videotcav import api
 from videotcav.cli import main
+from videotcav.concepts.detectors import detect
+from videotcav.models import load
 from videotcav.study.demo import cut_concepts
 from videotcav.study.file import StudyFile
 
@@ -108,3 +113,44 @@ def test_a_page_says_first_what_the_reader_gets(page: Path) -> None:
     assert heading.startswith("# ")
     assert not empty
     assert first.startswith("**Here ")
+
+
+def test_a_detector_and_a_source_of_models_of_ones_own_come_through_the_doors_that_the_page_names(
+    demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector, family = blocks(ROOT / "docs" / "extend.md", "python")
+    package = tmp_path / "mypackage"
+    package.mkdir()
+    (package / "bright.py").write_text(detector, encoding="utf-8")
+    (package / "tiny.py").write_text(family, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    text = (ROOT / "docs" / "extend.md").read_text(encoding="utf-8")
+    doors = re.findall(r'^    \[project\.entry-points\."(.+)"\]\n    (\w+) = "(.+)"$', text, flags=re.MULTILINE)
+    assert len(doors) == 2
+    points = [EntryPoint(name=name, value=value, group=group) for group, name, value in doors]
+    for room in (detect, load):
+        monkeypatch.setattr(room, "entry_points", lambda group: [each for each in points if each.group == group])
+    found = api.propose(
+        [demo / "demo" / "concepts_source" / "concepts_source_000.mp4"],
+        tmp_path / "concepts",
+        detector="bright:",
+        labels=["spot"],
+    )
+    assert found.outcomes[0].labels == ("spot",)
+    model = api.load_model("tiny:any")
+    assert model(torch.zeros(1, 3, 8, 64, 64)).shape == (1, 2)
+    for name in ("mypackage", "mypackage.bright", "mypackage.tiny"):
+        sys.modules.pop(name, None)
+
+
+def test_the_versions_that_others_are_compared_in_are_those_that_the_tests_hold_them_in() -> None:
+    page = (ROOT / "docs" / "beside.md").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pinned = dict(
+        line.split("==")
+        for extra in ("test", "peers")
+        for line in project["optional-dependencies"][extra]
+        if "==" in line
+    )
+    for name, key in {"captum": "captum", "grad-cam": "grad-cam", "torch-cam": "torchcam"}.items():
+        assert f"{name} {pinned[key]}" in page
