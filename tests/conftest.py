@@ -17,8 +17,9 @@ __all__ = ["example_run", "run_folder", "write_run"]  # fixtures of several room
 # Whole files that are about an extra. Nothing else may need one: a test of one route asks for its package itself.
 OF_EXTRAS = {
     "detect": (
-        ("onnxruntime", "scenedetect", "supervision"),
+        ("onnx", "onnxruntime", "scenedetect", "supervision"),
         (
+            "concepts/detectors/test_onnx_exports.py",
             "concepts/detectors/test_yolo.py",
             "concepts/propose/test_track.py",
             "concepts/propose/test_videos.py",

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.concepts.detectors.test_yolo import frames_of
+from support.frames_of_video import frames_of
 from videotcav.concepts.detectors.detect import load_detector
 from videotcav.errors import ConceptError
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support.frames_of_video import frames_of
 from videotcav.concepts.detectors.coco_names import COCO_NAMES
 from videotcav.concepts.detectors.detect import VideoFrames, load_detector
 from videotcav.concepts.detectors.letterbox import letterbox
 from videotcav.concepts.detectors.yolo import Yolo
 from videotcav.concepts.detectors.yolo_forms import Output, grid, recognise
 from videotcav.errors import ConceptError
-from videotcav.video.info import VideoInfo
 from videotcav.video.read import VideoFile
 
 onnx = pytest.importorskip("onnx", reason="onnx, which builds the small networks, is not installed")
@@ -104,14 +104,6 @@ def white_rectangle_finder(path: Path, form: str, *, names: str | None = "{0: 'a
         helper.set_model_props(model, {"names": names})
     onnx.save(model, path)
     return path
-
-
-def frames_of(pixels: np.ndarray) -> VideoFrames:
-    height, width = pixels.shape[1:3]
-    video = VideoInfo(
-        path=Path("x.mp4"), sha256="0", width=width, height=height, duration_seconds=1, frames_per_second=1
-    )
-    return VideoFrames(pixels, video, 0)
 
 
 def scene(*, height: int, width: int, box: tuple[int, int, int, int]) -> VideoFrames:
