@@ -118,7 +118,7 @@ def test_a_page_says_first_what_the_reader_gets(page: Path) -> None:
 def test_a_detector_and_a_source_of_models_of_ones_own_come_through_the_doors_that_the_page_names(
     demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    detector, family = blocks(ROOT / "docs" / "extend.md", "python")
+    _function, detector, family = blocks(ROOT / "docs" / "extend.md", "python")
     package = tmp_path / "mypackage"
     package.mkdir()
     (package / "bright.py").write_text(detector, encoding="utf-8")
