@@ -15,7 +15,7 @@ from scipy.fft import irfft2, rfft2
 
 from videotcav.interventions.frames import Masks
 
-Picture = NDArray[np.float32]
+_Plane = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 
 LONGEST_SIDE = 128
@@ -43,8 +43,8 @@ _SIDES = (np.s_[0, :], np.s_[-1, :], np.s_[:, 0], np.s_[:, -1])
 class Level:
     """A smoothed grey picture, where it is not the object, and how many times smaller than the frame it is."""
 
-    picture: Picture
-    weight: Picture
+    picture: _Plane
+    weight: _Plane
     shrunk: int
     centre: tuple[float, float]
 
@@ -75,7 +75,7 @@ def matrix_of(motion: NDArray[np.float64], centre: tuple[float, float], shrunk: 
     return np.array([[a, -b, x - a * x + b * y + right / scale], [b, a, y - b * x - a * y + down / scale]])
 
 
-def _moved(level: Level, motion: NDArray[np.float64]) -> tuple[Picture, Picture]:
+def _moved(level: Level, motion: NDArray[np.float64]) -> tuple[_Plane, _Plane]:
     """The picture under a motion, and its weights: 0 outside."""
     matrix = matrix_of(motion, level.centre, level.shrunk, level=True)
     size, how = level.picture.shape[::-1], cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -252,7 +252,7 @@ def sees(still: Level, level: Level, before: NDArray[np.float64], after: NDArray
     )
 
 
-def _by_cell(values: Picture, weight: Picture) -> tuple[Picture, Masks]:
+def _by_cell(values: _Plane, weight: _Plane) -> tuple[_Plane, Masks]:
     """The weighted mean of each cell, and which cells are seen by a quarter at least."""
     share = cv2.resize(weight, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)
     total = cv2.resize(values * weight, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)
@@ -260,7 +260,7 @@ def _by_cell(values: Picture, weight: Picture) -> tuple[Picture, Masks]:
     return mean, np.asarray(share > 0.25)  # noqa: PLR2004 - a quarter
 
 
-def _spread(picture: Picture, weight: Picture) -> Picture:
+def _spread(picture: _Plane, weight: _Plane) -> _Plane:
     mean, _ = _by_cell(picture, weight)
     square, _ = _by_cell(picture**2, weight)
     return np.asarray(np.sqrt(np.maximum(square - mean**2, 0)))
