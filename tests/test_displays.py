@@ -14,7 +14,7 @@ from PIL import Image
 import videotcav as vt
 from support import pages
 from videotcav.records import MOST_SHOWN, ClipSpec
-from videotcav.results.picture import Picture
+from videotcav.results.shown_figure import ShownFigure
 from videotcav.results.table import sentences_html
 from videotcav.video.clips import Clips
 from videotcav.video.strip import strip_png
@@ -88,4 +88,4 @@ def test_clips_show_the_colours_that_they_were_made_of() -> None:
 
 
 def test_a_figure_shows_itself_without_pyplot() -> None:
-    assert pixels_of(Picture(figsize=(1, 1), dpi=10)._repr_png_()).shape[:2] == (10, 10)
+    assert pixels_of(ShownFigure(figsize=(1, 1), dpi=10)._repr_png_()).shape[:2] == (10, 10)

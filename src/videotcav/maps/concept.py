@@ -25,7 +25,7 @@ from videotcav.models.passes import volumes
 from videotcav.outputs import refuse_overwriting, whole_file
 from videotcav.records import KINDS, ClipSpec
 from videotcav.results.manifest import ModelFacts
-from videotcav.results.picture import png
+from videotcav.results.shown_figure import png
 from videotcav.video.clips import Clips, read_clips
 
 MEMORY_BYTES = 2**30

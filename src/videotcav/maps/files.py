@@ -21,7 +21,7 @@ from videotcav.maps.view import ClipMaps, PixelSettings
 from videotcav.models.model import VideoModel
 from videotcav.outputs import MARK, refuse_overwriting, whole_file
 from videotcav.records import ClipSpec, Progress, silent
-from videotcav.results.picture import png
+from videotcav.results.shown_figure import png
 from videotcav.video.alignment import Edges
 from videotcav.video.clips import Clips, read_clip
 from videotcav.video.find import find_videos

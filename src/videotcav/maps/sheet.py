@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from videotcav.results.picture import Picture
+from videotcav.results.shown_figure import ShownFigure
 from videotcav.video.overlay import COLOUR_MAP
 from videotcav.video.read import Frames
 
@@ -51,7 +51,7 @@ def map_sheet(
     strip_inches = 0.92 * _WIDTH_INCHES / len(chosen) * height / width
     row_inches = strip_inches + _PROFILE_INCHES + 0.75
     total_inches = len(strips) * row_inches + _FOOT_INCHES
-    figure = Picture(figsize=(_WIDTH_INCHES, total_inches), dpi=120, facecolor="white")
+    figure = ShownFigure(figsize=(_WIDTH_INCHES, total_inches), dpi=120, facecolor="white")
     highest = max(float(strip.profile.max()) for strip in strips) or 1.0
     for row, strip in enumerate(strips):
         top = total_inches - row * row_inches - 0.4

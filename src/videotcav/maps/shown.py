@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from videotcav.report.render import write_figures_page
 from videotcav.results.manifest import ModelFacts
-from videotcav.results.picture import png
+from videotcav.results.shown_figure import png
 from videotcav.results.table import data_frame, table_html
 from videotcav.video.info import ClipOrigin
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from videotcav.errors import NotEnoughData
 from videotcav.report.render import write_figures_page
 from videotcav.results.concept_score import HEADINGS, ConceptScore
-from videotcav.results.picture import Picture
+from videotcav.results.shown_figure import ShownFigure
 from videotcav.results.table import table_html
 
 _INK, _SOFT = "#1c1d21", "#8a8d96"
@@ -27,7 +27,7 @@ def share_figure(rows: Sequence[ConceptScore]) -> Figure:
     if not rows:
         raise NotEnoughData("there are no scores to draw")
     layers, names = list(dict.fromkeys(row.layer for row in rows)), list(dict.fromkeys(row.name for row in rows))
-    figure = Picture(figsize=(7.5, 2.0 * len(layers) + 0.6), layout="constrained", facecolor="white")
+    figure = ShownFigure(figsize=(7.5, 2.0 * len(layers) + 0.6), layout="constrained", facecolor="white")
     panels = figure.subplots(len(layers), 1, sharex=True, squeeze=False)[:, 0]
     for axes, layer in zip(panels, layers, strict=True):
         for number, name in enumerate(names):

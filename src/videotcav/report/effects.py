@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from videotcav.errors import NotEnoughData
 from videotcav.records import Result
 from videotcav.report.render import write_figures_page
-from videotcav.results.picture import Picture
+from videotcav.results.shown_figure import ShownFigure
 from videotcav.results.table import results_html
 from videotcav.results.words import count, score
 
@@ -24,7 +24,7 @@ def effects_figure(rows: Sequence[Result]) -> Figure:
     """
     if not rows:
         raise NotEnoughData("there are no results to draw")
-    figure = Picture(figsize=(7.5, 0.32 * len(rows) + 1.1), layout="constrained", facecolor="white")
+    figure = ShownFigure(figsize=(7.5, 0.32 * len(rows) + 1.1), layout="constrained", facecolor="white")
     axes = figure.add_subplot()
     for place, row in enumerate(rows):
         axes.barh(place, row.null_high - row.null_low, left=row.null_low, height=0.7, color=_SOFT, alpha=0.25)

@@ -17,8 +17,8 @@ from videotcav.results import words
 from videotcav.results.folder import MEDIA, copied
 from videotcav.results.manifest import MANIFEST, RESULTS, read_manifest
 from videotcav.results.map_facts import Faithfulness, FaithfulnessManifest
-from videotcav.results.picture import Picture
 from videotcav.results.read import read_rows
+from videotcav.results.shown_figure import ShownFigure
 from videotcav.results.table import data_frame, sentences_html
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class FaithfulnessRun:
     def plot(self) -> Figure:
         """A panel a measure: methods below each other with their 95 % intervals; dashed what a flat map scores."""
         panels = self.panels
-        figure = Picture(figsize=(9, 1.6 * len(panels)), layout="constrained", facecolor="white")
+        figure = ShownFigure(figsize=(9, 1.6 * len(panels)), layout="constrained", facecolor="white")
         for axes, panel in zip(figure.subplots(len(panels), squeeze=False)[:, 0], panels, strict=True):
             for place, row in enumerate(panel.rows):
                 colour = "#8a8d96" if row.baseline else "#0072b2"

@@ -20,7 +20,6 @@ from videotcav.report.probe_sentences import headline, probe_trust, sentences, s
 from videotcav.report.render import PAGE, data_uri, write_page
 from videotcav.results.folder import new_run_folder
 from videotcav.results.manifest import CLIPS, MANIFEST, read_manifest, write_manifest
-from videotcav.results.picture import png
 from videotcav.results.probe_facts import (
     DIFFERENCES,
     EFFECTS,
@@ -33,6 +32,7 @@ from videotcav.results.probe_facts import (
     after,
 )
 from videotcav.results.read import read_cells, read_rows
+from videotcav.results.shown_figure import png
 from videotcav.results.table import data_frame, table_html
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from videotcav.results.picture import Picture
 from videotcav.results.probe_facts import ProbeEffect, ProbeManifest
+from videotcav.results.shown_figure import ShownFigure
 
 _INK, _SOFT, _BAND = "#1c1d21", "#6f727a", "#e4e2dc"
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000", "#e69f00", "#56b4e9", "#8a6d00")
@@ -25,7 +25,7 @@ def profile_figure(manifest: ProbeManifest, rows: Sequence[ProbeEffect]) -> Figu
     edits = [edit.name for edit in sorted(manifest.edits, key=lambda edit: not edit.ranked)]
     few = len(manifest.classes) <= len(_COLOURS)
     height = (0.26 + 0.11 * min(len(manifest.classes), len(_COLOURS))) * len(edits) + 1.5
-    figure = Picture(figsize=(8.0, height * len(manifest.models)), layout="constrained", facecolor="white")
+    figure = ShownFigure(figsize=(8.0, height * len(manifest.models)), layout="constrained", facecolor="white")
     panels = figure.subplots(len(manifest.models), 1, sharex=True, squeeze=False)[:, 0]
     for axes, model in zip(panels, manifest.models, strict=True):
         axes.axvspan(-manifest.negligible_below, manifest.negligible_below, color=_BAND, lw=0)

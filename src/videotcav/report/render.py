@@ -15,7 +15,7 @@ from markupsafe import Markup
 from videotcav.outputs import MARK, refuse_overwriting, write_text
 from videotcav.report import figures
 from videotcav.results import words
-from videotcav.results.picture import png
+from videotcav.results.shown_figure import png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

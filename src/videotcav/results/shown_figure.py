@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from videotcav.outputs import MARK
 
 
-class Picture(Figure):
+class ShownFigure(Figure):
     """A figure that Jupyter shows. A plain one it shows only where pyplot was imported."""
 
     def _repr_png_(self) -> bytes:
