@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from videotcav.api import grad_cam, tcav
 from videotcav.compat.captum import clips_from_pixels, clips_of
+from videotcav.engine.local import here
 from videotcav.errors import (
     ConceptError,
     LayerNotFound,
@@ -24,6 +26,7 @@ from videotcav.errors import (
     VideotcavWarning,
 )
 from videotcav.explain.design.settings import AnalysisSettings
+from videotcav.features.measure import measure
 from videotcav.models.load import VideoModel, load_model
 from videotcav.records import ClipSpec, ModelCard
 from videotcav.video.clips import Clips
@@ -33,6 +36,7 @@ with warnings.catch_warnings():
     from captum.concept import Concept
 
 SPEC = ClipSpec(frames=4, seconds_between_frames=0.1, height=6, width=6, resize=6)
+GROUPS = {"light": ["bright", "dark"]}
 SETTINGS = AnalysisSettings(scores="classic", random_draws=5, pseudo_concepts=99, bootstrap_resamples=100)
 
 
@@ -333,3 +337,47 @@ def test_a_layer_without_space_is_no_picture_in_a_notebook_either(model: VideoMo
     card = model.card.model_copy(update={"layouts": {"first": "b t c"}})
     with pytest.raises(LayoutError, match="layer 'first' of net has no height and width"):
         grad_cam(VideoModel(model.module, card), clips_from_pixels(pixels(2, 4), "a"), target="a", layer="first")
+
+
+@pytest.mark.parametrize(
+    ("settings", "groups", "read"),
+    [
+        (AnalysisSettings(), {}, False),
+        (AnalysisSettings(pseudo_concepts=99), GROUPS, True),
+        (SETTINGS, {}, True),
+    ],
+    ids=["contrast", "contrast and groups", "classic"],
+)
+def test_set_clips_are_multiplied_with_each_other_where_a_question_reads_that(
+    model: VideoModel,
+    settings: AnalysisSettings,
+    groups: dict[str, list[str]],
+    read: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wanted: set[bool] = set()
+
+    def engine(worker: Any, items: Any) -> Any:
+        wanted.update(block.within for item in items for block in getattr(item, "first", ()) if block.group is None)
+        return here(worker, items)
+
+    asking = partial(
+        tcav,
+        model,
+        target="a",
+        clips=clips_from_pixels(pixels(12, 3), "a"),
+        concepts={
+            "bright": clips_from_pixels(pixels(12, 1, shift=1.0), "bright"),
+            "dark": clips_from_pixels(pixels(12, 4, shift=-1.0), "dark"),
+        },
+        random=clips_from_pixels(pixels(40, 2), "random"),
+        groups=groups,
+        layers=["first"],
+        settings=settings,
+    )
+    found = asking(engine=engine)
+    assert wanted == {read}
+    monkeypatch.setattr(
+        "videotcav.study.tcav.measure", lambda *given, **asked: measure(*given, **asked | {"kernel": True})
+    )
+    assert asking().results == found.results

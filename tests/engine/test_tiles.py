@@ -94,6 +94,23 @@ def test_products_between_groups_are_not_computed(tmp_path: Path, matrix: np.nda
     np.testing.assert_allclose(found, np.where(wanted, exact @ exact.T, 0), rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("memory_bytes", MEMORIES)
+def test_products_within_a_group_that_nobody_reads_are_not_computed(
+    tmp_path: Path, matrix: np.ndarray, memory_bytes: int
+) -> None:
+    store = Store(tmp_path)
+    keys = stored(store, "x", matrix[: 2 * BLOCK_ROWS + 20])
+    sets, of_class = keys[: 2 * BLOCK_ROWS - 30], keys[2 * BLOCK_ROWS - 30 :]
+    of_a = row_blocks({"rows": "x"}, of_class, "a")
+    all_read, some_read = (
+        products(store, row_blocks({"rows": "x"}, sets, within=within) + of_a, memory_bytes) for within in (True, False)
+    )
+    count = len(sets)
+    np.testing.assert_array_equal(some_read[:, count:], all_read[:, count:])
+    assert all_read[:count, :count].all()
+    assert not np.nan_to_num(some_read[:count, :count]).any()
+
+
 def test_half_of_the_pairs_is_work() -> None:
     pairs = pairs_of_panels(row_blocks({}, [str(number) for number in range(10 * BLOCK_ROWS)]), memory_bytes=SMALLEST)
     assert len(pairs) == 10 * 11 / 2

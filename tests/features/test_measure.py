@@ -246,3 +246,24 @@ def test_another_error_of_the_model_is_its_own(model: VideoModel) -> None:
         measure(
             replace(model, module=hungry), batches({None: clips(2, 1)}, 3), classes=[], layers=["first"], pooling="none"
         )
+
+
+@pytest.mark.parametrize("memory_bytes", [0, 2**30])
+def test_a_kernel_that_nothing_reads_leaves_every_other_product_as_it_is(model: VideoModel, memory_bytes: int) -> None:
+    whole, part = (
+        measure(
+            model,
+            batches({None: clips(7, 1), "a": clips(3, 2), "b": clips(4, 3)}, 2),
+            classes=("a", "b"),
+            layers=("first", "second"),
+            pooling="none",
+            memory_bytes=memory_bytes,
+            kernel=kernel,
+        ).grams
+        for kernel in (True, False)
+    )
+    for layer, gram in part.items():
+        np.testing.assert_array_equal(gram.cross, whole[layer].cross)
+        np.testing.assert_array_equal(gram.gradients, whole[layer].gradients)
+        assert gram.kernel.shape == whole[layer].kernel.shape
+        assert np.isnan(gram.kernel).all()  # never a number that is none

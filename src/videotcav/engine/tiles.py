@@ -35,15 +35,16 @@ SLICE_COLUMNS = 2048
 
 @dataclass(frozen=True)
 class RowBlock:
-    """At most 256 rows of one cache key. Products within `group` are wanted, and all those with rows of no group."""
+    """At most 256 rows of one cache key. Products with rows of no group are wanted, and `within` their own group."""
 
     cache_key: CacheKey
     clips: tuple[str, ...]
     group: str | None = None
+    within: bool = True
 
     def wants(self, other: RowBlock) -> bool:
         """Whether the products of two blocks are ever asked for."""
-        return self.group is None or other.group is None or self.group == other.group
+        return self.within if self.group == other.group else self.group is None or other.group is None
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,12 @@ class PanelPair:
         return self.first_start == self.second_start
 
 
-def row_blocks(cache_key: CacheKey, clips: Sequence[str], group: str | None = None) -> list[RowBlock]:
+def row_blocks(
+    cache_key: CacheKey, clips: Sequence[str], group: str | None = None, *, within: bool = True
+) -> list[RowBlock]:
     """The rows of these clips, in their order."""
     starts = range(0, len(clips), BLOCK_ROWS)
-    return [RowBlock(cache_key, tuple(clips[start : start + BLOCK_ROWS]), group) for start in starts]
+    return [RowBlock(cache_key, tuple(clips[start : start + BLOCK_ROWS]), group, within) for start in starts]
 
 
 def pairs_of_panels(rows: Sequence[RowBlock], *, memory_bytes: int, of: str = "") -> list[PanelPair]:

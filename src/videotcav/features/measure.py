@@ -182,6 +182,7 @@ def measure(
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     batch_size: int | None = None,
     engine: Engine = here,
+    kernel: bool = True,
 ) -> Measured:
     """The Gram blocks of all layers.
 
@@ -203,6 +204,7 @@ def measure(
         batch_size: clips of a pass; 4 on a CPU and 16 on a GPU by default, fewer where clips are large. Rows of
             another batch size are other rows to the store, as they round otherwise.
         engine: where passes run and rows are multiplied.
+        kernel: whether anything reads the products of set clips with each other; they are NaN where nothing does.
 
     Raises:
         NumericalError: an activation, a gradient or a logit is not finite.
@@ -237,7 +239,9 @@ def measure(
                 )
             try:
                 return Measured(
-                    grams=_grams(passing, keys, store, classes, layers, memory_bytes=memory_bytes, engine=engine),
+                    grams=_grams(
+                        passing, keys, store, classes, layers, memory_bytes=memory_bytes, engine=engine, kernel=kernel
+                    ),
                     logits={
                         name: store.shelf(passing.cache_key(LOGITS, name)).rows(keys[name]).whole().astype(np.float64)
                         for name in (None, *classes)
@@ -289,6 +293,7 @@ def _grams(
     *,
     memory_bytes: int,
     engine: Engine,
+    kernel: bool,
 ) -> dict[str, Gram]:
     """The Gram blocks of rows that are in the store. Raises RowsLost where they turn out not to be."""
     memory_bytes -= store.bytes_in_memory
@@ -298,13 +303,13 @@ def _grams(
     blocks = {layer: _Blocks(n, m, scratch) for layer in layers}
     work = []
     for layer in layers:
-        rows = row_blocks(passing.cache_key(layer, None), keys[None])
+        rows = row_blocks(passing.cache_key(layer, None), keys[None], within=kernel)
         for name in classes:
             rows += row_blocks(passing.cache_key(layer, name), keys[name], name)
         work += pairs_of_panels(rows, memory_bytes=memory_bytes // 2, of=layer)
     for pair, products in engine(Multiplier(store), work):
         blocks[pair.of].put(products, pair.first_start, pair.second_start)
-    return {layer: some.gram() for layer, some in blocks.items()}
+    return {layer: some.gram(kernel=kernel) for layer, some in blocks.items()}
 
 
 class _Blocks:
@@ -324,8 +329,9 @@ class _Blocks:
         self._cross.put(max(0, left - n), top, products[:upper, before:].T)
         _put_symmetric(self._gradients, products[upper:, before:], max(0, top - n), max(0, left - n))
 
-    def gram(self) -> Gram:
-        return Gram(self._kernel.array, self._cross.array, self._gradients.array)
+    def gram(self, *, kernel: bool) -> Gram:
+        unread = np.broadcast_to(np.nan, (self._n, self._n))  # a 0 would pass for a product
+        return Gram(self._kernel.array if kernel else unread, self._cross.array, self._gradients.array)
 
 
 def _put_symmetric(matrix: ProductMatrix, block: npt.NDArray[np.float64], top: int, left: int) -> None:
