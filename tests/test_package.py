@@ -135,6 +135,8 @@ def test_the_shell_completes_commands_options_and_choices(typed: str, offered: s
 
 def test_completion_is_told_where_it_is_installed() -> None:
     code = "import sys; sys.argv = ['videotcav', '--show-completion', 'bash']; from videotcav.cli import main; main()"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    # The shell is named, not looked for among the parent processes: the tests may have none.
+    named = os.environ | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=named)
     assert "_VIDEOTCAV_COMPLETE=complete_bash" in run.stdout
     assert "videotcav --install-completion" in README
