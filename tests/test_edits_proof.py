@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from validation.proof import edits, edits_page
+from validation.proof import edits, edits_boxes, edits_page
 from validation.proof.shares import rate
 from validation.proof.world import sample
 from validation.provenance import machine
@@ -82,3 +82,28 @@ def test_rows_are_held_to_targets_but_for_those_of_black() -> None:
         "probe: the largest ranked edit is the network's own, ρ = 0.7 not counted",
     }
     assert len(met) == 11
+
+
+def test_boxes_are_moved_by_no_more_than_said_and_each_side_on_its_own() -> None:
+    box = Box(left=10, top=20, right=30, bottom=60)  # 20 wide, 40 high
+    found = edits_boxes.moved((box,) * 500 + (None,), 0.2, np.random.default_rng(0))
+    assert found[-1] is None
+    sides = np.array([[each.left, each.top, each.right, each.bottom] for each in found[:-1] if each])
+    off = np.abs(sides - [10, 20, 30, 60]) / [20, 40, 20, 40]
+    assert 0.19 < off.max() <= 0.2
+    assert np.abs(np.corrcoef(sides.T) - np.eye(4)).max() < 0.15
+
+
+def test_a_frame_without_a_box_is_interpolated_between_two_and_absent_at_the_ends() -> None:
+    film = sample(np.random.default_rng(0))
+    (clip,) = edits._clips("a", [film]).records
+    boxes = tuple(Box(left=frame, top=10, right=frame + 10.0, bottom=20) for frame in range(8))
+    exact = edits_boxes.found_by_the_tool(boxes, clip)
+    told = edits_boxes.found_by_the_tool((None, *boxes[1:4], None, *boxes[5:]), clip)
+    assert exact is not None
+    assert told is not None
+    assert exact[0].any()
+    assert not told[0].any()
+    assert (told[1:] == exact[1:]).all()  # it moves evenly
+    assert edits_boxes.found_by_the_tool((None,) * 8, clip) is None
+    assert [each is None for each in edits_boxes.thinned(boxes, 2, np.random.default_rng(1))].count(True) == 2
