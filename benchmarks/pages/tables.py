@@ -151,6 +151,11 @@ def edits_truth() -> str:
     return targets.table(targets.rows("validation/proof/edits_page.py"))
 
 
+def edits_boxes() -> str:
+    """Edits of objects whose boxes are wrong: rows of docs/targets.json."""
+    return targets.table(targets.rows("validation/proof/edits_boxes.py"))
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "null_calibration": null_calibration,
     "interval_coverage": interval_coverage,
@@ -161,6 +166,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "moments_contrast": moments_contrast,
     "propose_throughput": propose_throughput,
     "edits_truth": edits_truth,
+    "edits_boxes": edits_boxes,
 }
 
 if __name__ == "__main__":

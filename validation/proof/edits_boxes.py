@@ -188,10 +188,13 @@ def summary(networks: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """All numbers."""
     ways = {}
     for way in WAYS:
-        parts = [[row for row in each["rows"] if row["way"] == way] for each in networks]
+        parts = [
+            [row | {"ordered": median_correlation([row])[0]} for row in each["rows"] if row["way"] == way]
+            for each in networks
+        ]
         ways[way] = {
-            "ordered": spread(parts, median_correlation),
-            "ordered_relevant": spread([list(filter(moves, part)) for part in parts], median_correlation),
+            "ordered": spread(parts, median_of_cells),
+            "ordered_relevant": spread([list(filter(moves, part)) for part in parts], median_of_cells),
             "error": spread(parts, mean_error),
         }
     return {
@@ -199,6 +202,12 @@ def summary(networks: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "networks": [{key: each[key] for key in ("rule", "seed")} for each in networks],
         "ways": ways,
     }
+
+
+def median_of_cells(rows: Sequence[dict[str, Any]]) -> tuple[float, int]:
+    """The median of the cells' rank correlations, counted once and not in every draw; and of how many cells."""
+    found = [row["ordered"] for row in rows if not np.isnan(row["ordered"])]
+    return (float(np.median(found)) if found else float("nan")), len(found)
 
 
 def promises(found: dict[str, Any]) -> Iterator[Promise]:
