@@ -11,7 +11,7 @@ import pytest
 from videotcav.concepts.detectors import detect
 from videotcav.concepts.detectors.detect import Detections, VideoFrames, load_detector
 from videotcav.concepts.detectors.read_boxes import read_boxes
-from videotcav.errors import ConceptError
+from videotcav.errors import ConceptError, VideotcavWarning
 from videotcav.video.info import VideoInfo
 
 
@@ -57,6 +57,116 @@ def test_coco_mot_and_yolo_say_the_same(tmp_path: Path):
         assert boxes.knows_instances
 
 
+def shares(*pixels: float) -> str:
+    """Corners in pixels of a 200 × 100 frame, as YOLO writes them."""
+    return " ".join(f"{at / (200, 100)[axis % 2]:g}" for axis, at in enumerate(pixels))
+
+
+OUTLINE = shares(48, 10, 128, 20, 120, 60, 90, 44, 60, 50)  # around it: 48, 10, 128, 60
+KEYPOINTS = shares(88, 35, 80, 50, 60, 30, 100, 40, 90, 50, 0, 0, 110, 20, 70, 44)  # the box: 48, 10, 128, 60
+
+
+@pytest.mark.parametrize(
+    ("line", "score", "instance"),
+    [
+        (OUTLINE, 1, None),
+        (f"{OUTLINE} 0.4", pytest.approx(0.4), None),
+        (f"{OUTLINE} 7", 1, "7"),
+        (f"{OUTLINE} 0.4 7", pytest.approx(0.4), "7"),
+        (shares(88, 35, 80, 50), 1, None),
+        (f"{shares(88, 35, 80, 50)} 0.4", pytest.approx(0.4), None),
+        (f"{shares(88, 35, 80, 50)} 7", 1, "7"),
+        (f"{shares(88, 35, 80, 50)} 0.4 1", pytest.approx(0.4), "1"),
+    ],
+)
+def test_rows_of_yolo_are_read_by_what_they_hold(tmp_path: Path, line: str, score: float, instance: str | None):
+    """Boxes and outlines, with a score or an instance or both, as `save_txt`, `save_conf` and tracks write them."""
+    write(tmp_path / "clip_1.txt", f"0 {line}\n")
+    found = read_boxes(tmp_path)(frames())[0]
+    assert found.boxes[0].tolist() == pytest.approx([48, 10, 128, 60])
+    assert (found.scores[0], found.track_ids) == (score, None if instance is None else (instance,))
+    assert (found.masks is not None) == line.startswith(OUTLINE)
+
+
+def test_an_outline_of_yolo_is_a_mask_in_the_frames_own_pixels(tmp_path: Path):
+    write(tmp_path / "clip_1.txt", f"0 {shares(40, 20, 60, 20, 60, 50, 40, 50)}\n")
+    mask = read_boxes(tmp_path, form="yolo-outlines")(frames())[0].masks[0]
+    expected = np.zeros((100, 200), dtype=bool)
+    expected[20:50, 40:60] = True
+    assert (mask.pixels == expected).all()
+
+
+@pytest.mark.parametrize("visible", [(), (1.0,) * 6])
+def test_keypoints_are_not_guessed(tmp_path: Path, visible: tuple[float, ...]):
+    box, points = KEYPOINTS.split()[:4], KEYPOINTS.split()[4:]
+    if visible:
+        points = [
+            word
+            for x, y, seen in zip(points[::2], points[1::2], visible, strict=True)
+            for word in (x, y, f"{seen - 0.1}")
+        ]
+    write(tmp_path / "clip_1.txt", " ".join(["0", *box, *points]) + "\n")
+    with pytest.raises(
+        ConceptError, match="line 1: is an outline, or a box with keypoints inside; say --form yolo-outl"
+    ):
+        read_boxes(tmp_path)
+    found = read_boxes(tmp_path, form="yolo-keypoints")(frames())[0]
+    assert found.boxes[0].tolist() == pytest.approx([48, 10, 128, 60])
+    assert found.masks is None
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_the_last_class_needs_no_line_behind_it(tmp_path: Path, end: str):
+    write(tmp_path / "classes.txt", f"ball\nracket{end}")
+    write(tmp_path / "clip_1.txt", "1 .5 .5 .1 .1\n")
+    assert read_boxes(tmp_path).labels == ("ball", "racket")
+
+
+def test_bad_boxes_among_good_ones_are_left_out_and_counted(tmp_path: Path):
+    write(tmp_path / "clip.txt", "1,9,20,10,40,30\n1,9,20,10,0,30\n2,9,500,10,40,30\n")
+    with pytest.warns(VideotcavWarning, match=r"2 of the 3 boxes of clip.mp4 lie outside .*\(20, 10, 20, 40\)") as told:
+        found = read_boxes(tmp_path / "clip.txt")(frames())
+    assert [len(one) for one in found] == [1, 0, 0, 0]
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("name", ["rally.2.mp4", "rally.2.avi"])
+@pytest.mark.parametrize("said", ["rally.2", "rally.2.mp4", "day/rally.2"])
+def test_a_dot_in_the_name_of_a_video_is_part_of_it(tmp_path: Path, said: str, name: str):
+    """Of another container too; `rally` is another video."""
+    write(tmp_path / "boxes.json", coco(videos=[{"id": 7, "file_name": said}]))
+    assert len(read_boxes(tmp_path / "boxes.json")(frames(name=name))[2]) == 1
+    with pytest.raises(ConceptError, match=r"no boxes for the video rally\.mp4"):
+        read_boxes(tmp_path / "boxes.json")(frames(name="rally.mp4"))
+
+
+def test_a_text_of_mot_may_be_named_with_the_ending_of_its_video(tmp_path: Path):
+    for name in ("rally.2.txt", "clip.mp4.txt"):
+        write(tmp_path / name, "3,9,20,10,40,30\n")
+    for video in ("rally.2.mp4", "clip.mp4"):
+        assert len(read_boxes(tmp_path)(frames(name=video))[2]) == 1
+
+
+def test_classes_of_mot_are_named_as_cvat_names_them(tmp_path: Path):
+    (tmp_path / "clip" / "gt").mkdir(parents=True)
+    write(tmp_path / "clip" / "gt" / "gt.txt", "3,1,20,10,40,30,1,2,1.0\n3,2,1,1,9,9,1,1,0.5\n")
+    write(tmp_path / "clip" / "gt" / "labels.txt", "person\nracket\n")
+    found = read_boxes(tmp_path)(frames())[2]
+    assert (found.labels, found.track_ids) == (("racket", "person"), ("1", "2"))
+
+
+def test_a_tracker_that_knows_no_class_is_taken_at_one_name_and_refused_at_several(tmp_path: Path):
+    """Rows as MOTChallenge's trackers write them, with −1 for what they do not say."""
+    path = write(tmp_path / "clip.txt", "3,9,20,10,40,30,0.5,-1,-1,-1\n")
+    assert read_boxes(path)(frames())[2].labels == ("object",)
+    assert read_boxes(path, class_names=("racket",))(frames())[2].labels == ("racket",)
+    with pytest.raises(ConceptError, match=r"line 1: names no class .*, and there are 2"):
+        read_boxes(path, class_names=("racket", "ball"))
+    write(path, "3,9,20,10,40,30\n")
+    with pytest.raises(ConceptError, match=r"line 1: names no class .*, and there are 2"):
+        read_boxes(path, class_names=("racket", "ball"))
+
+
 def test_boxes_without_instances_are_left_to_the_tracker(tmp_path: Path):
     write(tmp_path / "clip.txt", "1,-1,20,10,40,30,0.5,-1,-1,-1\n")
     boxes = load_detector(tmp_path / "clip.txt")
@@ -99,7 +209,10 @@ ANNOTATION = {"id": 1, "image_id": 70, "category_id": 3, "track_id": 9, "bbox": 
         ),
         (coco(annotations=[{**ANNOTATION, "category_id": 5}]), r"has category 5, which 'categories' does not list"),
         (coco(annotations=[{**ANNOTATION, "bbox": [300, 10, 5, 5]}]), r"\(300, 10, 305, 15\) of 'racket' in frame 2"),
-        (coco(annotations=[{**ANNOTATION, "bbox": [20, 10, 0, 5]}]), r"lies outside the 200×100 frame or is empty"),
+        (
+            coco(annotations=[{**ANNOTATION, "bbox": [20, 10, 0, 5]}]),
+            r"1 of the 1 boxes of clip.mp4 lie outside the 200×100 frame or are empty, as \(20, 10, 20, 15\)",
+        ),
         (coco(images=[{"id": 70, "video_id": 7}]), "image 70 needs a frame_index"),
         (coco(images=[{"id": 70, "video_id": 7, "frame_index": 40}]), "frame 40 of clip.mp4, whose last frame is 3"),
         (coco(videos=[{"id": 7, "file_name": "clap.mp4"}]), "no boxes for the video clip.mp4; closest: 'clap'"),
@@ -119,7 +232,16 @@ def test_what_does_not_fit_is_one_sentence(tmp_path: Path, content: object, sent
         ("mot/clip.txt", "1,1,2,3\n", "line 1: has 4 columns, and needs 6"),
         ("mot/clip.txt", "1,1,2,3,4,five\n", "line 1: is not a row of numbers"),
         ("yolo/clip_1.txt", "99 .1 .1 .1 .1\n", "line 1: class 99, but only 80 names"),
-        ("yolo/clip_1.txt", "1 .1 .1 .1 .1 12\n", "line 1: the sixth column is a score from 0 to 1, got 12"),
+        ("yolo/clip_1.txt", "1 .1 .1 .1 .1 .5\n1 .1 .1 .1 .1 12\n", "line 2: 12 stands where others have a score"),
+        ("yolo/clip_1.txt", "1 .1 .1 .1 .1 .5 12\n1 .1 .1 .1 .1 .5 .7\n", "line 2: 0.7 stands .* a whole number"),
+        ("yolo/clip_1.txt", "1 .1 .1 .1 .1 2\n1 .1 .1 .1 .1\n", "line 2: has 5 columns, and .* line 1 has 6"),
+        ("yolo/clip_1.txt", "1 .1 .1 .1 .1 1\n1 .4 .4 .1 .1 1\n", "line 2: instance 1 is in this frame already"),
+        (
+            "yolo/clip_1.txt",
+            "1 .1 .1 .3 .1 .3 .4 .2 1\n",
+            "a corner of an outline, or an instance; say --form",
+        ),
+        ("yolo/clip_1.txt", "1 .1 .1 .3 .1 30 .4 .2 .2\n", "line 1: .* in shares of the frame, from 0 to 1"),
         ("yolo/clip_0.txt", "1 .1 .1 .1 .1\n", "frames counted from 1"),
     ],
 )

@@ -6,15 +6,16 @@ A file that knows which box belongs to which instance says so, and its word stan
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from videotcav.concepts.detectors.detect import Detection, Detections, VideoFrames
 from videotcav.concepts.detectors.masks import BoxEdges, Mask, Outline, Rle, mask_of
-from videotcav.errors import BoxesError, BoxesNotFound, closest
+from videotcav.errors import BoxesError, BoxesNotFound, VideotcavWarning, closest
 from videotcav.video.info import VideoInfo
 
 
@@ -31,7 +32,7 @@ class BoxRow(NamedTuple):
     outline: Outline | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class VideoBoxes:
     """What the file says of one video: rows by frame index; `size` is (width, height) where the file states it.
 
@@ -46,6 +47,21 @@ class VideoBoxes:
     def knows_instances(self) -> bool:
         """Whether every box comes with the instance it belongs to; where one does not, all are tracked."""
         return all(row.instance is not None for rows in self.frames.values() for row in rows)
+
+
+def _inside(boxes: VideoBoxes, row: BoxRow, width: int, height: int) -> BoxEdges | None:
+    """The part of a box that lies in the frame, in pixels; None where that is nothing."""
+    wide, high = (width, height) if boxes.relative else (1, 1)
+    left, top, right, bottom = row.left * wide, row.top * high, row.right * wide, row.bottom * high
+    inside = max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height))
+    return inside if inside[0] < inside[2] and inside[1] < inside[3] else None
+
+
+@lru_cache(maxsize=64)
+def _outside(boxes: VideoBoxes, width: int, height: int) -> list[tuple[int, BoxRow]]:
+    """The frame and the row of each box that shows nothing of the frame."""
+    rows = ((frame, row) for frame, rows in sorted(boxes.frames.items()) for row in rows)
+    return [(frame, row) for frame, row in rows if _inside(boxes, row, width, height) is None]
 
 
 @dataclass(frozen=True)
@@ -71,13 +87,14 @@ class BoxesFile:
     def __call__(self, frames: VideoFrames) -> list[Detections]:
         """The file's boxes in these frames; raises BoxesError where the file does not fit the video."""
         boxes = self._of(frames.video)
+        self._tell_of_boxes_outside(boxes, frames.video)
         indices = range(frames.first, frames.first + len(frames.pixels))
         return [self._detections(boxes, index, frames.video) for index in indices]
 
     def _of(self, video: VideoInfo) -> VideoBoxes:
-        near = [key for key in self.videos if Path(key).name == video.path.stem]
+        near = [key for key in self.videos if Path(key).name in {video.path.stem, video.path.name}]
         if len(near) > 1:
-            near = [key for key in near if f"/{video.path.with_suffix('').as_posix()}".endswith(f"/{key}")]
+            near = [key for key in near if f"/{video.path.with_name(Path(key).name).as_posix()}".endswith(f"/{key}")]
         if len(near) != 1:
             hint = closest(video.path.stem, self.videos)
             raise BoxesNotFound(
@@ -98,23 +115,34 @@ class BoxesFile:
             )
         return boxes
 
+    def _tell_of_boxes_outside(self, boxes: VideoBoxes, video: VideoInfo) -> None:
+        """Warns of boxes that are left out; raises BoxesError where no other is left, as of the wrong unit."""
+        outside = _outside(boxes, video.width, video.height)
+        if not outside:
+            return
+        left_out, (frame, row) = len(outside), outside[0]
+        of, edges = sum(map(len, boxes.frames.values())), ", ".join(f"{edge:g}" for edge in row[:4])
+        what = (
+            f"{self.path}: {left_out} of the {of} boxes of {video.path.name} lie outside the "
+            f"{video.width}×{video.height} frame or are empty, as ({edges}) of '{row.label}' in frame {frame}"
+        )
+        if left_out == of:
+            raise BoxesError(f"{what}; the file tells another video, or another unit")
+        warnings.warn(f"{what}; they are left out", VideotcavWarning, stacklevel=3)
+
     def _detections(self, boxes: VideoBoxes, index: int, video: VideoInfo) -> Detections:
-        scale = (video.width, video.height) if boxes.relative else (1, 1)
         found = []
         for row in dict.fromkeys(boxes.frames.get(index, ())):  # a row that is there twice is one box
-            edges = (row.left * scale[0], row.top * scale[1], row.right * scale[0], row.bottom * scale[1])
-            inside = (max(edges[0], 0), max(edges[1], 0), min(edges[2], video.width), min(edges[3], video.height))
-            shown = f"({', '.join(f'{edge:g}' for edge in edges)}) of '{row.label}' in frame {index}"
-            if inside[0] >= inside[2] or inside[1] >= inside[3]:
-                raise BoxesError(
-                    f"{self.path}: the box {shown} of {video.path.name} lies outside "
-                    f"the {video.width}×{video.height} frame or is empty"
-                )
+            inside = _inside(boxes, row, video.width, video.height)
+            if inside is None:
+                continue
             instance = row.instance if boxes.knows_instances else None
             where = f"{self.path}: the mask of '{row.label}' in frame {index} of {video.path.name}"
-            mask = None if row.outline is None else _mask(row.outline, video, where=where)
+            outline = _in_pixels(row.outline, video) if boxes.relative and row.outline is not None else row.outline
+            mask = None if outline is None else _mask(outline, video, where=where)
             if mask is not None and not _meet(mask.edges, inside):
-                raise BoxesError(f"{where} has no pixel in its box {shown}")
+                edges = ", ".join(f"{edge:g}" for edge in row[:4])
+                raise BoxesError(f"{where} has no pixel in its box ({edges})")
             found.append(Detection(*inside, row.score, row.label, instance, mask))
         return Detections.of(found)
 

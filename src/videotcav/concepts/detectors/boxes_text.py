@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from videotcav.concepts.detectors.boxes import BoxesFile, BoxRow, VideoBoxes
 from videotcav.concepts.detectors.coco_names import COCO_NAMES
@@ -16,21 +17,26 @@ from videotcav.texts import read_bytes, read_text
 
 FRAME_NUMBER = re.compile(r"_(\d+)$")
 CLASSES = "classes.txt"
+_LABELS = "labels.txt"  # CVAT's, beside gt.txt
+_NAMES = {CLASSES, _LABELS}
 _MOT_COLUMNS = 6
-_YOLO_COLUMNS, _YOLO_WITH_INSTANCE = 5, 7
+_YOLO_COLUMNS = 5
+_OUTLINES, _KEYPOINTS = "yolo-outlines", "yolo-keypoints"
+_NEAR, _MOST = 0.6, 0.8  # keypoints lie in their box or a tenth of its size beside it; a few that nobody sees lie at 0
 
 
 def read_mot(path: Path, *, class_names: tuple[str, ...] | None) -> BoxesFile:
-    """Rows of frame (from 1), instance (−1 unknown), left, top, width, height, score, class (from 1).
+    """Rows of frame (from 1), instance (−1 unknown), left, top, width, height, score, class (from 1; −1 unknown).
 
-    Without `class_names` everything is an `object`.
+    Without `class_names`, and `labels.txt` beside `gt.txt` as CVAT writes it, everything is an `object`.
     """
     if path.is_dir():
         nested = {gt: gt.parent.parent.name for gt in sorted(path.glob("*/gt/gt.txt"))}
-        texts = nested or {text: text.stem for text in sorted(path.glob("*.txt")) if text.name != CLASSES}
+        texts = nested or {text: text.stem for text in sorted(path.glob("*.txt")) if text.name not in _NAMES}
     else:
         texts = {path: path.parent.parent.name if path.name == "gt.txt" else path.stem}
     videos = {}
+    names = class_names or _labels_of(texts) or ("object",)
     for text, video in texts.items():
         frames: dict[int, list[BoxRow]] = defaultdict(list)
         for where, row in _rows(text, least=_MOT_COLUMNS):
@@ -40,39 +46,129 @@ def read_mot(path: Path, *, class_names: tuple[str, ...] | None) -> BoxesFile:
             score = row[6] if len(row) > 6 and row[6] != -1 else 1.0  # noqa: PLR2004 - the seventh column; −1 unknown
             if not 0 <= score <= 1:
                 raise BoxesError(f"{where}: the seventh column is a score from 0 to 1, got {score:g}")
-            number = int(row[7]) - 1 if class_names and len(row) > 7 else 0  # noqa: PLR2004 - the eighth column
-            label = _name(class_names or ("object",), number, where)
+            number = int(row[7]) - 1 if len(row) > 7 and row[7] != -1 else None  # noqa: PLR2004 - the eighth column
+            if number is None and len(names) > 1:
+                raise BoxesError(f"{where}: names no class (the eighth column), and there are {len(names)}")
+            label = names[0] if number is None or names == ("object",) else _name(names, number, where)
             known = None if instance < 0 else f"{instance:g}"
             frames[int(frame) - 1].append(BoxRow(left, top, left + width, top + height, score, label, known))
         videos[video] = VideoBoxes(frames=dict(frames))
-    return BoxesFile(path=path, sha256=_hash(texts), labels=class_names or ("object",), videos=_some(path, videos))
+    return BoxesFile(path=path, sha256=_hash(texts), labels=names, videos=_some(path, videos))
 
 
-def read_yolo(path: Path, *, class_names: tuple[str, ...] | None) -> BoxesFile:
-    """One text a frame: class (from 0), centre x, centre y, width, height as shares of the frame, score, instance."""
+def read_yolo(path: Path, *, class_names: tuple[str, ...] | None, form: str = "yolo") -> BoxesFile:
+    """One text a frame, a row a thing: class (from 0), then shares of the frame, then perhaps score and instance.
+
+    The shares are centre x, centre y, width, height, or the corners of an outline; `form` says which, where the
+    numbers do not.
+    """
     names = class_names or _class_names(path) or COCO_NAMES
-    texts = [text for text in sorted(path.glob("*.txt")) if text.name != CLASSES]
-    videos: dict[str, dict[int, list[BoxRow]]] = defaultdict(dict)
-    for text in texts:
-        number = FRAME_NUMBER.search(text.stem)
-        if number is None or int(number[1]) < 1:
-            raise BoxesError(f"{text}: a text of YOLO is named <video>_<frame>.txt, frames counted from 1")
-        rows = []
-        for where, row in _rows(text, least=_YOLO_COLUMNS):
-            kind, x, y, width, height = row[:_YOLO_COLUMNS]
-            score = row[5] if len(row) > _YOLO_COLUMNS else 1.0
-            if not 0 <= score <= 1:
-                raise BoxesError(f"{where}: the sixth column is a score from 0 to 1, got {score:g} (save_conf=True)")
-            instance = f"{row[6]:g}" if len(row) >= _YOLO_WITH_INSTANCE else None
-            label = _name(names, int(kind), where)
-            rows.append(BoxRow(x - width / 2, y - height / 2, x + width / 2, y + height / 2, score, label, instance))
-        videos[text.stem[: number.start()]][int(number[1]) - 1] = rows
+    texts = {text: _frame_of(text) for text in sorted(path.glob("*.txt")) if text.name != CLASSES}
+    lines = [(text, line) for text in texts for line in _rows(text, least=_YOLO_COLUMNS)]
+    rows = _taken_apart([line for _, line in lines], form)
+    videos: dict[str, dict[int, list[BoxRow]]] = defaultdict(lambda: defaultdict(list))
+    for (text, _), row in zip(lines, rows, strict=True):
+        video, frame = texts[text]
+        known = videos[video][frame]
+        if row.instance is not None and row.instance in {each.instance for each in known}:
+            raise BoxesError(f"{row.where}: instance {row.instance} is in this frame already; is it a score of 1?")
+        known.append(row.read(_name(names, row.number, row.where), form))
+    for video, frame in texts.values():
+        videos[video].setdefault(frame, [])
     return BoxesFile(
         path=path,
         sha256=_hash(texts),
         labels=names,
-        videos=_some(path, {video: VideoBoxes(frames=frames, relative=True) for video, frames in videos.items()}),
+        videos=_some(path, {video: VideoBoxes(frames=dict(frames), relative=True) for video, frames in videos.items()}),
     )
+
+
+def _frame_of(text: Path) -> tuple[str, int]:
+    """The video and the frame (from 0) that a text of YOLO is named after."""
+    number = FRAME_NUMBER.search(text.stem)
+    if number is None or int(number[1]) < 1:
+        raise BoxesError(f"{text}: a text of YOLO is named <video>_<frame>.txt, frames counted from 1")
+    return text.stem[: number.start()], int(number[1]) - 1
+
+
+class _YoloRow(NamedTuple):
+    """A row of YOLO taken apart: four shares are a box, more are an outline or a box with keypoints."""
+
+    where: str
+    number: int
+    shares: list[float]
+    score: float
+    instance: str | None
+
+    @property
+    def is_box(self) -> bool:
+        return len(self.shares) == 4  # noqa: PLR2004 - centre and sides
+
+    def read(self, label: str, form: str) -> BoxRow:
+        """The box, of an outline the one around it."""
+        if self.is_box or form == _KEYPOINTS:
+            x, y, width, height = self.shares[:4]
+            edges = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+            return BoxRow(*edges, self.score, label, self.instance)
+        across, down = self.shares[::2], self.shares[1::2]
+        edges = (min(across), min(down), max(across), max(down))
+        return BoxRow(*edges, self.score, label, self.instance, (tuple(self.shares),))
+
+
+def _taken_apart(rows: list[tuple[str, list[float]]], form: str) -> list[_YoloRow]:
+    """All rows of a folder; raises BoxesError where their numbers leave open what they are.
+
+    Behind class and shares, which come in pairs, Ultralytics writes a score (`save_conf`), an instance (of tracks),
+    both or neither. Whole numbers are instances.
+    """
+    for where, row in rows:
+        if len(row) % 2 != len(rows[0][1]) % 2:
+            raise BoxesError(
+                f"{where}: has {len(row)} columns, and {rows[0][0]} has {len(rows[0][1])}; one has a score"
+            )
+    last = [row[-1] for _, row in rows]
+    are_whole = all(number == int(number) for number in last)
+    extras: tuple[str, ...] = ()
+    if rows and len(rows[0][1]) % 2 == 0:
+        extras = ("instance",) if are_whole else ("score",)
+    elif any(len(row) > _YOLO_COLUMNS for _, row in rows) and (max(last) > 1 or are_whole):
+        extras = ("score", "instance")
+    found = [_without_extras(where, row, extras) for where, row in rows]
+    long = [row for row in found if not row.is_box]
+    if long and form == "yolo":
+        advice = f"say --form {_OUTLINES} or --form {_KEYPOINTS}"
+        if len(extras) > 1 and max(last) <= 1:
+            raise BoxesError(f"{long[0].where}: its last number is a corner of an outline, or an instance; {advice}")
+        if all(_may_be_keypoints(row.shares) for row in long):
+            raise BoxesError(f"{long[0].where}: is an outline, or a box with keypoints inside; {advice}")
+    return found
+
+
+def _without_extras(where: str, row: list[float], extras: tuple[str, ...]) -> _YoloRow:
+    end = len(row) - len(extras)
+    said, shares = dict(zip(extras, row[end:], strict=True)), row[1:end]
+    if len(shares) < _YOLO_COLUMNS - 1:
+        raise BoxesError(f"{where}: has {len(row)} columns; other rows end in {' and '.join(extras)}")
+    score, instance = said.get("score", 1.0), said.get("instance")
+    if not 0 <= score <= 1:
+        raise BoxesError(f"{where}: {score:g} stands where others have a score from 0 to 1")
+    if instance is not None and instance != int(instance):
+        raise BoxesError(f"{where}: {instance:g} stands where others have a whole number, their instance")
+    if len(shares) >= _YOLO_COLUMNS and not all(0 <= share <= 1 for share in shares):
+        raise BoxesError(f"{where}: outlines and keypoints are told in shares of the frame, from 0 to 1")
+    return _YoloRow(where, int(row[0]), shares, score, None if instance is None else f"{instance:g}")
+
+
+def _may_be_keypoints(shares: list[float]) -> bool:
+    """Whether most points, of two numbers or three, lie in or near the box that the first four numbers would be."""
+    (x, y, width, height), rest = shares[:4], shares[4:]
+
+    def are_inside(step: int) -> bool:
+        points = list(zip(rest[::step], rest[1::step], strict=True))
+        near = [abs(px - x) <= _NEAR * width and abs(py - y) <= _NEAR * height for px, py in points]
+        return sum(near) >= _MOST * len(near)
+
+    return any(len(rest) % step == 0 and are_inside(step) for step in (2, 3))
 
 
 def _rows(text: Path, *, least: int) -> Iterator[tuple[str, list[float]]]:
@@ -97,9 +193,17 @@ def _name(names: tuple[str, ...], number: int, where: str) -> str:
     return names[number]
 
 
-def _class_names(folder: Path) -> tuple[str, ...] | None:
-    path = folder / CLASSES
-    return tuple(read_text(path).split("\n")[:-1]) if path.exists() else None
+def _labels_of(texts: Iterable[Path]) -> tuple[str, ...] | None:
+    """The names beside the texts; raises BoxesError where they differ from one video to the next."""
+    found = {_class_names(text.parent, _LABELS): text for text in texts}
+    if len(found) > 1:
+        raise BoxesError(f"{' and '.join(map(str, found.values()))}: the {_LABELS} beside them are not the same")
+    return next(iter(found), None)
+
+
+def _class_names(folder: Path, name: str = CLASSES) -> tuple[str, ...] | None:
+    path = folder / name
+    return tuple(read_text(path).removesuffix("\n").split("\n")) if path.exists() else None
 
 
 def _some(path: Path, videos: dict[str, VideoBoxes]) -> dict[str, VideoBoxes]:

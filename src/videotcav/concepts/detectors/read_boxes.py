@@ -9,7 +9,7 @@ from videotcav.concepts.detectors.boxes_json import read_coco, read_regions
 from videotcav.concepts.detectors.boxes_text import FRAME_NUMBER, read_mot, read_yolo
 from videotcav.errors import BoxesError, DetectorNotFound, closest
 
-FILE_FORMS = ("coco", "regions", "mot", "yolo")
+FILE_FORMS = ("coco", "regions", "mot", "yolo", "yolo-outlines", "yolo-keypoints")
 
 
 def load(name: str, *, form: str | None = None, class_names: tuple[str, ...] | None = None) -> BoxesFile | Regions:
@@ -27,10 +27,13 @@ def read_boxes(
     - `regions`: JSON `{"regions": {"scoreboard": [left, top, right, bottom]}}`, the same place in all frames;
       polygons or run lengths may take the place of a box;
     - `mot`: a text for each video, named as it is, or a folder of them (also `<video>/gt/gt.txt`);
-    - `yolo`: a folder of texts `<video>_<frame>.txt`, frames counted from 1, as Ultralytics saves them.
+    - `yolo`: a folder of texts `<video>_<frame>.txt`, frames counted from 1, as Ultralytics saves them: boxes or
+      outlines, with scores and instances or without; where outlines may as well be boxes with keypoints,
+      `yolo-outlines` or `yolo-keypoints` says which.
 
     Texts hold class numbers; their names are `class_names`, else the lines of `classes.txt` in the folder, else
-    COCO's 80 (`yolo`) or `object` (`mot`). Raises BoxesError with the place of the first mistake.
+    COCO's 80 (`yolo`), or those of `labels.txt` beside `gt.txt`, else `object` (`mot`).
+    Raises BoxesError with the place of the first mistake.
     """
     path = Path(path)
     if not path.exists():
@@ -43,8 +46,8 @@ def read_boxes(
             return read_regions(path)
         case "mot":
             return read_mot(path, class_names=class_names)
-        case "yolo":
-            return read_yolo(path, class_names=class_names)
+        case "yolo" | "yolo-outlines" | "yolo-keypoints":
+            return read_yolo(path, class_names=class_names, form=form)
         case _:
             raise BoxesError(
                 f"there is no form of boxes '{form}'; closest: {closest(form, FILE_FORMS) or ', '.join(FILE_FORMS)}"
