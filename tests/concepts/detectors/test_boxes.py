@@ -107,7 +107,7 @@ def test_keypoints_are_not_guessed(tmp_path: Path, visible: tuple[float, ...]):
         ]
     write(tmp_path / "clip_1.txt", " ".join(["0", *box, *points]) + "\n")
     with pytest.raises(
-        ConceptError, match="line 1: is an outline, or a box with keypoints inside; say --form yolo-outl"
+        ConceptError, match="line 1: is an outline, or a box with keypoints inside; name its `form`: yolo-outlines or"
     ):
         read_boxes(tmp_path)
     found = read_boxes(tmp_path, form="yolo-keypoints")(frames())[0]
@@ -124,7 +124,7 @@ def test_the_last_class_needs_no_line_behind_it(tmp_path: Path, end: str):
 
 def test_bad_boxes_among_good_ones_are_left_out_and_counted(tmp_path: Path):
     write(tmp_path / "clip.txt", "1,9,20,10,40,30\n1,9,20,10,0,30\n2,9,500,10,40,30\n")
-    with pytest.warns(VideotcavWarning, match=r"2 of the 3 boxes of clip.mp4 lie outside .*\(20, 10, 20, 40\)") as told:
+    with pytest.warns(VideotcavWarning, match=r"2 of 3 boxes are left out, as the box \(20, 10, 20, 40\)") as told:
         found = read_boxes(tmp_path / "clip.txt")(frames())
     assert [len(one) for one in found] == [1, 0, 0, 0]
     assert len(told) == 1
@@ -211,7 +211,7 @@ ANNOTATION = {"id": 1, "image_id": 70, "category_id": 3, "track_id": 9, "bbox": 
         (coco(annotations=[{**ANNOTATION, "bbox": [300, 10, 5, 5]}]), r"\(300, 10, 305, 15\) of 'racket' in frame 2"),
         (
             coco(annotations=[{**ANNOTATION, "bbox": [20, 10, 0, 5]}]),
-            r"1 of the 1 boxes of clip.mp4 lie outside the 200×100 frame or are empty, as \(20, 10, 20, 15\)",
+            r"lies outside the 200×100 frame or is empty",
         ),
         (coco(images=[{"id": 70, "video_id": 7}]), "image 70 needs a frame_index"),
         (coco(images=[{"id": 70, "video_id": 7, "frame_index": 40}]), "frame 40 of clip.mp4, whose last frame is 3"),
@@ -239,7 +239,7 @@ def test_what_does_not_fit_is_one_sentence(tmp_path: Path, content: object, sent
         (
             "yolo/clip_1.txt",
             "1 .1 .1 .3 .1 .3 .4 .2 1\n",
-            "a corner of an outline, or an instance; say --form",
+            "a corner of an outline, or an instance; name its `form`",
         ),
         ("yolo/clip_1.txt", "1 .1 .1 .3 .1 30 .4 .2 .2\n", "line 1: .* in shares of the frame, from 0 to 1"),
         ("yolo/clip_0.txt", "1 .1 .1 .1 .1\n", "frames counted from 1"),

@@ -122,13 +122,15 @@ class BoxesFile:
             return
         left_out, (frame, row) = len(outside), outside[0]
         of, edges = sum(map(len, boxes.frames.values())), ", ".join(f"{edge:g}" for edge in row[:4])
-        what = (
-            f"{self.path}: {left_out} of the {of} boxes of {video.path.name} lie outside the "
-            f"{video.width}×{video.height} frame or are empty, as ({edges}) of '{row.label}' in frame {frame}"
+        such = (
+            f"the box ({edges}) of '{row.label}' in frame {frame} of {video.path.name} lies outside the "
+            f"{video.width}×{video.height} frame or is empty"
         )
         if left_out == of:
-            raise BoxesError(f"{what}; the file tells another video, or another unit")
-        warnings.warn(f"{what}; they are left out", VideotcavWarning, stacklevel=3)
+            others = f", as all {of} boxes do" if of > 1 else ""
+            raise BoxesError(f"{self.path}: {such}{others}", hint="give the boxes of this video, in its pixels")
+        told = f"{self.path}: {left_out} of {of} boxes are left out, as {such}"
+        warnings.warn(told, VideotcavWarning, stacklevel=3)
 
     def _detections(self, boxes: VideoBoxes, index: int, video: VideoInfo) -> Detections:
         found = []

@@ -136,11 +136,11 @@ def _taken_apart(rows: list[tuple[str, list[float]]], form: str) -> list[_YoloRo
     found = [_without_extras(where, row, extras) for where, row in rows]
     long = [row for row in found if not row.is_box]
     if long and form == "yolo":
-        advice = f"say --form {_OUTLINES} or --form {_KEYPOINTS}"
+        advice = f"name its `form`: {_OUTLINES} or {_KEYPOINTS}"
         if len(extras) > 1 and max(last) <= 1:
-            raise BoxesError(f"{long[0].where}: its last number is a corner of an outline, or an instance; {advice}")
+            raise BoxesError(f"{long[0].where}: its last number is a corner of an outline, or an instance", hint=advice)
         if all(_may_be_keypoints(row.shares) for row in long):
-            raise BoxesError(f"{long[0].where}: is an outline, or a box with keypoints inside; {advice}")
+            raise BoxesError(f"{long[0].where}: is an outline, or a box with keypoints inside", hint=advice)
     return found
 
 
