@@ -505,6 +505,24 @@ def test_what_a_store_keeps_is_not_passed_again_and_is_the_same_to_the_bit(tmp_p
     assert mended.clips == first.clips
 
 
+def test_what_was_passed_before_a_probe_was_broken_off_is_not_passed_again(tmp_path: Path) -> None:
+    passed: list[int] = []
+
+    def broken_off(x: Tensor) -> Tensor:
+        passed.append(len(x))
+        if len(passed) == 4:
+            raise KeyboardInterrupt
+        return growth(x)
+
+    asked = model(broken_off)
+    passed.clear()
+    with pytest.raises(KeyboardInterrupt):
+        vt.probe(asked, clips(4), edits=["reverse", "grey"], store=tmp_path / "store")
+    found = vt.probe(asked, clips(4), edits=["reverse", "grey"], store=tmp_path / "store")
+    assert sum(passed) == 24 + 4  # the one pass that was broken off
+    assert found.clips == vt.probe(model(growth), clips(4), edits=["reverse", "grey"]).clips
+
+
 def test_a_store_keeps_models_apart(tmp_path: Path) -> None:
     class Weighed(Reads):
         def __init__(self, weight: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -146,10 +147,11 @@ class Passer:
                 if kept is not None:
                     kept.add(each)
 
-        for each in progress(seen(), self.doing, total=len(clips)):
-            heard.saw(each)
-            if each.bad:
-                bad[each.clip] = each.bad
+        with kept or nullcontext():
+            for each in progress(seen(), self.doing, total=len(clips)):
+                heard.saw(each)
+                if each.bad:
+                    bad[each.clip] = each.bad
         try:
             for label, clip, key, row in () if kept is None else kept.rows([*heard.places]):
                 heard.said(label, clip, key, row)
@@ -198,7 +200,10 @@ class _Heard:
 
 
 class _Kept:
-    """The logits that a store holds of some models, and those that are new."""
+    """The logits that a store holds of some models, and those that are new.
+
+    At the end of its body all are in the store, also where somebody or something broke it off.
+    """
 
     def __init__(self, store: Store, models: Mapping[str, VideoModel], size: int) -> None:
         self.store = store
@@ -213,24 +218,31 @@ class _Kept:
         """The keys of pixels that every model's logits are kept of."""
         return frozenset.intersection(*(frozenset(shelf) for shelf in self.shelves.values()))
 
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self.put()
+
     def add(self, said: Said) -> None:
         """Keeps what passes gave, where the store lacks it."""
         for label, row in said.logits.items():
             if said.whole[label] and said.key not in self.shelves[label]:
                 self.waiting[label][said.key] = row
             if len(self.waiting[label]) >= _ROWS_A_SHARD:
-                self._put(label)
+                self.put()
 
-    def _put(self, label: str) -> None:
-        if waiting := self.waiting[label]:
-            self.store.put(self.keys[label], [*waiting], [*waiting.values()])
-            waiting.clear()
+    def put(self) -> None:
+        """Moves what waits into the store."""
+        for label, waiting in self.waiting.items():
+            if waiting:
+                self.store.put(self.keys[label], [*waiting], [*waiting.values()])
+                waiting.clear()
 
     def rows(self, places: Sequence[tuple[int, str]]) -> Iterator[tuple[str, int, str, Float32Array]]:
         """Model, clip, key and logits of all places that were known, when all passes are made. Raises RowsLost."""
         found = [(clip, key) for clip, key in places if key in self.known]
         for label, shelf in self.shelves.items():
-            self._put(label)
             if found:
                 rows = shelf.rows([key for _, key in found]).whole()
                 for (clip, key), row in zip(found, rows, strict=True):
