@@ -55,6 +55,19 @@ def read_text(path: Path | str, *, most_bytes: int = MOST_BYTES) -> str:
         raise UnreadableText(path, "cannot be read: it is not UTF-8 text") from None
 
 
+def read_names(path: Path | str) -> tuple[str, ...]:
+    """The names in a file, one a line, whose numbers count from 0. Raises UnreadableText, also where there are none."""
+    lines = re.split(r"\r\n|\r|\n", read_text(path).rstrip())  # not splitlines(): a name may hold U+2028 or U+0085
+    names = tuple(line.strip() for line in lines)
+    if Path(path).suffix.lower() in {".json", ".yaml", ".yml"}:
+        raise UnreadableText(path, "is no list of names, one a line")
+    if names == ("",):
+        raise UnreadableText(path, "holds no names")
+    if "" in names:
+        raise UnreadableText(path, f"line {names.index('') + 1} is empty; the names below it have other numbers then")
+    return names
+
+
 def read_toml(path: Path | str) -> tuple[str, dict[str, Any]]:
     """The text of a TOML file and what it says. Raises UnreadableText."""
     text = read_text(path, most_bytes=MOST_STUDY_BYTES)

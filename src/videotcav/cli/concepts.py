@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOption, GpusPerWorker, Workers, engine_of
 from videotcav.cli.options import Replace
 from videotcav.errors import ArgumentError, UnreadableText, closest
-from videotcav.texts import read_table, read_text
+from videotcav.texts import read_names, read_table
 
 concepts = typer.Typer(help="Concept sets from your own videos: detect, track, crop, twin.", no_args_is_help=True)
 
@@ -59,7 +59,7 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
     proposal = api.propose(
         videos,
         output,
-        detector=api.load_detector(detector, form=form, class_names=lines_of(names)),
+        detector=api.load_detector(detector, form=form, class_names=read_names(names) if names else None),
         labels=_concepts(label),
         recipe=_recipe(mode=mode, fill=fill, frames=frames, rules=rule or []),
         sources=_sources(sources, source_column),
@@ -213,13 +213,6 @@ def _recipe(*, mode: str, fill: str | None, frames: int, rules: list[str]) -> An
                 says = f"unknown; closest: {near}" if near else f"unknown; known are {', '.join(Recipe.model_fields)}"
             mistakes.append(f"{key}: {says}")
         raise ArgumentError(f"the rules do not fit: {'; '.join(mistakes)}") from None
-
-
-def lines_of(path: Path | None) -> tuple[str, ...] | None:
-    """The names in a file, one a line; None without one."""
-    if path is None:
-        return None
-    return tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
 
 
 def _sources(table: Path | None, column: str) -> dict[str, str] | None:

@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from videotcav.cli.browser import Open, show
-from videotcav.cli.concepts import lines_of
 from videotcav.cli.console import command_line
 from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOption, GpusPerWorker, Workers, engine_of
 from videotcav.cli.options import MODELS, BatchSize, Device, PrecisionOption
 from videotcav.errors import ArgumentError
+from videotcav.texts import read_names
 
 
 def probe(  # noqa: PLR0917 - typer's parameters are options
@@ -96,7 +96,9 @@ def probe(  # noqa: PLR0917 - typer's parameters are options
         table=table,
         by=by,
         edits=edit,
-        objects=None if detector is None else api.load_detector(detector, form=form, class_names=lines_of(names)),
+        objects=api.load_detector(detector, form=form, class_names=read_names(names) if names else None)
+        if detector
+        else None,
         labels=label or (),
         store=store,
         batch_size=batch_size,

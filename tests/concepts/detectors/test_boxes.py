@@ -11,7 +11,8 @@ import pytest
 from videotcav.concepts.detectors import detect
 from videotcav.concepts.detectors.detect import Detections, VideoFrames, load_detector
 from videotcav.concepts.detectors.read_boxes import read_boxes
-from videotcav.errors import ConceptError, VideotcavWarning
+from videotcav.errors import ConceptError, UnreadableText, VideotcavWarning
+from videotcav.texts import read_names
 from videotcav.video.info import VideoInfo
 
 
@@ -115,11 +116,63 @@ def test_keypoints_are_not_guessed(tmp_path: Path, visible: tuple[float, ...]):
     assert found.masks is None
 
 
-@pytest.mark.parametrize("end", ["", "\n"])
-def test_the_last_class_needs_no_line_behind_it(tmp_path: Path, end: str):
-    write(tmp_path / "classes.txt", f"ball\nracket{end}")
+@pytest.mark.parametrize("text", ["ball\nracket", "ball\nracket\n", "ball\r\nracket\r\n", "\ufeffball \nracket\n\n\n"])
+def test_names_are_what_stands_in_a_line(tmp_path: Path, text: str):
+    """However the lines end; blank ones at the end are no names."""
+    (tmp_path / "classes.txt").write_bytes(text.encode())
     write(tmp_path / "clip_1.txt", "1 .5 .5 .1 .1\n")
     assert read_boxes(tmp_path).labels == ("ball", "racket")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("names.txt", "ball\n\nracket\n", "line 2 is empty; the names below it"),
+        ("names.txt", "\n", "holds no names"),
+        ("data.yaml", "names:\n  0: ball\n", "is no list of names, one a line"),
+    ],
+)
+def test_a_list_whose_numbers_are_not_certain_is_refused(tmp_path: Path, name: str, text: str, sentence: str):
+    with pytest.raises(UnreadableText, match=sentence):
+        read_names(write(tmp_path / name, text))
+
+
+def test_long_numbers_of_instances_are_told_apart(tmp_path: Path):
+    write(tmp_path / "clip.txt", "1,1234567,20,10,40,30\n1,1234568,1,1,9,9\n")
+    assert read_boxes(tmp_path / "clip.txt")(frames())[0].track_ids == ("1234567", "1234568")
+
+
+# MOT17's ground truth, whose seventh column says whether a row is considered: a pedestrian, a car, a static person.
+TRUTH = "1,1,20,10,40,30,1,1,1\n1,5,60,10,40,30,0,3,0.25\n2,7,20,10,40,30,0,7,1\n"
+
+
+@pytest.mark.parametrize("name", ["clip/gt/gt.txt", "all/clip.txt", "gt/clip.txt"])
+def test_rows_that_ground_truth_does_not_consider_are_left_out_and_counted(tmp_path: Path, name: str):
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    write(path, TRUTH)
+    with pytest.warns(VideotcavWarning, match="2 of 3 rows are left out, as ground truth does not consider them"):
+        found = read_boxes(path)(frames())
+    assert [one.track_ids for one in found] == [("1",), None, None, None]
+
+
+def test_a_score_of_0_and_a_row_of_ground_truth_are_not_confused(tmp_path: Path):
+    rows = "1,1,20,10,40,30,1,-1,-1,-1\n1,2,60,10,40,30,0,-1,-1,-1\n"
+    with pytest.raises(ConceptError, match=r"line 2: 0 in the seventh column is a score, or .* <video>/gt/gt\.txt"):
+        read_boxes(write(tmp_path / "clip.txt", rows))
+    found = read_boxes(write(tmp_path / "clip.txt", rows.replace("30,1,", "30,0.5,")))(frames())[0]
+    assert (found.track_ids, found.scores.tolist()) == (("1", "2"), [0.5, 0])
+    write(tmp_path / "gt.txt", rows)
+    with pytest.warns(VideotcavWarning, match="1 of 2 rows"):
+        assert read_boxes(tmp_path / "gt.txt").knows_instances
+
+
+def test_world_coordinates_of_mot_are_no_classes(tmp_path: Path):
+    """Rows of MOT15's ground truth in the world: frame, instance, box, flag, x, y, z."""
+    path = write(tmp_path / "clip.txt", "1,1,20,10,40,30,1,-4.06,9.55,0\n")
+    assert read_boxes(path)(frames())[0].labels == ("object",)
+    with pytest.raises(ConceptError, match=r"line 1: a class is a whole number, and -4\.06 stands in its column"):
+        read_boxes(path, class_names=("person", "racket"))
 
 
 def test_bad_boxes_among_good_ones_are_left_out_and_counted(tmp_path: Path):
@@ -233,7 +286,11 @@ def test_what_does_not_fit_is_one_sentence(tmp_path: Path, content: object, sent
         ("mot/clip.txt", "1,1,2,3,4,five\n", "line 1: is not a row of numbers"),
         ("yolo/clip_1.txt", "99 .1 .1 .1 .1\n", "line 1: class 99, but only 80 names"),
         ("yolo/clip_1.txt", "1 .1 .1 .1 .1 .5\n1 .1 .1 .1 .1 12\n", "line 2: 12 stands where others have a score"),
-        ("yolo/clip_1.txt", "1 .1 .1 .1 .1 .5 12\n1 .1 .1 .1 .1 .5 .7\n", "line 2: 0.7 stands .* a whole number"),
+        (
+            "yolo/clip_1.txt",
+            "1 .1 .1 .1 .1 .5 12\n1 .1 .1 .1 .1 .5 .7\n",
+            "line 2: an instance is .* and 0.7 stands",
+        ),
         ("yolo/clip_1.txt", "1 .1 .1 .1 .1 2\n1 .1 .1 .1 .1\n", "line 2: has 5 columns, and .* line 1 has 6"),
         ("yolo/clip_1.txt", "1 .1 .1 .1 .1 1\n1 .4 .4 .1 .1 1\n", "line 2: instance 1 is in this frame already"),
         (
@@ -243,6 +300,11 @@ def test_what_does_not_fit_is_one_sentence(tmp_path: Path, content: object, sent
         ),
         ("yolo/clip_1.txt", "1 .1 .1 .3 .1 30 .4 .2 .2\n", "line 1: .* in shares of the frame, from 0 to 1"),
         ("yolo/clip_0.txt", "1 .1 .1 .1 .1\n", "frames counted from 1"),
+        ("yolo/clip_1.txt", "1.5 .1 .1 .1 .1\n", "line 1: a class is a whole number, and 1.5 stands in its column"),
+        ("yolo/clip_1.txt", "-0.5 .1 .1 .1 .1\n", "a class is a whole number, and -0.5"),
+        ("mot/clip.txt", "1,1.5,2,3,4,5\n", "line 1: an instance is a whole number, and 1.5 stands in its column"),
+        ("mot/clip.txt", "1,9007199254740993,2,3,4,5\n", "line 1: an instance is a number below"),
+        ("mot/clip.txt", "1,1,2,3,4,5,,1,1\n", "line 1: is not a row of numbers"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, name: str, content: str, sentence: str):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,14 +13,17 @@ from typing import NamedTuple
 
 from videotcav.concepts.detectors.boxes import BoxesFile, BoxRow, VideoBoxes
 from videotcav.concepts.detectors.coco_names import COCO_NAMES
-from videotcav.errors import BoxesError
-from videotcav.texts import read_bytes, read_text
+from videotcav.errors import BoxesError, VideotcavWarning
+from videotcav.texts import read_bytes, read_names, read_text
 
 FRAME_NUMBER = re.compile(r"_(\d+)$")
 CLASSES = "classes.txt"
 _LABELS = "labels.txt"  # CVAT's, beside gt.txt
 _NAMES = {CLASSES, _LABELS}
+_ANYTHING = ("object",)
 _MOT_COLUMNS = 6
+_FLAG, _CLASS, _VISIBILITY = 6, 7, 8  # columns of MOT, counted from 0
+_TOO_LARGE = 2**53  # from here on not every whole number is a float
 _YOLO_COLUMNS = 5
 _OUTLINES, _KEYPOINTS = "yolo-outlines", "yolo-keypoints"
 _NEAR, _MOST = 0.6, 0.8  # keypoints lie in their box or a tenth of its size beside it; a few that nobody sees lie at 0
@@ -28,7 +32,8 @@ _NEAR, _MOST = 0.6, 0.8  # keypoints lie in their box or a tenth of its size bes
 def read_mot(path: Path, *, class_names: tuple[str, ...] | None) -> BoxesFile:
     """Rows of frame (from 1), instance (−1 unknown), left, top, width, height, score, class (from 1; −1 unknown).
 
-    Without `class_names`, and `labels.txt` beside `gt.txt` as CVAT writes it, everything is an `object`.
+    Without `class_names`, and `labels.txt` beside `gt.txt` as CVAT writes it, everything is an `object`. In ground
+    truth the seventh column says whether a row is considered; rows with 0 are left out, which a warning tells.
     """
     if path.is_dir():
         nested = {gt: gt.parent.parent.name for gt in sorted(path.glob("*/gt/gt.txt"))}
@@ -36,24 +41,49 @@ def read_mot(path: Path, *, class_names: tuple[str, ...] | None) -> BoxesFile:
     else:
         texts = {path: path.parent.parent.name if path.name == "gt.txt" else path.stem}
     videos = {}
-    names = class_names or _labels_of(texts) or ("object",)
+    names = class_names or _labels_of(texts) or _ANYTHING
+    left_out = of = 0
     for text, video in texts.items():
         frames: dict[int, list[BoxRow]] = defaultdict(list)
-        for where, row in _rows(text, least=_MOT_COLUMNS):
+        rows = list(_rows(text, least=_MOT_COLUMNS))
+        considered = _considered(text, rows)
+        left_out, of = left_out + len(rows) - len(considered), of + len(rows)
+        for where, row in considered:
             frame, instance, left, top, width, height = row[:_MOT_COLUMNS]
             if frame < 1 or frame != int(frame):
                 raise BoxesError(f"{where}: frame {frame:g}; MOT counts whole frames from 1")
-            score = row[6] if len(row) > 6 and row[6] != -1 else 1.0  # noqa: PLR2004 - the seventh column; −1 unknown
+            score = row[_FLAG] if len(row) > _FLAG and row[_FLAG] != -1 else 1.0
             if not 0 <= score <= 1:
                 raise BoxesError(f"{where}: the seventh column is a score from 0 to 1, got {score:g}")
-            number = int(row[7]) - 1 if len(row) > 7 and row[7] != -1 else None  # noqa: PLR2004 - the eighth column
+            number = row[_CLASS] if len(row) > _CLASS and row[_CLASS] != -1 else None
             if number is None and len(names) > 1:
                 raise BoxesError(f"{where}: names no class (the eighth column), and there are {len(names)}")
-            label = names[0] if number is None or names == ("object",) else _name(names, number, where)
-            known = None if instance < 0 else f"{instance:g}"
+            label = names[0] if number is None or names == _ANYTHING else _name(names, number, where, first=1)
+            known = None if instance < 0 else str(_whole(instance, "an instance", where))
             frames[int(frame) - 1].append(BoxRow(left, top, left + width, top + height, score, label, known))
         videos[video] = VideoBoxes(frames=dict(frames))
+    if left_out:
+        told = f"{path}: {left_out} of {of} rows are left out, as ground truth does not consider them"
+        warnings.warn(f"{told} (0 in the seventh column)", VideotcavWarning, stacklevel=2)
     return BoxesFile(path=path, sha256=_hash(texts), labels=names, videos=_some(path, videos))
+
+
+def _considered(text: Path, rows: list[tuple[str, list[float]]]) -> list[tuple[str, list[float]]]:
+    """The rows of a text of MOT without those of ground truth that it says not to consider.
+
+    The seventh column is that flag where it has 0 and 1 alone, in a file or folder named `gt` or beside a class and a
+    visibility in every row. Raises BoxesError where it may as well be a score.
+    """
+    ignored = [where for where, row in rows if len(row) > _FLAG and row[_FLAG] == 0]
+    if not ignored or any(row[_FLAG] not in {-1, 0, 1} for _, row in rows if len(row) > _FLAG):
+        return rows
+    of_truth = (len(row) > _VISIBILITY and row[_CLASS] >= 1 and 0 <= row[_VISIBILITY] <= 1 for _, row in rows)
+    if "gt" not in {text.stem, text.parent.name} and not all(of_truth):
+        raise BoxesError(
+            f"{ignored[0]}: 0 in the seventh column is a score, or says that ground truth does not consider the row",
+            hint="name ground truth <video>/gt/gt.txt, or leave out the rows whose score is 0",
+        )
+    return [(where, row) for where, row in rows if len(row) <= _FLAG or row[_FLAG] != 0]
 
 
 def read_yolo(path: Path, *, class_names: tuple[str, ...] | None, form: str = "yolo") -> BoxesFile:
@@ -72,7 +102,7 @@ def read_yolo(path: Path, *, class_names: tuple[str, ...] | None, form: str = "y
         known = videos[video][frame]
         if row.instance is not None and row.instance in {each.instance for each in known}:
             raise BoxesError(f"{row.where}: instance {row.instance} is in this frame already; is it a score of 1?")
-        known.append(row.read(_name(names, row.number, row.where), form))
+        known.append(row.read(_name(names, row.number, row.where, first=0), form))
     for video, frame in texts.values():
         videos[video].setdefault(frame, [])
     return BoxesFile(
@@ -95,7 +125,7 @@ class _YoloRow(NamedTuple):
     """A row of YOLO taken apart: four shares are a box, more are an outline or a box with keypoints."""
 
     where: str
-    number: int
+    number: float
     shares: list[float]
     score: float
     instance: str | None
@@ -152,11 +182,10 @@ def _without_extras(where: str, row: list[float], extras: tuple[str, ...]) -> _Y
     score, instance = said.get("score", 1.0), said.get("instance")
     if not 0 <= score <= 1:
         raise BoxesError(f"{where}: {score:g} stands where others have a score from 0 to 1")
-    if instance is not None and instance != int(instance):
-        raise BoxesError(f"{where}: {instance:g} stands where others have a whole number, their instance")
+    known = None if instance is None else str(_whole(instance, "an instance", where))
     if len(shares) >= _YOLO_COLUMNS and not all(0 <= share <= 1 for share in shares):
         raise BoxesError(f"{where}: outlines and keypoints are told in shares of the frame, from 0 to 1")
-    return _YoloRow(where, int(row[0]), shares, score, None if instance is None else f"{instance:g}")
+    return _YoloRow(where, row[0], shares, score, known)
 
 
 def _may_be_keypoints(shares: list[float]) -> bool:
@@ -177,7 +206,7 @@ def _rows(text: Path, *, least: int) -> Iterator[tuple[str, list[float]]]:
             continue
         where = f"{text}, line {number}"
         try:
-            row = [float(cell) for cell in line.replace(",", " ").split()]
+            row = [float(cell) for cell in (line.rstrip(", \t\r").split(",") if "," in line else line.split())]
         except ValueError:
             raise BoxesError(f"{where}: is not a row of numbers: {line[:60]}") from None
         if not all(map(math.isfinite, row)):
@@ -187,10 +216,21 @@ def _rows(text: Path, *, least: int) -> Iterator[tuple[str, list[float]]]:
         yield where, row
 
 
-def _name(names: tuple[str, ...], number: int, where: str) -> str:
-    if not 0 <= number < len(names):
-        raise BoxesError(f"{where}: class {number}, but only {len(names)} names are known; give a file of names")
-    return names[number]
+def _whole(number: float, what: str, where: str) -> int:
+    if number != int(number):
+        raise BoxesError(f"{where}: {what} is a whole number, and {number:.15g} stands in its column")
+    if abs(number) >= _TOO_LARGE:
+        raise BoxesError(f"{where}: {what} is a number below {_TOO_LARGE:,}")
+    return int(number)
+
+
+def _name(names: tuple[str, ...], number: float, where: str, *, first: int) -> str:
+    place = _whole(number, "a class", where) - first
+    if not 0 <= place < len(names):
+        raise BoxesError(
+            f"{where}: class {number:g}, but only {len(names)} names are known, from {first} on; give a file of names"
+        )
+    return names[place]
 
 
 def _labels_of(texts: Iterable[Path]) -> tuple[str, ...] | None:
@@ -203,7 +243,7 @@ def _labels_of(texts: Iterable[Path]) -> tuple[str, ...] | None:
 
 def _class_names(folder: Path, name: str = CLASSES) -> tuple[str, ...] | None:
     path = folder / name
-    return tuple(read_text(path).removesuffix("\n").split("\n")) if path.exists() else None
+    return read_names(path) if path.exists() else None
 
 
 def _some(path: Path, videos: dict[str, VideoBoxes]) -> dict[str, VideoBoxes]:
