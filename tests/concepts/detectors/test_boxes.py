@@ -8,24 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support.frames_of_video import black_frames as frames
 from videotcav.concepts.detectors import detect
-from videotcav.concepts.detectors.detect import Detections, VideoFrames, load_detector
+from videotcav.concepts.detectors.detect import Detections, load_detector
 from videotcav.concepts.detectors.read_boxes import read_boxes
 from videotcav.errors import ConceptError, UnreadableText, VideotcavWarning
 from videotcav.texts import read_names
-from videotcav.video.info import VideoInfo
-
-
-def frames(*, width: int = 200, height: int = 100, count: int = 4, name: str = "clip.mp4") -> VideoFrames:
-    video = VideoInfo(
-        path=Path("some/where") / name,
-        sha256="0",
-        width=width,
-        height=height,
-        duration_seconds=count / 10,
-        frames_per_second=10,
-    )
-    return VideoFrames(np.zeros((count, height, width, 3), dtype=np.uint8), video, 0)
 
 
 def coco(**changes: object) -> dict[str, object]:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from videotcav.concepts.detectors.detect import Detection, Detections, VideoFrames
 from videotcav.concepts.detectors.masks import BoxEdges, Mask, Outline, Rle, mask_of
 from videotcav.errors import BoxesError, BoxesNotFound, VideotcavWarning, closest
+from videotcav.video.find import VIDEO_SUFFIXES
 from videotcav.video.info import VideoInfo
 
 
@@ -30,6 +31,12 @@ class BoxRow(NamedTuple):
     label: str
     instance: str | None = None
     outline: Outline | None = None
+
+
+def without_ending(video: str) -> str:
+    """A name of a video; what follows its last dot belongs to it where it is no ending of videos."""
+    path = Path(video)
+    return (path.with_suffix("") if path.suffix.lower() in VIDEO_SUFFIXES else path).as_posix()
 
 
 @dataclass(frozen=True, eq=False)

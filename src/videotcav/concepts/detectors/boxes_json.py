@@ -8,11 +8,10 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
-from videotcav.concepts.detectors.boxes import BoxesFile, BoxRow, Regions, VideoBoxes
+from videotcav.concepts.detectors.boxes import BoxesFile, BoxRow, Regions, VideoBoxes, without_ending
 from videotcav.concepts.detectors.masks import BoxEdges, Polygons, Rle
 from videotcav.errors import BoxesError, UnreadableText
 from videotcav.texts import first_problem, parse_json, read_bytes
-from videotcav.video.find import VIDEO_SUFFIXES
 
 AnyLoose = TypeVar("AnyLoose", bound="_Loose")
 
@@ -122,19 +121,13 @@ def read_coco(path: Path) -> BoxesFile:
         sha256=hashlib.sha256(data).hexdigest(),
         labels=tuple(dict.fromkeys(categories.values())),
         videos={
-            _without_ending(video.file_name or video.name or str(video.id)): VideoBoxes(
+            without_ending(video.file_name or video.name or str(video.id)): VideoBoxes(
                 frames=videos[video.id],
                 size=(video.width, video.height) if video.width and video.height else None,
             )
             for video in coco.videos
         },
     )
-
-
-def _without_ending(video: str) -> str:
-    """A name of a video; what follows its last dot belongs to it where it is no ending of videos."""
-    path = Path(video)
-    return (path.with_suffix("") if path.suffix.lower() in VIDEO_SUFFIXES else path).as_posix()
 
 
 def _as(form: type[AnyLoose], data: bytes, path: Path, what: str) -> AnyLoose:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from videotcav.concepts.detectors.boxes import BoxesFile, Regions
+from videotcav.concepts.detectors.boxes_cvat import read_cvat
 from videotcav.concepts.detectors.boxes_json import read_coco, read_regions
 from videotcav.concepts.detectors.boxes_text import FRAME_NUMBER, read_mot, read_yolo
 from videotcav.errors import BoxesError, DetectorNotFound, closest
 
-FILE_FORMS = ("coco", "regions", "mot", "yolo", "yolo-outlines", "yolo-keypoints")
+FILE_FORMS = ("cvat", "coco", "regions", "mot", "yolo", "yolo-outlines", "yolo-keypoints")
 
 
 def load(name: str, *, form: str | None = None, class_names: tuple[str, ...] | None = None) -> BoxesFile | Regions:
@@ -22,6 +23,7 @@ def read_boxes(
 ) -> BoxesFile | Regions:
     """The boxes of a file or a folder, as a detector.
 
+    - `cvat`: XML of CVAT for video 1.1, of a task, a job (named as its video is) or a project, or a folder of them;
     - `coco`: JSON with videos, images, annotations and categories, as TAO and COCO-VID write it;
       masks (`segmentation`) are polygons or run lengths;
     - `regions`: JSON `{"regions": {"scoreboard": [left, top, right, bottom]}}`, the same place in all frames;
@@ -40,6 +42,8 @@ def read_boxes(
         raise DetectorNotFound(f"{path}: there is no such file of boxes")
     form = form or _form_of(path)
     match form:
+        case "cvat":
+            return read_cvat(path)
         case "coco":
             return read_coco(path)
         case "regions":
@@ -56,8 +60,14 @@ def read_boxes(
 
 def _form_of(path: Path) -> str:
     if path.is_dir():
-        mot = any(path.glob("*/gt/gt.txt")) or not any(FRAME_NUMBER.search(text.stem) for text in path.glob("*.txt"))
+        texts = [*path.glob("*.txt"), *path.glob("*/gt/gt.txt")]
+        if not texts and (any(path.glob("*.xml")) or any(path.glob("*/*.xml"))):
+            return "cvat"
+        mot = any(path.glob("*/gt/gt.txt")) or not any(FRAME_NUMBER.search(text.stem) for text in texts)
         return "mot" if mot else "yolo"
     if path.suffix.lower() == ".txt":
         return "mot"
-    return "regions" if b'"regions"' in path.read_bytes()[:4096] else "coco"
+    head = path.read_bytes()[:4096]
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<") or path.suffix.lower() == ".xml":
+        return "cvat"
+    return "regions" if b'"regions"' in head else "coco"
