@@ -241,7 +241,12 @@ ANNOTATION = {"id": 1, "image_id": 70, "category_id": 3, "track_id": 9, "bbox": 
     ("content", "sentence"),
     [
         ("no json", "is not JSON"),
-        ({"images": []}, "is not COCO JSON with videos: videos: Field required"),
+        ({"images": [], "annotations": [], "categories": []}, "is COCO JSON of images; it needs `videos` too"),
+        ({"videos": [], "images": [], "annotations": []}, "is not COCO JSON with videos: categories: Field required"),
+        ([{"image_id": 1, "category_id": 3, "bbox": [1, 2, 3, 4], "score": 1}], "is a list of COCO's results"),
+        ([{"video_id": 1, "category_id": 3, "segmentations": [], "score": 1}], "is a list of COCO's results"),
+        ({"shapes": [], "imagePath": "a.jpg"}, "is JSON, but none that is read: COCO with videos, YouTube-VIS"),
+        ([], "is JSON, but none that is read"),
         ({"regions": {"mark": [1, 2, 3]}}, r"is not a file of regions: regions.mark.box.3: Field required"),
         ({"regions": {"mark": [150, 5, 250, 20]}}, r"'mark' .* does not lie within the 200×100 frame"),
         (

@@ -19,6 +19,10 @@ from videotcav.errors import BoxesError, BoxesNotFound, VideotcavWarning, closes
 from videotcav.video.find import VIDEO_SUFFIXES
 from videotcav.video.info import VideoInfo
 
+_MOST_DRIFT = 2  # frames, over the whole video: as far as a count of frames and a length in seconds are rounded
+_NEARLY = 1e-6
+_SECONDS, _SHARE = 0.5, 0.02  # by which a length that a file states may differ from the video's
+
 
 class BoxRow(NamedTuple):
     """What a file says of one thing in one frame."""
@@ -43,17 +47,43 @@ def without_ending(video: str) -> str:
 class VideoBoxes:
     """What the file says of one video: rows by frame index; `size` is (width, height) where the file states it.
 
-    `relative` boxes are fractions of the frame.
+    `relative` boxes are fractions of the frame. A file that counts otherwise than the video says how: `rate` is how
+    many of its frames are a second, `seconds` how long they are in all; `numbers` are those that its frames have in
+    a video of which they are a part.
     """
 
     frames: Mapping[int, list[BoxRow]]
     size: tuple[int, int] | None = None
     relative: bool = False
+    rate: float | None = None
+    seconds: float | None = None
+    numbers: tuple[int, ...] | None = None
 
     @cached_property
     def knows_instances(self) -> bool:
         """Whether every box comes with the instance it belongs to; where one does not, all are tracked."""
         return all(row.instance is not None for rows in self.frames.values() for row in rows)
+
+
+def _count(video: VideoInfo) -> int:
+    return round(video.duration_seconds * video.frames_per_second)
+
+
+@lru_cache(maxsize=64)
+def _own_frames(boxes: VideoBoxes, count: int, frames_per_second: float) -> Mapping[int, list[BoxRow]]:
+    """The rows by the index of the video's own frame, which may be one that the video has not."""
+    if boxes.numbers is not None and abs(count - len(boxes.numbers)) > 1:
+        return {boxes.numbers[place]: rows for place, rows in boxes.frames.items()}
+    pace = (boxes.rate or frames_per_second) / frames_per_second
+    if abs(pace - 1) * count < _MOST_DRIFT:
+        return boxes.frames
+    own = {index: boxes.frames.get(int(index * pace + _NEARLY)) for index in range(count)}
+    late = {int(frame / pace): rows for frame, rows in boxes.frames.items() if frame > count * pace + _MOST_DRIFT}
+    return {index: rows for index, rows in own.items() if rows} | late
+
+
+def _rows_of(boxes: VideoBoxes, video: VideoInfo) -> Mapping[int, list[BoxRow]]:
+    return _own_frames(boxes, _count(video), video.frames_per_second)
 
 
 def _inside(boxes: VideoBoxes, row: BoxRow, width: int, height: int) -> BoxEdges | None:
@@ -114,8 +144,13 @@ class BoxesFile:
                 f"{self.path}: says {video.path.name} is {boxes.size[0]}×{boxes.size[1]}, but it is "
                 f"{video.width}×{video.height}; its boxes belong to another version of the video"
             )
-        count = round(video.duration_seconds * video.frames_per_second)
-        last = max(boxes.frames, default=0)
+        lasts, may_differ = video.duration_seconds, max(_SECONDS, _SHARE * video.duration_seconds)
+        if boxes.seconds is not None and abs(boxes.seconds - lasts) > may_differ:
+            raise BoxesError(
+                f"{self.path}: says {video.path.name} lasts {boxes.seconds:.4g} s, but it lasts {lasts:.4g} s; "
+                "its boxes belong to another version of the video"
+            )
+        last, count = max(_rows_of(boxes, video), default=0), _count(video)
         if last >= count:
             raise BoxesError(
                 f"{self.path}: has boxes in frame {last} of {video.path.name}, whose last frame is {count - 1}"
@@ -141,7 +176,7 @@ class BoxesFile:
 
     def _detections(self, boxes: VideoBoxes, index: int, video: VideoInfo) -> Detections:
         found = []
-        for row in dict.fromkeys(boxes.frames.get(index, ())):  # a row that is there twice is one box
+        for row in dict.fromkeys(_rows_of(boxes, video).get(index, ())):  # a row that is there twice is one box
             inside = _inside(boxes, row, video.width, video.height)
             if inside is None:
                 continue

@@ -1,19 +1,24 @@
-"""COCO JSON with videos, as TAO and COCO-VID write it, and JSON of regions that never move."""
+"""COCO JSON with videos, as TAO and COCO-VID write it, YouTube-VIS, and JSON of regions that never move."""
 
 from __future__ import annotations
 
+import codecs
 import hashlib
+import re
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from videotcav.concepts.detectors.boxes import BoxesFile, BoxRow, Regions, VideoBoxes, without_ending
-from videotcav.concepts.detectors.masks import BoxEdges, Polygons, Rle
+from videotcav.concepts.detectors.masks import BoxEdges, Outline, Polygons, Rle, mask_of
 from videotcav.errors import BoxesError, UnreadableText
 from videotcav.texts import first_problem, parse_json, read_bytes
 
 AnyLoose = TypeVar("AnyLoose", bound="_Loose")
+
+
+_FRAME = re.compile(r"(\d{1,9})$")
 
 
 def read_regions(path: Path) -> Regions:
@@ -130,9 +135,125 @@ def read_coco(path: Path) -> BoxesFile:
     )
 
 
+class _VisVideo(_Loose):
+    id: int | str
+    width: int
+    height: int
+    file_names: list[str]
+
+
+class _VisAnnotation(_Loose):
+    id: int | str
+    video_id: int | str
+    category_id: int | str
+    score: Annotated[float, Field(ge=0, le=1)] = 1.0
+    bboxes: list[BoxEdges | None] | None = None
+    segmentations: list[_Segmentation | None] | None = None
+
+
+class _YouTubeVis(_Loose):
+    videos: list[_VisVideo]
+    annotations: list[_VisAnnotation]
+    categories: list[_Category]
+
+
+def read_youtube_vis(path: Path) -> BoxesFile:
+    """The masks and boxes of a YouTube-VIS file: an annotation is an instance, with a mask or nothing a frame.
+
+    A video is named as the folder of its frames is. Where only some frames of a video are annotated, the numbers in
+    their names are those that they have in it, from 0.
+    """
+    data = read_bytes(path)
+    vis = _as(_YouTubeVis, data, path, "YouTube-VIS")
+    categories = {category.id: category.name for category in vis.categories}
+    videos = {video.id: video for video in vis.videos}
+    rows: dict[Any, dict[int, list[BoxRow]]] = {video.id: {} for video in vis.videos}
+    for number, annotation in enumerate(vis.annotations):
+        where = f"{path}: annotations[{number}]"
+        video = videos.get(annotation.video_id)
+        if video is None:
+            raise BoxesError(f"{where} points to video {annotation.video_id}, which 'videos' does not list")
+        if annotation.category_id not in categories:
+            raise BoxesError(f"{where} has category {annotation.category_id}, which 'categories' does not list")
+        count, label = len(video.file_names), categories[annotation.category_id]
+        boxes, outlines = annotation.bboxes or [None] * count, annotation.segmentations or [None] * count
+        if len(boxes) != count or len(outlines) != count:
+            raise BoxesError(f"{where} has {len(boxes)} boxes and {len(outlines)} masks for {count} frames")
+        for frame, (box, outline) in enumerate(zip(boxes, outlines, strict=True)):
+            edges = _edges(box, outline, video, f"{where}, frame {frame}")
+            if edges is not None:
+                row = BoxRow(*edges, annotation.score, label, str(annotation.id), outline or None)
+                rows[video.id].setdefault(frame, []).append(row)
+    return BoxesFile(
+        path=path,
+        sha256=hashlib.sha256(data).hexdigest(),
+        labels=tuple(dict.fromkeys(categories.values())),
+        videos={
+            _folder_of(video, path): VideoBoxes(
+                rows[video.id], size=(video.width, video.height), numbers=_numbers_of(video, path)
+            )
+            for video in vis.videos
+        },
+    )
+
+
+def _edges(box: BoxEdges | None, outline: Outline | None, video: _VisVideo, where: str) -> BoxEdges | None:
+    """Of the box, or around the mask; None where there is neither, or the mask covers nothing."""
+    if box is not None:
+        left, top, width, height = box
+        return left, top, left + width, top + height
+    try:
+        return mask_of(outline, height=video.height, width=video.width).edges if outline else None
+    except ValueError as error:
+        raise BoxesError(f"{where}: its mask {error}") from None
+
+
+def _folder_of(video: _VisVideo, path: Path) -> str:
+    folders = {Path(name).parent.as_posix() for name in video.file_names}
+    if len(folders) != 1 or folders == {"."}:
+        raise BoxesError(f"{path}: video {video.id} needs frames in one folder, after which it is named")
+    return folders.pop()
+
+
+def _numbers_of(video: _VisVideo, path: Path) -> tuple[int, ...] | None:
+    """The numbers in the names of the frames; None where they follow each other."""
+    found = [_FRAME.search(Path(name).stem) for name in video.file_names]
+    numbers = tuple(int(number[1]) for number in found if number)
+    if list(numbers) == [*range(numbers[0], numbers[0] + len(found))] if numbers else False:
+        return None
+    if len(set(numbers)) != len(found) or list(numbers) != sorted(numbers):
+        raise BoxesError(f"{path}: video {video.id} needs frames whose names end in numbers, in their order")
+    return numbers
+
+
+def json_form(path: Path) -> str:
+    """Which of the forms of boxes a JSON file has. Raises BoxesError where it has none that is read."""
+    try:
+        found = parse_json(read_bytes(path), path)
+    except UnreadableText as error:
+        raise BoxesError(str(error)) from None
+    first = found[0] if isinstance(found, list) and found else found
+    keys = set(first) if isinstance(first, dict) else set()
+    if isinstance(found, dict) and "regions" in keys:
+        return "regions"
+    if "data" in keys and keys & {"annotations", "predictions"}:
+        return "label-studio"
+    if isinstance(found, dict) and {"videos", "annotations"} <= keys:
+        return "coco" if "images" in keys else "youtube-vis"
+    if isinstance(found, dict) and "images" in keys:
+        raise BoxesError(
+            f"{path}: is COCO JSON of images; it needs `videos` too, and a `video_id` and `frame_index` of each image"
+        )
+    if keys >= {"category_id"} and keys & {"bbox", "segmentation", "segmentations"}:
+        raise BoxesError(f"{path}: is a list of COCO's results, which names no videos, frames and categories; merge it")
+    raise BoxesError(
+        f"{path}: is JSON, but none that is read: COCO with videos, YouTube-VIS, Label Studio's export or regions"
+    )
+
+
 def _as(form: type[AnyLoose], data: bytes, path: Path, what: str) -> AnyLoose:
     try:
-        return form.model_validate_json(data)
+        return form.model_validate_json(data.removeprefix(codecs.BOM_UTF8))
     except ValidationError as error:
         said = f"not {what}: {first_problem(error)}"
     try:

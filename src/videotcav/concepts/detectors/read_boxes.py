@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import codecs
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from videotcav.concepts.detectors.boxes import BoxesFile, Regions
 from videotcav.concepts.detectors.boxes_cvat import read_cvat
-from videotcav.concepts.detectors.boxes_json import read_coco, read_regions
+from videotcav.concepts.detectors.boxes_json import json_form, read_coco, read_regions, read_youtube_vis
+from videotcav.concepts.detectors.boxes_label_studio import read_label_studio
 from videotcav.concepts.detectors.boxes_text import FRAME_NUMBER, read_mot, read_yolo
 from videotcav.errors import BoxesError, DetectorNotFound, closest
 
-FILE_FORMS = ("cvat", "coco", "regions", "mot", "yolo", "yolo-outlines", "yolo-keypoints")
+_HEAD = 4096
+_OF_NAMES: Mapping[str, Callable[[Path], BoxesFile | Regions]] = {
+    "coco": read_coco,
+    "youtube-vis": read_youtube_vis,
+    "cvat": read_cvat,
+    "label-studio": read_label_studio,
+    "regions": read_regions,
+}
+FILE_FORMS = (*_OF_NAMES, "mot", "yolo", "yolo-outlines", "yolo-keypoints")
 
 
 def load(name: str, *, form: str | None = None, class_names: tuple[str, ...] | None = None) -> BoxesFile | Regions:
@@ -23,9 +34,11 @@ def read_boxes(
 ) -> BoxesFile | Regions:
     """The boxes of a file or a folder, as a detector.
 
-    - `cvat`: XML of CVAT for video 1.1, of a task, a job (named as its video is) or a project, or a folder of them;
     - `coco`: JSON with videos, images, annotations and categories, as TAO and COCO-VID write it;
       masks (`segmentation`) are polygons or run lengths;
+    - `youtube-vis`: its JSON, in which an annotation has a mask or nothing for each frame of its video;
+    - `cvat`: XML of CVAT for video 1.1, of a task, a job (named as its video is) or a project, or a folder of them;
+    - `label-studio`: its JSON export, of which rectangles of videos are taken;
     - `regions`: JSON `{"regions": {"scoreboard": [left, top, right, bottom]}}`, the same place in all frames;
       polygons or run lengths may take the place of a box;
     - `mot`: a text for each video, named as it is, or a folder of them (also `<video>/gt/gt.txt`);
@@ -41,21 +54,15 @@ def read_boxes(
     if not path.exists():
         raise DetectorNotFound(f"{path}: there is no such file of boxes")
     form = form or _form_of(path)
-    match form:
-        case "cvat":
-            return read_cvat(path)
-        case "coco":
-            return read_coco(path)
-        case "regions":
-            return read_regions(path)
-        case "mot":
-            return read_mot(path, class_names=class_names)
-        case "yolo" | "yolo-outlines" | "yolo-keypoints":
-            return read_yolo(path, class_names=class_names, form=form)
-        case _:
-            raise BoxesError(
-                f"there is no form of boxes '{form}'; closest: {closest(form, FILE_FORMS) or ', '.join(FILE_FORMS)}"
-            )
+    if form in _OF_NAMES:
+        return _OF_NAMES[form](path)
+    if form == "mot":
+        return read_mot(path, class_names=class_names)
+    if form in FILE_FORMS:
+        return read_yolo(path, class_names=class_names, form=form)
+    raise BoxesError(
+        f"there is no form of boxes '{form}'; closest: {closest(form, FILE_FORMS) or ', '.join(FILE_FORMS)}"
+    )
 
 
 def _form_of(path: Path) -> str:
@@ -67,7 +74,16 @@ def _form_of(path: Path) -> str:
         return "mot" if mot else "yolo"
     if path.suffix.lower() == ".txt":
         return "mot"
-    head = path.read_bytes()[:4096]
-    if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<") or path.suffix.lower() == ".xml":
+    if not path.is_file():
+        raise BoxesError(f"{path}: is no file of boxes")
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if head.startswith(b"PK\x03\x04"):
+        raise BoxesError(f"{path}: is a ZIP archive; unpack it, and name what is in it")
+    if path.suffix.lower() == ".xml" or head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"<"):
         return "cvat"
-    return "regions" if b'"regions"' in head else "coco"
+    if path.suffix.lower() != ".json" and not head.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"{", b"[")):
+        raise BoxesError(
+            f"{path}: is none of the files of boxes that are read; their forms are {', '.join(FILE_FORMS)}"
+        )
+    return json_form(path)
