@@ -98,10 +98,35 @@ def test_a_checkpoint_of_another_architecture_is_recognised(tmp_path: Path, publ
     torch.save({"state_dict": {f"module.{key}": tensor for key, tensor in published.items()}}, path)
     says = (
         r"strokes\.pth: does not fit torchvision:r3d_18: missing: 'stem\.0\.weight'.*and \d+ more; "
-        r"unexpected: 'features\.0\.0\.0\.weight'.*It looks like torchvision:s3d"
+        r"unexpected: 'module\.features\.0\.0\.0\.weight'.*It looks like torchvision:s3d"
     )
     with pytest.raises(ModelError, match=says):
         load_model("torchvision:r3d_18", weights=path)
+
+
+def test_a_trainers_file_of_any_ending_is_looked_into(tmp_path: Path, published: dict[str, Tensor]) -> None:
+    """Its classes too: the head is where the rest is."""
+    head = {key: published[key][:3] for key in ("classifier.1.weight", "classifier.1.bias")}
+    state = {f"model.{key}": tensor for key, tensor in (published | head).items()}
+    torch.save({"model_state": state, "epoch": 7}, tmp_path / "checkpoint_epoch_00007.pyth")
+    for file in ("checkpoint_epoch_00007.pyth", "last"):
+        (tmp_path / "checkpoint_epoch_00007.pyth").rename(tmp_path / file)
+        model = load_model("torchvision:s3d", weights=tmp_path / file)
+        assert len(model.card.classes) == 3
+        assert model.card.weights == f"{file}#model_state.model"
+        assert all(torch.equal(tensor, state[f"model.{key}"]) for key, tensor in model.module.state_dict().items())
+        (tmp_path / file).rename(tmp_path / "checkpoint_epoch_00007.pyth")
+
+
+def test_of_two_heads_the_user_says_which(tmp_path: Path, published: dict[str, Tensor]) -> None:
+    head = {key: published[key][:3] for key in ("classifier.1.weight", "classifier.1.bias")}
+    torch.save({"pretrained": published, "tuned": published | head}, tmp_path / "net.pth")
+    with pytest.raises(ModelError, match="several sets of weights that fit: 'pretrained', 'tuned'"):
+        load_model("torchvision:s3d", weights=tmp_path / "net.pth")
+    assert len(load_model("torchvision:s3d", weights=f"{tmp_path / 'net.pth'}#tuned").card.classes) == 3
+    # Of another network, what it looks like is said nevertheless.
+    with pytest.raises(ModelError, match=r"does not fit torchvision:r3d_18: .*It looks like torchvision:s3d"):
+        load_model("torchvision:r3d_18", weights=tmp_path / "net.pth")
 
 
 def test_the_number_of_classes_is_read_from_the_head(tmp_path: Path, published: dict[str, Tensor]) -> None:
@@ -180,6 +205,7 @@ def test_random_weights_are_the_same_each_time_and_disturb_no_generator() -> Non
         ("swin3dt", None, "torchvision has no video model 'swin3dt'; closest: 'swin3d_t'.* It has .*r3d_18"),
         ("s3d", "KINETICS", r"'KINETICS' is neither weights of torchvision's s3d \(KINETICS400_V1\) nor a checkpoint"),
         ("s3d", "absent.pth", "absent.pth: there is no such checkpoint file"),
+        ("s3d", "absent/weights", "absent/weights: there is no such checkpoint file"),
     ],
 )
 def test_wrong_names_are_told_the_right_ones(name: str, weights: str | None, says: str) -> None:

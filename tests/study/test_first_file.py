@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import videotcav as vt
 from support.accepted import accepted_line
@@ -89,6 +90,14 @@ def own_with_a_checkpoint(folder: Path) -> dict[str, Any]:
     return named | {"weights": "own.safetensors"}
 
 
+def own_with_averages(folder: Path) -> dict[str, Any]:
+    """A part of a file without an ending."""
+    named = own(folder)
+    state = vt.load_model(name=named["model"]).module.state_dict()
+    torch.save({"net": state, "ema": {key: tensor + 1 for key, tensor in state.items()}}, folder / "last")
+    return named | {"weights": "last#ema"}
+
+
 def torchvision(folder: Path) -> dict[str, Any]:
     size = {
         "patch_size": [2, 4, 4],
@@ -112,7 +121,7 @@ def transformers(folder: Path) -> dict[str, Any]:
     return {"model": "transformers:./my-videomae"}
 
 
-@pytest.mark.parametrize("form", [planted, own, own_with_a_checkpoint, torchvision, transformers])
+@pytest.mark.parametrize("form", [planted, own, own_with_a_checkpoint, own_with_averages, torchvision, transformers])
 def test_what_is_written_loads_and_plans_as_it_is(form: Any, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From any folder, too; only a module of one's own must be where it is found."""
     named = form(here)

@@ -11,7 +11,10 @@ MODELS = "Model, as torchvision:swin3d_t, transformers:./folder, planted:swin or
 
 Model = Annotated[str, typer.Argument(help=MODELS)]
 ModelOption = Annotated[str, typer.Option("--model", help=MODELS)]
-Weights = Annotated[str | None, typer.Option(help="Name of published weights (KINETICS400_V1) or a checkpoint file.")]
+Weights = Annotated[
+    str | None,
+    typer.Option(help="Name of published weights (KINETICS400_V1) or a checkpoint file, behind a # the part meant."),
+]
 Device = Annotated[str | None, typer.Option(help="Where passes run: cpu (default), cuda or mps.")]
 Replace = Annotated[
     bool, typer.Option("--replace", help="Replace files that are there and were not written by videotcav.")

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-
-from torch import Tensor
+from typing import Any
 
 _BLOCK = r"backbone\.layers\.(\d+)\.blocks\.(\d+)"
 _RENAMED: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
@@ -24,16 +23,24 @@ _RENAMED: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
 """mmaction2's keys and torchvision's: stages and the mergings behind them alternate in `features`."""
 
 _DROPPED = ("data_preprocessor.",)  # mean and deviation of the pixels, which the clip spec holds
+_MARK = "backbone.layers.0.blocks.0.attn.relative_position_bias_table"
+"""A key that no other network has, behind whatever a trainer puts in front of all."""
 
 
-def is_video_swin(state: Mapping[str, Tensor]) -> bool:
-    """Whether these are the keys of mmaction2's Video Swin."""
-    return "backbone.layers.0.blocks.0.attn.relative_position_bias_table" in state
+def renamed(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The same tables with the keys of mmaction2's Video Swin under torchvision's; unknown keys stay as they are."""
+    return {place: _renamed(table) for place, table in tables.items()}
 
 
-def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state dict under torchvision's keys; keys that the table does not know stay as they are."""
-    return {_key(key): tensor for key, tensor in state.items() if not key.startswith(_DROPPED)}
+def _renamed(table: Mapping[str, Any]) -> dict[str, Any]:
+    start = next((key.removesuffix(_MARK) for key in table if key.endswith(_MARK)), None)
+    if start is None:
+        return dict(table)
+    return {
+        start + _key(key.removeprefix(start)): tensor
+        for key, tensor in table.items()
+        if not key.removeprefix(start).startswith(_DROPPED)
+    }
 
 
 def _key(key: str) -> str:

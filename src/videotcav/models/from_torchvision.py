@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from videotcav.compat.torchvision import import_torchvision
 from videotcav.errors import ModelError, ModelNotFound, closest
-from videotcav.models import checkpoint, from_mmaction
-from videotcav.models.checkpoint import Checkpoint, State
+from videotcav.models import checkpoint, fit, from_mmaction
+from videotcav.models.checkpoint import Checkpoint
 from videotcav.models.families import FAMILIES
 from videotcav.models.seeded import seeded
 from videotcav.records import ClipSpec, KnownModel, ModelCard
@@ -55,13 +55,12 @@ def load(name: str, *, weights: str | None) -> tuple[nn.Module, ModelCard]:
         return _random(name)
     if weights in published:
         return _downloaded(name, published[weights])
-    if not Path(weights).suffix:
+    path, _ = checkpoint.file_and_entry(weights)
+    if not path.exists() and not path.suffix and path.name == str(path):
         listed = f" ({', '.join(published)})" if published else ""
         raise ModelNotFound(f"'{weights}' is neither weights of torchvision's {name}{listed} nor a checkpoint file")
-    held = checkpoint.read(Path(weights))
-    if from_mmaction.is_video_swin(held.state):
-        held = replace(held, state=from_mmaction.renamed(held.state))
-    return _from_file(name, held)
+    held = checkpoint.read(weights)
+    return _from_file(name, replace(held, tables=from_mmaction.renamed(held.tables)))
 
 
 def catalogue() -> tuple[KnownModel, ...]:
@@ -111,28 +110,36 @@ def _random(name: str) -> tuple[nn.Module, ModelCard]:
 def _downloaded(name: str, entry: Any) -> tuple[nn.Module, ModelCard]:
     classes = tuple(entry.meta["categories"])
     module = _built(name, len(classes))
-    _load_into(module, _fetched(entry), name=name, origin=str(entry))
+    module.load_state_dict(_fetched(entry))
     spec = _clip_spec(name, module, weights=entry)
     return module, card_for(name, module, clip_spec=spec, classes=classes, weights=entry.name)
 
 
 def _from_file(name: str, held: Checkpoint) -> tuple[nn.Module, ModelCard]:
+    kinetics: tuple[str, ...] = ()
     if name == OWN_SIZE:
-        kinetics: tuple[str, ...] = ()
         module = _own_size(held)
+        found = fit.weights_for(held, module.state_dict())
     else:
         kinetics = tuple(_published(name).DEFAULT.meta["categories"])
-        head = held.state.get(FAMILIES[type(_skeleton(name)).__name__].head)
+        found = _found(name, held)
+        head = found.state.get(FAMILIES[type(_skeleton(name)).__name__].head)
         module = _built(name, len(kinetics) if head is None or head.ndim == 0 else len(head))
-    states_its_size = held.architecture is not None and name != OWN_SIZE
-    _load_into(module, held.state, name=name, origin=str(held.path), states_its_size=states_its_size)
+    fit.load_into(module, found, origin=held.path, name=f"torchvision:{name}", hint=lambda: _likeness(name, held))
     return module, card_for(
         name,
         module,
         clip_spec=held.clip_spec or _clip_spec(name, module),
         classes=_classes(held, module, kinetics),
-        weights=held.path.name,
+        weights=found.label,
     )
+
+
+def _found(name: str, held: Checkpoint) -> fit.Fitted:
+    """What comes closest to the weights of a model with any number of classes."""
+    skeleton = _skeleton(name)
+    head = FAMILIES[type(skeleton).__name__].head
+    return fit.weights_for(held, skeleton.state_dict(), resizable=(head, head.replace("weight", "bias")))
 
 
 def _own_size(held: Checkpoint) -> nn.Module:
@@ -196,10 +203,12 @@ def _skeleton(name: str) -> nn.Module:
         return _built(name, 400)
 
 
-def _fetched(entry: Any) -> State:
+def _fetched(entry: Any) -> dict[str, Tensor]:
     """The published state dict, from torch's cache or the network."""
     try:
-        state: State = entry.get_state_dict(progress=False, check_hash=True, weights_only=True, map_location="cpu")
+        state: dict[str, Tensor] = entry.get_state_dict(
+            progress=False, check_hash=True, weights_only=True, map_location="cpu"
+        )
     except (OSError, HTTPException, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         cache = Path(torch.hub.get_dir()) / "checkpoints"
         raise ModelError(
@@ -209,28 +218,20 @@ def _fetched(entry: Any) -> State:
     return state
 
 
-def _load_into(module: nn.Module, state: State, *, name: str, origin: str, states_its_size: bool = False) -> None:
-    wrong = checkpoint.mismatch(module, state)
-    if not wrong:
-        module.load_state_dict(dict(state))
-        return
-    hint = (
-        f"It states a size of its own: name the model torchvision:{OWN_SIZE}" if states_its_size else _likeness(state)
-    )
-    raise ModelError(f"{origin}: does not fit torchvision:{name}: {wrong}. {hint}".rstrip())
-
-
-def _likeness(state: State) -> str:
+def _likeness(name: str, held: Checkpoint) -> str:
     """A sentence about the torchvision model whose tensors these are, or whose keys at least."""
-    tensors = {(key, tuple(tensor.shape)) for key, tensor in state.items()}
+    if held.architecture is not None and name != OWN_SIZE:
+        return f"It states a size of its own: name the model torchvision:{OWN_SIZE}"
     same_tensors, same_keys = {}, {}
-    for name in names():
-        skeleton = _skeleton(name).state_dict()
+    for each in names():
+        skeleton = _skeleton(each).state_dict()
+        state = fit.closest_to(held, skeleton)
         known = {(key, tuple(tensor.shape)) for key, tensor in skeleton.items()}
-        same_tensors[name] = len(known & tensors) / len(known | tensors)
+        tensors = {(key, tuple(tensor.shape)) for key, tensor in state.items()}
+        same_tensors[each] = len(known & tensors) / len(known | tensors)
         common = len(state.keys() & skeleton.keys())
         # A smaller one of the family has a part of the keys of all the larger ones: the smallest of those it is.
-        same_keys[name] = (common / len(state), common / len(skeleton))
+        same_keys[each] = (common / max(1, len(state)), common / len(skeleton))
     alike, akin = max(same_tensors, key=same_tensors.__getitem__), max(same_keys, key=same_keys.__getitem__)
     if same_tensors[alike] > _ALIKE:
         return f"It looks like torchvision:{alike}"

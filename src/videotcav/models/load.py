@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from videotcav.errors import ArgumentError, ModelError, ModelNotFound, VideotcavError, VideotcavWarning
-from videotcav.models import checkpoint
+from videotcav.models import checkpoint, fit
 from videotcav.models.axes import patterns, watched
 from videotcav.models.identity import counters, stateful_parts
 from videotcav.models.model import VideoModel, borrowed
@@ -52,8 +52,8 @@ def load_model(
     Args:
         name: `source:model` for an installed source; `package.module:function` for a function that returns a module,
             or a module and its card; or a module.
-        weights: a name that the source knows, or a path to a .safetensors, .pt or .pth file. None: random weights, or
-            those that the module has.
+        weights: a name that the source knows, or the path of a checkpoint, behind it after a # which part of it
+            (`net.pth#ema`) where several fit. None: random weights, or those that the module has.
         card: what must be known of the model; needed for a module or a function without one, and otherwise takes the
             place of the source's.
         device: where the model shall be, as `cpu`, `cuda` or `mps`; None leaves it where it is.
@@ -78,7 +78,7 @@ def load_model(
     known_output = bundled and card is None and own_card is not None and len(own_card.classes) > 1
     card = card or own_card
     if wanted is not None:
-        _load_into(module, Path(wanted), card)
+        wanted = _filled(module, wanted, card)
     if card is None:
         subject = f"'{name}'" if isinstance(name, str) else f"a {type(name).__name__}"
         raise ModelError(
@@ -88,7 +88,7 @@ def load_model(
         )
     facts: dict[str, str] = {} if precision == "fp32" else {"precision": precision}
     if wanted is not None:
-        facts["weights"] = Path(wanted).name
+        facts["weights"] = wanted
     elif not bundled and card.weights == ModelCard.model_fields["weights"].default:
         facts["weights"] = f"as built by {name}" if isinstance(name, str) else "as given"
     if not bundled or not card.weights_sha256:  # a card may have been another module's
@@ -151,17 +151,18 @@ def _named(name: str, weights: str | None) -> tuple[nn.Module, ModelCard | None,
     return *built(prefix, rest, sources=tuple(installed)), weights
 
 
-def _load_into(module: nn.Module, path: Path, card: ModelCard | None) -> None:
-    held = checkpoint.read(path)
+def _filled(module: nn.Module, weights: str, card: ModelCard | None) -> str:
+    """What a card says of the weights that the module was given from a file."""
+    held = checkpoint.read(weights)
     name = card.name if card else type(module).__name__
-    if wrong := checkpoint.mismatch(module, held.state):
-        raise ModelError(f"{path}: does not fit {name}: {wrong}")
+    found = fit.weights_for(held, module.state_dict())
     if card and held.classes and held.classes != card.classes and sorted(held.classes) == sorted(card.classes):
         raise ModelError(
-            f"{path}: has the classes of {name} in another order, beginning with '{held.classes[0]}' where the card "
-            f"has '{card.classes[0]}'; correct the card's"
+            f"{held.path}: has the classes of {name} in another order, beginning with '{held.classes[0]}' where the "
+            f"card has '{card.classes[0]}'; correct the card's"
         )
-    module.load_state_dict(held.state)
+    fit.load_into(module, found, origin=held.path, name=name)
+    return found.label
 
 
 def _moved(module: nn.Module, device: str | torch.device | None) -> nn.Module:

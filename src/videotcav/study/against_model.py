@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from videotcav.errors import ClassNotFound, LayerNotFound, ModelError
+from videotcav.models.checkpoint import file_and_entry
 from videotcav.models.class_score import against_class
 from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec
@@ -111,4 +112,5 @@ def _weights(value: object, folder: Path) -> str | None:
     """The weights as the loader takes them: a file relative to the study, or else a name."""
     if not isinstance(value, str):
         return None
-    return str(folder / value) if Path(value).suffix else value
+    file, _ = file_and_entry(folder / value)
+    return str(folder / value) if file.exists() or file.suffix or len(Path(value).parts) > 1 else value

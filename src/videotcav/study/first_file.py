@@ -13,6 +13,7 @@ from typing import Any
 
 from videotcav.concepts.review.review import is_concept_folder
 from videotcav.errors import ArgumentError, ClassNotFound, ConceptNotFound, PathTaken, VideotcavWarning
+from videotcav.models.checkpoint import file_and_entry
 from videotcav.models.listing import down_to
 from videotcav.models.load import known_models, load_model
 from videotcav.models.model import VideoModel
@@ -277,7 +278,7 @@ def _place(path: Path | str) -> Path:
 
 def _placed(weights: str | None, folder: Path) -> str | None:
     """A checkpoint as a study in that folder names it; a name as it is."""
-    if weights is None or not Path(weights).is_file():
+    if weights is None or not file_and_entry(weights)[0].is_file():
         return weights
     place = _place(weights)
     return str(place.relative_to(folder) if place.is_relative_to(folder) else place)

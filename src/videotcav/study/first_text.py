@@ -71,7 +71,7 @@ def _parts(known: Known) -> Iterator[list[str]]:
     yield [
         "[model]",
         _line("name", known.model),
-        "# a name, or a checkpoint (.safetensors, .pt, .pth):",
+        "# a name, or the path of a checkpoint:",
         '# weights = "…"' if known.weights is None else _line("weights", known.weights),
     ]
     for name, folders in known.classes.items():
