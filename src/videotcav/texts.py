@@ -99,12 +99,12 @@ def parse_json(
 
 
 def read_table(path: Path | str) -> list[dict[str, str]]:
-    """The rows of a CSV table by the names in its first line, which are told without blanks around them.
+    """The rows of a CSV table (`.tsv`: with tabs) by the names in its first line, told without blanks around them.
 
     Raises UnreadableText, also where two columns have one name, or a row has more cells than the first line names.
     """
     text = read_text(path).replace("\0", "")
-    lines = csv.reader(io.StringIO(text, newline=""))
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if Path(path).suffix.lower() == ".tsv" else ",")
     try:
         names = [name.strip() for name in next(lines, [])]
         if twice := repeated(filter(None, names)):

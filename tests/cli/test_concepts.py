@@ -124,13 +124,27 @@ def proposing(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
             "says v0.mp4 is 1920×1080, but it is 48×32",
         ),
         (
+            "boxes.csv",
+            "clip,index\nv0.mp4,1\n",
+            "tennis racket",
+            "and has none; its columns are clip, index; name them as --form: video=COLUMN,frame=COLUMN,left=COLUMN,…",
+        ),
+        (
             "boxes.json",
             SIDECAR | {"images": [{"id": 1, "video_id": 1, "frame_index": 16}]},
             "tennis racket",
             "frame 16 of v0.mp4, whose last frame is 15",
         ),
     ],
-    ids=["no network", "no such label", "outside the frame", "of another video", "of another size", "after the end"],
+    ids=[
+        "no network",
+        "no such label",
+        "outside the frame",
+        "of another video",
+        "of another size",
+        "no columns",
+        "after the end",
+    ],
 )
 def test_bad_input_is_one_sentence_and_nothing_is_written(  # noqa: PLR0917 - fixtures and cases
     videos: Path,

@@ -570,6 +570,33 @@ def test_the_command_edits_by_boxes_that_the_study_does_not_name(
     assert np.ptp(frames[:, 11, 5 + 20], axis=0).max() < 20  # and not at the right
 
 
+def test_a_table_of_boxes_stands_with_its_columns_in_the_study(
+    study_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It gives the edits of the same boxes in COCO's form; from the study's folder, and as `objects` from this one."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    known = json.loads((study_folder / "boxes.json").read_text())
+    videos, labels = ({one["id"]: one for one in known[key]} for key in ("videos", "categories"))
+    images = {one["id"]: one for one in known["images"]}
+    lines = ["clip,index,x,y,w,h,kind,id"]
+    for each in known["annotations"]:
+        image = images[each["image_id"]]
+        cells = [videos[image["video_id"]]["file_name"], image["frame_index"], *each["bbox"]]
+        lines.append(",".join(map(str, [*cells, labels[each["category_id"]]["name"], each["track_id"]])))
+    (study_folder / "boxes.csv").write_text("\n".join(lines))
+    spec = "boxes.csv:video=clip,frame=index,left=x,top=y,width=w,height=h,label=kind,track=id"
+    text = (study_folder / "study.toml").read_text()
+    (study_folder / "table.toml").write_text(text.replace("boxes.json", spec))
+    expected = Study.from_file(study_folder / "study.toml").preview(tmp_path / "expected")
+    named = Study.from_file(study_folder / "table.toml").preview(tmp_path / "named")
+    monkeypatch.chdir(study_folder)
+    given = api.intervene(study_folder / "study.toml", objects=spec, preview=tmp_path / "given")
+    for videos_of in (named, given):
+        assert [video.name for video in videos_of] == [video.name for video in expected]
+        for video, same in zip(videos_of, expected, strict=True):
+            assert (read_all(video)[0] == read_all(same)[0]).all()
+
+
 def test_a_preview_alone_is_no_run(study_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
     videos = Study.from_file(study_folder / "study.toml").preview(tmp_path / "preview")

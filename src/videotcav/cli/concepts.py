@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOption, GpusPerWorker, Workers, engine_of
-from videotcav.cli.options import Replace
+from videotcav.cli.options import FormOption, Replace
 from videotcav.errors import ArgumentError, UnreadableText, closest
 from videotcav.texts import read_names, read_table
 
@@ -36,7 +36,7 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
     rule: Annotated[
         list[str] | None, typer.Option(help="Any other rule, KEY=VALUE, as min_side_pixels=20 or seed=1.")
     ] = None,
-    form: Annotated[str | None, typer.Option(help="Form of the detector's output, where it is not recognised.")] = None,
+    form: FormOption = None,
     names: Annotated[Path | None, typer.Option(help="File of class names, one a line.")] = None,
     sources: Annotated[Path | None, typer.Option(help="CSV table: which video comes from which recording.")] = None,
     source_column: Annotated[str, typer.Option(help="Column of --sources that names the recording.")] = "source",

@@ -48,3 +48,12 @@ EventsOption = Annotated[
     Path | None,
     typer.Option("--events", help="CSV table (file, seconds) of the moments that clips are aligned on."),
 ]
+FormOption = Annotated[
+    str | None,
+    typer.Option(
+        "--form",
+        metavar="FORM|KEY=COLUMN,…",
+        help="Form of the detector's output, where it is not recognised; of a table of boxes its columns, as "
+        "video=file,frame=index,left=x,top=y,width=w,height=h.",
+    ),
+]

@@ -11,7 +11,7 @@ import typer
 from videotcav.cli.browser import Open, show
 from videotcav.cli.console import command_line
 from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOption, GpusPerWorker, Workers, engine_of
-from videotcav.cli.options import MODELS, BatchSize, Device, PrecisionOption
+from videotcav.cli.options import MODELS, BatchSize, Device, FormOption, PrecisionOption
 from videotcav.errors import ArgumentError
 from videotcav.texts import read_names
 
@@ -47,7 +47,7 @@ def probe(  # noqa: PLR0917 - typer's parameters are options
         list[str] | None,
         typer.Option(help="What is edited, as the detector calls it; repeat for several. All by default."),
     ] = None,
-    form: Annotated[str | None, typer.Option(help="Form of the detector's output, where it is not recognised.")] = None,
+    form: FormOption = None,
     names: Annotated[Path | None, typer.Option(help="File of class names of the detector, one a line.")] = None,
     weights: Annotated[
         list[str] | None,

@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from videotcav.concepts.detectors.detect import load_detector, require_label
+from videotcav.concepts.detectors.detect import load_detector, require_label, spec_below
 from videotcav.engine.local import Engine, here
 from videotcav.engine.store import Store
 from videotcav.errors import TrackNotFound
@@ -75,7 +75,7 @@ class Editor:
     def __init__(
         self, file: StudyText, section: InterventionsSection, labels: Mapping[str, str], clips: StudyClips
     ) -> None:
-        detector = load_detector(str(_found(section, file.folder)))
+        detector = load_detector(spec_below(file.folder, section.boxes or section.detector or ""))
         for label in labels.values():
             if label != BACKGROUND:
                 require_label(detector, label)
@@ -215,9 +215,3 @@ class Editor:
                 name: {each.target: counts[each.name] for each in self.edit.edits} for name, counts in made.items()
             },
         )
-
-
-def _found(section: InterventionsSection, folder: Path) -> Path | str:
-    """The file of boxes or the detector, as it is looked for from the study's folder."""
-    named = section.boxes or section.detector or ""
-    return folder / named if (folder / named).exists() else named

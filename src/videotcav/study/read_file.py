@@ -10,6 +10,7 @@ from typing import Any, get_args
 import tomli_w
 from pydantic import ValidationError
 
+from videotcav.concepts.detectors.detect import spec_below
 from videotcav.errors import StudyFileError, UnreadableText, closest
 from videotcav.explain.design.settings import AnalysisSettings, unread
 from videotcav.records import (
@@ -57,8 +58,7 @@ def read_study_file(
     if objects is not None:
         there = tables.get("interventions", {})
         kept = {key: value for key, value in there.items() if key not in ("boxes", "detector")}
-        found = Path(objects)
-        asked["interventions"] = {**kept, "detector": str(found.absolute()) if found.exists() else str(objects)}
+        asked["interventions"] = {**kept, "detector": spec_below(Path.cwd(), objects)}
     if asked:
         tables = {**tables, **asked}
         text = tomli_w.dumps(tables)
@@ -150,13 +150,18 @@ _PATHS = (
 )
 
 
+def _is_there(folder: Path, path: str, *, has_form: bool) -> bool:
+    """Whether there is such a path, or one with its form behind it."""
+    return (folder / path).exists() or (has_form and (folder / path.partition(":")[0]).exists())
+
+
 def path_problems(raw: Mapping[str, Any], folder: Path) -> Iterator[str]:
     """A sentence for each path in the raw study that leads nowhere, also where other keys are wrong."""
     for key, name in _PATHS:
         section = raw.get(key)
         value = section.get(name) if isinstance(section, Mapping) else None
         for path in value if isinstance(value, list) else [value]:
-            if isinstance(path, str) and not (folder / path).exists():
+            if isinstance(path, str) and not _is_there(folder, path, has_form=name == "boxes"):
                 yield f"{key}.{name}: '{path}' does not exist below {folder.resolve()}"
     events = raw.get("events")
     if isinstance(events, str) and not (folder / events).is_file():

@@ -49,7 +49,7 @@ class VideoBoxes:
 
     `relative` boxes are fractions of the frame. A file that counts otherwise than the video says how: `rate` is how
     many of its frames are a second, `seconds` how long they are in all; `numbers` are those that its frames have in
-    a video of which they are a part.
+    a video of which they are a part; `ticks` is how many a second its times are, which stand in the place of frames.
     """
 
     frames: Mapping[int, list[BoxRow]]
@@ -58,6 +58,7 @@ class VideoBoxes:
     rate: float | None = None
     seconds: float | None = None
     numbers: tuple[int, ...] | None = None
+    ticks: int | None = None
 
     @cached_property
     def knows_instances(self) -> bool:
@@ -74,6 +75,11 @@ def _own_frames(boxes: VideoBoxes, count: int, frames_per_second: float) -> Mapp
     """The rows by the index of the video's own frame, which may be one that the video has not."""
     if boxes.numbers is not None and abs(count - len(boxes.numbers)) > 1:
         return {boxes.numbers[place]: rows for place, rows in boxes.frames.items()}
+    if boxes.ticks is not None:
+        nearest: dict[int, list[BoxRow]] = {}
+        for time, rows in sorted(boxes.frames.items()):
+            nearest.setdefault(round(time / boxes.ticks * frames_per_second), []).extend(rows)
+        return nearest
     pace = (boxes.rate or frames_per_second) / frames_per_second
     if abs(pace - 1) * count < _MOST_DRIFT:
         return boxes.frames

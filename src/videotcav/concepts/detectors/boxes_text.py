@@ -58,7 +58,7 @@ def read_mot(path: Path, *, class_names: tuple[str, ...] | None) -> BoxesFile:
             number = row[_CLASS] if len(row) > _CLASS and row[_CLASS] != -1 else None
             if number is None and len(names) > 1:
                 raise BoxesError(f"{where}: names no class (the eighth column), and there are {len(names)}")
-            label = names[0] if number is None or names == _ANYTHING else _name(names, number, where, first=1)
+            label = names[0] if number is None or names == _ANYTHING else class_of(names, number, where, first=1)
             known = None if instance < 0 else str(_whole(instance, "an instance", where))
             frames[int(frame) - 1].append(BoxRow(left, top, left + width, top + height, score, label, known))
         videos[video] = VideoBoxes(frames=dict(frames))
@@ -102,7 +102,7 @@ def read_yolo(path: Path, *, class_names: tuple[str, ...] | None, form: str = "y
         known = videos[video][frame]
         if row.instance is not None and row.instance in {each.instance for each in known}:
             raise BoxesError(f"{row.where}: instance {row.instance} is in this frame already; is it a score of 1?")
-        known.append(row.read(_name(names, row.number, row.where, first=0), form))
+        known.append(row.read(class_of(names, row.number, row.where, first=0), form))
     for video, frame in texts.values():
         videos[video].setdefault(frame, [])
     return BoxesFile(
@@ -224,7 +224,8 @@ def _whole(number: float, what: str, where: str) -> int:
     return int(number)
 
 
-def _name(names: tuple[str, ...], number: float, where: str, *, first: int) -> str:
+def class_of(names: tuple[str, ...], number: float, where: str, *, first: int) -> str:
+    """The name of a class whose numbers count from `first`. Raises BoxesError where it has none."""
     place = _whole(number, "a class", where) - first
     if not 0 <= place < len(names):
         raise BoxesError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -140,11 +140,12 @@ def require_label(detector: Detector, label: str) -> None:
 def load_detector(spec: str | Path, *, form: str | None = None, class_names: tuple[str, ...] | None = None) -> Detector:
     """The detector that a person means by `yolo:model.onnx`, `transformers:folder`, `boxes:boxes.json` or a bare path.
 
-    A bare path to an `.onnx` file is a YOLO network; any other is boxes from a file. `module:function` is a function of
-    one's own, `VideoFrames -> list[Detections]`, that can be imported. Raises DetectorError for what is
+    A bare path to an `.onnx` file is a YOLO network; any other is boxes from a file. Its form may stand behind it:
+    `labels/:yolo-outlines`, `boxes.csv:video=file,frame=index,left=x,top=y,width=w,height=h`. `module:function` is a
+    function of one's own, `VideoFrames -> list[Detections]`, that can be imported. Raises DetectorError for what is
     none of these and MissingExtra where the source needs a package that is not installed.
     """
-    sources = {point.name: point for point in entry_points(group="videotcav.detectors")}
+    sources = _sources()
     scheme, colon, name = str(spec).partition(":")
     if not colon or scheme not in sources:
         path = Path(spec)
@@ -154,6 +155,8 @@ def load_detector(spec: str | Path, *, form: str | None = None, class_names: tup
             from_code = import_module("videotcav.concepts.detectors.from_code")  # which imports this module
             own: Detector = from_code.CodeDetector(scheme, name, class_names=class_names)
             return own
+        if not path.exists() and form is None and Path(scheme).exists():
+            path, form = Path(scheme), name
         if not path.exists():
             near = closest(scheme, sources) if colon else ""
             raise DetectorNotFound(
@@ -172,6 +175,18 @@ def load_detector(spec: str | Path, *, form: str | None = None, class_names: tup
         extra = "hub" if scheme == "transformers" else "detect"
         raise MissingExtra(error.name or scheme, extra=extra, purpose=f"the detector '{spec}'") from None
     return load(name, form=form, class_names=class_names)
+
+
+def spec_below(folder: Path, spec: Path | str) -> str:
+    """What `load_detector` reads, with its path below the folder where it is there."""
+    path, _, form = str(spec).partition(":")
+    is_other = path in _sources() or (path.isidentifier() and form.isidentifier())  # a source, or module:function
+    is_there = (folder / spec).exists() or (not is_other and (folder / path).exists())
+    return str(folder / spec) if is_there else str(spec)
+
+
+def _sources() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group="videotcav.detectors")}
 
 
 def _can_be_imported(module: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from videotcav.concepts.detectors.boxes import BoxesFile, Regions
 from videotcav.concepts.detectors.boxes_cvat import read_cvat
 from videotcav.concepts.detectors.boxes_json import json_form, read_coco, read_regions, read_youtube_vis
 from videotcav.concepts.detectors.boxes_label_studio import read_label_studio
+from videotcav.concepts.detectors.boxes_table import TABLES, read_boxes_table
 from videotcav.concepts.detectors.boxes_text import FRAME_NUMBER, read_mot, read_yolo
 from videotcav.errors import BoxesError, DetectorNotFound, closest
 
 _HEAD = 4096
+_NUMBERS = re.compile(rb"[-+.,\deE \t]+[\r\n]")  # a first line that names no columns
 _OF_NAMES: Mapping[str, Callable[[Path], BoxesFile | Regions]] = {
     "coco": read_coco,
     "youtube-vis": read_youtube_vis,
@@ -21,7 +24,7 @@ _OF_NAMES: Mapping[str, Callable[[Path], BoxesFile | Regions]] = {
     "label-studio": read_label_studio,
     "regions": read_regions,
 }
-FILE_FORMS = (*_OF_NAMES, "mot", "yolo", "yolo-outlines", "yolo-keypoints")
+FILE_FORMS = (*_OF_NAMES, "mot", "yolo", "yolo-outlines", "yolo-keypoints", "table")
 
 
 def load(name: str, *, form: str | None = None, class_names: tuple[str, ...] | None = None) -> BoxesFile | Regions:
@@ -44,7 +47,9 @@ def read_boxes(
     - `mot`: a text for each video, named as it is, or a folder of them (also `<video>/gt/gt.txt`);
     - `yolo`: a folder of texts `<video>_<frame>.txt`, frames counted from 1, as Ultralytics saves them: boxes or
       outlines, with scores and instances or without; where outlines may as well be boxes with keypoints,
-      `yolo-outlines` or `yolo-keypoints` says which.
+      `yolo-outlines` or `yolo-keypoints` says which;
+    - `table`: CSV, TSV, JSONL or Parquet with a row a box; where its columns have other names than those of
+      `boxes_table.read_boxes_table`, `form` says so: `video=file,frame=frame_idx,left=x,top=y,width=w,height=h`.
 
     Texts hold class numbers; their names are `class_names`, else the lines of `classes.txt` in the folder, else
     COCO's 80 (`yolo`), or those of `labels.txt` beside `gt.txt`, else `object` (`mot`).
@@ -56,6 +61,8 @@ def read_boxes(
     form = form or _form_of(path)
     if form in _OF_NAMES:
         return _OF_NAMES[form](path)
+    if form == "table" or "=" in form:
+        return read_boxes_table(path, columns=form if "=" in form else "", class_names=class_names)
     if form == "mot":
         return read_mot(path, class_names=class_names)
     if form in FILE_FORMS:
@@ -78,6 +85,8 @@ def _form_of(path: Path) -> str:
         raise BoxesError(f"{path}: is no file of boxes")
     with path.open("rb") as file:
         head = file.read(_HEAD)
+    if path.suffix.lower() in TABLES:
+        return "mot" if _NUMBERS.match(head) else "table"
     if head.startswith(b"PK\x03\x04"):
         raise BoxesError(f"{path}: is a ZIP archive; unpack it, and name what is in it")
     if path.suffix.lower() == ".xml" or head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"<"):
