@@ -45,7 +45,7 @@ class Labels:
             UnreadableText: it cannot be read, names a column twice or no file, or gives a file two labels of a column.
         """
         table = Path(table)
-        rows = table_rows(table)
+        rows = rows_in_table(table)
         columns = tuple(dict.fromkeys(column for row in rows for column in row))
         file = next((name for name in FILE_COLUMNS if name in columns), None)
         if file is None:
@@ -121,7 +121,7 @@ def as_label(value: object) -> str | None:
     return None if text in MISSING else text
 
 
-def table_rows(table: Path) -> Sequence[Mapping[str, Any]]:
+def rows_in_table(table: Path) -> Sequence[Mapping[str, Any]]:
     """The rows of a table by the names of its columns: CSV, TSV, JSONL or Parquet. Raises UnreadableText."""
     if table.suffix.lower() in (".jsonl", ".ndjson"):
         lines = enumerate(read_text(table).split("\n"), 1)  # not splitlines(): a name may hold U+2028 or U+0085

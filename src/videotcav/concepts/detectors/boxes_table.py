@@ -14,7 +14,7 @@ from videotcav.concepts.detectors.boxes import BoxesFile, BoxRow, VideoBoxes, wi
 from videotcav.concepts.detectors.boxes_text import class_of
 from videotcav.errors import BoxesError, UnreadableText, closest
 from videotcav.texts import read_bytes
-from videotcav.video.labels import as_label, table_rows
+from videotcav.video.labels import as_label, rows_in_table
 
 TABLES = {".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"}
 TICKS = 1_000_000
@@ -40,7 +40,7 @@ def read_boxes_table(path: Path, *, columns: str = "", class_names: tuple[str, .
     What `columns` does not name has its own name here; `label`, `score` and `track` may be missing.
     """
     try:
-        rows = table_rows(path)
+        rows = rows_in_table(path)
     except UnreadableText as error:
         raise BoxesError(str(error)) from None
     known = list(dict.fromkeys(name for row in rows for name in row))
