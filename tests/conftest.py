@@ -26,7 +26,7 @@ OF_EXTRAS = {
             "test_campaign.py",
         ),
     ),
-    "hub": (("transformers",), ("models/test_from_transformers.py",)),
+    "hub": (("transformers",), ("models/test_from_transformers.py", "models/test_transformers_weights.py")),
     "review": (("fastapi", "starlette", "uvicorn"), ("review_app",)),
 }
 MISSING = {extra: files for extra, (packages, files) in OF_EXTRAS.items() if not all(map(find_spec, packages))}

@@ -12,13 +12,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from support.transformer_folders import HAS_VIDEOPRISM
 from videotcav.errors import ModelError, VideotcavWarning
 from videotcav.models.load import load_model
 
 Folder = Callable[[str], Path]
 
 
-@pytest.fixture(params=("videomae", "timesformer", "vivit", "vjepa2"))
+@pytest.fixture(params=("videomae", "timesformer", "vivit", "vjepa2", *("videoprism",) * HAS_VIDEOPRISM))
 def folder(request: pytest.FixtureRequest, transformer_folder: Folder) -> Path:
     return transformer_folder(request.param)
 

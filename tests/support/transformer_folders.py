@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ import torch
 from videotcav.compat.torchvision import import_torchvision
 
 CLASSES = ("swing", "slide", "bounce", "spin", "rest")
+_INSTALLED = find_spec("transformers")
+HAS_VIDEOPRISM = (
+    _INSTALLED is not None and Path(str(_INSTALLED.origin)).with_name("models").joinpath("videoprism").is_dir()
+)
+"""Whether this transformers is new enough for it."""
 _FRAMES, _SIDE, _PATCH = 4, 32, 8
 
 
@@ -27,13 +33,13 @@ def write_transformer(family: str, folder: Path) -> Path:
         "label2id": {name: index for index, name in enumerate(CLASSES)},
         "initializer_range": 0.2,  # far enough from linear that gradients differ from clip to clip
     }
-    square = {"image_size": _SIDE, "num_frames": _FRAMES, "intermediate_size": 32}
+    picture = {"image_size": _SIDE, "num_frames": _FRAMES, "intermediate_size": 32}
     arguments = {
-        "videomae": {**square, "patch_size": _PATCH, "tubelet_size": 2, "use_mean_pooling": True},
-        "videomae-first": {**square, "patch_size": _PATCH, "tubelet_size": 2, "use_mean_pooling": False},
-        "timesformer": {**square, "patch_size": _PATCH},
-        "timesformer-joint": {**square, "patch_size": _PATCH, "attention_type": "joint_space_time"},
-        "vivit": {**square, "tubelet_size": [2, _PATCH, _PATCH]},
+        "videomae": {**picture, "patch_size": _PATCH, "tubelet_size": 2, "use_mean_pooling": True},
+        "videomae-first": {**picture, "patch_size": _PATCH, "tubelet_size": 2, "use_mean_pooling": False},
+        "timesformer": {**picture, "patch_size": _PATCH},
+        "timesformer-joint": {**picture, "patch_size": _PATCH, "attention_type": "joint_space_time"},
+        "vivit": {**picture, "tubelet_size": [2, _PATCH, _PATCH]},
         "vjepa2": {
             "crop_size": _SIDE,
             "frames_per_clip": _FRAMES,
@@ -45,8 +51,15 @@ def write_transformer(family: str, folder: Path) -> Path:
             "pred_num_attention_heads": 2,
             "pred_num_hidden_layers": 1,
         },
+        "videoprism": {
+            **picture,
+            "tubelet_size": [1, _PATCH, _PATCH],
+            "num_spatial_layers": 3,
+            "num_temporal_layers": 2,
+        },
     }[family]
     kind = family.partition("-")[0]
+    kind = "videoprism_vision_model" if kind == "videoprism" else kind
     config = transformers.AutoConfig.for_model(kind, **shared, **arguments)
     with torch.random.fork_rng():
         torch.manual_seed(3)
@@ -61,9 +74,11 @@ def write_transformer(family: str, folder: Path) -> Path:
         "timesformer": "VideoMAEImageProcessor",  # as the published ones have it
         "vivit": "VivitImageProcessor",
         "vjepa2": "VJEPA2VideoProcessor",
+        "videoprism_vision_model": "LlavaOnevisionVideoProcessor",  # as transformers' table of them has it
     }[kind]
-    size = {"size": {"shortest_edge": 36}, "crop_size": {"height": _SIDE, "width": _SIDE}}
-    getattr(transformers, processor)(**size, image_mean=[0.4, 0.5, 0.6], image_std=[0.2, 0.25, 0.3]).save_pretrained(
-        folder
-    )
+    square = {"height": _SIDE, "width": _SIDE}
+    settings: dict[str, Any] = {"size": {"shortest_edge": 36}, "crop_size": square, "image_mean": [0.4, 0.5, 0.6]}
+    if kind == "videoprism_vision_model":  # as VideoPrismProcessor has them, and a rate, which it leaves open
+        settings = {"size": square, "do_normalize": False, "fps": 8.0}
+    getattr(transformers, processor)(**settings, image_std=[0.2, 0.25, 0.3]).save_pretrained(folder)
     return folder

@@ -58,9 +58,16 @@ def _held_against(card: ModelCard, found: Tensor, *, clips: int) -> Tensor:
 def located(output: Any, card: ModelCard, read: ReadLogits | None = None) -> Tensor:
     """The tensor of scores: where the card says, or bare, first in a tuple, as `.logits` or under "logits".
 
+    A head that reads its clip by one query gives `clip 1 class`, which is `clip class`.
+
     Raises:
         ModelError: it cannot be found; says what there is.
     """
+    found = _located(output, card, read)
+    return found[:, 0] if found.ndim == len(("clip", "query", "class")) and found.shape[1] == 1 else found
+
+
+def _located(output: Any, card: ModelCard, read: ReadLogits | None) -> Tensor:
     if read is not None:
         found = read(output)
         if not isinstance(found, Tensor):

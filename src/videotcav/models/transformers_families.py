@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,13 +20,13 @@ _POOLED = "b c"
 class TransformersFamily:
     """What the classifiers of one `config.model_type` have in common; every function takes the config.
 
-    `seconds` between frames are those with which the published weights were evaluated, as no config says them.
-    `blocks` names the encoder's blocks with `{}` for their number, `sees_grid_at_end` says whether the head reads the
-    tokens that the last block gives: a class token alone leaves them without a gradient.
+    `seconds` between frames are those with which the published weights were evaluated, as no config says them; None
+    where there are no such weights. `blocks` names the encoder's blocks, `sees_grid_at_end` says whether the head reads
+    the tokens that the last block gives: a class token alone leaves them without a gradient.
     """
 
-    blocks: str
-    seconds: Callable[[Any], float]
+    blocks: Callable[[Any], Sequence[str]]
+    seconds: Callable[[Any], float] | None
     grid: Callable[[Any], Grid]
     layouts: Callable[[Any], dict[str, str]]
     degenerate: Callable[[Any], tuple[str, ...]]
@@ -34,10 +34,14 @@ class TransformersFamily:
 
     def default_layers(self, config: Any) -> tuple[str, ...]:
         """The block at the end of each quarter of the encoder, or the last one whose tokens the head still sees."""
-        blocks = config.num_hidden_layers
-        last = blocks - 1 if self.sees_grid_at_end(config) else max(0, blocks - 2)
-        ends = (min(last, max(0, round(blocks * quarter / 4) - 1)) for quarter in (1, 2, 3, 4))
-        return tuple(self.blocks.format(end) for end in sorted(set(ends)))
+        blocks = self.blocks(config)
+        last = len(blocks) - 1 if self.sees_grid_at_end(config) else max(0, len(blocks) - 2)
+        ends = (min(last, max(0, round(len(blocks) * quarter / 4) - 1)) for quarter in (1, 2, 3, 4))
+        return tuple(blocks[end] for end in sorted(set(ends)))
+
+
+def _numbered(blocks: str) -> Callable[[Any], Sequence[str]]:
+    return lambda config: [blocks.format(number) for number in range(config.num_hidden_layers)]
 
 
 def _pair(size: Any) -> tuple[int, int]:
@@ -113,6 +117,24 @@ def _vjepa2_layouts(_: Any) -> dict[str, str]:
     }
 
 
+# --- VideoPrism: frames are embedded one by one, then the tokens of one place stand together ------------------------
+
+
+def _videoprism_blocks(config: Any) -> Sequence[str]:
+    spatial = [f"vision_model.spatial_layers.{number}" for number in range(config.num_spatial_layers)]
+    return [*spatial, *(f"vision_model.temporal_layers.{number}" for number in range(config.num_temporal_layers))]
+
+
+def _videoprism_layouts(_: Any) -> dict[str, str]:
+    return {
+        "vision_model.spatial_embeddings.patch_embeddings.projection": _CHANNELS_FIRST,
+        "vision_model.spatial_*": "(b t) (h w) c",
+        "vision_model.layernorm1": "(b t) (h w) c",
+        "vision_model.temporal_*": "(b h w) t c",
+        "vision_model.layernorm2": "(b h w) t c",
+    }
+
+
 def _timesformer_seconds(config: Any) -> float:
     # 8 frames of every 32nd, 16 of every 16th, 96 of every 4th: the base, high-resolution and long models.
     return {8: 32, 16: 16, 96: 4}.get(config.num_frames, 8) / 30
@@ -120,7 +142,7 @@ def _timesformer_seconds(config: Any) -> float:
 
 FAMILIES = {
     "videomae": TransformersFamily(
-        blocks="videomae.encoder.layer.{}",
+        blocks=_numbered("videomae.encoder.layer.{}"),
         seconds=lambda _: 4 / 30,
         grid=lambda config: _grid(config.num_frames, config.image_size, config.patch_size, config.tubelet_size),
         layouts=_videomae_layouts,
@@ -128,7 +150,7 @@ FAMILIES = {
         sees_grid_at_end=lambda config: bool(config.use_mean_pooling),
     ),
     "timesformer": TransformersFamily(
-        blocks="timesformer.encoder.layer.{}",
+        blocks=_numbered("timesformer.encoder.layer.{}"),
         seconds=_timesformer_seconds,
         grid=lambda config: _grid(config.num_frames, config.image_size, config.patch_size, 1),
         layouts=_timesformer_layouts,
@@ -136,7 +158,7 @@ FAMILIES = {
         sees_grid_at_end=lambda _: False,
     ),
     "vivit": TransformersFamily(
-        blocks="vivit.layers.{}",
+        blocks=_numbered("vivit.layers.{}"),
         seconds=lambda _: 2 / 25,
         grid=lambda config: _grid(
             config.num_frames, config.image_size, tuple(config.tubelet_size[1:]), config.tubelet_size[0]
@@ -146,7 +168,7 @@ FAMILIES = {
         sees_grid_at_end=lambda _: False,
     ),
     "vjepa2": TransformersFamily(
-        blocks="vjepa2.encoder.layer.{}",
+        blocks=_numbered("vjepa2.encoder.layer.{}"),
         # Some two seconds of video at 30 frames a second, whatever the number of frames.
         seconds=lambda config: max(1, 64 // config.frames_per_clip) / 30,
         grid=lambda config: _grid(config.frames_per_clip, config.crop_size, config.patch_size, config.tubelet_size),
@@ -159,6 +181,15 @@ FAMILIES = {
             "pooler",
             "classifier",
         ),
+    ),
+    "videoprism_vision_model": TransformersFamily(
+        blocks=_videoprism_blocks,
+        seconds=None,
+        grid=lambda config: _grid(
+            config.num_frames, config.image_size, tuple(config.tubelet_size[1:]), config.tubelet_size[0]
+        ),
+        layouts=_videoprism_layouts,
+        degenerate=lambda _: ("head_layernorm", "classifier"),
     ),
 }
 """By `config.model_type`."""

@@ -66,17 +66,20 @@ def clip_spec_of(origin: str, config: Any, processor: Any, family: TransformersF
     rate = getattr(processor, "fps", None)
     if rate:
         seconds = 1 / float(rate)
-    elif family is not None:
+    elif family is not None and family.seconds is not None:
         seconds = family.seconds(config)
     else:
-        raise ModelError(f"{origin}: neither its processor (fps) nor videotcav knows how far its frames are apart")
+        raise ModelError(
+            f"{origin}: nobody knows how far its frames are apart; write the frames a second that it was trained on "
+            'as "fps" into the JSON of its processor'
+        )
     return ClipSpec(
         frames=frames,
         seconds_between_frames=seconds,
         height=height,
         width=width,
         resize=resize,
-        mean=tuple(round(value, 6) for value in (-low / (high - low)).tolist()),
+        mean=tuple(round(value, 6) + 0.0 for value in (-low / (high - low)).tolist()),  # 0.0, not −0.0
         std=tuple(round(value, 6) for value in (1 / (high - low)).tolist()),
         resampling=_resampling(origin, processor),
         antialias=True,

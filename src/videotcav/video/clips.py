@@ -206,14 +206,16 @@ def normalised(frames: Tensor, spec: ClipSpec) -> Tensor:
 
 
 def _resize(frames: Tensor, crop: _Crop, spec: ClipSpec) -> Tensor:
+    # Processors resize bicubically in whole numbers, whose overshoot is cut off after each of the two axes.
+    whole = spec.resampling == "bicubic" and spec.antialias
     resized = functional.interpolate(
-        frames.float(),
+        frames if whole else frames.float(),
         size=(crop.height, crop.width),
         mode=spec.resampling,
         align_corners=False,
         antialias=spec.antialias,
     )
-    return resized.round().clamp(0, 255).to(torch.uint8)
+    return resized if whole else resized.round().clamp(0, 255).to(torch.uint8)
 
 
 def to_source(volume: NDArray[np.floating] | Tensor, clip: ClipOrigin) -> NDArray[np.float32]:
