@@ -44,6 +44,8 @@ def parquet_table(path: Path) -> Path:
         lambda folder: csv_table(folder / "t.txt", newline="\r"),
         lambda folder: jsonl_table(folder / "t.jsonl"),
         lambda folder: parquet_table(folder / "t.parquet"),
+        lambda folder: jsonl_table(folder / "metadata"),  # what a file holds says what it is
+        lambda folder: parquet_table(folder / "0000.parquet.1"),
     ],
 )
 def test_every_form_says_the_same(tmp_path: Path, table) -> None:

@@ -123,12 +123,13 @@ def as_label(value: object) -> str | None:
 
 def rows_in_table(table: Path) -> Sequence[Mapping[str, Any]]:
     """The rows of a table by the names of its columns: CSV, TSV, JSONL or Parquet. Raises UnreadableText."""
-    if table.suffix.lower() in (".jsonl", ".ndjson"):
+    content = read_bytes(table)
+    if table.suffix.lower() in (".jsonl", ".ndjson") or content.lstrip()[:1] == b"{":
         lines = enumerate(read_text(table).split("\n"), 1)  # not splitlines(): a name may hold U+2028 or U+0085
         return [_line(line, table, number) for number, line in lines if line.strip()]
-    if table.suffix.lower() == ".parquet":
+    if table.suffix.lower() == ".parquet" or content.startswith(b"PAR1"):
         try:
-            found = pq.read_table(pa.BufferReader(read_bytes(table)), use_threads=False)
+            found = pq.read_table(pa.BufferReader(content), use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise UnreadableText(table, f"is not Parquet: {str(error).splitlines()[0]}") from None
         _refuse_twice([name.strip() for name in found.column_names], table)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from support.frames_of_video import frames_of
 from videotcav.concepts.detectors.coco_names import COCO_NAMES
@@ -278,6 +280,21 @@ def test_a_file_that_is_no_network_is_one_sentence(tmp_path: Path):
         load_detector(tmp_path / "nowhere.onnx")
     with pytest.raises(ConceptError, match="closest source: 'yolo'"):
         load_detector("yolo8:net.onnx")
+
+
+def test_a_file_is_known_by_what_is_in_it_not_by_its_ending(tmp_path: Path):
+    network = white_rectangle_finder(tmp_path / "net.onnx", "raw").rename(tmp_path / "best")
+    assert load_detector(network).labels == Yolo(network).labels
+    torch.save({"model": torch.ones(1)}, tmp_path / "best.ckpt")
+    (tmp_path / "old.weights").write_bytes(pickle.dumps({"model": 1}))
+    for file in ("best.ckpt", "old.weights"):
+        with pytest.raises(ConceptError, match=rf"{file}: is a PyTorch checkpoint; export it to ONNX first"):
+            load_detector(tmp_path / file)
+    folder = tmp_path / "detr"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    with pytest.raises(ConceptError, match=r"transformers:\S*detr"):
+        load_detector(folder)
 
 
 @pytest.mark.parametrize(("name", "form"), [("yolox_nano_416", "yolox"), ("yolov5n_coco_640", "raw")])

@@ -6,6 +6,7 @@ A package adds a detector of its own with an entry point in the group `videotcav
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -140,7 +141,8 @@ def require_label(detector: Detector, label: str) -> None:
 def load_detector(spec: str | Path, *, form: str | None = None, class_names: tuple[str, ...] | None = None) -> Detector:
     """The detector that a person means by `yolo:model.onnx`, `transformers:folder`, `boxes:boxes.json` or a bare path.
 
-    A bare path to an `.onnx` file is a YOLO network; any other is boxes from a file. Its form may stand behind it:
+    A bare path to an ONNX file is a YOLO network, to a folder with a `config.json` one of transformers; any other is
+    boxes from a file. Its form may stand behind it:
     `labels/:yolo-outlines`, `boxes.csv:video=file,frame=index,left=x,top=y,width=w,height=h`. `module:function` is a
     function of one's own, `VideoFrames -> list[Detections]`, that can be imported. Raises DetectorError for what is
     none of these and MissingExtra where the source needs a package that is not installed.
@@ -164,17 +166,32 @@ def load_detector(spec: str | Path, *, form: str | None = None, class_names: tup
                 + (f"; closest source: {near}" if near else "")
                 + f"; give a path or one of {', '.join(f'{source}:…' for source in sorted(sources))}"
             )
-        if path.suffix in {".pt", ".pth"}:
-            raise DetectorError(
-                f"{path}: is a PyTorch checkpoint; export it to ONNX first (YOLOv7: its export.py, with grid)"
-            )
-        scheme, name = ("yolo" if path.suffix == ".onnx" else "boxes"), str(path)
+        scheme, name = _source_of(path, form), str(path)
     try:
         load: DetectorSource = sources[scheme].load()
     except ModuleNotFoundError as error:
         extra = "hub" if scheme == "transformers" else "detect"
         raise MissingExtra(error.name or scheme, extra=extra, purpose=f"the detector '{spec}'") from None
     return load(name, form=form, class_names=class_names)
+
+
+def _source_of(path: Path, form: str | None) -> str:
+    """The source that reads what is there, by what is in it where its ending does not say."""
+    if path.is_dir():
+        return "transformers" if form is None and (path / "config.json").is_file() else "boxes"
+    try:
+        with path.open("rb") as file:
+            first = file.read(1)
+        inside = zipfile.ZipFile(path).namelist() if zipfile.is_zipfile(path) else []
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DetectorError(f"{path}: cannot be read: {error}") from None
+    pickled = first == b"\x80" or any(name.endswith(".pkl") for name in inside)
+    if pickled or path.suffix in {".pt", ".pth"}:
+        raise DetectorError(
+            f"{path}: is a PyTorch checkpoint; export it to ONNX first (YOLOv7: its export.py, with grid)"
+        )
+    # A network of ONNX begins with the number of its version, which no text does.
+    return "yolo" if path.suffix == ".onnx" or first == b"\x08" else "boxes"
 
 
 def spec_below(folder: Path, spec: Path | str) -> str:
