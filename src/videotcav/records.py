@@ -7,7 +7,7 @@ and the report can use them without torch.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
@@ -96,6 +96,14 @@ Positive = Annotated[FiniteFloat, Field(gt=0)]
 MOST_PIXELS, MOST_VIEWS = 16_384, 1000
 """Of a side of a clip, or its frames; and clips of one video."""
 
+Spread = Literal["linspace", "skip", "middle"]
+"""Which n of the N frames of a video stand for all of it, k from 0 to n − 1. `linspace`: ⌊k (N − 1) / (n − 1)⌋, first
+to last, as torch.linspace and the UniformTemporalSubsample of pytorchvideo and torchvision. `skip`:
+k max(⌊N / n⌋, 1), as most LRCN codes. `middle`: ⌊(k + ½) N / n⌋, of each of n equal segments, as TSN in its tests."""
+
+SAMPLINGS = ("seconds_between_frames", "stride", "spread")
+"""The fields of a clip spec of which one says which frames are taken."""
+
 
 class Progress(Protocol):
     """A way to watch long work: wraps an iterable, yields its items. The library's own default is silent."""
@@ -120,12 +128,20 @@ class ClipSpec(Record):
     to `height` × `width`, whose edge is rounded to the nearest pixel, half to even as torchvision does, or down as
     transformers does. Pixels are scaled to 0…1, then (x − mean) / std per channel (RGB).
 
+    One of three says which frames: `seconds_between_frames` apart; every `stride`-th of the file's own, whose distance
+    in seconds is the file's, also where that varies; or a `spread` over all of it. `short` says what becomes of a
+    video of fewer frames than a stride or a spread needs: it is refused, or frames are shown more than once, the last
+    one where there are none left.
+
     A video of a class may be shown as several clips, spread evenly over it, each in one or three crops (the centre,
     or both ends and the centre of the longer side): `clips_per_video` × `crops_per_clip` views of one source.
     """
 
     frames: PositiveInt
-    seconds_between_frames: Positive
+    seconds_between_frames: Positive | None = None
+    stride: PositiveInt | None = None
+    spread: Spread | None = None
+    short: Literal["refuse", "repeat"] = "refuse"
     height: PositiveInt
     width: PositiveInt
     resize: PositiveInt | tuple[PositiveInt, PositiveInt]
@@ -143,6 +159,32 @@ class ClipSpec(Record):
             raise ValueError(f"mean and std need one number a channel, got {len(self.mean)} and {len(self.std)}")
         return self
 
+    @model_validator(mode="after")
+    def _says_which_frames(self) -> Self:
+        said = [name for name in SAMPLINGS if getattr(self, name) is not None]
+        if len(said) != 1:
+            raise ValueError(
+                f"one of {', '.join(SAMPLINGS)} says which frames are taken, got {' and '.join(said) or 'none of them'}"
+            )
+        if self.spread is not None and self.clips_per_video > 1:
+            raise ValueError(
+                f"frames spread over a whole video make one clip of it, not clips_per_video = {self.clips_per_video}"
+            )
+        if self.seconds_between_frames is not None and self.short != "refuse":
+            raise ValueError(
+                'short = "repeat" is of a stride or a spread; at fixed seconds too short a video is refused'
+            )
+        return self
+
+    def changed(self, changes: Mapping[str, Any]) -> ClipSpec:
+        """The same otherwise; one that is told which frames are taken forgets how it took them before.
+
+        Raises pydantic's ValidationError.
+        """
+        told = changes.keys() & set(SAMPLINGS)
+        kept = self.model_dump(exclude={*SAMPLINGS, "short"} if told else None)
+        return ClipSpec.model_validate({**kept, **changes})
+
     @property
     def channels(self) -> int:
         """Of a pixel, as mean and deviation have them."""
@@ -154,9 +196,9 @@ class ClipSpec(Record):
         return self.clips_per_video * self.crops_per_clip
 
     @property
-    def seconds(self) -> float:
-        """Time from the first sampled frame to the last."""
-        return (self.frames - 1) * self.seconds_between_frames
+    def span(self) -> int:
+        """How many frames of a file a clip reaches over, from its first to its last, or needs at least."""
+        return (self.frames - 1) * (self.stride or 1) + 1
 
     @property
     def fill(self) -> tuple[int, int, int]:

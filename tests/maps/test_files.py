@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
-from videotcav.errors import ArgumentError, OutputError
+from videotcav.errors import ArgumentError, OutputError, VideoError
 from videotcav.maps import ClipMaps, layer_maps, write_maps
 from videotcav.models.model import VideoModel
 from videotcav.video.clips import read_clip, to_source
-from videotcav.video.read import read_all
+from videotcav.video.read import read_all, read_frames
+
+
+@pytest.fixture
+def encode_uneven(tmp_path: Path) -> Path:
+    """16 frames: 8 of them 0.1 s apart, then 0.5 s."""
+    path, rng = tmp_path / "uneven.mkv", np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 32, 32, "bgr0"
+        for number, pts in enumerate([*range(8), *range(12, 52, 5)]):
+            grey = np.full((32, 32, 3), 10 * number, dtype=np.uint8) + rng.integers(0, 9, (32, 32, 3), dtype=np.uint8)
+            frame = av.VideoFrame.from_ndarray(grey, format="rgb24").reformat(format="bgr0")
+            frame.pts, frame.time_base = pts, Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
 
 
 def test_the_film_shows_every_class_and_layer_beside_each_other(
@@ -34,6 +53,27 @@ def test_the_film_shows_every_class_and_layer_beside_each_other(
     assert len(frames) == len(wide) == len(seconds) == 8
     assert np.diff(seconds) == pytest.approx(0.1, abs=1e-3)
     assert wide.shape[2] > 3.5 * frames.shape[2]
+
+
+def test_maps_of_frames_that_are_spread_lie_over_those_frames(
+    token_net: VideoModel, encode_uneven: Path, tmp_path: Path
+) -> None:
+    """Of 16 frames, 0.1 s and later 0.5 s apart, `skip` takes every second; each has its map, at its second."""
+    card = token_net.card
+    spread = card.clip_spec.changed({"spread": "skip"})
+    model = replace(token_net, card=card.model_copy(update={"clip_spec": spread}))
+    maps = write_maps(tmp_path / "maps.npz", model, encode_uneven, classes=["rest"])
+    frames, seconds = read_all(encode_uneven)
+    assert maps.clips[0].timestamps == pytest.approx(seconds[::2].tolist())
+    assert np.load(tmp_path / "maps.npz")["timestamps"] == pytest.approx(seconds[::2])
+    shown = read_frames(maps.clips[0].video, maps.clips[0].timestamps)
+    assert np.array_equal(shown, frames[::2])
+    write_maps(tmp_path / "maps.mp4", model, encode_uneven, classes=["rest"])
+    film, at = read_all(tmp_path / "maps.mp4")
+    assert len(film) == 8
+    assert at[-1] == pytest.approx(seconds[14], rel=1e-3)  # it takes as long as what it shows
+    with pytest.raises(VideoError, match="is shown whole"):
+        write_maps(tmp_path / "event.mp4", model, encode_uneven, classes=["rest"], event=(0.2, 0.4))
 
 
 def test_the_gif_plays_at_the_clips_pace(swin: VideoModel, videos: tuple[Path, ...], tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from videotcav.planted.factors import sample_scene
 from videotcav.planted.model import CLIP_SPEC, FRAMES_PER_VIDEO
 from videotcav.planted.render import VIDEO_SIDE, anything_else, render_demo, swinging_racket
 from videotcav.planted.scenes import boxes, masks, render
-from videotcav.video.clips import sample_times
 from videotcav.video.read import frame_times, probe, read_all
+from videotcav.video.sampling import sample_times
 
 FEW = {"class_clips": 1, "other_clips": 1, "concept_sources": 1, "random_sources": 2}
 

@@ -473,10 +473,10 @@ def test_the_same_clips_are_shown_in_whatever_order_clips_are_edited(tmp_path: P
     grey = {name: np.full((2, 16, 16, 3), 40 * number, dtype=np.uint8) for number, name in enumerate(takes)}
     seen = set()
     for number, order in enumerate(permutations(clips)):
-        pictures = Pictures(10.0)
+        pictures = Pictures()
         for clip in order:
             made = dict.fromkeys(takes[clip.name], grey[clip.name])
-            pictures.add(clip, tmp_path / "videos" / f"{clip.name}.mp4", grey[clip.name], made)
+            pictures.add(clip, tmp_path / "videos" / f"{clip.name}.mp4", grey[clip.name], made, frames_per_second=10)
         assert [path.stem for path in pictures.of("moving")] == ["b", "d", "a"]
         assert pictures.firsts["moving", "remove"][0] == "a"
         if number % 24 == 0:  # another clip comes first
@@ -503,10 +503,10 @@ def test_pictures_of_the_clips_worth_showing_are_those_of_all_clips(tmp_path: Pa
         kept = worth_showing(takes, paths)
         both = []
         for some in (clips, kept[::-1]):
-            pictures = Pictures(10.0)
+            pictures = Pictures()
             for clip in some:
                 grey = np.full((1, 4, 4, 3), int(clip.name), dtype=np.uint8)
-                pictures.add(clip, paths.get(clip.name), grey, dict.fromkeys(takes[clip], grey))
+                pictures.add(clip, paths.get(clip.name), grey, dict.fromkeys(takes[clip], grey), frames_per_second=10)
             firsts = {key: name for key, (name, _) in pictures.firsts.items()}
             both.append((firsts, [pictures.of(name) for name in "ab"]))
         assert both[0] == both[1]
@@ -515,9 +515,9 @@ def test_pictures_of_the_clips_worth_showing_are_those_of_all_clips(tmp_path: Pa
 
 def test_further_views_of_a_video_are_not_shown_as_clips() -> None:
     grey = np.zeros((1, 4, 4, 3), dtype=np.uint8)
-    pictures = Pictures(10.0)
+    pictures = Pictures()
     clip = ClipToProbe("a.mp4, view 1", "moving", "a", lambda _: pytest.fail("not read"))
-    pictures.add(clip, None, grey, {"remove": grey})
+    pictures.add(clip, None, grey, {"remove": grey}, frames_per_second=10)
     assert pictures.of("moving") == []
     assert [*pictures.firsts] == [("moving", "remove")]
 

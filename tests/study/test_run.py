@@ -325,6 +325,31 @@ def test_with_a_store_a_second_study_passes_nothing_and_gives_the_same_bytes(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "store", "study", "two", "without"]
 
 
+def test_rows_of_frames_taken_otherwise_are_not_those_of_the_store(study_folder: Path, tmp_path: Path) -> None:
+    """Whatever way frames are taken, a run beside a store that holds all others has the bytes of one without any."""
+    study = study_folder / "study.toml"
+    text = study.read_text()
+    results = []
+    for number, way in enumerate(["stride = 1", 'spread = "linspace"', 'spread = "middle"']):
+        study.write_text(text.replace("[classes.moving]", f"[model.clip]\n{way}\n[classes.moving]"))
+        beside, alone = (
+            Study.from_file(study).run(tmp_path / f"{name}-{number}", store=store)
+            for name, store in (("beside", tmp_path / "store"), ("alone", None))
+        )
+        results.append((alone.folder / "results.parquet").read_bytes())
+        assert (beside.folder / "results.parquet").read_bytes() == results[-1], way
+        assert beside.manifest.clips_passed == 12 + 12 + 12 + 40
+    assert len(set(results)) == 3  # of 5 frames they take 0 to 3, then 0, 1, 2, 4, then 0, 1, 3, 4
+
+
+def test_ways_to_take_frames_that_exclude_each_other_are_one_sentence(study_folder: Path) -> None:
+    study = study_folder / "study.toml"
+    clip = '[model.clip]\nstride = 2\nspread = "skip"\n[classes.moving]'
+    study.write_text(study.read_text().replace("[classes.moving]", clip))
+    with pytest.raises(StudyFileError, match=r"model\.clip: one of .* are taken, got stride and spread"):
+        Study.from_file(study)
+
+
 def test_clips_that_look_alike_are_told_by_plan_and_report(study_folder: Path, tmp_path: Path) -> None:
     """A clip of the class, coded again, is in the random pool under another name: other bytes, the same pictures."""
     frames, _ = read_all(study_folder / "moving" / "03.mp4")

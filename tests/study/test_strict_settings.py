@@ -92,7 +92,7 @@ def test_every_part_of_a_clip_can_be_changed(folder: Path) -> None:
     """One of each kind of value, as a file writes them."""
     changes = {"frames": 8, "seconds_between_frames": 0.5, "height": 32, "width": 48, "resize": [32, 48]}
     changes |= {"mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.4], "resampling": "bicubic", "antialias": True}
-    changes |= {"clips_per_video": 2, "crops_per_clip": 3}
+    changes |= {"clips_per_video": 2, "crops_per_clip": 3, "stride": 4, "spread": "middle", "short": "repeat"}
     assert set(changes) == set(ClipChanges.model_fields)
     lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in changes.items())
     (folder / "study.toml").write_text(f"{GOOD}[model.clip]\n{lines}\n")

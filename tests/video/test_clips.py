@@ -11,8 +11,9 @@ import torch
 from videotcav.compat.torchvision import import_torchvision
 from videotcav.errors import VideoError, VideosError
 from videotcav.records import ClipSpec
-from videotcav.video.clips import find_videos, preprocess, read_clip, read_clips, sample_times, to_source
+from videotcav.video.clips import find_videos, preprocess, read_clip, read_clips, to_source
 from videotcav.video.info import ClipOrigin, VideoInfo
+from videotcav.video.sampling import sample_times
 
 MEAN, STD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
 

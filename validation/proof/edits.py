@@ -22,7 +22,18 @@ from einops import rearrange
 
 from validation.proof import world
 from validation.proof.training import NETWORKS, Job, held_out, trained
-from validation.proof.world import CLIP_SPEC, FRAMES, RULES, SIDE, TIED, Film, normalised, render_films, sample
+from validation.proof.world import (
+    CLIP_SPEC,
+    FRAMES,
+    RULES,
+    SECONDS_BETWEEN_FRAMES,
+    SIDE,
+    TIED,
+    Film,
+    normalised,
+    render_films,
+    sample,
+)
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.interventions import ask as asking
 from videotcav.interventions import camera, fill, moving, objects, sham, whole
@@ -306,7 +317,7 @@ def _cost(model: VideoModel, own: Mapping[str, Sequence[Film]], factor: str) -> 
 
 def _clips(name: str, films: Sequence[Film]) -> Clips:
     """Clips in memory, each of a video of its own."""
-    seconds = CLIP_SPEC.seconds_between_frames
+    seconds = SECONDS_BETWEEN_FRAMES
     records = tuple(
         ClipOrigin(
             video=VideoInfo(

@@ -21,9 +21,10 @@ from videotcav.planted.scenes import render_batch
 from videotcav.records import ClipSpec
 
 FRAMES, SIDE = 8, 32
+SECONDS_BETWEEN_FRAMES = 2 / 15
 CLIP_SPEC = ClipSpec(
     frames=FRAMES,
-    seconds_between_frames=2 / 15,
+    seconds_between_frames=SECONDS_BETWEEN_FRAMES,
     height=SIDE,
     width=SIDE,
     resize=SIDE,

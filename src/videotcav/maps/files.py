@@ -26,7 +26,8 @@ from videotcav.video.alignment import Edges
 from videotcav.video.clips import Clips, read_clip
 from videotcav.video.find import find_videos
 from videotcav.video.overlay import labelled
-from videotcav.video.read import Frames, probe
+from videotcav.video.read import Frames, VideoFile
+from videotcav.video.sampling import start_around
 from videotcav.video.write import write_video
 
 CAM_SCALE = (
@@ -125,9 +126,9 @@ def _to_check(video: Path, model: VideoModel) -> ClipToCheck:
     return ClipToCheck(str(video), clip.source or str(video), pixels)
 
 
-def _start_around(event: tuple[float, float], video: Path, spec: ClipSpec) -> float:
-    last = probe(video).duration_seconds - spec.seconds
-    return max(0.0, min(sum(event) / 2 - spec.seconds / 2, last - 1e-3))
+def _start_around(event: tuple[float, float], video: Path, spec: ClipSpec) -> float | None:
+    file = VideoFile(video)
+    return start_around(spec, file.times, sum(event) / 2, file.info().duration_seconds)
 
 
 def writer_for(path: Path) -> Callable[[Path, ClipMaps], None]:
@@ -143,7 +144,7 @@ def writer_for(path: Path) -> Callable[[Path, ClipMaps], None]:
 
 
 def _mp4(path: Path, maps: ClipMaps) -> None:
-    write_video(path, _film(maps), frames_per_second=_rate(maps))
+    write_video(path, _film(maps), frames_per_second=maps.clips[0].frames_per_second)
 
 
 def _gif(path: Path, maps: ClipMaps) -> None:
@@ -160,7 +161,7 @@ def _gif(path: Path, maps: ClipMaps) -> None:
             format="gif",
             save_all=True,
             append_images=others,
-            duration=round(1000 / _rate(maps)),
+            duration=round(1000 / maps.clips[0].frames_per_second),
             loop=0,
             comment=MARK.encode(),
         )
@@ -227,8 +228,3 @@ def _film(maps: ClipMaps) -> Frames:
     font = ImageFont.truetype(_FONT, 14)
     ImageDraw.Draw(note).text((12, 4), maps.scale_note, fill=(200, 200, 200), font=font)
     return np.concatenate([film, np.broadcast_to(np.asarray(note), (len(film), 26, film.shape[2], 3))], axis=1)
-
-
-def _rate(maps: ClipMaps) -> float:
-    times = maps.clips[0].timestamps
-    return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 1.0

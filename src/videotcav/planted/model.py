@@ -21,9 +21,10 @@ FRAMES_PER_SECOND = 15
 
 FRAMES_PER_VIDEO = 15
 
+SECONDS_BETWEEN_FRAMES = 2 / FRAMES_PER_SECOND
 CLIP_SPEC = ClipSpec(
     frames=8,
-    seconds_between_frames=2 / FRAMES_PER_SECOND,
+    seconds_between_frames=SECONDS_BETWEEN_FRAMES,
     height=64,
     width=64,
     resize=64,
@@ -53,7 +54,7 @@ def catalogue() -> tuple[KnownModel, ...]:
         KnownModel(
             name="planted:swin",
             frames=CLIP_SPEC.frames,
-            seconds_between_frames=CLIP_SPEC.seconds_between_frames,
+            seconds_between_frames=SECONDS_BETWEEN_FRAMES,
             size=(CLIP_SPEC.height, CLIP_SPEC.width),
             classes=len(MOTIONS),
             weights=("bundled",),

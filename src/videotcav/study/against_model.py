@@ -14,7 +14,6 @@ from videotcav.errors import ClassNotFound, LayerNotFound, ModelError
 from videotcav.models.checkpoint import file_and_entry
 from videotcav.models.class_score import against_class
 from videotcav.models.model import VideoModel
-from videotcav.records import ClipSpec
 from videotcav.study.file import StudyText
 from videotcav.study.preregistration import hypothesis_problems
 
@@ -30,10 +29,12 @@ def model_problems(
     try:
         model = load(section["name"], weights=_weights(section.get("weights"), folder))
         if isinstance(section.get("clip"), dict):
-            spec = ClipSpec.model_validate({**model.card.clip_spec.model_dump(), **section["clip"]})
+            spec = model.card.clip_spec.changed(section["clip"])
             model = replace(model, card=model.card.model_copy(update={"clip_spec": spec}))
-    except ValidationError:
-        return  # told by the file's own validation
+    except ValidationError as error:  # what one key alone has wrong, the file's own validation tells
+        whole = (each["msg"].removeprefix("Value error, ") for each in error.errors() if not each["loc"])
+        yield from (f"model.clip: {told}" for told in whole)
+        return
     except ModelError as error:
         yield f"model: {error}"
         yield from hypothesis_problems(raw, folder, layers=None)

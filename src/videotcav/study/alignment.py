@@ -17,7 +17,7 @@ from videotcav.records import ClipSpec, ConceptSet, Kind, Progress, silent
 from videotcav.results.manifest import AlignmentFacts
 from videotcav.study.file import StudyText
 from videotcav.study.inputs import Inputs
-from videotcav.video.alignment import Alignment, aligned_frame, fits, held_frames, several_clips
+from videotcav.video.alignment import Alignment, aligned_frame, held_frames, not_alignable
 from videotcav.video.info import VideoInfo
 from videotcav.video.read import VideoFile
 
@@ -42,8 +42,8 @@ def aligned(inputs: Inputs, file: StudyText, spec: ClipSpec, *, progress: Progre
     study = file.study
     if study.align == "none":
         return inputs
-    if spec.clips_per_video > 1:
-        raise StudyFileError(file.path, [f"align: a video {several_clips(spec)}"])
+    if why := not_alignable(spec):
+        raise StudyFileError(file.path, [f"align: a video {why}"])
     table = None if study.events is None else file.folder / study.events
     others = [each.path for each in (*inputs.random, *(each for some in inputs.classes.values() for each in some))]
     try:
@@ -51,8 +51,11 @@ def aligned(inputs: Inputs, file: StudyText, spec: ClipSpec, *, progress: Progre
     except UnreadableText as error:
         raise StudyFileError(file.path, [f"events: {error}"]) from None
     around = {path: each.moment for path, each in placed.items() if each.moment is not None}
-    short = [path for path, moment in around.items() if not fits(placed[path].video, spec, moment)]
-    held = [held_frames(placed[path].video, spec, around[path]) for path in short]
+    held = {
+        path: number
+        for path, moment in around.items()
+        if (number := held_frames(placed[path].video, spec, moment, frame_times=placed[path].times))
+    }
     facts = AlignmentFacts(
         align=study.align,
         frame=aligned_frame(spec),
@@ -61,16 +64,16 @@ def aligned(inputs: Inputs, file: StudyText, spec: ClipSpec, *, progress: Progre
         events_sha256="" if table is None else file_sha256(table),
         clips=len(placed),
         without_event=len(placed) - len(around),
-        held=len(short) if study.edges == "hold" else 0,
+        held=len(held) if study.edges == "hold" else 0,
     )
-    remark = f"{len(short)} of {len(placed)} clips " + (
-        f"hold the first or the last frame of their video for up to {max(held, default=0)} of {spec.frames} frames, as "
-        f"their event is near its end; the first is {next(iter(short), '')}."
+    remark = f"{len(held)} of {len(placed)} clips " + (
+        f"hold the first or the last frame of their video for up to {max(held.values(), default=0)} of {spec.frames} "
+        f"frames, as their event is near its end; the first is {next(iter(held), '')}."
         if study.edges == "hold"
         else f"cannot be shifted so far that their event falls on frame {aligned_frame(spec)}, the first is "
-        f'{next(iter(short), "")}: a run refuses them. Take longer videos, or edges = "hold".'
+        f'{next(iter(held), "")}: a run refuses them. Take longer videos, or edges = "hold".'
     )
-    return replace(inputs, moments=around, alignment=facts, remarks=(*inputs.remarks, *([remark] if short else ())))
+    return replace(inputs, moments=around, alignment=facts, remarks=(*inputs.remarks, *([remark] if held else ())))
 
 
 def moments(

@@ -25,16 +25,25 @@ class Pictures:
     Clips come in any order, and what is kept does not hang on it.
     """
 
-    frames_per_second: float
+    rates: dict[str, float] = field(default_factory=dict)
     paths: dict[str, Path] = field(default_factory=dict)
     firsts: dict[tuple[str, str], tuple[str, Frames]] = field(default_factory=dict)
     clips: dict[str, dict[str, dict[str, Frames]]] = field(default_factory=dict)
 
-    def add(self, clip: ClipToProbe, path: Path | None, original: Frames, edited: Mapping[str, Frames]) -> None:
+    def add(
+        self,
+        clip: ClipToProbe,
+        path: Path | None,
+        original: Frames,
+        edited: Mapping[str, Frames],
+        *,
+        frames_per_second: float,
+    ) -> None:
         """Keeps what was made of a clip, by the edits' names, where no other clip goes before it.
 
         `path` is that of its video; of other views of a video than the first it is None.
         """
+        self.rates[clip.name] = frames_per_second
         pairs = {name: side_by_side(original, frames) for name, frames in edited.items()}
         for name, pair in pairs.items():
             key = clip.class_name, name
@@ -58,18 +67,20 @@ class Pictures:
             for number, clip in enumerate(_order(own), start=1):
                 for name, pair in own[clip].items():
                     file = f"edit-{slug(class_name)}-{number}-{slug(name)}.mp4"
-                    yield self._medium(folder / file, class_name, name, pair, clip=as_told(self.paths[clip], seen_from))
+                    told = as_told(self.paths[clip], seen_from)
+                    yield self._medium(folder / file, class_name, name, pair, rate=self.rates[clip], clip=told)
         taken = {(of, name) for of, own in self.clips.items() for pairs in own.values() for name in pairs}
         yield from self.previews(folder, without=taken)
 
     def previews(self, folder: Path, *, without: Container[tuple[str, str]] = ()) -> Iterator[Medium]:
         """Written as videos: the first clip of each class beside each edit of it."""
-        for (class_name, name), (_, pair) in sorted(self.firsts.items(), key=lambda each: each[0]):
+        for (class_name, name), (clip, pair) in sorted(self.firsts.items(), key=lambda each: each[0]):
             if (class_name, name) not in without:
-                yield self._medium(folder / f"edit-{slug(class_name)}-{slug(name)}.mp4", class_name, name, pair)
+                file = folder / f"edit-{slug(class_name)}-{slug(name)}.mp4"
+                yield self._medium(file, class_name, name, pair, rate=self.rates[clip])
 
-    def _medium(self, path: Path, class_name: str, name: str, pair: Frames, *, clip: str = "") -> Medium:
-        write_video(path, pair, frames_per_second=self.frames_per_second)
+    def _medium(self, path: Path, class_name: str, name: str, pair: Frames, *, rate: float, clip: str = "") -> Medium:
+        write_video(path, pair, frames_per_second=rate)
         caption = f"{name}: before and after"
         return Medium(role="edit", path=path.name, caption=caption, kind=name, class_name=class_name, clip=clip)
 

@@ -33,6 +33,7 @@ from videotcav.study.object_edits import ObjectEditor, TargetEdit, edits_of
 from videotcav.study.probe_inputs import ClipToProbe
 from videotcav.study.probe_passes import Passer
 from videotcav.study.reading import StudyClips
+from videotcav.video.info import ClipOrigin
 
 NO_INTERVENTIONS = "interventions: is missing; its boxes or detector say where the objects of class clips are"
 
@@ -157,7 +158,7 @@ class Editor:
         Raises TrackNotFound where no clip has an object.
         """
         clips = [*self.clips(inputs)]
-        pictures = Pictures(1 / self.spec.seconds_between_frames)
+        pictures = Pictures()
         for clip in progress(sorted(clips, key=lambda clip: clip.name), "editing", total=len(clips)):
             if not {(clip.class_name, edit.name) for edit in self.edit.edits} <= pictures.firsts.keys():
                 self.picture(clip, pictures)
@@ -166,23 +167,23 @@ class Editor:
 
     def pictures(self, clips: Sequence[ClipToProbe]) -> Pictures:
         """These clips beside their edits."""
-        pictures = Pictures(1 / self.spec.seconds_between_frames)
+        pictures = Pictures()
         for clip in clips:
             self.picture(clip, pictures)
         return pictures
 
     def picture(self, clip: ClipToProbe, pictures: Pictures) -> None:
         """Adds a clip beside its edits to the pictures."""
-        frames, made = self.made(clip)
+        origin, frames, made = self.made(clip)
         edited = {edit.name: made[edit.name].frames for edit in self.edit.edits}
         shown = {name: after for name, after in edited.items() if after is not None}
-        pictures.add(clip, self.paths.get(clip.name), frames, shown)
+        pictures.add(clip, self.paths.get(clip.name), frames, shown, frames_per_second=origin.frames_per_second)
 
-    def made(self, clip: ClipToProbe) -> tuple[Frames, dict[str, Changed]]:
-        """A clip's frames, and these after every edit, sham and second fill."""
+    def made(self, clip: ClipToProbe) -> tuple[ClipOrigin, Frames, dict[str, Changed]]:
+        """Where a clip comes from, its frames, and these after every edit, sham and second fill."""
         origin, pixels = clip.read(self.spec)
         frames = to_frames(pixels, self.spec)
-        return frames, self.edit(origin, frames, self.spec)
+        return origin, frames, self.edit(origin, frames, self.spec)
 
     def clips(self, inputs: Inputs) -> Iterator[ClipToProbe]:
         """The class clips of a study, read as the study reads them."""

@@ -32,7 +32,7 @@ def edits_plan(editor: Editor | None, inputs: Inputs, *, progress: Progress = si
         return EditsPlan(passes=passes)
     held, found = False, Counter[tuple[str, str]]()
     for clip in progress(clips, "editing", total=len(clips)):
-        _, made = editor.made(clip)
+        _, _, made = editor.made(clip)
         for edit in editor.edit.edits:
             if made[edit.name].changed:
                 there = [edit.name, *(sham for sham in edit.shams[:1] if made[sham].frames is not None)]

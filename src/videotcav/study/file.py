@@ -21,6 +21,7 @@ from videotcav.records import (
     Positive,
     Record,
     ScoreName,
+    Spread,
     Statistic,
 )
 from videotcav.results.edit_effect import BACKGROUND
@@ -35,6 +36,9 @@ class ClipChanges(Record):
 
     frames: Length | None = None
     seconds_between_frames: Positive | None = None
+    stride: Length | None = None
+    spread: Spread | None = None
+    short: Literal["refuse", "repeat"] | None = None
     height: Length | None = None
     width: Length | None = None
     resize: Length | tuple[Length, Length] | None = None

@@ -19,6 +19,7 @@ from videotcav.video.alignment import Edges
 from videotcav.video.clips import read_clip
 from videotcav.video.info import ClipOrigin
 from videotcav.video.read import probe
+from videotcav.video.sampling import lasts_no_longer
 
 _KEPT_BYTES = 2**29
 
@@ -64,7 +65,7 @@ class StudyClips:
         if event_seconds is not None:
             found = read_clip(video, self.spec, view=view, event_seconds=event_seconds, edges=self.edges)
         else:
-            stretched = class_name is None and video.duration_seconds <= self.spec.seconds
+            stretched = class_name is None and lasts_no_longer(video.duration_seconds, self.spec)
             found = read_clip(video, self.spec, fit="stretch" if stretched else "time", view=view)
         if class_name is not None and self.keeps:
             self._keep(key, *found)

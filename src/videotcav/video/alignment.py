@@ -19,6 +19,7 @@ from videotcav.records import ClipSpec
 from videotcav.texts import read_table
 from videotcav.video.info import VideoInfo
 from videotcav.video.read import VideoFile
+from videotcav.video.sampling import rank_at
 
 Align = Literal["none", "event", "motion"]
 """`event`: on the seconds of a table. `motion`: on the frame that differs most from the one before it."""
@@ -53,40 +54,61 @@ def aligned_times(
         raise VideoError(
             video.path, f"has no event at {event_seconds:.3f} s, as it is said to: it lasts {duration:.3f} s"
         )
-    frame = aligned_frame(spec)
-    before, after = frame * spec.seconds_between_frames, (spec.frames - 1 - frame) * spec.seconds_between_frames
-    if edges == "refuse" and not fits(video, spec, event_seconds):
+    wanted, outside = _wanted(video, spec, event_seconds, frame_times)
+    if edges == "refuse" and outside.any():
         raise VideoError(
             video.path,
-            f"cannot be shifted so far that its event at {event_seconds:.3f} s falls on frame {frame} (the first is 0) "
-            f"of {spec.frames}: that needs {before:.3f} s before it and more than {after:.3f} s from it on, and there "
-            f'are {event_seconds:.3f} s and {duration - event_seconds:.3f} s; take a longer video, or edges = "hold", '
-            "which repeats the frame at the end",
+            f"cannot be shifted so far that its event at {event_seconds:.3f} s falls on frame {aligned_frame(spec)} "
+            f"(the first is 0) of {spec.frames}: {_needs(video, spec, event_seconds)}; take a longer video, or "
+            'edges = "hold", which repeats the frame at the end',
         )
-    wanted = event_seconds + (np.arange(spec.frames) - frame) * spec.seconds_between_frames
+    return tuple(wanted.tolist())
+
+
+def _wanted(
+    video: VideoInfo, spec: ClipSpec, event_seconds: float, frame_times: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The seconds of the frames of a clip laid around that second, and which of them lie outside of the video."""
+    steps = np.arange(spec.frames) - aligned_frame(spec)
+    if spec.seconds_between_frames is None:
+        times = VideoFile(video.path).times if frame_times is None else frame_times
+        ranks = rank_at(times, event_seconds) + steps * (spec.stride or 1)
+        return times[ranks.clip(0, len(times) - 1)], (ranks < 0) | (ranks >= len(times))
+    duration = video.duration_seconds
+    wanted = event_seconds + steps * spec.seconds_between_frames
     last = duration if frame_times is None else float(frame_times[-1])
-    return tuple(np.where(wanted < duration, np.maximum(wanted, 0.0), last).tolist())
+    held = np.where(wanted < duration, np.maximum(wanted, 0.0), last)
+    return held, (wanted < -_SLACK) | (wanted >= duration - _SLACK)
 
 
-def several_clips(spec: ClipSpec) -> str:
-    """Why a video of several clips is not aligned, as the end of a sentence."""
+def _needs(video: VideoInfo, spec: ClipSpec, event_seconds: float) -> str:
+    before, after = aligned_frame(spec), spec.frames - 1 - aligned_frame(spec)
+    if spec.stride is not None:
+        return f"that needs {before * spec.stride} frames before it and {after * spec.stride} behind it"
+    step = spec.seconds_between_frames or 0.0
     return (
-        f"is shown as {spec.clips_per_video} clips, of which only one can be laid around its event; take "
-        "clips_per_video = 1, or no alignment"
+        f"that needs {before * step:.3f} s before it and more than {after * step:.3f} s from it on, and there are "
+        f"{event_seconds:.3f} s and {video.duration_seconds - event_seconds:.3f} s"
     )
 
 
-def fits(video: VideoInfo, spec: ClipSpec, event_seconds: float) -> bool:
-    """Whether the video has a frame of its own for every frame of a clip that is laid around that second."""
-    frame = aligned_frame(spec)
-    first = event_seconds - frame * spec.seconds_between_frames
-    return first >= -_SLACK and first + spec.seconds < video.duration_seconds - _SLACK
+def not_alignable(spec: ClipSpec) -> str:
+    """Why a video is not laid around an event, as the end of a sentence; empty where it is."""
+    if spec.spread is not None:
+        return f"is shown whole ({spec.frames} frames spread over it), which shifts no event; take no alignment"
+    if spec.clips_per_video > 1:
+        return (
+            f"is shown as {spec.clips_per_video} clips, of which only one can be laid around its event; take "
+            "clips_per_video = 1, or no alignment"
+        )
+    return ""
 
 
-def held_frames(video: VideoInfo, spec: ClipSpec, event_seconds: float) -> int:
+def held_frames(
+    video: VideoInfo, spec: ClipSpec, event_seconds: float, *, frame_times: NDArray[np.float64] | None = None
+) -> int:
     """How many frames of a clip laid around that second lie outside of the video."""
-    wanted = event_seconds + (np.arange(spec.frames) - aligned_frame(spec)) * spec.seconds_between_frames
-    return int(((wanted < -_SLACK) | (wanted >= video.duration_seconds - _SLACK)).sum())
+    return int(_wanted(video, spec, event_seconds, frame_times)[1].sum())
 
 
 def moment_of_most_motion(video: VideoFile) -> float | None:

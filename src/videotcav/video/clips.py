@@ -20,15 +20,17 @@ from torch.nn import functional
 
 from videotcav.errors import ArgumentError, VideoError, VideosError, VideotcavWarning
 from videotcav.records import ClipSpec, Progress, silent
-from videotcav.video.alignment import Align, Alignment, Edges, aligned_times, several_clips
+from videotcav.video.alignment import Align, Alignment, Edges, aligned_times, not_alignable
 from videotcav.video.find import find_videos
 from videotcav.video.info import ClipOrigin, VideoInfo
 from videotcav.video.read import Frames, VideoFile
+from videotcav.video.sampling import remarks_on_gaps, sample_times, stretched_times, window_starts
 from videotcav.video.sources import as_sources
 from videotcav.video.strip import strip_png
 
 ClipFit = Literal["time", "stretch"]
-"""`time`: frames as far apart as the clip spec says. `stretch`: spread evenly over all frames of the video."""
+"""`time`: the frames that the clip spec says. `stretch`: frames spread evenly over all of the video, in the place of
+fixed seconds and where a stride or a spread needs more frames than there are."""
 
 
 @dataclass(frozen=True)
@@ -59,82 +61,6 @@ class Clips:
         mean, std = (torch.tensor(each)[:, None, None, None] for each in (self.spec.mean, self.spec.std))
         levels = ((self.pixels[0].cpu().float() * std + mean) * 255).round().clamp(0, 255)
         return strip_png(rearrange(levels.to(torch.uint8), "c t h w -> t h w c").numpy())
-
-
-_GAP_SECONDS, _GAP_STEPS = 1.0, 8
-"""A frame on show for longer than both, the second in usual frames, stands beside a gap."""
-
-
-# --- which frames ----------------------------------------------------------------------------------------------
-
-
-def sample_times(
-    video: VideoInfo,
-    spec: ClipSpec,
-    *,
-    start_seconds: float | None = None,
-    frame_times: NDArray[np.float64] | None = None,
-    part: float = 0.5,
-) -> tuple[float, ...]:
-    """The seconds of the clip's frames: from `start_seconds` on, or from the middle of the video.
-
-    `part` is how far from the first possible beginning (0) to the last one (1). With the times of the video's frames no
-    clip begins where it would fall into a gap between them, as a recording has that was interrupted.
-
-    Raises `VideoError` where the video ends before the clip does, with the length that is enough.
-    """
-    start = _beginning(video, spec, frame_times, part) if start_seconds is None else start_seconds
-    if start < 0:
-        raise VideoError(video.path, f"cannot be read from {start:.3f} s; start at 0 or later")
-    if start + spec.seconds >= video.duration_seconds - 1e-6:
-        since = f" from {start:.2f} s on" if start_seconds else ""
-        raise VideoError(
-            video.path,
-            f"is too short: it lasts {video.duration_seconds:.2f} s, but {spec.frames} frames "
-            f"{spec.seconds_between_frames:.3g} s apart{since} need more than {start + spec.seconds:.2f} s; "
-            "take a longer video, or fewer or closer frames",
-        )
-    return tuple(start + frame * spec.seconds_between_frames for frame in range(spec.frames))
-
-
-def gaps(frame_times: NDArray[np.float64]) -> list[tuple[float, float]]:
-    """The seconds from and until which one frame stands for a second or more, and much longer than is usual."""
-    steps = np.diff(frame_times)
-    if not len(steps):
-        return []
-    long = np.flatnonzero(steps > max(_GAP_SECONDS, _GAP_STEPS * float(np.median(steps))))
-    return [(float(frame_times[at]), float(frame_times[at + 1])) for at in long]
-
-
-def _beginning(video: VideoInfo, spec: ClipSpec, frame_times: NDArray[np.float64] | None, part: float) -> float:
-    """Where a clip begins that many parts of the way along all places at which it meets no gap."""
-    found = [] if frame_times is None else gaps(frame_times)
-    usual = 0.0 if frame_times is None or not found else float(np.median(np.diff(frame_times)))
-    begins = [0.0, *(until for _, until in found)]
-    ends = [*(since + usual for since, _ in found), video.duration_seconds]
-    room = [max(0.0, end - begin - spec.seconds) for begin, end in zip(begins, ends, strict=True)]
-    if found and not any(room):
-        since, until = max(found, key=lambda gap: gap[1] - gap[0])
-        raise VideoError(
-            video.path,
-            f"has no {spec.seconds:.2f} s without a gap: after {since:.2f} s the next frame comes at {until:.2f} s; "
-            "cut it there",
-        )
-    left = part * sum(room)
-    for begin, spare in zip(begins, room, strict=True):
-        if left <= spare:
-            return begin + left
-        left -= spare
-    return begins[-1] + room[-1]
-
-
-def stretched_times(frame_times: NDArray[np.float64], spec: ClipSpec) -> tuple[float, ...]:
-    """The seconds of the clip's frames spread evenly over all frames; a shorter video's frames are repeated.
-
-    The video is cut into as many equal runs of frames as the clip has, and the middle of each is taken.
-    """
-    middles = (np.arange(spec.frames) + 0.5) * len(frame_times) / spec.frames
-    return tuple(frame_times[middles.astype(np.int64)].tolist())
 
 
 # --- which pixels ----------------------------------------------------------------------------------------------
@@ -262,17 +188,17 @@ def read_clip(
     file = VideoFile(video.path if isinstance(video, VideoInfo) else video)
     info = video if isinstance(video, VideoInfo) else file.info()
     if event_seconds is not None:
-        if spec.clips_per_video > 1:
-            raise VideoError(info.path, several_clips(spec))
+        if why := not_alignable(spec):
+            raise VideoError(info.path, why)
         timestamps = aligned_times(info, spec, event_seconds, edges=edges, frame_times=file.times)
     elif fit == "stretch":
-        timestamps = stretched_times(file.times, spec)
+        timestamps = stretched_times(info, spec, file.times)
     else:
         if view is not None:
             within = (part + 0.5) / spec.clips_per_video  # the middle of each of as many equal parts
             start_seconds = None
         timestamps = sample_times(info, spec, start_seconds=start_seconds, frame_times=file.times, part=within)
-    for remark in (*file.remarks, *_on_gaps(file.times, timestamps)):
+    for remark in (*file.remarks, *remarks_on_gaps(spec, file.times, timestamps)):
         warnings.warn(f"{info.path} {remark}.", VideotcavWarning, stacklevel=2)
     crop = _crop(info.height, info.width, spec, side)
     rows, columns = info.height / crop.height, info.width / crop.width
@@ -285,15 +211,6 @@ def read_clip(
         pixels_per_column=columns,
     )
     return clip, preprocess(file.at(timestamps), spec, side=side)
-
-
-def _on_gaps(frame_times: NDArray[np.float64], timestamps: tuple[float, ...]) -> Iterable[str]:
-    for since, until in gaps(frame_times):
-        inside = sum(since < at < until for at in timestamps)
-        if inside > 1:
-            yield f"shows one frame {inside} times, as there is none from {since:.2f} s to {until:.2f} s"
-        else:
-            yield f"has no frame from {since:.2f} s to {until:.2f} s; the clip is taken beside that gap"
 
 
 def _refuse_other_channels(path: Path | str, spec: ClipSpec) -> None:
@@ -363,12 +280,16 @@ def read_windows(
 
     Raises `VideoError` where the video is shorter than a clip, or cannot be read.
     """
-    step = spec.seconds + spec.seconds_between_frames if step_seconds is None else step_seconds
-    if not step > 0:
-        raise ArgumentError(f"windows {step:g} s apart do not follow each other: step_seconds is above 0")
-    info = VideoFile(video).info()
-    last = max(0.0, info.duration_seconds - spec.seconds)
-    starts = [number * step for number in range(int(last / step) + 1) if not number or number * step < last - 1e-6]
+    if step_seconds is not None and not step_seconds > 0:
+        raise ArgumentError(f"windows {step_seconds:g} s apart do not follow each other: step_seconds is above 0")
+    if spec.spread is not None:
+        raise ArgumentError(
+            f"a clip specification that spreads {spec.frames} frames over a whole video has no windows in one; read "
+            "its parts as files of their own"
+        )
+    file = VideoFile(video)
+    info = file.info()
+    starts = window_starts(spec, file.times, info.duration_seconds, step_seconds)
     read = [read_clip(info, spec, start_seconds=start) for start in progress(starts, "reading", total=len(starts))]
     pixels = torch.stack([pixels for _, pixels in read])
     return Clips(records=tuple(clip for clip, _ in read), pixels=pixels, spec=spec)

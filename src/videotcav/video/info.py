@@ -38,6 +38,12 @@ class ClipOrigin(Record):
     track: str = ""
 
     @property
+    def frames_per_second(self) -> float:
+        """At what rate its frames take as long as in the video; 1 where all are of one moment."""
+        lasts = self.timestamps[-1] - self.timestamps[0]
+        return (len(self.timestamps) - 1) / lasts if lasts > 0 else 1.0
+
+    @property
     def cells(self) -> dict[str, str | float]:
         """What a row of a table says of the clip: its file, and from when to when."""
         return {"clip": str(self.video.path), "first_seconds": self.timestamps[0], "last_seconds": self.timestamps[-1]}
