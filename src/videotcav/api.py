@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from videotcav.concepts.detectors.detect import Detector, load_detector
+from videotcav.concepts.detectors.detect import AnyDetector, load_detector
 from videotcav.concepts.folder import accept
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.show import ConceptSummary, contact_sheet, summarise
@@ -161,7 +161,7 @@ def propose(
     videos: Path | str | Sequence[Path | str],
     output: Path | str,
     *,
-    detector: Detector | Path | str,
+    detector: AnyDetector,
     labels: Sequence[str] | Mapping[str, str],
     recipe: Recipe | None = None,
     sources: Mapping[str, str] | None = None,
@@ -173,12 +173,12 @@ def propose(
 ) -> Proposal:
     """What was added to the concept folder `output`: candidate clips of every label, with their twins.
 
-    `detector` is an object, or what `load_detector` reads: an ONNX file, a file of boxes, `transformers:NAME`. Other
+    `detector` is what `load_detector` takes: an ONNX file, a file of boxes, `transformers:NAME`, a function. Other
     arguments and errors as those of `videotcav.concepts.propose.videos.propose`.
     """
     return propose_from(
         videos,
-        load_detector(str(detector)) if isinstance(detector, Path | str) else detector,
+        load_detector(detector),
         output,
         labels=labels,
         recipe=recipe,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from videotcav.concepts.detectors.detect import Detector
+from videotcav.concepts.detectors.detect import AnyDetector
 from videotcav.errors import ArgumentError, TrackNotFound, VideotcavWarning
 from videotcav.interventions.camera import MotionModel
 from videotcav.interventions.fill import Fill
@@ -56,7 +55,7 @@ class EditedClips(Clips):
 
 def edit_clips(
     clips: Clips,
-    objects: Located | Masks | Detector | Path | str,
+    objects: Located | Masks | AnyDetector,
     edit: str,
     *,
     label: str | None = None,
@@ -132,7 +131,7 @@ def edit_clips(
 
 def _masks(
     clips: Clips,
-    objects: Located | Masks | Detector | Path | str,
+    objects: Located | Masks | AnyDetector,
     label: str | None,
     spec: ClipSpec,
     progress: Progress,

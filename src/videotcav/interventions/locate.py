@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from videotcav.concepts.detectors.boxes import BoxesFile, Regions
-from videotcav.concepts.detectors.detect import Detector, VideoFrames, load_detector, require_label
+from videotcav.concepts.detectors.detect import AnyDetector, Detector, VideoFrames, load_detector, require_label
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.track import ShotCuts, Track, known_tracks, single_frames, tracks_of
 from videotcav.errors import BoxesNotFound, TrackNotFound
@@ -44,7 +43,7 @@ class Located:
 def objects_of(
     clips: Sequence[ClipOrigin],
     spec: ClipSpec,
-    detector: Detector | Path | str,
+    detector: AnyDetector,
     label: str,
     *,
     recipe: Recipe | None = None,
@@ -54,9 +53,9 @@ def objects_of(
 ) -> Located:
     """Where the object of a label is in each clip: all of its tracks together.
 
-    `detector` is one, or what `load_detector` reads: a file of boxes and masks, an ONNX file. A network looks at the
-    frames of each clip and at those that its tracks need around them; what it sees in one frame alone counts too, as
-    there every track begins. `recipe` says how surely something must be seen, and how long it may be missed.
+    `detector` is what `load_detector` takes: a file of boxes and masks, an ONNX file, a function. A network looks at
+    the frames of each clip and at those that its tracks need around them; what it sees in one frame alone counts too,
+    as there every track begins. `recipe` says how surely something must be seen, and how long it may be missed.
 
     Raises NotFound where the detector has no such label, BoxesError where a file does not fit a video, and
     TrackNotFound where no clip has the object.
@@ -80,7 +79,7 @@ def objects_of(
 def objects_of_labels(
     clips: Sequence[ClipOrigin],
     spec: ClipSpec,
-    detector: Detector | Path | str,
+    detector: AnyDetector,
     labels: Sequence[str],
     *,
     recipe: Recipe | None = None,
@@ -89,8 +88,7 @@ def objects_of_labels(
     progress: Progress = silent,
 ) -> dict[str, Located]:
     """What `objects_of` gives of each label, from one look at every frame; also of a label that no clip has."""
-    if isinstance(detector, Path | str):
-        detector = load_detector(detector)
+    detector = load_detector(detector)
     for label in labels:
         require_label(detector, label)
     recipe = recipe or Recipe()

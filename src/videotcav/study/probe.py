@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from videotcav.concepts.detectors.detect import Detector
+from videotcav.concepts.detectors.detect import AnyDetector
 from videotcav.engine.local import Engine, here
 from videotcav.engine.store import Store
 from videotcav.errors import ArgumentError
@@ -53,7 +53,7 @@ def probe(
     table: Labels | Path | str | None = None,
     by: str = "",
     edits: Sequence[str] | None = None,
-    objects: Detector | Path | str | None = None,
+    objects: AnyDetector | None = None,
     labels: Sequence[str] = (),
     settings: AnalysisSettings | None = None,
     store: Path | str | None = None,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from videotcav.concepts.detectors.detect import Detector, load_detector, require_label
+from videotcav.concepts.detectors.detect import AnyDetector, load_detector, require_label
 from videotcav.errors import ArgumentError, TrackNotFound, closest, require_distinct
 from videotcav.interventions.frames import Frames
 from videotcav.interventions.whole import WHOLE, Changed, Watched, whole_edit
@@ -99,7 +98,7 @@ class ProbeEdits:
 
 def probe_edits(
     names: Sequence[str] | None,
-    objects: Detector | Path | str | None,
+    objects: AnyDetector | None,
     labels: Sequence[str],
     *,
     seed: int,
@@ -125,7 +124,7 @@ def probe_edits(
 
 
 def _object_editor(
-    edits: tuple[TargetEdit, ...], objects: Detector | Path | str | None, labels: Sequence[str], *, seed: int
+    edits: tuple[TargetEdit, ...], objects: AnyDetector | None, labels: Sequence[str], *, seed: int
 ) -> ObjectEditor | None:
     """What makes the edits that need to know where objects are."""
     if labels and all(edit.target == BACKGROUND for edit in edits):
@@ -134,7 +133,7 @@ def _object_editor(
         return None
     if not edits:
         raise ArgumentError(f"objects are given, and no edit of them is asked for: name one of {', '.join(OF_OBJECTS)}")
-    detector = load_detector(objects) if isinstance(objects, Path | str) else objects
+    detector = load_detector(objects)
     require_distinct("label", labels)
     for label in labels:
         require_label(detector, label)

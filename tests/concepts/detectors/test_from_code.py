@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import linecache
 import pickle
 import re
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from support.frames_of_video import frames_of
-from videotcav.concepts.detectors.detect import load_detector
+from videotcav.concepts.detectors.detect import Detections, OwnFunction, VideoFrames, load_detector
 from videotcav.errors import ConceptError
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -66,6 +69,61 @@ def test_what_a_function_does_wrong_is_one_sentence(folder: Path, name: str, bod
     written(folder, f"wrong_{name}", f"{spot}{body}\n")
     with pytest.raises(ConceptError, match=sentence):
         load_detector(f"wrong_{name}:detect")(FRAMES)
+
+
+def brightest(frames: VideoFrames) -> list[Detections]:
+    """The box of one pixel around the brightest."""
+    found = []
+    for frame in frames.pixels:
+        y, x = np.unravel_index(frame.sum(axis=2).argmax(), frame.shape[:2])
+        found.append(Detections.of([(x, y, x + 1, y + 1, 1.0, "spot")]))
+    return found
+
+
+brightest.labels = ("spot",)
+
+
+class Brightest:
+    labels = ("spot",)
+
+    def __call__(self, frames: VideoFrames) -> list[Detections]:
+        return brightest(frames)
+
+
+@pytest.mark.parametrize("own", [brightest, Brightest(), partial(brightest)], ids=["function", "object", "partial"])
+def test_a_function_is_a_detector_as_it_is(own: OwnFunction):
+    detector = load_detector(own, class_names=("spot",) if isinstance(own, partial) else None)
+    assert [one.boxes.tolist() for one in detector(FRAMES)] == [[[20, 10, 21, 11]], [[40, 30, 41, 31]]]
+    assert (detector.labels, detector.knows_instances) == (("spot",), False)
+    assert detector.sha256 == hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    assert load_detector(detector) is detector
+
+
+def test_a_function_of_a_notebook_is_known_by_its_own_text(monkeypatch: pytest.MonkeyPatch):
+    """It stands in no file; `linecache` holds its text, as IPython leaves it there."""
+    text = "def detect(frames):\n    return []\n"
+    monkeypatch.setitem(linecache.cache, "<cell 1>", (len(text), None, text.splitlines(keepends=True), "<cell 1>"))
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(text, "<cell 1>", "exec"), names)  # noqa: S102 - as a notebook does
+    detector = load_detector(names["detect"], class_names=("spot",))
+    assert detector.sha256 == hashlib.sha256(text.encode()).hexdigest()
+    exec("def other(frames):\n    return []\n", names)  # noqa: S102 - of a text that nobody keeps
+    with pytest.raises(ConceptError, match="__main__:other: has no Python code, whose hash its clips would state"):
+        load_detector(names["other"], class_names=("spot",))
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "sentence"),
+    [
+        (5, {}, "a detector is a path, a function or a Detector, not 5"),
+        (len, {}, "builtins:len: has no Python code"),
+        (lambda frames: [], {}, "does not say what it can find"),
+        (brightest, {"form": "raw"}, "knows its own form and its names; leave both out"),
+    ],
+)
+def test_what_is_no_detector_is_refused(given: Any, options: dict[str, str], sentence: str):
+    with pytest.raises(ConceptError, match=sentence):
+        load_detector(given, **options)
 
 
 def test_what_can_be_found_is_said_by_the_names_too(folder: Path):

@@ -7,13 +7,13 @@ A package adds a detector of its own with an entry point in the group `videotcav
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,6 +130,13 @@ class DetectorSource(Protocol):
         ...
 
 
+OwnFunction = Callable[[VideoFrames], list[Detections]]
+"""One `Detections` a frame; what it can find stands in its attribute `labels`."""
+
+AnyDetector = Detector | OwnFunction | Path | str
+"""What `load_detector` takes."""
+
+
 def require_label(detector: Detector, label: str) -> None:
     """Nothing where the detector can find it. Raises NotFound with the closest labels."""
     if label not in detector.labels:
@@ -138,15 +145,20 @@ def require_label(detector: Detector, label: str) -> None:
         raise NotFound(f"{detector.name} has no label '{label}'; {hint}")
 
 
-def load_detector(spec: str | Path, *, form: str | None = None, class_names: tuple[str, ...] | None = None) -> Detector:
+def load_detector(
+    spec: AnyDetector, *, form: str | None = None, class_names: tuple[str, ...] | None = None
+) -> Detector:
     """The detector that a person means by `yolo:model.onnx`, `transformers:folder`, `boxes:boxes.json` or a bare path.
 
     A bare path to an ONNX file is a YOLO network, to a folder with a `config.json` one of transformers; any other is
     boxes from a file. Its form may stand behind it:
     `labels/:yolo-outlines`, `boxes.csv:video=file,frame=index,left=x,top=y,width=w,height=h`. `module:function` is a
-    function of one's own, `VideoFrames -> list[Detections]`, that can be imported. Raises DetectorError for what is
-    none of these and MissingExtra where the source needs a package that is not installed.
+    function of one's own, `VideoFrames -> list[Detections]`, that can be imported; the function itself will do, and a
+    Detector is given back. Raises DetectorError for what is none of these and MissingExtra where the source needs a
+    package that is not installed.
     """
+    if not isinstance(spec, str | Path):
+        return _of_object(spec, form=form, class_names=class_names)
     sources = _sources()
     scheme, colon, name = str(spec).partition(":")
     if not colon or scheme not in sources:
@@ -154,8 +166,7 @@ def load_detector(spec: str | Path, *, form: str | None = None, class_names: tup
         if not path.exists() and colon and _can_be_imported(scheme) and name.isidentifier():
             if form is not None:
                 raise DetectorError(f"{spec}: knows its own form; leave `form` out")
-            from_code = import_module("videotcav.concepts.detectors.from_code")  # which imports this module
-            own: Detector = from_code.CodeDetector(scheme, name, class_names=class_names)
+            own: Detector = _from_code().named(scheme, name, class_names=class_names)
             return own
         if not path.exists() and form is None and Path(scheme).exists():
             path, form = Path(scheme), name
@@ -194,12 +205,26 @@ def _source_of(path: Path, form: str | None) -> str:
     return "yolo" if path.suffix == ".onnx" or first == b"\x08" else "boxes"
 
 
+def _of_object(given: Detector | OwnFunction, *, form: str | None, class_names: tuple[str, ...] | None) -> Detector:
+    is_own = not hasattr(given, "knows_instances")
+    if form is not None or (class_names is not None and not is_own):
+        raise DetectorError("a detector that is an object knows its own form and its names; leave both out")
+    if not callable(given):
+        raise DetectorError(f"a detector is a path, a function or a Detector, not {given!r:.60}")
+    own: Detector = _from_code().of(given, class_names=class_names) if is_own else cast("Detector", given)
+    return own
+
+
 def spec_below(folder: Path, spec: Path | str) -> str:
     """What `load_detector` reads, with its path below the folder where it is there."""
     path, _, form = str(spec).partition(":")
     is_other = path in _sources() or (path.isidentifier() and form.isidentifier())  # a source, or module:function
     is_there = (folder / spec).exists() or (not is_other and (folder / path).exists())
     return str(folder / spec) if is_there else str(spec)
+
+
+def _from_code() -> Any:
+    return import_module("videotcav.concepts.detectors.from_code").CodeDetector  # which imports this module
 
 
 def _sources() -> dict[str, EntryPoint]:

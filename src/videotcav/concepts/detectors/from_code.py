@@ -1,14 +1,14 @@
-"""A user's own function as a detector, as `module:function`: frames in, one `Detections` a frame out."""
+"""A user's own function as a detector, an object or `module:function`: frames in, one `Detections` a frame out."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import inspect
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from videotcav.concepts.detectors.detect import Detections, VideoFrames
+from videotcav.concepts.detectors.detect import Detections, OwnFunction, VideoFrames
 from videotcav.errors import DetectorError, DetectorNotFound, closest
 from videotcav.outputs import file_sha256
 
@@ -23,23 +23,51 @@ class CodeDetector:
 
     knows_instances = False
 
-    def __init__(self, module: str, function: str, *, class_names: tuple[str, ...] | None = None) -> None:
-        self.name = f"{module}:{function}"
-        self._place, self._names = (module, function), class_names
-        self._detect, source = _function(module, function)
-        self.sha256 = file_sha256(source)
-        self.settings: dict[str, str | float] = {"code": self.sha256}
-        labels = class_names or getattr(self._detect, "labels", ())
+    def __init__(
+        self,
+        detect: OwnFunction,
+        name: str,
+        sha256: str,
+        class_names: tuple[str, ...] | None = None,
+    ) -> None:
+        self.name, self.sha256, self._detect = name, sha256, detect
+        self.settings: dict[str, str | float] = {"code": sha256}
+        labels = class_names or getattr(detect, "labels", ())
         if isinstance(labels, str) or not labels or not all(isinstance(label, str) for label in labels):
+            function = name.rpartition(":")[2]
             raise DetectorError(
                 f"{self.name}: does not say what it can find; write {function}.labels = ('person', …) below the "
                 "function, or give a file of names"
             )
         self.labels = tuple(labels)
+        self._place: tuple[str, str] | None = None
+
+    @classmethod
+    def named(cls, module: str, function: str, *, class_names: tuple[str, ...] | None = None) -> CodeDetector:
+        """A function by its module and name. In another process it is imported again."""
+        detect, source = _function(module, function)
+        found = cls(detect, f"{module}:{function}", file_sha256(source), class_names)
+        found._place = (module, function)
+        return found
+
+    @classmethod
+    def of(cls, detect: OwnFunction, *, class_names: tuple[str, ...] | None = None) -> CodeDetector:
+        """A function as an object, also of a notebook, where its own text is hashed."""
+        code = inspect.unwrap(getattr(detect, "func", detect))  # of a partial its function
+        code = code if inspect.isroutine(code) else type(code)
+        name = f"{code.__module__}:{code.__qualname__}"
+        try:
+            source = Path(inspect.getsourcefile(code) or "")
+            sha256 = file_sha256(source) if source.is_file() else _hash_of(inspect.getsource(code))
+        except (OSError, TypeError):
+            raise DetectorError(f"{name}: has no Python code, whose hash its clips would state") from None
+        return cls(detect, name, sha256, class_names)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """In another process it is imported again."""
-        return partial(CodeDetector, class_names=self._names), self._place
+        """As it was made; its labels are no longer left to the function."""
+        if self._place is not None:
+            return partial(CodeDetector.named, class_names=self.labels), self._place
+        return CodeDetector, (self._detect, self.name, self.sha256, self.labels)
 
     def __call__(self, frames: VideoFrames) -> list[Detections]:
         """One `Detections` a frame; raises DetectorError where the function fails or gives anything else."""
@@ -59,7 +87,7 @@ class CodeDetector:
         return [Detections(one.boxes, one.scores, one.labels, masks=one.masks) for one in found]
 
 
-def _function(module: str, function: str) -> tuple[Callable[[VideoFrames], object], Path]:
+def _function(module: str, function: str) -> tuple[OwnFunction, Path]:
     """The function and the file of its module."""
     try:
         imported = importlib.import_module(module)
@@ -75,6 +103,10 @@ def _function(module: str, function: str) -> tuple[Callable[[VideoFrames], objec
     if source is None or not Path(source).is_file():
         raise DetectorError(f"{module}:{function}: has no file of Python code, whose hash its clips would state")
     return detect, Path(source)
+
+
+def _hash_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _said(error: BaseException) -> str:
