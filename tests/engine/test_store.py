@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fsspec.implementations.memory import MemoryFileSystem
 from safetensors.numpy import load_file
 
 from videotcav.engine.run_store import scratch, scratch_store
@@ -134,7 +133,8 @@ def test_held_rows_are_gone_after_the_body_also_when_it_fails(at_most: int) -> N
     with pytest.raises(KeyboardInterrupt), scratch_store(at_most) as store:
         interrupted(store)
     assert not Path(store.root).exists()
-    assert not MemoryFileSystem().find(store.root)
+    assert store.bytes_in_memory == 0
+    assert "clip 0" not in store.shelf(CACHE_KEY)
 
 
 def test_a_folder_says_what_it_holds(tmp_path: Path) -> None:

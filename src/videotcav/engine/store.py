@@ -16,9 +16,10 @@ import json
 import time
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,9 @@ class Store:
 
     def put(self, cache_key: CacheKey, clips: Sequence[str], rows: Sequence[Float32Array]) -> None:
         """Adds rows of a cache key, one for each of the clips' keys, as one shard. Raises StoreError."""
-        text, folder = _described(cache_key)
+        folder = folder_name(cache_key)
         if folder not in self._described:
+            text = json.dumps(cache_key, indent=1, sort_keys=True, ensure_ascii=False)
             self.write(f"{self.root}/{folder}/recipe.json", text.encode())
             self._described.add(folder)
         columns = len(rows[0])
@@ -144,7 +146,7 @@ class Shelf:
     def __init__(self, store: Store, cache_key: CacheKey) -> None:
         self._store = store
         self._where: dict[str, tuple[_Shard, int]] = {}
-        folder = f"{store.root}/{_described(cache_key)[1]}"
+        folder = f"{store.root}/{folder_name(cache_key)}"
         with store.speaking():
             store.files.invalidate_cache(folder)
             try:
@@ -182,7 +184,15 @@ class Shelf:
             _, positions, rows = places.setdefault(shard.path, (shard, [], []))
             positions.append(position)
             rows.append(row)
-        return StoredRows(self, len(clips), list(places.values()))
+        columns = next((shard.columns for shard, _, _ in places.values()), 0)
+        return StoredRows(len(clips), columns, partial(self._block, list(places.values()), len(clips)))
+
+    def _block(self, places: Sequence[_Place], count: int, columns: slice) -> Float32Array:
+        found = np.empty((count, columns.stop - columns.start), np.float32)
+        parts = self.read([shard for shard, _, _ in places], columns.start // BLOCK_COLUMNS)
+        for (_, positions, rows), part in zip(places, parts, strict=True):
+            found[positions] = part[rows]
+        return found
 
     def read(self, shards: Sequence[_Shard], block: int) -> Iterator[Float32Array]:
         """A block of columns of each shard, checked. Raises RowsLost."""
@@ -226,36 +236,28 @@ class Shelf:
 
 
 class StoredRows:
-    """`rows × columns` that lie on a shelf, read in blocks of columns."""
+    """`rows × columns` that lie on a shelf; `read` gives a block of columns of all of them."""
 
-    def __init__(self, shelf: Shelf, count: int, places: Sequence[_Place]) -> None:
-        self._shelf, self._count, self._places = shelf, count, places
-        self.columns = places[0][0].columns if places else 0
+    def __init__(self, count: int, columns: int, read: Callable[[slice], Float32Array]) -> None:
+        self._count, self.columns, self._read = count, columns, read
 
     def __len__(self) -> int:
         return self._count
 
     def column_blocks(self) -> Iterator[Float32Array]:
         """Blocks of `BLOCK_COLUMNS` columns of all rows, the last one narrower, left to right. Raises RowsLost."""
-        for block, start in enumerate(range(0, self.columns, BLOCK_COLUMNS)):
-            yield self._block(block, min(BLOCK_COLUMNS, self.columns - start))
+        for start in range(0, self.columns, BLOCK_COLUMNS):
+            yield self._read(slice(start, min(start + BLOCK_COLUMNS, self.columns)))
 
     def whole(self) -> Float32Array:
         """All rows at once: for narrow ones, as logits."""
         return np.concatenate(list(self.column_blocks()), axis=1)
 
-    def _block(self, block: int, columns: int) -> Float32Array:
-        found = np.empty((self._count, columns), np.float32)
-        parts = self._shelf.read([shard for shard, _, _ in self._places], block)
-        for (_, positions, rows), part in zip(self._places, parts, strict=True):
-            found[positions] = part[rows]
-        return found
 
-
-def _described(cache_key: CacheKey) -> tuple[str, str]:
-    """A cache key in words, and the name of its folder."""
-    text = json.dumps(cache_key, indent=1, sort_keys=True, ensure_ascii=False)
-    return text, hashlib.sha256(text.encode()).hexdigest()[:32]
+def folder_name(cache_key: CacheKey) -> str:
+    """The folder of a cache key's rows."""
+    text = json.dumps(cache_key, sort_keys=True, ensure_ascii=False)  # with indentation it would take ten times as long
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _header(facts: Mapping[str, object], blocks: Sequence[Float32Array]) -> bytes:

@@ -141,7 +141,9 @@ class Passing:
                 self.model, filled, layers, (index,), pooling=self.pooling, score=self.score, clip_names=names
             )
             found = {**passed.gradients[index], LOGITS: passed.logits}
-        return {row: found[row][: len(clips)].cpu().numpy() for row in shard.rows}
+        # What a pass was filled up with is not kept alive by the rows beside it.
+        own = {row: found[row] if len(clips) == size else found[row][: len(clips)].clone() for row in shard.rows}
+        return {row: each.cpu().numpy() for row, each in own.items()}
 
 
 def clips_a_pass(model: VideoModel) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import time
 import uuid
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+import xxhash
 from torch import Tensor
 
 from videotcav.engine.local import Engine, here, load_ahead
@@ -28,6 +28,7 @@ from videotcav.features.extract import LOGITS, ClipRef, Passing, ShardPasser, mi
 from videotcav.models.class_score import LOGIT, ClassScore
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import out_of_memory
+from videotcav.models.tap import as_written
 from videotcav.outputs import file_sha256
 from videotcav.records import Kind, Pooling, Progress, Record, silent
 
@@ -100,8 +101,7 @@ class HeldClips:
         self._pixels: dict[str, Tensor] = {}
         for batch in batches:
             for name, pixels in zip(batch.names, batch.pixels, strict=True):
-                content = pixels.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
-                key = hashlib.sha256(content.data).hexdigest()
+                key = pixels_digest(pixels)
                 self._clips.setdefault(batch.class_name, []).append(ClipRef(key, name))
                 self._pixels[key] = pixels
 
@@ -155,6 +155,12 @@ class ClipReader:
         moment = self.moments.get(file.path)
         around = "" if moment is None else f" around {moment!r} s, {self.alignment}"
         return ClipRef(f"{self.digests[file.path]} {sampling}{view}{around}", file.name, file.view)
+
+
+def pixels_digest(pixels: Tensor) -> str:
+    """What tells one clip in memory from another, whatever device it is on; against mistakes, not against malice."""
+    content = pixels.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+    return xxhash.xxh3_128_hexdigest(content.data)
 
 
 def reading_rate(reader: ClipReader) -> float:
@@ -272,13 +278,14 @@ def _pass(
         for name in (None, *classes)
         for shard in missing(clips.get(name, ()), name, passing.shelves(store, (*layers, LOGITS), name))
     ]
-    work = engine(ShardPasser(passing, store, source.loader(), source.skip_bad), shards)
     passed = 0
-    for tried in source.progress(work, "clips", total=sum(len(shard.clips) for shard in shards)) if shards else ():
-        if tried.reason:
-            source.left_out[tried.clip.name] = tried.reason
-        else:
-            passed += 1
+    with as_written(passing.model.module):  # once for all passes
+        work = engine(ShardPasser(passing, store, source.loader(), source.skip_bad), shards)
+        for tried in source.progress(work, "clips", total=sum(len(shard.clips) for shard in shards)) if shards else ():
+            if tried.reason:
+                source.left_out[tried.clip.name] = tried.reason
+            else:
+                passed += 1
     if source.left_out and not source.skip_bad:
         raise VideosError(source.left_out)
     return passed

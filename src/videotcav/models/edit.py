@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from videotcav.models.model import VideoModel, borrowed, first_tensor
-from videotcav.models.tap import uncompiled, with_first
+from videotcav.models.model import VideoModel, first_tensor
+from videotcav.models.tap import as_written, with_first
 
 
 def logits_without(model: VideoModel, pixels: Tensor, layer: str, taken: Tensor) -> Tensor:
@@ -29,7 +29,7 @@ def logits_without(model: VideoModel, pixels: Tensor, layer: str, taken: Tensor)
         return with_first(output, whole.detach() - back)
 
     part = model.layer(layer)
-    with torch.inference_mode(mode=False), torch.no_grad(), uncompiled(model.module), borrowed(model.module):
+    with torch.inference_mode(mode=False), torch.no_grad(), as_written(model.module):
         hook = part.register_forward_hook(change)
         try:
             return model.forward(pixels).float()

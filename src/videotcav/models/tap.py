@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,8 @@ from videotcav.models.model import VideoModel, borrowed, first_tensor, scripted
 # A gradient at one of thousands of positions is smaller than what half precision holds; a power of two costs nothing.
 _SCALE = {"fp32": 1.0, "bf16": 1.0, "fp16": 2.0**12}
 
+
+_AS_WRITTEN: WeakSet[nn.Module] = WeakSet()  # looked at by whoever has borrowed the module alone
 
 _NO_BACKWARD = -1  # torch's number of the backward pass that runs now, where none does
 
@@ -166,13 +169,8 @@ def tap(model: VideoModel, layers: Sequence[str]) -> Iterator[Tapped]:
             raise scripted(f"layer '{layer}' of {model.name}")
     hooks: list[RemovableHandle] = []
     try:
-        # A caller's inference mode would leave no graph, and a compiled module no hooks.
-        with (
-            torch.inference_mode(mode=False),
-            uncompiled(model.module),
-            _with_changes_of_inputs(parts.values()),
-            borrowed(model.module),
-        ):
+        # A caller's inference mode would leave no graph.
+        with torch.inference_mode(mode=False), as_written(model.module), _with_changes_of_inputs(parts.values()):
             hooks.extend(part.register_forward_hook(partial(tapped.save, layer)) for layer, part in parts.items())
             yield tapped
     finally:
@@ -204,6 +202,21 @@ def _with_changes_of_inputs(layers: Iterable[nn.Module]) -> AbstractContextManag
     if any(isinstance(layer, alike) or getattr(layer, "inplace", False) for layer in layers):
         return torch.autograd.graph.allow_mutation_on_saved_tensors()
     return nullcontext()
+
+
+@contextmanager
+def as_written(module: nn.Module) -> Iterator[None]:
+    """The module borrowed, and uncompiled; where both are so already, nothing is looked at again."""
+    with borrowed(module):
+        if module in _AS_WRITTEN:
+            yield
+            return
+        _AS_WRITTEN.add(module)
+        try:
+            with uncompiled(module):
+                yield
+        finally:
+            _AS_WRITTEN.discard(module)
 
 
 def uncompiled(module: nn.Module) -> AbstractContextManager[None]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-import xxhash
 from torch import Tensor, nn
 
 from videotcav.compat.captum import CaptumConcept, clips_of
@@ -31,7 +30,7 @@ from videotcav.explain.design.design import ConceptRows, Design, Group
 from videotcav.explain.design.hypotheses import NOTHING_AT_A_LAYER, Hypothesis, outcome, parse, problems
 from videotcav.explain.design.settings import AnalysisSettings, unread
 from videotcav.explain.questions.all import answers, refuse_untestable
-from videotcav.features.measure import DEFAULT_MEMORY_BYTES, Batch, HeldClips, measure
+from videotcav.features.measure import DEFAULT_MEMORY_BYTES, Batch, HeldClips, measure, pixels_digest
 from videotcav.models.class_score import asked_score
 from videotcav.models.model import VideoModel
 from videotcav.records import (
@@ -124,7 +123,7 @@ def tcav(
     names = [model.layer_name(layer) for layer in layers or model.card.default_layers]
     require_distinct("layer", names)
     _refuse_other_shapes({**asked, **named, "random": pool})
-    pooled = frozenset(map(_digest, pool.pixels))
+    pooled = frozenset(map(pixels_digest, pool.pixels))
     _refuse_overlap(named, pooled)
     for name, each in asked.items():
         if both := _shared(each, pooled):
@@ -270,20 +269,16 @@ def _refuse_other_shapes(groups: Mapping[str, Clips]) -> None:
             )
 
 
-def _refuse_overlap(concepts: Mapping[str, Clips], pool: frozenset[bytes]) -> None:
+def _refuse_overlap(concepts: Mapping[str, Clips], pool: frozenset[str]) -> None:
     """Raises ConceptError where the pool holds clips of a concept, so that the concept would be told from itself."""
     for name, clips in concepts.items():
         if both := _shared(clips, pool):
             raise ConceptError(f"the random pool holds {both} of the {len(clips)} clips of '{name}'; take them out")
 
 
-def _shared(clips: Clips, pool: frozenset[bytes]) -> int:
+def _shared(clips: Clips, pool: frozenset[str]) -> int:
     """How many of the clips are in the pool, to the bit, by the digests of its clips."""
-    return sum(_digest(pixels) in pool for pixels in clips.pixels)
-
-
-def _digest(pixels: Tensor) -> bytes:
-    return xxhash.xxh3_128_digest(pixels.contiguous().numpy(force=True).data)  # against mistakes, not against malice
+    return sum(pixels_digest(pixels) in pool for pixels in clips.pixels)
 
 
 def _tracks(clips: Clips) -> tuple[str, ...]:
