@@ -32,6 +32,7 @@ from fsspec.implementations.local import LocalFileSystem
 from videotcav.errors import MissingExtra, StoreError, VideotcavWarning
 
 Float32Array = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
 CacheKey = Mapping[str, object]
 
 BLOCK_COLUMNS = 8192
@@ -187,8 +188,8 @@ class Shelf:
         columns = next((shard.columns for shard, _, _ in places.values()), 0)
         return StoredRows(len(clips), columns, partial(self._block, list(places.values()), len(clips)))
 
-    def _block(self, places: Sequence[_Place], count: int, columns: slice) -> Float32Array:
-        found = np.empty((count, columns.stop - columns.start), np.float32)
+    def _block(self, places: Sequence[_Place], count: int, columns: slice) -> Floats:
+        found = np.empty((count, columns.stop - columns.start))
         parts = self.read([shard for shard, _, _ in places], columns.start // BLOCK_COLUMNS)
         for (_, positions, rows), part in zip(places, parts, strict=True):
             found[positions] = part[rows]
@@ -236,22 +237,22 @@ class Shelf:
 
 
 class StoredRows:
-    """`rows × columns` that lie on a shelf; `read` gives a block of columns of all of them."""
+    """`rows × columns` that lie on a shelf; `read` gives a block of columns of all of them, in float64."""
 
-    def __init__(self, count: int, columns: int, read: Callable[[slice], Float32Array]) -> None:
+    def __init__(self, count: int, columns: int, read: Callable[[slice], Floats]) -> None:
         self._count, self.columns, self._read = count, columns, read
 
     def __len__(self) -> int:
         return self._count
 
-    def column_blocks(self) -> Iterator[Float32Array]:
+    def column_blocks(self) -> Iterator[Floats]:
         """Blocks of `BLOCK_COLUMNS` columns of all rows, the last one narrower, left to right. Raises RowsLost."""
         for start in range(0, self.columns, BLOCK_COLUMNS):
             yield self._read(slice(start, min(start + BLOCK_COLUMNS, self.columns)))
 
     def whole(self) -> Float32Array:
         """All rows at once: for narrow ones, as logits."""
-        return np.concatenate(list(self.column_blocks()), axis=1)
+        return np.concatenate(list(self.column_blocks()), axis=1, dtype=np.float32)
 
 
 def folder_name(cache_key: CacheKey) -> str:

@@ -21,13 +21,10 @@ from mmap import MADV_DONTNEED, mmap
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from threadpoolctl import threadpool_limits
 
-from videotcav.engine.store import BLOCK_COLUMNS, CacheKey, Shelf, Store, StoredRows
-
-Floats = npt.NDArray[np.float64]
+from videotcav.engine.store import BLOCK_COLUMNS, CacheKey, Floats, Shelf, Store, StoredRows
 
 BLOCK_ROWS = 256
 SLICE_COLUMNS = 2048
@@ -87,8 +84,8 @@ def pairs_of_panels(rows: Sequence[RowBlock], *, memory_bytes: int, of: str = ""
 
 
 def blocks_a_panel(memory_bytes: int) -> int:
-    """The most row blocks a panel may have: two panels' columns, as stored and in float64, and their p × p products."""
-    column_bytes = 2 * (4 * BLOCK_COLUMNS + 2 * 8 * SLICE_COLUMNS)  # a slice waits while the next one is made
+    """The most row blocks a panel may have: two panels' columns in float64, and their p × p products."""
+    column_bytes = 2 * 8 * BLOCK_COLUMNS
     rows = (isqrt(column_bytes**2 + 32 * memory_bytes) - column_bytes) // 16  # of 8 p² + column_bytes · p = memory
     return max(1, rows // BLOCK_ROWS)
 
@@ -146,10 +143,10 @@ def _products(
 
 
 def _slices(rows: Sequence[StoredRows]) -> Iterator[list[Floats]]:
-    """Slices of columns of all row blocks, in float64."""
+    """Slices of columns of all row blocks."""
     for blocks in zip(*(block.column_blocks() for block in rows), strict=True):
         for start in range(0, blocks[0].shape[1], SLICE_COLUMNS):
-            yield [block[:, start : start + SLICE_COLUMNS].astype(np.float64) for block in blocks]
+            yield [block[:, start : start + SLICE_COLUMNS] for block in blocks]
         del blocks  # or they would wait until the next ones are read
 
 

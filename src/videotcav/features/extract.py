@@ -75,12 +75,14 @@ class Passing:
         pooling: which axes of an activation are averaged.
         score: what is differentiated, of a class.
         batch_size: clips a pass; as many as `clips_a_pass` says by default.
+        is_lasting: whether another run may read the rows, which must then say what they were made by.
     """
 
     model: VideoModel
     pooling: Pooling
     score: ClassScore = LOGIT
     batch_size: int | None = None
+    is_lasting: bool = True
 
     @cached_property
     def clips_a_pass(self) -> int:
@@ -99,10 +101,12 @@ class Passing:
     @cached_property
     def common(self) -> dict[str, object]:
         """What the recipes of all rows share."""
-        return {
+        passes: dict[str, object] = {"precision": f"{self.model.card.precision}, {self.clips_a_pass} clips a pass"}
+        if not self.is_lasting:
+            return passes
+        return passes | {
             "model": identity(self.model),
             "clip": self.model.card.clip_spec.model_dump(mode="json"),
-            "precision": f"{self.model.card.precision}, {self.clips_a_pass} clips a pass",
             "versions": {package: version(package) for package in ("videotcav", "av", "numpy")} | {"reading": READING},
         }
 

@@ -221,7 +221,7 @@ def measure(
     require_distinct("layer", layers)
     require_distinct("class", classes)
     source = HeldClips(clips) if isinstance(clips, Iterable) else clips
-    passing = Passing(model, pooling, score, batch_size)
+    passing = Passing(model, pooling, score, batch_size, is_lasting=store is not None)
     with ExitStack() as stack:
         if store is None:
             # What other processes are to read must lie in a file.
