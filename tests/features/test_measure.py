@@ -54,6 +54,21 @@ def batches(groups: dict[str | None, Tensor], size: int) -> Iterator[Batch]:
             yield Batch(tuple(f"clip {index}" for index in range(len(part))), part, name)
 
 
+@pytest.mark.parametrize("count", [4, 40])
+def test_a_module_is_looked_through_once_however_many_passes_there_are(
+    model: VideoModel, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+    parts = model.module.modules
+    monkeypatch.setattr(model.module, "modules", lambda: looked.append("through") or parts())
+    model.module.train()
+    passes = {None: clips(count, 1), "a": clips(4, 2)}
+    measure(model, batches(passes, 100), classes=("a",), layers=("first",), pooling="none", batch_size=4)
+    assert len(looked) == 2  # for what is compiled, and for what is in training
+    assert all(part.training for part in parts())
+    assert all(parameter.requires_grad for parameter in model.module.parameters())
+
+
 @pytest.mark.parametrize("size", [1, 3, 100])
 def test_gram_blocks_equal_a_plain_loop_in_d_dimensions(model: VideoModel, size: int) -> None:
     sets, of_a, of_c = clips(7, 1), clips(3, 2), clips(4, 3)
