@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from validation.proof import edits, edits_boxes, edits_page
+from validation.proof import edits, edits_boxes, edits_page, joint
 from validation.proof.shares import rate
 from validation.proof.world import sample
 from validation.provenance import machine
@@ -107,3 +107,44 @@ def test_a_frame_without_a_box_is_interpolated_between_two_and_absent_at_the_end
     assert (told[1:] == exact[1:]).all()  # it moves evenly
     assert edits_boxes.found_by_the_tool((None,) * 8, clip) is None
     assert [each is None for each in edits_boxes.thinned(boxes, 2, np.random.default_rng(1))].count(True) == 2
+
+
+@pytest.mark.parametrize(
+    ("push", "need", "both"), [(1.0, 0.5, 0.5), (-1.0, -2.0, -1.0), (1.0, -2.0, 0.0), (0.0, 1.0, 0.0), (3.0, 3.0, 3.0)]
+)
+def test_the_joint_number_is_the_leg_nearer_to_nothing_and_nothing_where_signs_differ(
+    push: float, need: float, both: float
+) -> None:
+    assert joint.joint(push, need) == both
+
+
+def legs(effect: float, push: float, need: float, cost: float, concept: str = "shape key") -> dict[str, Any]:
+    told = {"push": effect, "need": effect, "effect": effect}
+    return {"concept": concept, **told, "true_push": push, "true_need": need, "cost": cost}
+
+
+def test_joint_verdicts_are_counted_against_both_legs_and_against_the_factor() -> None:
+    rows = [
+        legs(0.9, 1.0, 0.8, 1.0),  # relevant by both truths, told most
+        legs(0.6, 1.0, -0.8, 0.05),  # signs differ: nothing by the legs, nothing by the factor; told as an effect
+        legs(0.2, 0.6, 0.7, -0.9),  # relevant, hardly told
+        legs(0.0, 0.0, 2.0, 0.7, "motion rest"),  # not pushed; its factor is needed all the same
+    ]
+    tests = [{"p": 0.01}, {"p": 0.05}, {"p": 0.2}, {"p": 0.9}]
+    found = joint.summary([{"rule": "shape", "seed": 3, "rows": rows, "shams": tests}])
+    # Of the legs: 0.9 and 0.2 against 0.6 and 0.0, three of four pairs in order. Of the factor: 0.9, 0.2, 0 against 0.6.
+    assert found["legs"] == {"auroc": pytest.approx(0.75), "relevant": 2, "irrelevant": 2}
+    assert found["factor"] == {"auroc": pytest.approx(1 / 3), "relevant": 3, "irrelevant": 1}
+    assert found["factor_without_lack"] == {"auroc": pytest.approx(1 / 2), "relevant": 2, "irrelevant": 1}
+    assert (found["none_told"]["hits"], found["none_told"]["of"]) == (1, 2)
+    assert (found["shams"]["hits"], found["shams"]["of"]) == (2, 4)
+
+
+def test_a_film_holds_a_concept_where_it_shows_it_and_a_swap_takes_it_away() -> None:
+    rng = np.random.default_rng(0)
+    for each in joint.asked():
+        film = sample(rng, **each.concept.factors)
+        assert each.holds(film)
+        swapped = each.swapped(film)
+        assert swapped
+        assert not any(each.holds(other) for other in swapped)

@@ -277,8 +277,8 @@ def intervene(
 
 def _conclude(voice: Voice, run: RunResults | Comparison, *, open_page: bool) -> None:
     """The answer, the verdicts as sentences, and where the report lies."""
-    from videotcav.report.answer import answer, trust  # noqa: PLC0415 - as above
-    from videotcav.report.comparison import Comparison  # noqa: PLC0415 - matplotlib is slow to import
+    from videotcav.report.answer import answer, trust  # noqa: PLC0415 - matplotlib is slow to import
+    from videotcav.report.comparison import Comparison  # noqa: PLC0415 - as above
     from videotcav.report.hypotheses import hypothesis_answers  # noqa: PLC0415 - as above
     from videotcav.report.sentences import class_answers  # noqa: PLC0415 - as above
 
