@@ -1,9 +1,4 @@
-"""The joint verdict of push and need against scenes rendered anew, and shams of one edit against each other.
-
-python -m validation.proof.joint              every small network, those that confirm first, then the rows
-python -m validation.proof.joint --part 0/2   only this share of them, no rows
-python -m validation.proof.joint --cached     rows of the networks whose facts are there already
-python -m validation.proof.joint --page       rows from the results that are there
+"""One network's part of the proof of joint verdicts: push and need against scenes rendered anew, shams beside shams.
 
 A cell is a concept, a class and what the concept is held against: the pool beside the object removed, a frozen twin
 beside the object frozen. The push is `contrast` of 20 films of the concept; the need is what the edit, by exact masks,
@@ -17,32 +12,23 @@ The camera stands, and edits are told so: what its estimate costs is measured by
 
 from __future__ import annotations
 
-import argparse
 import ast
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
-from threadpoolctl import threadpool_limits
 
 from validation.proof.concepts import CLIPS as OF_CONCEPT
 from validation.proof.concepts import CONCEPTS, Concept
-from validation.proof.contrast_page import CACHE
-from validation.proof.contrast_page import RESULT as CONTRAST
-from validation.proof.counting import Facts, Row, auroc, clustered, hits, rejected
+from validation.proof.counting import Row
 from validation.proof.edits import _Passed, frames_of, order_of, path_of, rendered_anew, where
-from validation.proof.harder_page import in_turn, is_small
-from validation.proof.shares import IRRELEVANT, RELEVANT, ends
 from validation.proof.training import NETWORKS, Job, trained
 from validation.proof.world import MOTIONS, RULES, SHAPES, Film, sample
-from validation.provenance import ROOT, commit, in_words, machine
-from validation.targets import Promise, Target, at_least, at_most, record
 from videotcav.explain.inference.interval_null import Margins, against_pool, within_pairs
 from videotcav.interventions.camera import standing
 from videotcav.interventions.frames import Frames
@@ -50,14 +36,12 @@ from videotcav.interventions.objects import ObjectClip, object_edit
 from videotcav.interventions.sham import shams
 from videotcav.models.model import VideoModel
 
-SCRIPT = "validation/proof/joint.py"
-RESULT = ROOT / "benchmarks" / "results" / "joint.json"
-
 HOLDERS, LOOKED_AT = 16, 1000
 """Films of a class that hold a concept, and among how many of the class they are looked for."""
 TRUTH, POOL, DRAWS = 128, 120, 1999
 LEAST = 8
 """Holders, without which a class is not asked about a concept."""
+_AWAY = 9.0  # widths of the picture: outside of it
 MOVING = 0.5
 """Speed from which on a distractor passes."""
 VALUES: Mapping[str, Sequence[str]] = {"motion": MOTIONS, "shape": SHAPES}
@@ -108,32 +92,6 @@ def joint(push: float, need: float) -> float:
     return min(push, need, key=abs) if push * need > 0 else 0.0
 
 
-def main() -> None:
-    """One line a network, then the rows."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", default="", help="share the work: 0/2 here and 1/2 there, then once without")
-    parser.add_argument("--cached", action="store_true", help="only networks whose facts are there")
-    parser.add_argument("--page", action="store_true", help="only write the rows again")
-    arguments = parser.parse_args()
-    if not arguments.page:
-        torch.set_num_threads(1)
-        share, _, parts = (arguments.part or "0/1").partition("/")
-        known = json.loads(CONTRAST.read_text(encoding="utf-8"))["networks"]
-        learned = {(each["rule"], each["seed"]) for each in known if each["learned"] and each["architecture"] == "cnn"}
-        own = [job for job in in_turn() if is_small(job) and (job.rule, job.seed) in learned]
-        networks = []
-        with threadpool_limits(1):
-            for job in own[int(share) :: int(parts)]:
-                if not arguments.cached or kept_at(job, CACHE).exists():
-                    networks.append(of_network(job, CACHE))
-                    print(job.name, flush=True)
-        if arguments.part:
-            return
-        found = summary(networks) | {"machine": machine(), "commit": commit()}
-        RESULT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    record(SCRIPT, promises(json.loads(RESULT.read_text(encoding="utf-8"))))
-
-
 # --- networks ----------------------------------------------------------------------------------------------------
 
 
@@ -144,6 +102,8 @@ def facts(model: VideoModel, job: Job) -> dict[str, Any]:
     scores = _scores(model, natural)
     unit = scores.std(axis=0, ddof=1)
     pushes = {(each.concept.name, each.against): _pushes(model, each, natural, scores, rng) for each in asked()}
+    without = _scores(model, [film.swapped(x=_AWAY) for film in natural[:64]])
+    default = model.card.classes[int(without.mean(axis=0).argmax())]
     rows, tests = [], []
     for place, name in enumerate(model.card.classes):
         films = [sample(rng, RULES[job.rule], name) for _ in range(LOOKED_AT)]
@@ -166,6 +126,8 @@ def facts(model: VideoModel, job: Job) -> dict[str, Any]:
                     "true_push": truth,
                     "true_need": true_need,
                     "cost": cost,
+                    # What lacks motion, or has the class by default, loses nothing by an edit that takes it away.
+                    "blind": name == default or each.concept.name == "motion rest",
                 }
             )
         tests += _shams(model, place, name, films[:HOLDERS], scores[:, place])
@@ -263,63 +225,3 @@ def of_network(job: Job, cache: Path) -> dict[str, Any]:
         path.write_text(json.dumps(facts(model, job)), encoding="utf-8")
     read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return read
-
-
-# --- counts ------------------------------------------------------------------------------------------------------
-
-
-def summary(networks: Sequence[Facts]) -> dict[str, Any]:
-    """All numbers."""
-    rows = [row for each in networks for row in each["rows"]]
-    truths = {
-        "legs": [row | {"change": joint(row["true_push"], row["true_need"])} for row in rows],
-        "factor": [row | {"change": row["cost"]} for row in rows],
-    }
-    return {
-        "networks": [{key: each[key] for key in ("rule", "seed")} for each in networks],
-        "cells": len(rows),
-        **{name: auroc(told) for name, told in truths.items()},
-        "push_alone": auroc([row | {"effect": row["push"]} for row in truths["legs"]]),
-        "need_alone": auroc([row | {"effect": row["need"]} for row in truths["legs"]]),
-        # A concept that is a lack of motion loses nothing where motion is taken away.
-        "factor_without_lack": auroc([row for row in truths["factor"] if row["concept"] != "motion rest"]),
-        "shams": clustered([hits(each["shams"], rejected) for each in networks]),
-        "none_told": clustered([hits(filter(does_nothing, each["rows"]), is_large) for each in networks]),
-    }
-
-
-def does_nothing(row: Row) -> bool:
-    """Whether the concept hardly moves the score, or is hardly needed."""
-    return abs(joint(row["true_push"], row["true_need"])) <= IRRELEVANT
-
-
-def is_large(row: Row) -> bool:
-    """Whether the joint number says what counts as relevant."""
-    return bool(abs(row["effect"]) >= RELEVANT)
-
-
-def promises(found: Facts) -> Iterator[Promise]:
-    """The rows of docs/targets.json."""
-    taken = {"area": "interventions", "commit": found["commit"], "machine": in_words(found["machine"])}
-
-    def area(name: str, what: str, target: Target | None) -> Iterator[Promise]:
-        cell = found[name]
-        if cell["auroc"] is not None:
-            n = cell["relevant"] + cell["irrelevant"]
-            yield Promise(what=what, unit="", target=target, value=cell["auroc"], n=n, **taken)
-
-    yield from area("legs", "joint verdict, truth both legs rendered anew: AUROC", at_least(0.98))
-    yield from area("factor", "joint verdict, truth the factor changed in the class's own films: AUROC", at_least(0.92))
-    yield from area("factor_without_lack", "the same, without the concept that is a lack of motion", None)
-    yield from area("push_alone", "push alone, truth both legs rendered anew: AUROC", None)
-    yield from area("need_alone", "need alone, truth both legs rendered anew: AUROC", None)
-    for name, what, target in (
-        ("none_told", "joint verdict of .5 σ or more where both legs rendered anew give .1 σ or less", None),
-        ("shams", "removals elsewhere against each other, point null: rejected", at_most(0.07, on="high")),
-    ):
-        if found[name]["of"]:
-            yield Promise(what=what, unit="%", target=target, **ends(found[name]), **taken)
-
-
-if __name__ == "__main__":
-    main()
