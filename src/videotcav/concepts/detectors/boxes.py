@@ -101,10 +101,10 @@ def _inside(boxes: VideoBoxes, row: BoxRow, width: int, height: int) -> BoxEdges
 
 
 @lru_cache(maxsize=64)
-def _outside(boxes: VideoBoxes, width: int, height: int) -> list[tuple[int, BoxRow]]:
+def _outside(boxes: VideoBoxes, video: VideoInfo) -> list[tuple[int, BoxRow]]:
     """The frame and the row of each box that shows nothing of the frame."""
-    rows = ((frame, row) for frame, rows in sorted(boxes.frames.items()) for row in rows)
-    return [(frame, row) for frame, row in rows if _inside(boxes, row, width, height) is None]
+    rows = ((frame, row) for frame, rows in sorted(_rows_of(boxes, video).items()) for row in rows)
+    return [(frame, row) for frame, row in rows if _inside(boxes, row, video.width, video.height) is None]
 
 
 @dataclass(frozen=True)
@@ -165,11 +165,11 @@ class BoxesFile:
 
     def _tell_of_boxes_outside(self, boxes: VideoBoxes, video: VideoInfo) -> None:
         """Warns of boxes that are left out; raises BoxesError where no other is left, as of the wrong unit."""
-        outside = _outside(boxes, video.width, video.height)
+        outside = _outside(boxes, video)
         if not outside:
             return
         left_out, (frame, row) = len(outside), outside[0]
-        of, edges = sum(map(len, boxes.frames.values())), ", ".join(f"{edge:g}" for edge in row[:4])
+        of, edges = sum(map(len, _rows_of(boxes, video).values())), ", ".join(f"{edge:g}" for edge in row[:4])
         such = (
             f"the box ({edges}) of '{row.label}' in frame {frame} of {video.path.name} lies outside the "
             f"{video.width}×{video.height} frame or is empty"
