@@ -132,6 +132,14 @@ def test_a_file_with_a_weight_less_or_more_or_another_is_not_that(tmp_path: Path
     assert not torch.equal(changed(PIXELS), SOURCE.eval()(PIXELS))
 
 
+def test_a_network_whose_shapes_are_still_open_takes_those_of_the_file(tmp_path: Path) -> None:
+    lazy = SmallNet()
+    lazy.head = nn.LazyLinear(3)
+    torch.save({"model": STATE}, tmp_path / "net.pth")
+    model = load_model(lazy, weights=tmp_path / "net.pth", card=CARD)
+    assert torch.equal(model(PIXELS), SOURCE.eval()(PIXELS))
+
+
 def test_averages_are_those_of_torch(tmp_path: Path) -> None:
     averages = AveragedModel(SOURCE)
     averages.update_parameters(SOURCE)

@@ -259,7 +259,7 @@ def test_a_truncated_file_is_named(tmp_path: Path, suffix: str) -> None:
         tables(path)
 
 
-@pytest.mark.parametrize("held", [{}, {"epoch": 3}, [1, 2], {"weight": "x"}, torch.ones(2), 5])
+@pytest.mark.parametrize("held", [{}, {"epoch": 3}, [1, 2], {"weight": "x"}, torch.ones(2), [torch.ones(2)], 5])
 def test_a_file_without_named_tensors_is_named(tmp_path: Path, held: object) -> None:
     torch.save(held, tmp_path / "net.pth")
     with pytest.raises(ModelError, match=r"net\.pth: holds no tensors with names"):

@@ -52,6 +52,7 @@ def layers(
         for row in rows
     ]
     lines += [
+        *([f"weights: {loaded.card.weights}"] if weights else []),
         "* = default layers of a study; ? = nobody said how the output is laid out, nor does it follow from the",
         "network; degenerate = its gradient is the same for every clip, so that a sign count says nothing there",
         "",

@@ -12,6 +12,7 @@ from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from videotcav.errors import ModelError, VideotcavWarning
 from videotcav.models.checkpoint import Checkpoint
@@ -120,7 +121,7 @@ def mismatch(module: nn.Module, state: State) -> str:
     shapes = {
         key: f"{tuple(state[key].shape)} instead of {tuple(tensor.shape)}"
         for key, tensor in expected.items()
-        if key in state and state[key].shape != tensor.shape
+        if key in state and not is_lazy(tensor) and state[key].shape != tensor.shape
     }
     whole = {
         key: f"{state[key].dtype} instead of {tensor.dtype}"
@@ -186,7 +187,7 @@ def _behind(found: Mapping[str, Any], homes: Mapping[str, str], start: str, name
 def _has_shapes(found: Mapping[str, Any], start: str, expected: State, resizable: Collection[str]) -> bool:
     for key, tensor in expected.items():
         value, skipped = found.get(start + _bare(key)), int(key in resizable)
-        if _is_plain(value) and value.shape[skipped:] != tensor.shape[skipped:]:
+        if _is_plain(value) and not is_lazy(tensor) and value.shape[skipped:] != tensor.shape[skipped:]:
             return False
     return True
 

@@ -222,7 +222,8 @@ def _tables(held: object) -> Iterator[tuple[str, dict[str, Any]]]:
         for key, each in _items(value):
             name = key if isinstance(key, str) else f"[{key!r}]"
             if isinstance(each, Tensor):
-                table[name] = each
+                if isinstance(value, Mapping | _StandIn):  # in a list it has no name
+                    table[name] = each
             elif isinstance(each, Mapping | list | tuple | _StandIn):
                 waiting.append((f"{place}.{name}" if place else name, each))
                 if isinstance(each, _StandIn):
