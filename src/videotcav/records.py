@@ -281,6 +281,9 @@ class ModelCard(Record):
     behind a dot what is inside; `()` behind a name calls it. It is empty where they are bare, first in a tuple, or
     called `logits`. `scores` says what they are; where a card does not state it, it is seen when the model is loaded.
 
+    `colour` is the order of colours that the module was trained with. Only at its door are they turned: `mean` and
+    `std`, clips, pixels of one's own and edits are red, green, blue whatever it says.
+
     `pixels` is the order of axes that the module wants its input in. `pathways` lists the frames that each pathway of
     a network with several is given, in the order of its list of inputs; empty for the usual one input.
     """
@@ -293,6 +296,7 @@ class ModelCard(Record):
     default_layers: tuple[str, ...] = ()
     degenerate: tuple[str, ...] = ()
     pixels: str = "b c t h w"
+    colour: Literal["RGB", "BGR"] = "RGB"
     pathways: tuple[tuple[int, ...], ...] = ()
     precision: Precision = "fp32"
     logits: str = ""
@@ -306,6 +310,8 @@ class ModelCard(Record):
             raise ValueError(f"each class needs a name of its own, got '{twice[0]}' twice")
         if sorted(self.pixels.split()) != ["b", "c", "h", "t", "w"]:
             raise ValueError(f"pixels names the axes b, c, t, h and w in the module's order, got '{self.pixels}'")
+        if self.colour == "BGR" and self.clip_spec.channels != len("BGR"):
+            raise ValueError(f"BGR is an order of three colours, but there are {self.clip_spec.channels} channels")
         for frames in self.pathways:
             if not frames or not all(0 <= frame < self.clip_spec.frames for frame in frames):
                 raise ValueError(f"a pathway takes frames 0 … {self.clip_spec.frames - 1} of the clip, got {frames}")
