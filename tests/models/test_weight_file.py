@@ -245,6 +245,9 @@ def test_a_folder_says_what_is_in_it(tmp_path: Path) -> None:
         tables(tmp_path)
     with pytest.raises(ModelError, match=r"is a folder; name the checkpoint file in it$"):
         tables(tmp_path / "empty")
+    os.mkfifo(tmp_path / "pipe")  # which would be waited for without an end
+    with pytest.raises(ModelError, match="there is no such checkpoint file"):
+        tables(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])

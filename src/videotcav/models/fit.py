@@ -60,6 +60,7 @@ def weights_for(
             and the path does not say behind a # which are meant; or one is not of plain numbers.
     """
     found, homes = _named(held)
+    _add_tied(found, homes, expected)
     names = {_bare(key): key for key in expected}
     needed = {name for name in names if not _ends(name, _COUNTER)}
     counts = _counted(found, needed)
@@ -157,6 +158,19 @@ def _named(held: Checkpoint) -> tuple[dict[str, Any], dict[str, str]]:
     if not found:
         raise ModelError(f"{held.path}: has no '{held.entry}'; it holds {_places(held.tables)}")
     return found, homes
+
+
+def _add_tied(found: dict[str, Any], homes: dict[str, str], expected: State) -> None:
+    """Adds the names of tensors that are another's as well, of which safetensors' files hold one alone."""
+    tied: dict[tuple[object, ...], list[str]] = {}
+    for key, tensor in expected.items():
+        if isinstance(tensor, Tensor) and not is_lazy(tensor) and not tensor.is_meta and tensor.numel():
+            tied.setdefault((tensor.data_ptr(), tensor.shape, tensor.stride()), []).append(_bare(key))
+    for group in (names for names in tied.values() if len(names) > 1):
+        for full, name in [(full, name) for full in found for name in group if f".{full}".endswith(f".{name}")]:
+            for other in (full.removesuffix(name) + each for each in group):
+                found.setdefault(other, found[full])
+                homes.setdefault(other, homes[full])
 
 
 def _counted(found: Iterable[str], names: Collection[str]) -> Counter[str]:

@@ -89,14 +89,14 @@ def tables(path: Path) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
 def _opened(path: Path) -> tuple[object, dict[str, str]]:
     if path.is_dir():
         raise ModelError(f"{path}: is a folder; name the checkpoint file in it{_files_in(path)}")
+    if not path.is_file():
+        raise ModelNotFound(f"{path}: there is no such checkpoint file")
     try:
         with path.open("rb") as file:
             head = file.read(512)
             file.seek(0)
             if head.startswith((b"PK\x03\x04", _LEGACY)):
                 return _unpickled(path, file), {}
-    except FileNotFoundError:
-        raise ModelNotFound(f"{path}: there is no such checkpoint file") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from None
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:

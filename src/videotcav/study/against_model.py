@@ -114,4 +114,4 @@ def _weights(value: object, folder: Path) -> str | None:
     if not isinstance(value, str):
         return None
     file, _ = file_and_entry(folder / value)
-    return str(folder / value) if file.exists() or file.suffix or len(Path(value).parts) > 1 else value
+    return str(folder / value) if file.is_file() or file.suffix else value
