@@ -126,15 +126,17 @@ def probe(
 
 
 def _by_label(model: VideoModel | Sequence[VideoModel] | Mapping[str, VideoModel]) -> dict[str, VideoModel]:
-    """The models by their names, with a number where two have one."""
+    """The models by their names; where several have one, with their weights if these differ, or else a number."""
     if isinstance(model, VideoModel):
         return {model.name: model}
     if isinstance(model, Mapping):
         return dict(model)
     found: dict[str, VideoModel] = {}
     for each in model:
+        alike = [other.card.weights for other in model if other.name == each.name]
         number = sum(label == each.name or label.startswith(f"{each.name} (") for label in found)
-        found[f"{each.name} ({number + 1})" if number else each.name] = each
+        told_by = each.card.weights if len(alike) == len(set(alike)) > 1 else str(number + 1) if number else ""
+        found[f"{each.name} ({told_by})" if told_by else each.name] = each
     if not found:
         raise ArgumentError("name one model at least")
     return found
