@@ -67,6 +67,7 @@ from videotcav.study.run import Study
 from videotcav.study.tcav import tcav
 from videotcav.study.tcav_results import TcavResults
 from videotcav.video.alignment import Align, Alignment, Edges
+from videotcav.video.arrays import clips_from_arrays
 from videotcav.video.clips import Clips, read_clips, read_windows
 from videotcav.video.sources import as_sources
 
@@ -100,6 +101,7 @@ __all__ = [
     "VideotcavWarning",
     "accept",
     "audit",
+    "clips_from_arrays",
     "compare",
     "concept_maps",
     "concept_scores",

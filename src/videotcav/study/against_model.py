@@ -51,6 +51,7 @@ def model_problems(
         ("cam.against", cam.get("against"), model.class_index),
     ]
     yield from _target_problems(raw, model)
+    yield from _picture_problems(raw, model.card.clip_spec.unlike_pictures)
     numbers: dict[int, str] = {}
     for key in _strings(raw.get("classes")):
         with suppress(ClassNotFound):
@@ -64,6 +65,15 @@ def model_problems(
                 look_up(name)
         except (LayerNotFound, ClassNotFound) as error:
             yield f"{key}: {error}"
+
+
+def _picture_problems(raw: Mapping[str, Any], unlike: str) -> Iterator[str]:
+    """What needs colour pictures where clips are none; `unlike` says why they are none."""
+    cam = raw.get("cam")
+    if unlike and "interventions" in raw:
+        yield f"interventions: edits change colour pictures, and {unlike}; leave the section out"
+    if unlike and isinstance(cam, dict) and cam.get("checked") != 0:
+        yield f"cam.checked: maps are checked by edits of colour pictures, and {unlike}; write checked = 0"
 
 
 def _target_problems(raw: Mapping[str, Any], model: VideoModel) -> Iterator[str]:

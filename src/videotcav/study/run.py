@@ -17,7 +17,7 @@ import tomli_w
 from videotcav.engine.local import Engine, here
 from videotcav.engine.run_store import scratch
 from videotcav.engine.store import Store
-from videotcav.errors import StudyFileError
+from videotcav.errors import StoreError, StudyFileError
 from videotcav.explain.design.design import Design
 from videotcav.explain.questions.all import answers, refuse_untestable
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, measure
@@ -183,6 +183,11 @@ class Study:
             StoreError: the store cannot be used.
         """
         study = self.file.study
+        if store is not None and self.model.card.clip_spec.reader is not None:
+            raise StoreError(
+                f"{self.model.name} has a reader of its own: a store keeps rows by the bytes of videos, and nobody "
+                "knows what else is read; run without one"
+            )
         target = Path(output) if output else free_run_folder(Path("runs"), self.file.path.stem)
         unfinished = target.with_name(f".{target.name if output else self.file.path.stem}-rows")
         with (
