@@ -252,7 +252,8 @@ def _module(value: object, above: tuple[object, ...] = ()) -> dict[str, Any] | N
     state = value.state if isinstance(value, _StandIn) else None
     if not isinstance(state, Mapping) or "_modules" not in state or any(each is value for each in above):
         return None
-    left_out = state.get("_non_persistent_buffers_set") or ()
+    passing = state.get("_non_persistent_buffers_set")
+    left_out = passing if isinstance(passing, set) else set()  # a file may hold anything there
     found = dict(_items(state.get("_parameters")))
     found |= {key: each for key, each in _items(state.get("_buffers")) if key not in left_out}
     for name, part in _items(state["_modules"]):
