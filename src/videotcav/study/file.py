@@ -27,6 +27,7 @@ from videotcav.records import (
 from videotcav.results.edit_effect import BACKGROUND
 from videotcav.video.alignment import Align, Edges
 from videotcav.video.find import find_videos
+from videotcav.video.segment import file_of
 
 Length = Annotated[int, Field(ge=1, le=MOST_PIXELS)]
 
@@ -292,6 +293,6 @@ def class_videos(study: StudyFile, folder: Path) -> dict[str, tuple[Path, ...]]:
 def matching(folder: Path, pattern: str) -> tuple[Path, ...]:
     """The videos that a pattern of the study names, which is relative to its folder."""
     try:
-        return tuple(path for path in find_videos(folder / pattern) if os.path.lexists(path))
+        return tuple(path for path in find_videos(folder / pattern) if os.path.lexists(file_of(path)))
     except VideoError:
         return ()

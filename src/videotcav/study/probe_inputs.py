@@ -17,6 +17,7 @@ from videotcav.video.clips import Clips, read_clip
 from videotcav.video.find import find_videos, videos_in
 from videotcav.video.info import ClipOrigin
 from videotcav.video.labels import Labels
+from videotcav.video.segment import file_of
 from videotcav.video.sources import counted_pieces
 
 CLASS, SOURCE = "class", "source"
@@ -152,7 +153,7 @@ def _clips(where: Clips | Where, class_name: str, labels: Labels | None, by: str
         yield ClipToProbe(
             name=str(path),
             class_name=class_name or told(CLASS) or "",
-            source=told(SOURCE) or source or str(path),
+            source=told(SOURCE) or source or str(file_of(path)),
             read=read,
             labels={by: told(by)} if by else {},
         )
@@ -176,7 +177,7 @@ def _pieces(clips: Sequence[ClipToProbe]) -> Iterator[str]:
     """A remark on files that look like pieces of longer videos, each of which counts as a source of its own."""
     by_class: dict[str, list[Path]] = {}  # beside each other, classes with counters are no pieces of one another
     for clip in clips:
-        if clip.source == clip.name:
+        if clip.source == str(file_of(Path(clip.name))):
             by_class.setdefault(clip.class_name, []).append(Path(clip.name))
     if found := [each for paths in by_class.values() for each in counted_pieces(paths)]:
         pieces = sum(len(paths) for _, paths in found)

@@ -20,6 +20,7 @@ from videotcav.texts import read_table
 from videotcav.video.info import VideoInfo
 from videotcav.video.read import VideoFile
 from videotcav.video.sampling import rank_at
+from videotcav.video.segment import file_of, start_of
 
 Align = Literal["none", "event", "motion"]
 """`event`: on the seconds of a table. `motion`: on the frame that differs most from the one before it."""
@@ -134,7 +135,7 @@ class Events:
             if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
                 raise UnreadableText(table, f"gives {path} the second {seconds}; it must be a number, 0 or more")
             self._rows[Path(path).resolve()] = seconds
-        lost = [path for path in self._rows if not path.exists()]
+        lost = [path for path in self._rows if not file_of(path).exists()]
         if lost:
             near = closest(lost[0].name, [path.name for path in lost[0].parent.glob("*")])
             raise UnreadableText(
@@ -169,11 +170,14 @@ class Events:
         return cls(told, table=table)
 
     def __contains__(self, path: Path) -> bool:
-        return path.resolve() in self._rows
+        return path.resolve() in self._rows or file_of(path.resolve()) in self._rows
 
     def of(self, path: Path) -> float | None:
-        """The second of a file that is in the table."""
-        return self._rows[path.resolve()]
+        """The second of a file that is in the table, or of a segment of one, counted from its own start."""
+        if path.resolve() in self._rows:
+            return self._rows[path.resolve()]
+        seconds = self._rows[file_of(path.resolve())]
+        return None if seconds is None else seconds - start_of(path)
 
     def refuse_unnamed(self, paths: Iterable[Path]) -> None:
         """Nothing where the table names each of the files. Raises UnreadableText with the number and the first."""

@@ -26,6 +26,7 @@ from videotcav.video.info import ClipOrigin, VideoInfo
 from videotcav.video.read import VideoFile
 from videotcav.video.reader import read_by
 from videotcav.video.sampling import remarks_on_gaps, sample_times, stretched_times, window_starts
+from videotcav.video.segment import file_of
 from videotcav.video.sources import as_sources
 from videotcav.video.strip import strip_png
 
@@ -222,6 +223,7 @@ def origin_of(
         left=crop.left * columns,
         pixels_per_row=rows,
         pixels_per_column=columns,
+        source="" if file_of(info.path) == info.path else str(file_of(info.path)),
     )
 
 

@@ -18,6 +18,7 @@ from videotcav.concepts.detectors.masks import BoxEdges, Mask, Outline, Rle, mas
 from videotcav.errors import BoxesError, BoxesNotFound, VideotcavWarning, closest
 from videotcav.video.find import VIDEO_SUFFIXES
 from videotcav.video.info import VideoInfo
+from videotcav.video.segment import segment_of
 
 _MOST_DRIFT = 2  # frames, over the whole video: as far as a count of frames and a length in seconds are rounded
 _NEARLY = 1e-6
@@ -135,6 +136,8 @@ class BoxesFile:
         return [self._detections(boxes, index, frames.video) for index in indices]
 
     def _of(self, video: VideoInfo) -> VideoBoxes:
+        if segment_of(video.path):
+            raise BoxesError(f"{self.path}: counts the frames of whole files, and {video.path.name} is a part of one")
         near = [key for key in self.videos if Path(key).name in {video.path.stem, video.path.name}]
         if len(near) > 1:
             near = [key for key in near if f"/{video.path.with_name(Path(key).name).as_posix()}".endswith(f"/{key}")]
