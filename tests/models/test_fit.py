@@ -157,6 +157,18 @@ def test_of_two_names_for_one_tensor_one_is_enough(tmp_path: Path) -> None:
         load_model(apart, weights=tmp_path / "net.safetensors", card=CARD)
 
 
+def test_one_tensor_cannot_have_two_values(tmp_path: Path) -> None:
+    tied, apart = SmallNet(), SmallNet()
+    tied.again, apart.again = tied.head, nn.Linear(4, 3)
+    torch.save(apart.state_dict(), tmp_path / "net.pth")
+    with pytest.raises(ModelError, match=r"'head\.weight' and 'again\.weight' are one tensor there, two in the"):
+        load_model(tied, weights=tmp_path / "net.pth", card=CARD)
+    tied.again, tied.twice = SmallNet().head, tied.stem  # also where it has counters, which the file lacks
+    state = {key: tensor for key, tensor in tied.state_dict().items() if "num_batches" not in key}
+    torch.save(state, tmp_path / "net.pth")
+    assert load_model(tied, weights=tmp_path / "net.pth", card=CARD).card.weights == "net.pth"
+
+
 def test_averages_are_those_of_torch(tmp_path: Path) -> None:
     averages = AveragedModel(SOURCE)
     averages.update_parameters(SOURCE)
