@@ -387,8 +387,11 @@ def test_a_network_that_sees_no_colours_is_studied_by_its_reader(
     assert verdicts["spatiotemporal", "frozen"] == "positive"
     assert run.manifest.model.clip_spec["reader"].startswith("reads_change:change, source ")
     assert len([medium for medium in run.manifest.media if medium.role == "cam"]) == 1
-    with pytest.raises(StoreError, match="change alone has a reader of its own: a store keeps rows by"):
+    with pytest.raises(StoreError, match="change alone has a reader of its own: rows are kept by the bytes"):
         Study.from_file(study).run(tmp_path / "stored", store=tmp_path / "store")
+    (tmp_path / ".broken-rows").mkdir()
+    with pytest.raises(StoreError, match=r"remove .*\.broken-rows, the rows of a run that did not end"):
+        Study.from_file(study).run(tmp_path / "broken")
 
 
 def test_ways_to_take_frames_that_exclude_each_other_are_one_sentence(study_folder: Path) -> None:

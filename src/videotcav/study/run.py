@@ -183,13 +183,10 @@ class Study:
             StoreError: the store cannot be used.
         """
         study = self.file.study
-        if store is not None and self.model.card.clip_spec.reader is not None:
-            raise StoreError(
-                f"{self.model.name} has a reader of its own: a store keeps rows by the bytes of videos, and nobody "
-                "knows what else is read; run without one"
-            )
         target = Path(output) if output else free_run_folder(Path("runs"), self.file.path.stem)
         unfinished = target.with_name(f".{target.name if output else self.file.path.stem}-rows")
+        if self.model.card.clip_spec.reader is not None:
+            _refuse_kept_rows(self.model.name, store, unfinished)
         with (
             scratch(unfinished, result=None if replace else target)
             if store is None
@@ -304,3 +301,14 @@ class Study:
     def design(self, inputs: Inputs) -> Design:
         """What is asked of which clips, see `study_design`."""
         return study_design(self.file.study, inputs, layers=len(self.layers))
+
+
+def _refuse_kept_rows(name: str, store: Path | str | None, unfinished: Path) -> None:
+    """Raises StoreError where rows of other runs would be taken for what a card's reader gives now."""
+    why = (
+        f"{name} has a reader of its own: a store keeps rows by the bytes of videos, and nobody knows what else is read"
+    )
+    if store is not None:
+        raise StoreError(f"{why}; run without one")
+    if unfinished.exists():
+        raise StoreError(f"{why}; remove {unfinished}, the rows of a run that did not end")
