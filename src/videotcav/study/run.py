@@ -305,9 +305,7 @@ class Study:
 
 def _refuse_kept_rows(name: str, store: Path | str | None, unfinished: Path) -> None:
     """Raises StoreError where rows of other runs would be taken for what a card's reader gives now."""
-    why = (
-        f"{name} has a reader of its own: a store keeps rows by the bytes of videos, and nobody knows what else is read"
-    )
+    why = f"{name} has a reader of its own: rows are kept by the bytes of videos, and nobody knows what else it reads"
     if store is not None:
         raise StoreError(f"{why}; run without one")
     if unfinished.exists():
