@@ -18,6 +18,8 @@ from videotcav.concepts.propose.videos import Proposal
 from videotcav.concepts.propose.videos import propose as propose_from
 from videotcav.concepts.review.random_sets import RandomDraw, write_random_set
 from videotcav.concepts.review.review import reviewed_sets
+from videotcav.datasets.forms import datasets
+from videotcav.datasets.rows import ClipList
 from videotcav.engine.local import Engine, here
 from videotcav.engine.on_ray import OnRay
 from videotcav.errors import OutputError, StudyFileError, VideotcavError, VideotcavWarning
@@ -74,6 +76,7 @@ from videotcav.video.sources import as_sources
 __all__ = [
     "AnalysisSettings",
     "CamMaps",
+    "ClipList",
     "ClipMaps",
     "ClipSpec",
     "Comparison",
@@ -107,6 +110,7 @@ __all__ = [
     "concept_scores",
     "concepts_in",
     "contact_sheet",
+    "datasets",
     "demo",
     "edit",
     "faithfulness",

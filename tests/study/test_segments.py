@@ -12,9 +12,10 @@ import pytest
 import videotcav as vt
 from support.change_net import MODULE, NET, noise
 from support.study_text import study_text
-from videotcav.errors import ConceptError
+from videotcav.errors import ConceptError, StudyFileError
 from videotcav.features.measure import ClipFile
-from videotcav.study.inputs import Inputs, overlaps
+from videotcav.study.inputs import Inputs, overlaps, study_inputs
+from videotcav.study.run import Study
 from videotcav.video.segment import clip_sha256, segment_path
 from videotcav.video.write import write_video
 
@@ -123,3 +124,45 @@ def test_the_pool_may_not_hold_what_a_segment_shows(material: Path) -> None:
     file = material / "whole/0.mp4"
     with pytest.raises(ConceptError, match="the random pool holds clips"):
         overlaps(*_inputs({"a": [segment_path(file, 0, 0.5)]}, [file]))
+
+
+def _list(folder: Path) -> Path:
+    rows = [f"{number}.mp4,Moving,{part / 2},{part / 2 + 0.5}" for number in range(8) for part in range(SEGMENTS)]
+    table = folder / "whole" / "clips.csv"
+    table.write_text("\n".join(["path,label,start,end", *rows, "lost.mp4,Moving,0,1"]))
+    return table
+
+
+def test_a_study_and_a_probe_take_a_list(material: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(material)])
+    table = _list(material)
+    text = STUDY.replace("[classes.moving]\nvideos = []", '[classes]\nlist = "whole/clips.csv"\nlimit_per_class = 10')
+    (material / "listed.toml").write_text(text)
+    study = Study.from_file(material / "listed.toml")
+    inputs = study_inputs(study.file)
+    (files,) = inputs.classes.values()
+    assert [*inputs.classes] == ["moving"]  # the model's own name
+    assert len(files) == 10
+    assert {file.path for file in files} < set(_segments(material))
+    assert inputs.remarks[0].startswith("1 of 25 rows")
+    model = study.model
+    given = vt.ClipList(list=table, limit_per_class=10)
+    same = Study.of(model, classes=given, concepts=material / "concepts", random=material / "random")
+    assert {file.path for file in study_inputs(same.file).classes["moving"]} == {file.path for file in files}
+    found = vt.probe(model, given, edits=["still"])
+    assert {row["clip"] for row in found.clips} == {str(file.path) for file in files}
+    assert found.manifest.remarks[0].startswith("1 of 25 rows")
+
+
+def test_what_is_wrong_with_a_list_is_a_mistake_of_the_study(material: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(material)])
+    (material / "odd.csv").write_text("path,label\nwhole/0.mp4,standing\nwhole/1.mp4,moving\n")
+    for key, reason in {
+        'list = "none.csv"': "classes.list: .*no such file",
+        'list = "odd.csv"\nlimit = 3': "classes.limit: unknown key; closest: .*'limit_per_class'",
+        'list = "odd.csv"': "classes.standing: no class 'standing'",
+    }.items():
+        (material / "wrong.toml").write_text(STUDY.replace("[classes.moving]\nvideos = []", f"[classes]\n{key}"))
+        with pytest.raises(StudyFileError, match=reason) as told:
+            Study.from_file(material / "wrong.toml")
+        assert len(told.value.problems) == 1

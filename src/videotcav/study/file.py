@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
+from videotcav.datasets.read import Listed
 from videotcav.errors import VideoError
 from videotcav.explain.design.settings import MOST_SEED, AnalysisSettings
 from videotcav.records import (
@@ -265,11 +266,12 @@ class StudyFile(Record):
 
 
 class StudyText(Record):
-    """A study file as it was read: its place, its text, and what it says."""
+    """A study file as it was read: its place, its text, what it says, and the list of its class clips."""
 
     path: Path
     text: str
     study: StudyFile
+    listed: Listed = Listed(classes={})
 
     @property
     def folder(self) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from videotcav.concepts.review.review import SetReview, is_concept_folder, reviewed_sets
+from videotcav.datasets.read import Listed
 from videotcav.errors import ConceptError, ConceptNotFound, NotEnoughData, StudyFileError, UnreadableText, closest
 from videotcav.features.measure import ClipFile
 from videotcav.records import KINDS, ConceptClip, ConceptSet, Kind
@@ -161,7 +162,7 @@ def study_inputs(file: StudyText) -> Inputs:
     check_groups(study.groups, used)
     random = tuple(file for path in study.random.folders for file in _random_pool(folder / path, sources, folder))
     classes = {
-        name: tuple(_clip_file(path, sources, folder) for path in paths)
+        name: tuple(_clip_file(path, sources, folder, file.listed) for path in paths)
         for name, paths in class_videos(study, folder).items()
     }
     try:
@@ -175,14 +176,15 @@ def study_inputs(file: StudyText) -> Inputs:
             for clip in each.clips
             if clip.source == clip.path.stem
         ]
-        remarks += _pieces([*by_hand, *random, *(each for files in classes.values() for each in files)])
+        own = [each for files in classes.values() for each in files if each.path not in file.listed.sources]
+        remarks += _pieces([*by_hand, *random, *own])
     return Inputs(
         concepts=used,
         declared=study.groups,
         random=random,
         classes=classes,
         reviews={name: review.sentence for name, review in reviews.items() if review.reviewed},
-        remarks=tuple(remarks),
+        remarks=(*file.listed.remarks, *remarks),
         videos=sources.videos,
     )
 
@@ -218,11 +220,14 @@ def _random_pool(place: Path, sources: Sources, folder: Path) -> tuple[ClipFile,
     return pool
 
 
-def _clip_file(path: Path, sources: Sources, folder: Path) -> ClipFile:
-    """A file whose source is what the study's table says, or else its own path."""
+def _clip_file(path: Path, sources: Sources, folder: Path, listed: Listed | None = None) -> ClipFile:
+    """A file whose source is what the study's table says, or its list of clips, or else its own path."""
     video = file_of(path)
     own = str(video.relative_to(folder)) if video.is_relative_to(folder) else str(video)
-    return ClipFile(path=path, source=sources.unit(path, own))
+    if listed is None:
+        return ClipFile(path=path, source=sources.unit(path, own))
+    source = sources.unit(path, listed.sources.get(path, own))
+    return ClipFile(path=path, source=listed.groups.get(path, source))
 
 
 def _sources(section: SourcesSection | None, folder: Path) -> Sources:

@@ -36,6 +36,7 @@ from videotcav.results.probe_facts import (
     after,
     score_of,
 )
+from videotcav.study.against_model import class_named
 from videotcav.study.object_edits import edits_of
 from videotcav.study.probe_differences import differences
 from videotcav.study.probe_edits import ProbeEdits, probe_edits
@@ -68,8 +69,8 @@ def probe(
     Args:
         model: from `load_model`, handed back unchanged; or several, in a list or by names of your own, which are shown
             the same clips.
-        clips: a folder with the videos of each class in a folder of its name; clips or videos by class; or those of
-            one class, the `target`.
+        clips: a folder with the videos of each class in a folder of its name; clips or videos by class; a list of
+            clips (`ClipList`); or those of one class, the `target`.
         output: a folder to write everything into, which must not exist.
         target: the class that is asked about, where it is one alone.
         table: labels of the videos (CSV, JSONL or Parquet with a column `file`): `class` says which class each is of,
@@ -101,7 +102,12 @@ def probe(
     models = _by_label(model)
     first = next(iter(models.values()))
     gathered = gather(
-        clips, target=target, table=table, by=by, proper=lambda name: first.card.classes[first.class_index(name)]
+        clips,
+        target=target,
+        table=table,
+        by=by,
+        proper=lambda name: first.card.classes[class_named(name, first)],
+        seed=settings.seed,
     )
     for each in models.values():
         for class_name in gathered.classes:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from videotcav.datasets.read import Listed, read_list
+from videotcav.datasets.rows import ClipList
 from videotcav.errors import ArgumentError, NotEnoughData, VideoNotFound
 from videotcav.records import ClipSpec
 from videotcav.results.words import count
@@ -24,7 +26,7 @@ CLASS, SOURCE = "class", "source"
 """The columns of a table of labels that say of which class a video is, and what it was cut from."""
 
 Where = Path | str | Sequence[Path | str]
-Given = Clips | Where | Mapping[str, Clips | Where]
+Given = Clips | Where | ClipList | Mapping[str, Clips | Where]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +61,11 @@ def gather(
     table: Labels | Path | str | None,
     by: str,
     proper: Callable[[str], str],
+    seed: int = 0,
 ) -> ToProbe:
     """The clips of a probe; of those of several classes, only `target` is asked about where it is named.
 
-    `proper` gives the name that the model has for a class.
+    `proper` gives the name that the model has for a class; `seed` draws the clips of a list that has too many.
 
     Raises:
         ArgumentError: nothing says of which class the videos are.
@@ -78,8 +81,12 @@ def gather(
     clips: list[ClipToProbe] = []
     remarks: list[str] = []
     target = None if target is None else proper(target)
+    listed = read_list(given, Path(), seed=seed) if isinstance(given, ClipList) else Listed(classes={})
+    if isinstance(given, ClipList):
+        given = dict(listed.classes)
+        remarks += listed.remarks
     for class_name, where in _by_class(given, target=target, labels=labels):
-        found = list(_clips(where, class_name or "", labels, by))
+        found = [_as_listed(clip, listed) for clip in _clips(where, class_name or "", labels, by)]
         unlabelled = [clip for clip in found if not clip.class_name]
         clips += [replace(clip, class_name=proper(clip.class_name)) for clip in found if clip.class_name]
         if unlabelled and labels is not None:
@@ -97,7 +104,16 @@ def gather(
     return ToProbe(tuple(clips), gathered.classes if target is None else (target,), tuple(remarks))
 
 
-def _by_class(given: Given, *, target: str | None, labels: Labels | None) -> Iterator[tuple[str | None, Clips | Where]]:
+def _as_listed(clip: ClipToProbe, listed: Listed) -> ClipToProbe:
+    """A clip with the source that the list has for it, where nothing else said one."""
+    path = Path(clip.name)
+    own = listed.groups.get(path) or listed.sources.get(path)
+    return replace(clip, source=own) if own and clip.source == str(file_of(path)) else clip
+
+
+def _by_class(
+    given: Clips | Where | Mapping[str, Clips | Where], *, target: str | None, labels: Labels | None
+) -> Iterator[tuple[str | None, Clips | Where]]:
     """Each class with its clips; None where the table says the class of each."""
     if isinstance(given, Mapping):
         yield from given.items()

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import tomli_w
 
+from videotcav.datasets.rows import ClipList
 from videotcav.engine.local import Engine, here
 from videotcav.engine.run_store import scratch
 from videotcav.engine.store import Store
@@ -99,7 +100,7 @@ class Study:
         cls,
         model: VideoModel,
         *,
-        classes: Mapping[str, Path | str | Sequence[Path | str]],
+        classes: Mapping[str, Path | str | Sequence[Path | str]] | ClipList,
         concepts: Path | str | Sequence[Path | str],
         random: Path | str | Sequence[Path | str],
         question: str = "Which concepts move the class?",
@@ -110,7 +111,7 @@ class Study:
 
         Args:
             model: from `load_model`.
-            classes: the videos of each class: a folder, a pattern, or several.
+            classes: the videos of each class: a folder, a pattern, or several; or a list of clips.
             concepts: the folder of concept sets, or several; of some of their concepts and kinds with
                 `include=[…]` and `kinds=[…]`.
             random: the folder of the random pool, or several.
