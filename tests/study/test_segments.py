@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -11,11 +12,16 @@ import pytest
 
 import videotcav as vt
 from support.change_net import MODULE, NET, noise
+from support.flicker import scene, sidecar
 from support.study_text import study_text
-from videotcav.errors import ConceptError, StudyFileError
+from videotcav.concepts.detectors.detect import VideoFrames, load_detector
+from videotcav.errors import BoxesError, ConceptError, StudyFileError
 from videotcav.features.measure import ClipFile
+from videotcav.interventions.locate import objects_of
+from videotcav.records import ClipSpec
 from videotcav.study.inputs import Inputs, overlaps, study_inputs
 from videotcav.study.run import Study
+from videotcav.video.clips import read_clip
 from videotcav.video.segment import clip_sha256, segment_path
 from videotcav.video.write import write_video
 
@@ -166,3 +172,23 @@ def test_what_is_wrong_with_a_list_is_a_mistake_of_the_study(material: Path, mon
         with pytest.raises(StudyFileError, match=reason) as told:
             Study.from_file(material / "wrong.toml")
         assert len(told.value.problems) == 1
+
+
+def test_boxes_of_a_file_are_those_of_its_segments(tmp_path: Path) -> None:
+    """A box that moves eight pixels a frame; the segment begins with the third frame."""
+    file = tmp_path / "a.mp4"
+    write_video(file, scene(np.random.default_rng(0)), frames_per_second=10.0, each_alone=True)
+    boxes = json.loads(sidecar(["a.mp4"], {"lamp": (0, 0, 4, 4)}))
+    for frame, each in enumerate(boxes["annotations"]):
+        each["bbox"] = [6 * frame, 6 * frame, 4, 4]
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    spec = ClipSpec(frames=2, seconds_between_frames=0.1, height=32, width=32, resize=32)
+    own, _ = read_clip(segment_path(file, 0.2, 0.5), spec, start_seconds=0.0)
+    whole, _ = read_clip(file, spec, start_seconds=0.2)
+    (one, other) = objects_of([own, whole], spec, tmp_path / "boxes.json", "lamp").objects
+    assert one is not None
+    assert other is not None
+    assert np.array_equal(one.masks, other.masks)
+    assert one.masks[0, 12:16, 12:16].all()
+    with pytest.raises(BoxesError, match="counts the frames of whole files"):
+        load_detector(tmp_path / "boxes.json")(VideoFrames(np.zeros((1, 32, 32, 3), np.uint8), own.video, 0))
