@@ -11,7 +11,9 @@ import torch
 
 from video.conftest import Encode, Indices
 from videotcav.errors import VideoError
+from videotcav.outputs import file_sha256
 from videotcav.records import ClipSpec
+from videotcav.video import segment as segments
 from videotcav.video.alignment import Events
 from videotcav.video.clips import read_clip, read_clips
 from videotcav.video.find import find_videos
@@ -130,3 +132,18 @@ def test_segments_are_not_taken_for_files_that_were_cut() -> None:
     names = [f"{match}_{half}.mp4#t={second},{second + 1}" for match in "ab" for half in (1, 2) for second in range(2)]
     found = dict(counted_pieces(map(Path, names)))
     assert {name: len(paths) for name, paths in found.items()} == {"a_": 2, "b_": 2}
+
+
+def test_a_file_is_hashed_once_for_all_its_segments_and_again_where_it_has_changed(
+    encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[Path] = []
+    monkeypatch.setattr(segments, "file_sha256", lambda path: hashed.append(path) or file_sha256(path))
+    path = encode("long.mp4", 50)
+    before = {clip_sha256(segment_path(path, start, start + 0.5)) for start in (0.0, 0.5, 1.0)}
+    assert read_clip(segment_path(path, 0.5, 1.0), SPEC)[0].video.sha256 == file_sha256(path)
+    assert hashed == [path]
+    assert len(before) == 3
+    encode("other.mp4", 49).replace(path)
+    assert clip_sha256(segment_path(path, 0.0, 0.5)) not in before
+    assert hashed == [path, path]

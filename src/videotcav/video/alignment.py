@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from videotcav.errors import ArgumentError, UnreadableText, VideoError, closest
 from videotcav.records import ClipSpec
 from videotcav.texts import read_table
-from videotcav.video.info import VideoInfo
+from videotcav.video.info import Timed
 from videotcav.video.read import VideoFile
 from videotcav.video.sampling import rank_at
 from videotcav.video.segment import file_of, start_of
@@ -37,7 +37,7 @@ def aligned_frame(spec: ClipSpec) -> int:
 
 
 def aligned_times(
-    video: VideoInfo,
+    video: Timed,
     spec: ClipSpec,
     event_seconds: float,
     *,
@@ -67,7 +67,7 @@ def aligned_times(
 
 
 def _wanted(
-    video: VideoInfo, spec: ClipSpec, event_seconds: float, frame_times: NDArray[np.float64] | None
+    video: Timed, spec: ClipSpec, event_seconds: float, frame_times: NDArray[np.float64] | None
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """The seconds of the frames of a clip laid around that second, and which of them lie outside of the video."""
     steps = np.arange(spec.frames) - aligned_frame(spec)
@@ -82,7 +82,7 @@ def _wanted(
     return held, (wanted < -_SLACK) | (wanted >= duration - _SLACK)
 
 
-def _needs(video: VideoInfo, spec: ClipSpec, event_seconds: float) -> str:
+def _needs(video: Timed, spec: ClipSpec, event_seconds: float) -> str:
     before, after = aligned_frame(spec), spec.frames - 1 - aligned_frame(spec)
     if spec.stride is not None:
         return f"that needs {before * spec.stride} frames before it and {after * spec.stride} behind it"
@@ -106,7 +106,7 @@ def not_alignable(spec: ClipSpec) -> str:
 
 
 def held_frames(
-    video: VideoInfo, spec: ClipSpec, event_seconds: float, *, frame_times: NDArray[np.float64] | None = None
+    video: Timed, spec: ClipSpec, event_seconds: float, *, frame_times: NDArray[np.float64] | None = None
 ) -> int:
     """How many frames of a clip laid around that second lie outside of the video."""
     return int(_wanted(video, spec, event_seconds, frame_times)[1].sum())

@@ -171,7 +171,7 @@ def to_source(volume: NDArray[np.floating] | Tensor, clip: ClipOrigin) -> NDArra
 
 
 def read_clip(
-    video: VideoInfo | Path | str,
+    video: VideoFile | VideoInfo | Path | str,
     spec: ClipSpec,
     *,
     start_seconds: float | None = None,
@@ -186,27 +186,31 @@ def read_clip(
     and within a clip crop by crop; None the centre of the video and of its frames. With `event_seconds` the clip is
     laid around that second instead, see `aligned_times`.
     """
-    _refuse_other_channels(video.path if isinstance(video, VideoInfo) else video, spec)
+    file = video if isinstance(video, VideoFile) else VideoFile(video.path if isinstance(video, VideoInfo) else video)
+    _refuse_other_channels(file.path, spec)
     side = within = 0.5
     if view is not None:
         part, crop_number = divmod(view, spec.crops_per_clip)
         side = crop_number / 2 if spec.crops_per_clip > 1 else 0.5
-    file = VideoFile(video.path if isinstance(video, VideoInfo) else video)
-    info = video if isinstance(video, VideoInfo) else file.info()
     if event_seconds is not None:
         if why := not_alignable(spec):
-            raise VideoError(info.path, why)
-        timestamps = aligned_times(info, spec, event_seconds, edges=edges, frame_times=file.times)
+            raise VideoError(file.path, why)
+        timestamps = aligned_times(file, spec, event_seconds, edges=edges, frame_times=file.times)
     elif fit == "stretch":
-        timestamps = stretched_times(info, spec, file.times)
+        timestamps = stretched_times(file, spec, file.times)
     else:
         if view is not None:
             within = (part + 0.5) / spec.clips_per_video  # the middle of each of as many equal parts
             start_seconds = None
-        timestamps = sample_times(info, spec, start_seconds=start_seconds, frame_times=file.times, part=within)
+        timestamps = sample_times(file, spec, start_seconds=start_seconds, frame_times=file.times, part=within)
     for remark in (*file.remarks, *remarks_on_gaps(spec, file.times, timestamps)):
-        warnings.warn(f"{info.path} {remark}.", VideotcavWarning, stacklevel=2)
-    shown = file.at(timestamps) if spec.reader is None else read_by(spec, info, timestamps)
+        warnings.warn(f"{file.path} {remark}.", VideotcavWarning, stacklevel=2)
+    if spec.reader is None:
+        shown = file.at(timestamps)
+        info = video if isinstance(video, VideoInfo) else file.info(shown)
+    else:
+        info = video if isinstance(video, VideoInfo) else file.info()
+        shown = read_by(spec, info, timestamps)
     return origin_of(info, timestamps, shown, spec, side=side), preprocess(shown, spec, side=side)
 
 

@@ -8,7 +8,8 @@ runs in processes of its own (`apart.py`): a file that crashes it costs one sent
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -16,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videotcav.errors import VideoError
-from videotcav.outputs import file_sha256
 from videotcav.video.apart import Apart, is_wanted
 from videotcav.video.decode import Decoder, Frames
 from videotcav.video.info import ClipOrigin, VideoInfo
-from videotcav.video.segment import Segment, file_of, segment_of
+from videotcav.video.segment import Segment, content_sha256, file_of, segment_of
 
 __all__ = ["Frames", "VideoFile", "frame_times", "on_file", "probe", "read_all", "read_frames"]
 
@@ -49,7 +49,7 @@ def read_frames(video: VideoInfo, timestamps: Sequence[float]) -> Frames:
     taken the place of the one that the record is of.
     """
     file = VideoFile(video.path)
-    if video.sha256 and file_sha256(file_of(video.path)) != video.sha256:
+    if video.sha256 and content_sha256(file_of(video.path)) != video.sha256:
         raise VideoError(video.path, "is not the video that was read: its content has changed; put that one back")
     return file.at(timestamps)
 
@@ -99,10 +99,22 @@ class VideoFile:
         """How many frames the decoder has handed out so far."""
         return self._decoder.decoded
 
-    def info(self) -> VideoInfo:
-        """The record of this file, or of its segment; decodes the file's first frame."""
-        facts = {"duration_seconds": self._duration, "frames_per_second": len(self.times) / self._duration}
-        return self._decoder.info().model_copy(update={"path": self.path, **facts})
+    @property
+    def duration_seconds(self) -> float:
+        """What the packets add up to, or how long the segment is."""
+        return self._duration
+
+    def info(self, shown: Frames | None = None) -> VideoInfo:
+        """The record of this file, or of its segment; decodes its first frame where none of its frames are `shown`."""
+        height, width = (self.frames([0]) if shown is None else shown).shape[1:3]
+        return VideoInfo(
+            path=self.path,
+            sha256=content_sha256(file_of(self.path)),
+            width=width,
+            height=height,
+            duration_seconds=self._duration,
+            frames_per_second=len(self.times) / self._duration,
+        )
 
     def at(self, timestamps: Sequence[float]) -> Frames:
         """The frames on show at the given seconds."""
@@ -127,9 +139,10 @@ class VideoFile:
             raise VideoError(self.path, f"has no frame {beyond[0]}; its frames are 0 to {len(self.times) - 1}")
         return self._decoder.frames([rank + self._first for rank in ranks])
 
-    def stream(self) -> Iterator[Frames]:
+    def stream(self) -> Generator[Frames, None, None]:
         """Every frame in order, uint8 `height width channel`; only one is held at a time."""
-        return islice(self._decoder.stream(), self._first, self._first + len(self.times))
+        with closing(self._decoder.stream()) as frames:
+            yield from islice(frames, self._first, self._first + len(self.times))
 
     def _seconds(self, segment: Segment) -> float:
         """How long a segment lasts. Raises VideoError where it lies outside of its file."""

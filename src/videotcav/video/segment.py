@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 from math import inf
 from pathlib import Path
 from typing import NamedTuple
@@ -69,8 +70,19 @@ def clip_sha256(path: Path) -> str:
     """What the content of a clip is known by: its file's hash, and which seconds of it."""
     segment = segment_of(path)
     if segment is None:
-        return file_sha256(path)
-    return f"{file_sha256(segment.file)}{segment_path(Path('_'), *segment[1:]).name[1:]}"
+        return content_sha256(path)
+    return f"{content_sha256(segment.file)}{segment_path(Path('_'), *segment[1:]).name[1:]}"
+
+
+def content_sha256(file: Path) -> str:
+    """The hash of a video file's content, which is read again only where the file has changed since."""
+    status = file.stat()
+    return _sha256(file.absolute(), (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+
+
+@lru_cache(maxsize=2**16)
+def _sha256(file: Path, _state: tuple[int, ...]) -> str:
+    return file_sha256(file)
 
 
 def _number(seconds: float) -> str:
