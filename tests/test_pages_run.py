@@ -18,6 +18,7 @@ from support.study_text import study_text
 from videotcav import api
 from videotcav.cli import main
 from videotcav.concepts.detectors import detect
+from videotcav.datasets.rows import ClipList
 from videotcav.models import load
 from videotcav.study.demo import cut_concepts
 from videotcav.study.file import StudyFile
@@ -97,6 +98,10 @@ def test_what_a_page_shows_of_a_study_file_is_one(page: Path, text: str) -> None
     told = tomllib.loads(text)
     models = told.pop("models", [])
     whole = told if {"model", "classes", "concepts"} <= told.keys() else merged(tomllib.loads(study_text()), told)
+    if isinstance(whole["classes"].get("list"), str):
+        given = {key: value for key, value in whole["classes"].items() if not isinstance(value, dict)}
+        ClipList.model_validate_json(json.dumps(given), strict=True)
+        whole = {**whole, "classes": {"swing": {"videos": ["clips of the list"]}}}
     for model in models or [whole["model"]]:
         StudyFile.model_validate_json(json.dumps({**whole, "model": model}), strict=True)
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "concepts random": "random_pool",
     "concepts review": "review",
     "concepts show": "concepts_in",
+    "datasets": "datasets",
     "demo": "demo",
     "faithfulness": "faithfulness",
     "init": "init",
@@ -104,6 +105,7 @@ def test_what_a_command_takes_its_function_takes(command: str, function: str) ->
         *("address", "workers", "cpus_per_worker", "gpus_per_worker"),  # OnRay
         *("mode", "fill", "frames", "rule"),  # Recipe
         *("form", "names"),  # load_detector
+        "listing",  # ClipList
         *("source_column", "sheet", "everything", "open_page"),
         *("baseline", "concept", "random"),  # PixelSettings, write_concept_map
         *("boxes", "label", "events", "rise_masks", "seed"),  # Truths, FaithfulnessSettings

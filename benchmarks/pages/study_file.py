@@ -13,6 +13,7 @@ import tomli_w
 from pydantic.fields import FieldInfo
 from template import DOCS, filled, table
 
+from videotcav.datasets.rows import ClipList
 from videotcav.records import Record
 from videotcav.study.file import StudyFile
 
@@ -31,7 +32,7 @@ def main() -> None:
 
 def sections(words: Mapping[str, Mapping[str, tuple[str, str, str]]]) -> Iterator[str]:
     """A heading and a table for each table of the file. KeyError where words and models do not have the same keys."""
-    fields = dict(keys(StudyFile))
+    fields = {**dict(keys(StudyFile)), **dict(keys(ClipList, "classes"))}
     told = {f"{section}.{key}" for section in words for key in words[section]}
     if missing := fields.keys() ^ told:
         raise KeyError(f"in the models or in {WORDS.name} alone: {', '.join(sorted(missing))}")

@@ -25,8 +25,9 @@ from torch.nn import functional as F  # noqa: N812 - torch's own abbreviation
 from videotcav.compat.torchvision import import_torchvision
 from videotcav.models.checkpoint import save
 from videotcav.records import ClipSpec
-from videotcav.video.clips import read_clips, sample_times
+from videotcav.video.clips import read_clips
 from videotcav.video.read import probe, read_frames
+from videotcav.video.sampling import sample_times
 
 CLIP_SPEC = ClipSpec(
     frames=16, seconds_between_frames=0.1, height=64, width=112, resize=64, mean=(0.45,) * 3, std=(0.225,) * 3

@@ -18,6 +18,8 @@ from videotcav.concepts.propose.videos import Proposal
 from videotcav.concepts.propose.videos import propose as propose_from
 from videotcav.concepts.review.random_sets import RandomDraw, write_random_set
 from videotcav.concepts.review.review import reviewed_sets
+from videotcav.datasets.forms import datasets
+from videotcav.datasets.rows import ClipList
 from videotcav.engine.local import Engine, here
 from videotcav.engine.on_ray import OnRay
 from videotcav.errors import OutputError, StudyFileError, VideotcavError, VideotcavWarning
@@ -67,12 +69,14 @@ from videotcav.study.run import Study
 from videotcav.study.tcav import tcav
 from videotcav.study.tcav_results import TcavResults
 from videotcav.video.alignment import Align, Alignment, Edges
+from videotcav.video.arrays import clips_from_arrays
 from videotcav.video.clips import Clips, read_clips, read_windows
 from videotcav.video.sources import as_sources
 
 __all__ = [
     "AnalysisSettings",
     "CamMaps",
+    "ClipList",
     "ClipMaps",
     "ClipSpec",
     "Comparison",
@@ -100,11 +104,13 @@ __all__ = [
     "VideotcavWarning",
     "accept",
     "audit",
+    "clips_from_arrays",
     "compare",
     "concept_maps",
     "concept_scores",
     "concepts_in",
     "contact_sheet",
+    "datasets",
     "demo",
     "edit",
     "faithfulness",

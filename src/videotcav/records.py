@@ -6,13 +6,24 @@ and the report can use them without torch.
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PlainSerializer,
+    PositiveInt,
+    model_validator,
+)
 
 from videotcav.errors import repeated
 
@@ -121,8 +132,24 @@ def silent(items: Iterable[T], what: str, *, total: int | None = None) -> Iterat
 # --- video -----------------------------------------------------------------------------------------------------
 
 
+def _told(reader: Callable[..., Any] | None) -> str | None:
+    """A reader by name and source, so that another one of the same name is another clip specification."""
+    if reader is None:
+        return None
+    try:
+        source = inspect.getsource(inspect.getmodule(reader) or reader)
+    except (OSError, TypeError):  # a partial, or made in a session
+        source = repr(reader)
+    name = getattr(reader, "__qualname__", type(reader).__qualname__)
+    return f"{reader.__module__}:{name}, source {hashlib.sha256(source.encode()).hexdigest()}"
+
+
 class ClipSpec(Record):
     """How a video becomes a model's input: which frames, which pixels, which numbers.
+
+    A `reader` gives what a network is shown that sees no colour pictures (flow, depth, events), or other ones than the
+    file's: called with the video's path and the seconds of the clip's frames, it returns an array of as many frames
+    `time height width channel`, uint8 as pictures or floats as they are. `mean` and `std` then say its 1 to 4 channels.
 
     `resize` is the length of the shorter side, or (height, width) of the whole frame, before the centre crop
     to `height` × `width`, whose edge is rounded to the nearest pixel, half to even as torchvision does, or down as
@@ -142,6 +169,7 @@ class ClipSpec(Record):
     stride: PositiveInt | None = None
     spread: Spread | None = None
     short: Literal["refuse", "repeat"] = "refuse"
+    reader: Annotated[Callable[[Path, tuple[float, ...]], Any] | None, PlainSerializer(_told)] = None
     height: PositiveInt
     width: PositiveInt
     resize: PositiveInt | tuple[PositiveInt, PositiveInt]
@@ -182,13 +210,21 @@ class ClipSpec(Record):
         Raises pydantic's ValidationError.
         """
         told = changes.keys() & set(SAMPLINGS)
-        kept = self.model_dump(exclude={*SAMPLINGS, "short"} if told else None)
+        left = {*SAMPLINGS, "short"} if told else set()
+        kept = {name: getattr(self, name) for name in type(self).model_fields if name not in left}
         return ClipSpec.model_validate({**kept, **changes})
 
     @property
     def channels(self) -> int:
         """Of a pixel, as mean and deviation have them."""
         return len(self.mean)
+
+    @property
+    def unlike_pictures(self) -> str:
+        """Why clips cannot be shown and edited as the colour pictures of their video; empty where they can."""
+        if self.channels != len("RGB"):
+            return f"the clip spec has {self.channels} channels instead of 3"
+        return "the clip spec has a reader of its own" if self.reader is not None else ""
 
     @property
     def views(self) -> int:
@@ -281,6 +317,9 @@ class ModelCard(Record):
     behind a dot what is inside; `()` behind a name calls it. It is empty where they are bare, first in a tuple, or
     called `logits`. `scores` says what they are; where a card does not state it, it is seen when the model is loaded.
 
+    `colour` is the order of colours that the module was trained with. Only at its door are they turned: `mean` and
+    `std`, clips, pixels of one's own and edits are red, green, blue whatever it says.
+
     `pixels` is the order of axes that the module wants its input in. `pathways` lists the frames that each pathway of
     a network with several is given, in the order of its list of inputs; empty for the usual one input.
     """
@@ -293,6 +332,7 @@ class ModelCard(Record):
     default_layers: tuple[str, ...] = ()
     degenerate: tuple[str, ...] = ()
     pixels: str = "b c t h w"
+    colour: Literal["RGB", "BGR"] = "RGB"
     pathways: tuple[tuple[int, ...], ...] = ()
     precision: Precision = "fp32"
     logits: str = ""
@@ -306,6 +346,8 @@ class ModelCard(Record):
             raise ValueError(f"each class needs a name of its own, got '{twice[0]}' twice")
         if sorted(self.pixels.split()) != ["b", "c", "h", "t", "w"]:
             raise ValueError(f"pixels names the axes b, c, t, h and w in the module's order, got '{self.pixels}'")
+        if self.colour == "BGR" and self.clip_spec.channels != len("BGR"):
+            raise ValueError(f"BGR is an order of three colours, but there are {self.clip_spec.channels} channels")
         for frames in self.pathways:
             if not frames or not all(0 <= frame < self.clip_spec.frames for frame in frames):
                 raise ValueError(f"a pathway takes frames 0 … {self.clip_spec.frames - 1} of the clip, got {frames}")

@@ -74,6 +74,17 @@ def test_recordings_come_from_a_table(videos: Path, tmp_path: Path):
         run(*words, "--sources", tmp_path / "scenes.csv")
 
 
+def test_a_table_that_leaves_a_recording_open_makes_no_source_of_it(videos: Path, tmp_path: Path):
+    """Two folders may have a video of one name; an empty cell is no recording that videos have in common."""
+    words = ("propose", videos, "--detector", videos / "marks.json", "--label", "mark", "-o", tmp_path / "out")
+    (tmp_path / "scenes.csv").write_text("file,source\na/v0.mp4,match 1\nb/v0.mp4,match 2\n")
+    with pytest.raises(UnreadableText, match="says that 'v0' is of 'match 1' and of 'match 2'"):
+        run(*words, "--sources", tmp_path / "scenes.csv")
+    (tmp_path / "scenes.csv").write_text("file,source\nv0.mp4,\nv1.mp4, \n")
+    found = {one["source"] for one in run(*words, "--sources", tmp_path / "scenes.csv")["outcomes"]}
+    assert found == {"v0", "v1"}
+
+
 def test_recordings_of_other_videos_are_told(videos: Path, tmp_path: Path):
     (tmp_path / "scenes.csv").write_text("file,source\nv0.mp4,a\nrenamed.mp4,a\n")
     words = ("propose", videos, "--detector", videos / "marks.json", "--label", "mark", "-o", tmp_path / "out")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_model
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -130,6 +131,42 @@ def test_a_file_with_a_weight_less_or_more_or_another_is_not_that(tmp_path: Path
         loaded(wrap({**STATE, "head.weight": torch.ones(2, 4)}), tmp_path / "net.ckpt")
     changed = loaded(wrap({**STATE, "head.bias": STATE["head.bias"] + 1}), tmp_path / "net.ckpt")
     assert not torch.equal(changed(PIXELS), SOURCE.eval()(PIXELS))
+
+
+def test_a_network_whose_shapes_are_still_open_takes_those_of_the_file(tmp_path: Path) -> None:
+    lazy = SmallNet()
+    lazy.head = nn.LazyLinear(3)
+    torch.save({"model": STATE}, tmp_path / "net.pth")
+    model = load_model(lazy, weights=tmp_path / "net.pth", card=CARD)
+    assert torch.equal(model(PIXELS), SOURCE.eval()(PIXELS))
+
+
+def test_of_two_names_for_one_tensor_one_is_enough(tmp_path: Path) -> None:
+    """As safetensors' own `save_model` keeps them; two tensors that are two in the network must both be there."""
+    tied, apart = SmallNet(), SmallNet()
+    tied.again, apart.again = tied.head, nn.Linear(4, 3)
+    save_model(tied, str(tmp_path / "net.safetensors"))
+    held = load_file(tmp_path / "net.safetensors")
+    assert len(held) == len(tied.state_dict()) - 2
+    other = SmallNet()
+    other.again = other.head
+    model = load_model(other, weights=tmp_path / "net.safetensors", card=CARD)
+    assert torch.equal(model(PIXELS), tied.eval()(PIXELS))
+    lost = min(tied.state_dict().keys() - held.keys())
+    with pytest.raises(ModelError, match=rf"does not fit small net: missing: .*'{lost}'"):
+        load_model(apart, weights=tmp_path / "net.safetensors", card=CARD)
+
+
+def test_one_tensor_cannot_have_two_values(tmp_path: Path) -> None:
+    tied, apart = SmallNet(), SmallNet()
+    tied.again, apart.again = tied.head, nn.Linear(4, 3)
+    torch.save(apart.state_dict(), tmp_path / "net.pth")
+    with pytest.raises(ModelError, match=r"'head\.weight' and 'again\.weight' are one tensor there, two in the"):
+        load_model(tied, weights=tmp_path / "net.pth", card=CARD)
+    tied.again, tied.twice = SmallNet().head, tied.stem  # also where it has counters, which the file lacks
+    state = {key: tensor for key, tensor in tied.state_dict().items() if "num_batches" not in key}
+    torch.save(state, tmp_path / "net.pth")
+    assert load_model(tied, weights=tmp_path / "net.pth", card=CARD).card.weights == "net.pth"
 
 
 def test_averages_are_those_of_torch(tmp_path: Path) -> None:

@@ -118,6 +118,13 @@ def test_a_trainers_file_of_any_ending_is_looked_into(tmp_path: Path, published:
         (tmp_path / file).rename(tmp_path / "checkpoint_epoch_00007.pyth")
 
 
+def test_a_network_without_its_head_is_said_to_be_that(tmp_path: Path, published: dict[str, Tensor]) -> None:
+    torch.save({key: tensor for key, tensor in published.items() if "classifier" not in key}, tmp_path / "net.pth")
+    says = r"missing: 'classifier\.1\.weight', 'classifier\.1\.bias'\. All else is that network's$"
+    with pytest.raises(ModelError, match=says):
+        load_model("torchvision:s3d", weights=tmp_path / "net.pth")
+
+
 def test_of_two_heads_the_user_says_which(tmp_path: Path, published: dict[str, Tensor]) -> None:
     head = {key: published[key][:3] for key in ("classifier.1.weight", "classifier.1.bias")}
     torch.save({"pretrained": published, "tuned": published | head}, tmp_path / "net.pth")

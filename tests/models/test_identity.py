@@ -72,6 +72,7 @@ def test_no_field_of_a_card_is_forgotten_in_a_models_identity() -> None:
         "default_layers": ("linear",),
         "degenerate": ("linear",),
         "pixels": "b t c h w",
+        "colour": "BGR",
         "pathways": ((0,), (0, 1)),
         "precision": "bf16",
         "logits": "x",

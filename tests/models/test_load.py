@@ -32,6 +32,9 @@ def carded():
     spec = ClipSpec(frames=2, seconds_between_frames=0.5, height=4, width=4, resize=4)
     return nn.Sequential(nn.Flatten(), nn.Linear(96, 2)), ModelCard(name="mine", clip_spec=spec, classes=("a", "b"))
 
+def swapped():
+    return tuple(reversed(carded()))
+
 def wrong():
     return "a network"
 """
@@ -90,6 +93,7 @@ def test_a_checkpoint_with_the_same_classes_in_another_order_is_refused(package:
         ),
         ("torchvison:swin3d_t", "neither a source of models .*closest: 'torchvision'.* nor a Python module"),
         ("my_networks:bear", "the Python module 'my_networks' has no 'bear'"),
+        ("my_networks:swapped", r"'my_networks:swapped' returns tuple \(ModelCard, Sequential\), not a module or a"),
         ("my_networks:wrong", r"'my_networks:wrong' returns str, not a module or a \(module, ModelCard\)"),
         ("my_networks:bare", r"'my_networks:bare' comes without a card.*clip_spec=ClipSpec"),
         (

@@ -154,6 +154,7 @@ def test_a_head_that_squeezes_away_the_only_clip_is_no_trouble() -> None:
         (lambda x: {"out": (None, x)}, "out.1"),
         (lambda x: {"logits": x}, ""),
         (lambda x: x[:, None], ""),  # of the one query by which a head reads its clip
+        (lambda x: x[:, :, None, None, None], ""),  # of a head of convolutions and a pooling, not flattened
         (lambda x: {"a": {"head.cls": x}}, "a.head.cls"),
         (lambda x: {0: x}, "0"),
         (lambda x: SimpleNamespace(scores=lambda: x), "scores()"),

@@ -11,6 +11,7 @@ import os
 import pickle
 import sys
 import warnings
+import zipfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -70,6 +71,7 @@ def trainers_things() -> dict[str, Any]:
         "history": np.ones(3),
         "seen": collections.defaultdict(list, {"train": [1, 2]}),
         "config": nested,
+        "losses": collections.deque([0.5, 0.4], maxlen=3),
         "settings": Settings(),
         "schedule": functools.partial(save_file, {}),
     }
@@ -245,6 +247,9 @@ def test_a_folder_says_what_is_in_it(tmp_path: Path) -> None:
         tables(tmp_path)
     with pytest.raises(ModelError, match=r"is a folder; name the checkpoint file in it$"):
         tables(tmp_path / "empty")
+    os.mkfifo(tmp_path / "pipe")  # which would be waited for without an end
+    with pytest.raises(ModelError, match="there is no such checkpoint file"):
+        tables(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
@@ -259,7 +264,7 @@ def test_a_truncated_file_is_named(tmp_path: Path, suffix: str) -> None:
         tables(path)
 
 
-@pytest.mark.parametrize("held", [{}, {"epoch": 3}, [1, 2], {"weight": "x"}, torch.ones(2), 5])
+@pytest.mark.parametrize("held", [{}, {"epoch": 3}, [1, 2], {"weight": "x"}, torch.ones(2), [torch.ones(2)], 5])
 def test_a_file_without_named_tensors_is_named(tmp_path: Path, held: object) -> None:
     torch.save(held, tmp_path / "net.pth")
     with pytest.raises(ModelError, match=r"net\.pth: holds no tensors with names"):
@@ -282,4 +287,20 @@ def test_a_tensor_that_this_torch_does_not_open_is_told_as_one(tmp_path: Path, m
     monkeypatch.setattr("torch._utils._rebuild_foreign_tensor", rebuild, raising=False)
     torch.save({"weight": Malicious(rebuild)}, tmp_path / "net.pth")
     with pytest.raises(ModelError, match=r"net\.pth: a tensor in it is of the kind 'foreign'.*; save the weights as"):
+        tables(tmp_path / "net.pth")
+
+
+@pytest.mark.parametrize("name", [b"a\0b\nC", b"a-b\nC", b"a\nC-D", b"\n", b".\n.", b"\xff\nC", b"a b\nC d"])
+def test_names_that_are_none_are_one_sentence(tmp_path: Path, name: bytes) -> None:
+    with zipfile.ZipFile(tmp_path / "net.pth", "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02c" + name + b"\n.")
+        archive.writestr("archive/version", b"3\n")
+    with pytest.raises(ModelError, match=r"net\.pth: ") as told:
+        tables(tmp_path / "net.pth")
+    assert "\n" not in str(told.value)
+
+
+def test_another_form_of_pickle_is_told(tmp_path: Path) -> None:
+    torch.save({"weight": torch.ones(1)}, tmp_path / "net.pth", pickle_protocol=4)
+    with pytest.raises(ModelError, match=r"\(pickled in another form .*\); save the state_dict\(\) alone"):
         tables(tmp_path / "net.pth")

@@ -24,6 +24,7 @@ from videotcav.errors import (
     ClassNotFound,
     ConceptNotFound,
     LayerNotFound,
+    ModelError,
     NothingAccepted,
     PathTaken,
     StudyFileError,
@@ -32,6 +33,7 @@ from videotcav.errors import (
 from videotcav.models import checkpoint
 from videotcav.models.from_torchvision import OWN_SIZE
 from videotcav.records import ClipSpec
+from videotcav.study.against_model import model_problems
 from videotcav.study.first_file import Unseen
 from videotcav.video.write import write_video
 
@@ -142,6 +144,22 @@ def test_what_is_written_loads_and_plans_as_it_is(form: Any, here: Path, monkeyp
             vt.load_model(named["model"], weights=str(named["weights"])).card.weights_sha256
             == study.model.card.weights_sha256
         )
+
+
+def test_weights_are_a_file_of_the_study_or_else_a_name(tmp_path: Path) -> None:
+    seen = []
+
+    def load(_: str, *, weights: str) -> vt.VideoModel:
+        seen.append(weights)
+        raise ModelError("enough is seen")
+
+    (tmp_path / "random").mkdir()  # as the folder of the pool is called, and weights are
+    (tmp_path / "last").touch()
+    names = ("random", "KINETICS400_V1", "somebody/weights")
+    for weights in (*names, "last", "last#ema", "absent.pth"):
+        raw = {"model": {"name": "any:net", "weights": weights}}
+        list(model_problems(raw, folder=tmp_path, load=load, loaded=[]))
+    assert seen == [*names, *(f"{tmp_path}/{file}" for file in ("last", "last#ema", "absent.pth"))]
 
 
 # --- what it writes ------------------------------------------------------------------------------------------------

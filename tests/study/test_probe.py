@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -299,6 +300,15 @@ def test_two_models_of_one_name_keep_apart() -> None:
     assert list(found.manifest.models) == ["own", "own (2)"]
     assert all(each.difference == 0 for each in found.differences)
     assert all(each.p == 1 for each in found.differences)
+
+
+def test_two_checkpoints_of_one_model_are_called_by_their_weights() -> None:
+    models = []
+    for weights in ("last.ckpt#net", "last.ckpt#ema"):
+        one = model(growth)
+        models.append(replace(one, card=one.card.model_copy(update={"weights": weights})))
+    found = vt.probe(models, clips(3), edits=["still"])
+    assert list(found.manifest.models) == ["own (last.ckpt#net)", "own (last.ckpt#ema)"]
 
 
 def test_subgroups_and_sources_come_from_the_table() -> None:

@@ -23,6 +23,7 @@ from videotcav.errors import (
     NotEnoughData,
     OutputError,
     RunFolderError,
+    StoreError,
     StudyFileError,
     VideosError,
     VideotcavError,
@@ -340,6 +341,57 @@ def test_rows_of_frames_taken_otherwise_are_not_those_of_the_store(study_folder:
         assert (beside.folder / "results.parquet").read_bytes() == results[-1], way
         assert beside.manifest.clips_passed == 12 + 12 + 12 + 40
     assert len(set(results)) == 3  # of 5 frames they take 0 to 3, then 0, 1, 2, 4, then 0, 1, 3, 4
+
+
+READS_CHANGE = f"""
+import numpy as np
+from videotcav.video.read import VideoFile
+from {MODULE} import build as build_of_colours
+
+def change(path, seconds):
+    \"\"\"Two channels of floats: brightness, and how it differs from the frame before.\"\"\"
+    grey = VideoFile(path).at(seconds).mean(axis=3) / 255
+    return np.stack([grey, np.diff(grey, axis=0, prepend=grey[:1])], axis=3).astype(np.float32)
+
+def build():
+    import torch
+    from torch import nn
+    module, card = build_of_colours()
+    module.diff = nn.Conv3d(2, 2, (2, 1, 1), bias=False)
+    with torch.no_grad():
+        module.diff.weight.zero_()
+        module.diff.weight[0, 1, 1] = 4
+        module.diff.weight[1, 0, 1] = 1
+    spec = card.clip_spec.changed({{"spread": "skip"}}).model_copy(
+        update={{"reader": change, "mean": (0.0, 0.0), "std": (1.0, 1.0)}}
+    )
+    return module, card.model_copy(update={{"name": "change alone", "clip_spec": spec}})
+"""
+
+
+def test_a_network_that_sees_no_colours_is_studied_by_its_reader(
+    study_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Flicker is what the second channel holds; maps lie over the videos' own pictures."""
+    (study_folder / "reads_change.py").write_text(READS_CHANGE)
+    monkeypatch.syspath_prepend(str(study_folder))
+    study = study_folder / "study.toml"
+    text = study.read_text().replace(f"{MODULE}:build", "reads_change:build")
+    study.write_text(f'{text}[interventions]\ndetector = "any"\n')
+    with pytest.raises(StudyFileError) as refused:
+        Study.from_file(study)
+    assert [problem.partition(":")[0] for problem in refused.value.problems] == ["interventions", "cam.checked"]
+    study.write_text(text.replace("[cam]", "[cam]\nchecked = 0"))
+    run = Study.from_file(study).run(tmp_path / "run")
+    verdicts = {(row.kind, row.against): row.verdict for row in run.results if row.statistic == "contrast"}
+    assert verdicts["spatiotemporal", "frozen"] == "positive"
+    assert run.manifest.model.clip_spec["reader"].startswith("reads_change:change, source ")
+    assert len([medium for medium in run.manifest.media if medium.role == "cam"]) == 1
+    with pytest.raises(StoreError, match="change alone has a reader of its own: rows are kept by the bytes"):
+        Study.from_file(study).run(tmp_path / "stored", store=tmp_path / "store")
+    (tmp_path / ".broken-rows").mkdir()
+    with pytest.raises(StoreError, match=r"remove .*\.broken-rows, the rows of a run that did not end"):
+        Study.from_file(study).run(tmp_path / "broken")
 
 
 def test_ways_to_take_frames_that_exclude_each_other_are_one_sentence(study_folder: Path) -> None:

@@ -13,6 +13,7 @@ from videotcav.errors import VideoError, VideosError
 from videotcav.records import ClipSpec
 from videotcav.video.clips import find_videos, preprocess, read_clip, read_clips, to_source
 from videotcav.video.info import ClipOrigin, VideoInfo
+from videotcav.video.read import VideoFile
 from videotcav.video.sampling import sample_times
 
 MEAN, STD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
@@ -286,3 +287,11 @@ def test_a_tall_video_is_cropped_along_its_height(encode):
     path = encode("tall.mp4", 25, width=40, height=80)
     spec = _spec(resize=32).model_copy(update={"crops_per_clip": 3})
     assert [read_clip(path, spec, view=view)[0].top for view in range(3)] == pytest.approx([0, 20, 40])
+
+
+def test_a_clip_costs_no_frames_but_those_between_its_first_keyframe_and_its_last(encode):
+    """Its record needs none: 4 frames, every second of 50 that are all keyframes."""
+    file = VideoFile(encode("intra.mp4", 50, keyframe_every=1))
+    clip, _ = read_clip(file, _spec())
+    assert file.decoded <= 7
+    assert clip.video == VideoFile(file.path).info()

@@ -13,9 +13,10 @@ import pytest
 
 from videotcav.errors import VideoError, VideotcavWarning
 from videotcav.records import ClipSpec
-from videotcav.video.clips import gaps, read_clip
+from videotcav.video.clips import read_clip
 from videotcav.video.decode import Decoder
 from videotcav.video.read import VideoFile
+from videotcav.video.sampling import gaps
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="FFmpeg's program makes these files")
 

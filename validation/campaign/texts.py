@@ -268,7 +268,45 @@ MASKS = {
         )
     ],
 }
+VIS = {
+    "videos": [{"id": 1, "width": 64, "height": 48, "file_names": [f"clip/{frame:05d}.jpg" for frame in range(5)]}],
+    "categories": [{"id": 1, "name": "racket"}],
+    "annotations": [
+        {"id": 7, "video_id": 1, "category_id": 1, "segmentations": [None, MASK.rle, MASK.rle, None, None],
+         "bboxes": [[1, 2, 3, 4], None, [20, 10, 40, 30], None, None]}
+    ],
+}  # fmt: skip
+KEYFRAMES = [
+    {"frame": frame, "enabled": enabled, "x": frame, "y": 10, "width": 20, "height": 30, "time": frame / 25}
+    for frame, enabled in ((1, True), (3, False), (5, True))
+]
+LABELLED = {
+    "id": 3,
+    "data": {"video": "/data/upload/1/0a1b2c3d-clip.mp4"},
+    "annotations": [
+        {"result": [{"id": "a", "type": "videorectangle", "value": {
+            "framesCount": 5, "duration": 0.2, "labels": ["racket"], "sequence": KEYFRAMES}}]}
+    ],
+}  # fmt: skip
+CVAT = """<?xml version="1.0" encoding="utf-8"?>
+<annotations><version>1.1</version><meta><task><size>5</size><start_frame>0</start_frame><stop_frame>4</stop_frame>
+<frame_filter>step=1</frame_filter><labels><label><name>racket</name></label></labels>
+<original_size><width>64</width><height>48</height></original_size><source>clip.mp4</source></task></meta>
+<track id="0" label="racket"><box frame="0" outside="0" xtl="1.00" ytl="2.00" xbr="30.50" ybr="20.00" rotation="9.5"/>
+<box frame="3" outside="1" xtl="5.00" ytl="2.00" xbr="34.50" ybr="20.00"/></track>
+<track id="1" label="racket"><mask frame="1" outside="0" rle="2, 3, 1" left="4" top="5" width="3" height="2"/></track>
+<track id="2" label="racket"><polygon frame="2" outside="0" points="1.00,2.00;9.00,2.00;9.00,9.00"/></track>
+</annotations>
+"""
+TABLE = """video,frame,left,top,width,height,label,score,track
+clip.mp4,2,20,10,30,30,racket,0.5,9
+clip.mp4,3,21,10,30,30,racket,0.5,9
+"""
 FILES = {
+    "clip.xml": CVAT,
+    "export.json": json.dumps([LABELLED]),
+    "instances.json": json.dumps(VIS),
+    "table.csv": TABLE,
     "boxes.json": json.dumps(COCO),
     "masks.json": json.dumps(MASKS),
     "regions.json": json.dumps({"regions": {"scoreboard": [1, 2, 30, 20]}}),

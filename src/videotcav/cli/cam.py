@@ -11,6 +11,7 @@ from videotcav.cli.browser import Open, show
 from videotcav.cli.console import command_line
 from videotcav.cli.options import Device, ModelOption, PrecisionOption, Replace, Weights
 from videotcav.errors import ArgumentError, NotFound, closest
+from videotcav.video.segment import file_of, start_of
 
 if TYPE_CHECKING:
     from videotcav.models.model import VideoModel
@@ -156,10 +157,11 @@ def _event(events: Path | None, video: Path, *, start: float | None) -> tuple[fl
     if start is not None:
         raise ArgumentError("--start and --events both say where the clip lies; give one of them")
     known = api.read_events(events)
-    if video.stem not in known:
-        near = closest(video.stem, known)
-        raise NotFound(f"{events}: has no event of '{video.stem}'" + (f"; closest: {near}" if near else ""))
-    return known[video.stem]
+    name, begins = file_of(video).stem, start_of(video)
+    if name not in known:
+        near = closest(name, known)
+        raise NotFound(f"{events}: has no event of '{name}'" + (f"; closest: {near}" if near else ""))
+    return known[name][0] - begins, known[name][1] - begins
 
 
 def asked_class(model: VideoModel, name: str | None) -> str | None:

@@ -223,4 +223,10 @@ def _sources(table: Path | None, column: str) -> dict[str, str] | None:
     if missing:
         found = ", ".join(filter(None, rows[0])) if rows else "no rows"
         raise UnreadableText(table, f"has no column '{missing[0]}'; found: {found}")
-    return {Path(row["file"]).stem: row[column] for row in rows}
+    recordings: dict[str, str] = {}
+    for row in rows:
+        video, recording = Path(row["file"]).stem, row[column].strip()
+        if recording and recordings.setdefault(video, recording) != recording:
+            both = f"'{recordings[video]}' and of '{recording}'"
+            raise UnreadableText(table, f"says that '{video}' is of {both}; videos go by their names here")
+    return recordings

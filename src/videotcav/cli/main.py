@@ -21,7 +21,7 @@ from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice, command_line, parsed_bytes, show_warnings
 from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOption, GpusPerWorker, Workers, engine_of
 from videotcav.cli.init import init
-from videotcav.cli.models import layers, models
+from videotcav.cli.models import datasets, layers, models
 from videotcav.cli.options import (
     BatchSize,
     Device,
@@ -63,6 +63,7 @@ app.command()(init)
 app.command()(cam)
 app.command()(faithfulness)
 app.command()(models)
+app.command()(datasets)
 app.command()(layers)
 app.command()(audit)
 app.command()(plan)

@@ -30,6 +30,18 @@ def models(context: typer.Context) -> None:
     context.obj.result("\n".join(lines), [row.model_dump() for row in rows])
 
 
+def datasets(context: typer.Context) -> None:
+    """List the forms of lists of clips that are read as they are, with what each needs."""
+    from videotcav import api  # noqa: PLC0415 - torch is slow to import
+
+    rows = api.datasets()
+    lines = [
+        f"{row.name:<11}  {row.looks_like}\n{'':11}  needs {row.needs}\n{'':11}  source: {row.source}" for row in rows
+    ]
+    lines += ["", 'In a study file: [classes] with list = "FILE", and form = "NAME" where that cannot be told.']
+    context.obj.result("\n".join(lines), [row.model_dump() for row in rows])
+
+
 def layers(
     context: typer.Context,
     model: Model,
@@ -52,6 +64,7 @@ def layers(
         for row in rows
     ]
     lines += [
+        *([f"weights: {loaded.card.weights}"] if weights else []),
         "* = default layers of a study; ? = nobody said how the output is laid out, nor does it follow from the",
         "network; degenerate = its gradient is the same for every clip, so that a sign count says nothing there",
         "",

@@ -21,7 +21,7 @@ from videotcav.engine.local import Engine, here, load_ahead
 from videotcav.engine.run_store import scratch_store
 from videotcav.engine.store import RowsLost, Store
 from videotcav.engine.tiles import Multiplier, ProductMatrix, pairs_of_panels, row_blocks
-from videotcav.errors import NotEnoughData, StoreError, VideosError, require_distinct
+from videotcav.errors import NotEnoughData, StoreError, VideoError, VideosError, require_distinct
 from videotcav.explain.cavs.gram import Gram
 from videotcav.explain.questions.contrast import ClipScores
 from videotcav.features.extract import LOGITS, ClipRef, Passing, ShardPasser, missing
@@ -29,8 +29,8 @@ from videotcav.models.class_score import LOGIT, ClassScore
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import out_of_memory
 from videotcav.models.tap import as_written
-from videotcav.outputs import file_sha256
 from videotcav.records import Kind, Pooling, Progress, Record, silent
+from videotcav.video.segment import clip_sha256
 
 DEFAULT_MEMORY_BYTES = 2 * 2**30
 ATTEMPTS = 3
@@ -357,6 +357,6 @@ def _load(read: Callable[..., Tensor], moments: Mapping[Path, float], clip: Clip
 def _digest(path: Path) -> str:
     """The sha256 of a file; for one that cannot be read something that no clip ever had or will have."""
     try:
-        return file_sha256(path)
-    except OSError:
+        return clip_sha256(path)
+    except (OSError, VideoError):
         return f"unread {uuid.uuid4()}"

@@ -33,10 +33,8 @@ def to_frames(pixels: Tensor, spec: ClipSpec) -> Frames:
         ArgumentError: the pixels have another shape, or are no whole grey levels from 0 to 255 of three colours.
     """
     shape = (spec.channels, spec.frames, spec.height, spec.width)
-    if spec.channels != len("RGB"):
-        raise ArgumentError(
-            f"edits change colour pictures, and the clip spec has {spec.channels} channels instead of 3"
-        )
+    if spec.unlike_pictures:
+        raise ArgumentError(f"edits change colour pictures, and {spec.unlike_pictures}")
     if tuple(pixels.shape) != shape:
         raise ArgumentError(
             f"a clip to be edited has the shape {shape} (channel time height width), got {tuple(pixels.shape)}"

@@ -15,7 +15,7 @@ from videotcav.errors import BoxesNotFound, TrackNotFound
 from videotcav.interventions.tracks import BOX_ERROR, MASK_ERROR, ObjectMasks, object_masks
 from videotcav.records import ClipSpec, Progress, silent
 from videotcav.video.info import ClipOrigin
-from videotcav.video.read import VideoFile
+from videotcav.video.read import VideoFile, on_file
 
 _FRAMES_PER_BATCH = 16
 
@@ -95,6 +95,7 @@ def objects_of_labels(
     objects: dict[str, list[ObjectMasks | None]] = {label: [] for label in labels}
     missing: dict[str, dict[int, str]] = {label: {} for label in labels}
     for number, clip in enumerate(progress(clips, "looking for objects", total=len(clips))):
+        clip = on_file(clip)  # noqa: PLW2901 - boxes and tracks are of whole files
         file = VideoFile(clip.video.path)
         shown = file.ranks_at(clip.timestamps)
         unknown = ""

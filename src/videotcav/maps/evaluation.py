@@ -48,7 +48,8 @@ from videotcav.video.clips import read_clip, to_source
 from videotcav.video.find import find_videos
 from videotcav.video.info import ClipOrigin
 from videotcav.video.overlay import overlay_heatmap
-from videotcav.video.read import Frames, VideoFile
+from videotcav.video.read import Frames, VideoFile, on_file
+from videotcav.video.segment import file_of, start_of
 
 PER_CLIP = "measurements.parquet"
 Span = tuple[float, float]
@@ -81,6 +82,7 @@ class Truths:
         """The boxes that count in each frame of the clip, in source pixels; none where there is no source of boxes."""
         if self.boxes is None:
             return []
+        clip, file = on_file(clip), VideoFile(file_of(file.path))
         ranks = file.ranks_at(clip.timestamps)
         frames = zip(file.frames(ranks), ranks, strict=True)
         return [self._asked(self.boxes(VideoFrames(frame[None], clip.video, rank))[0]) for frame, rank in frames]
@@ -103,7 +105,8 @@ class Truths:
 
     def event(self, clip: ClipOrigin) -> Span | None:
         """The first and last second of the event in the clip's video."""
-        return self.events.get(clip.video.path.stem)
+        event = self.events.get(file_of(clip.video.path).stem)
+        return event and (event[0] - start_of(clip.video.path), event[1] - start_of(clip.video.path))
 
     def during(self, clip: ClipOrigin) -> NDArray[np.bool_] | None:
         """Which of the clip's frames lie in the event, `time`."""
@@ -230,7 +233,7 @@ def measure_faithfulness(
 
 
 def _warn_of_events_elsewhere(truths: Truths, paths: Sequence[Path]) -> None:
-    judged = [path.stem for path in paths]
+    judged = [file_of(path).stem for path in paths]
     if elsewhere := sorted(truths.events.keys() - set(judged)):
         near = closest(elsewhere[0], judged)
         hint = f"; closest: {near}" if near else ""

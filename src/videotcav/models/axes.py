@@ -107,6 +107,8 @@ def _behind(node: Any, axes: Axes, *, before: Sequence[Any]) -> Axes | None:
     if kind == "Cat":  # joined along time or space, places would not be those of the clip
         (joined,) = _signed((node._saved_dim,))  # noqa: SLF001 - as above
         keeps = axes[joined] == "c"
+    elif kind == "Flip":  # of the colours: backwards along time or space, places would not be those of the clip
+        keeps = all(axes[place] == "c" for place in _signed(node._saved_dims))  # noqa: SLF001 - as above
     elif kind == "Index":  # frames of a pathway, taken from the pixels before the module sees them
         keeps = all(map(_gives_the_pixels, before))
     elif kind == "Slice":  # of all there is, as older versions of torch make of a colon

@@ -12,6 +12,7 @@ from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from videotcav.errors import ModelError, VideotcavWarning
 from videotcav.models.checkpoint import Checkpoint
@@ -59,6 +60,7 @@ def weights_for(
             and the path does not say behind a # which are meant; or one is not of plain numbers.
     """
     found, homes = _named(held)
+    _add_tied(found, homes, expected)
     names = {_bare(key): key for key in expected}
     needed = {name for name in names if not _ends(name, _COUNTER)}
     counts = _counted(found, needed)
@@ -101,6 +103,13 @@ def load_into(module: nn.Module, weights: Fitted, *, origin: Path, name: str, hi
     """The module with these weights. Raises ModelError where they do not fit; `hint` adds a sentence."""
     if wrong := mismatch(module, weights.state):
         raise ModelError(f"{origin}: does not fit {name}: {wrong}. {hint()}".rstrip(". "))
+    bare = {_bare(key): {"": value} for key, value in weights.state.items()}
+    for group in _tied(module.state_dict()):
+        first, *others = [key for key in group if key in bare] or [""]
+        if differing := [key for key in others if not _same(bare[key], bare[first])]:
+            raise ModelError(
+                f"{origin}: does not fit {name}: '{first}' and '{differing[0]}' are one tensor there, two in the file"
+            )
     module.load_state_dict({**module.state_dict(), **weights.state})  # counters that an old file lacks stay as they are
     tell_left(weights.left, origin=origin, name=name)
 
@@ -120,7 +129,7 @@ def mismatch(module: nn.Module, state: State) -> str:
     shapes = {
         key: f"{tuple(state[key].shape)} instead of {tuple(tensor.shape)}"
         for key, tensor in expected.items()
-        if key in state and state[key].shape != tensor.shape
+        if key in state and not is_lazy(tensor) and state[key].shape != tensor.shape
     }
     whole = {
         key: f"{state[key].dtype} instead of {tensor.dtype}"
@@ -158,6 +167,24 @@ def _named(held: Checkpoint) -> tuple[dict[str, Any], dict[str, str]]:
     return found, homes
 
 
+def _tied(expected: State) -> list[list[str]]:
+    """The names that one tensor has, where it has several."""
+    found: dict[tuple[object, ...], list[str]] = {}
+    for key, tensor in expected.items():
+        if isinstance(tensor, Tensor) and not is_lazy(tensor) and not tensor.is_meta and tensor.numel():
+            found.setdefault((tensor.data_ptr(), tensor.shape, tensor.stride()), []).append(_bare(key))
+    return [names for names in found.values() if len(names) > 1]
+
+
+def _add_tied(found: dict[str, Any], homes: dict[str, str], expected: State) -> None:
+    """Adds the names of tensors that are another's as well, of which safetensors' files hold one alone."""
+    for group in _tied(expected):
+        for full, name in [(full, name) for full in found for name in group if f".{full}".endswith(f".{name}")]:
+            for other in (full.removesuffix(name) + each for each in group):
+                found.setdefault(other, found[full])
+                homes.setdefault(other, homes[full])
+
+
 def _counted(found: Iterable[str], names: Collection[str]) -> Counter[str]:
     """How many of the names stand behind each beginning."""
 
@@ -186,7 +213,7 @@ def _behind(found: Mapping[str, Any], homes: Mapping[str, str], start: str, name
 def _has_shapes(found: Mapping[str, Any], start: str, expected: State, resizable: Collection[str]) -> bool:
     for key, tensor in expected.items():
         value, skipped = found.get(start + _bare(key)), int(key in resizable)
-        if _is_plain(value) and value.shape[skipped:] != tensor.shape[skipped:]:
+        if _is_plain(value) and not is_lazy(tensor) and value.shape[skipped:] != tensor.shape[skipped:]:
             return False
     return True
 
@@ -207,6 +234,8 @@ def _only_one(held: Checkpoint, sets: Mapping[str, Mapping[str, Any]]) -> str | 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     def equal(value: object, others: object) -> bool:
+        if value is others:
+            return True
         return _is_plain(value) and _is_plain(others) and value.dtype == others.dtype and torch.equal(value, others)
 
     return one.keys() == other.keys() and all(equal(value, other[name]) for name, value in one.items())

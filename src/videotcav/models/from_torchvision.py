@@ -234,7 +234,7 @@ def _likeness(name: str, held: Checkpoint) -> str:
         same_keys[each] = (common / max(1, len(state)), common / len(skeleton))
     alike, akin = max(same_tensors, key=same_tensors.__getitem__), max(same_keys, key=same_keys.__getitem__)
     if same_tensors[alike] > _ALIKE:
-        return f"It looks like torchvision:{alike}"
+        return "All else is that network's" if alike == name else f"It looks like torchvision:{alike}"
     if same_keys[akin][0] > _ALIKE:
         return f"Its keys are like those of torchvision:{akin}, but of other sizes"
     return "It looks like no video model of torchvision"

@@ -6,6 +6,7 @@ import json
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from types import FunctionType
 from typing import Any
 
 from videotcav.errors import ArgumentError
@@ -56,6 +57,8 @@ def _written(value: Any) -> str:
     if isinstance(value, tuple):
         items = [_written(held) for held in value]
         return f"({items[0]},)" if len(items) == 1 else _enclosed("(", items, ")", filled=True)
+    if isinstance(value, FunctionType):
+        return value.__name__
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 

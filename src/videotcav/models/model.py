@@ -140,7 +140,7 @@ class VideoModel:
         return rows_of(self.raw(pixels), self.card, clips=len(pixels), read=self.read_logits)
 
     def raw(self, pixels: Tensor) -> Any:
-        """What the module itself returns for a copy of the pixels: it may change its input.
+        """What the module itself returns for a copy of the pixels in its own order of colours: it may change it.
 
         The caller's autocast does not reach it: a pass has the precision that the card names.
         """
@@ -284,6 +284,7 @@ class VideoModel:
 
     def _ordered(self, pixels: Tensor) -> Tensor:
         order = self.card.pixels
+        pixels = pixels.flip(1) if self.card.colour == "BGR" else pixels
         ordered = pixels if order == "b c t h w" else rearrange(pixels, f"b c t h w -> {order}")
         return ordered.clone(memory_format=torch.contiguous_format)
 

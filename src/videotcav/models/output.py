@@ -58,13 +58,19 @@ def _held_against(card: ModelCard, found: Tensor, *, clips: int) -> Tensor:
 def located(output: Any, card: ModelCard, read: ReadLogits | None = None) -> Tensor:
     """The tensor of scores: where the card says, or bare, first in a tuple, as `.logits` or under "logits".
 
-    A head that reads its clip by one query gives `clip 1 class`, which is `clip class`.
+    A head that reads its clip by one query gives `clip 1 class`, one of convolutions alone `clip class 1 1 1`: both are
+    `clip class`.
 
     Raises:
         ModelError: it cannot be found; says what there is.
     """
     found = _located(output, card, read)
-    return found[:, 0] if found.ndim == len(("clip", "query", "class")) and found.shape[1] == 1 else found
+    match found.shape[1:]:
+        case (1, _):
+            return found[:, 0]
+        case (_, 1, 1, 1):
+            return found[:, :, 0, 0, 0]
+    return found
 
 
 def _located(output: Any, card: ModelCard, read: ReadLogits | None) -> Tensor:

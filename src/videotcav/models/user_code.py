@@ -56,7 +56,8 @@ def built(package: str, function: str, *, sources: tuple[str, ...]) -> tuple[nn.
         case (nn.Module() as network, ModelCard() as card):
             return network, card
         case other:
-            raise ModelError(f"'{name}' returns {type(other).__name__}, not a module or a (module, ModelCard)")
+            inside = f" ({', '.join(type(each).__name__ for each in other)})" if isinstance(other, tuple) else ""
+            raise ModelError(f"'{name}' returns {type(other).__name__}{inside}, not a module or a (module, ModelCard)")
 
 
 def unpassable(card: ModelCard, error: Exception) -> ModelError:

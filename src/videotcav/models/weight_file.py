@@ -38,6 +38,7 @@ _MEANINGS = {
     "TorchScript": "an archive of torch.jit, which is code; a function of your own may return torch.jit.load(…)",
     "persistent_load": "a whole module in the form before torch 1.6; save its state_dict() alone",
     "not in a subdirectory": "a zip archive, but not of torch.save",
+    "Unsupported operand": "pickled in another form than that of torch.save; save its state_dict() anew",
     "locating file data.pkl": "a zip archive, but not of torch.save",
 }
 """What torch says of a file that it does not read, and what that means."""
@@ -68,6 +69,11 @@ class _StandInDict(_StandIn):
         return OrderedDict()
 
 
+class _StandInList(_StandIn):
+    def __new__(cls, *_: object) -> Any:
+        return []
+
+
 def tables(path: Path) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """The tensors of a file, by the dictionary that holds them, and the texts that it carries beside them.
 
@@ -89,14 +95,14 @@ def tables(path: Path) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
 def _opened(path: Path) -> tuple[object, dict[str, str]]:
     if path.is_dir():
         raise ModelError(f"{path}: is a folder; name the checkpoint file in it{_files_in(path)}")
+    if not path.is_file():
+        raise ModelNotFound(f"{path}: there is no such checkpoint file")
     try:
         with path.open("rb") as file:
             head = file.read(512)
             file.seek(0)
             if head.startswith((b"PK\x03\x04", _LEGACY)):
                 return _unpickled(path, file), {}
-    except FileNotFoundError:
-        raise ModelNotFound(f"{path}: there is no such checkpoint file") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from None
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:
@@ -159,7 +165,7 @@ def _unpickled(path: Path, file: BinaryIO) -> object:
             foreign = torch.serialization.get_unsafe_globals_in_checkpoint(file)
         except Exception:  # noqa: BLE001 - an old file, or a damaged one, which the next step says
             foreign = []
-        kinds = {name: _stand_in(path, name, _StandIn) for name in foreign}
+        kinds = {name: _stand_in(path, name, _StandIn) for name in foreign if re.fullmatch(r"[\w.]+", name)}
         while True:
             file.seek(0)
             try:
@@ -168,19 +174,22 @@ def _unpickled(path: Path, file: BinaryIO) -> object:
             except UnpicklingError as error:
                 name, kind = _wanted(str(error), kinds)
                 if not name:
-                    raise ModelError(f"{path}: not a readable checkpoint ({_reason(error)})") from None
+                    raise ModelError(
+                        f"{path}: not a readable checkpoint ({_reason(error)}); save the state_dict() alone, or better "
+                        "as .safetensors"
+                    ) from None
                 kinds[name] = _stand_in(path, name, kind)
             except Exception as error:  # noqa: BLE001 - damaged bytes fail in any way
                 raise ModelError(f"{path}: not a readable checkpoint ({_reason(error)})") from None
 
 
 def _wanted(said: str, kinds: Mapping[str, type]) -> tuple[str, type]:
-    """The name that torch did not know, or whose stand-in must be a dictionary; empty where it is something else."""
+    """The name that torch did not know, or whose stand-in must hold items; empty where it is something else."""
     if (found := re.search(r"GLOBAL ([\w.]+)", said)) and found[1] not in kinds:
         return found[1] if "." in found[1] else f"builtins.{found[1]}", _StandIn
-    found = re.search(r"Can only SETITEMS? for dict.* got <class '([\w.]+)'>", said)
-    if found and issubclass(kinds.get(found[1], dict), _StandIn) and not issubclass(kinds[found[1]], _StandInDict):
-        return found[1], _StandInDict
+    found = re.search(r"Can only (SETITEMS? for dict|extend lists|append to lists).* got <class '([\w.]+)'>", said)
+    if found and kinds.get(found[2], dict).__base__ is _StandIn:
+        return found[2], _StandInDict if found[1].startswith("SETITEM") else _StandInList
     return "", _StandIn
 
 
@@ -222,7 +231,8 @@ def _tables(held: object) -> Iterator[tuple[str, dict[str, Any]]]:
         for key, each in _items(value):
             name = key if isinstance(key, str) else f"[{key!r}]"
             if isinstance(each, Tensor):
-                table[name] = each
+                if isinstance(value, Mapping | _StandIn):  # in a list it has no name
+                    table[name] = each
             elif isinstance(each, Mapping | list | tuple | _StandIn):
                 waiting.append((f"{place}.{name}" if place else name, each))
                 if isinstance(each, _StandIn):
@@ -242,7 +252,8 @@ def _module(value: object, above: tuple[object, ...] = ()) -> dict[str, Any] | N
     state = value.state if isinstance(value, _StandIn) else None
     if not isinstance(state, Mapping) or "_modules" not in state or any(each is value for each in above):
         return None
-    left_out = state.get("_non_persistent_buffers_set") or ()
+    passing = state.get("_non_persistent_buffers_set")
+    left_out = passing if isinstance(passing, set) else set()  # a file may hold anything there
     found = dict(_items(state.get("_parameters")))
     found |= {key: each for key, each in _items(state.get("_buffers")) if key not in left_out}
     for name, part in _items(state["_modules"]):

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
+from videotcav.datasets.read import Listed
 from videotcav.errors import VideoError
 from videotcav.explain.design.settings import MOST_SEED, AnalysisSettings
 from videotcav.records import (
@@ -27,6 +28,7 @@ from videotcav.records import (
 from videotcav.results.edit_effect import BACKGROUND
 from videotcav.video.alignment import Align, Edges
 from videotcav.video.find import find_videos
+from videotcav.video.segment import file_of
 
 Length = Annotated[int, Field(ge=1, le=MOST_PIXELS)]
 
@@ -264,11 +266,12 @@ class StudyFile(Record):
 
 
 class StudyText(Record):
-    """A study file as it was read: its place, its text, and what it says."""
+    """A study file as it was read: its place, its text, what it says, and the list of its class clips."""
 
     path: Path
     text: str
     study: StudyFile
+    listed: Listed = Listed(classes={})
 
     @property
     def folder(self) -> Path:
@@ -292,6 +295,6 @@ def class_videos(study: StudyFile, folder: Path) -> dict[str, tuple[Path, ...]]:
 def matching(folder: Path, pattern: str) -> tuple[Path, ...]:
     """The videos that a pattern of the study names, which is relative to its folder."""
     try:
-        return tuple(path for path in find_videos(folder / pattern) if os.path.lexists(path))
+        return tuple(path for path in find_videos(folder / pattern) if os.path.lexists(file_of(path)))
     except VideoError:
         return ()

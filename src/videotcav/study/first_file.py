@@ -18,7 +18,7 @@ from videotcav.models.listing import down_to
 from videotcav.models.load import known_models, load_model
 from videotcav.models.model import VideoModel
 from videotcav.outputs import write_text
-from videotcav.study.against_model import model_problems
+from videotcav.study.against_model import class_named, model_problems
 from videotcav.study.file import StudyText
 from videotcav.study.first_text import Known, study_text_of
 from videotcav.study.inputs import Inputs, study_inputs
@@ -225,7 +225,7 @@ def _classes(videos: Path, model: VideoModel, target: str | None, found: _Answer
 def _class_of(folder: str, model: VideoModel) -> str | None:
     for name in (folder, folder.replace("_", " ")):
         with suppress(ClassNotFound):
-            return model.card.classes[model.class_index(name)]
+            return model.card.classes[class_named(name, model)]
     return None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from videotcav.concepts.review.review import SetReview, is_concept_folder, reviewed_sets
+from videotcav.datasets.read import Listed
 from videotcav.errors import ConceptError, ConceptNotFound, NotEnoughData, StudyFileError, UnreadableText, closest
 from videotcav.features.measure import ClipFile
 from videotcav.records import KINDS, ConceptClip, ConceptSet, Kind
@@ -16,6 +17,7 @@ from videotcav.results.manifest import AlignmentFacts
 from videotcav.results.pool_facts import PoolFacts
 from videotcav.study.file import SourcesSection, StudyText, class_videos
 from videotcav.video.find import videos_in
+from videotcav.video.segment import Segment, file_of, segment_of
 from videotcav.video.sources import Sources, counted_pieces
 
 AnyFile = TypeVar("AnyFile", ClipFile, ConceptClip)
@@ -160,7 +162,7 @@ def study_inputs(file: StudyText) -> Inputs:
     check_groups(study.groups, used)
     random = tuple(file for path in study.random.folders for file in _random_pool(folder / path, sources, folder))
     classes = {
-        name: tuple(_clip_file(path, sources, folder) for path in paths)
+        name: tuple(_clip_file(path, sources, folder, file.listed) for path in paths)
         for name, paths in class_videos(study, folder).items()
     }
     try:
@@ -174,14 +176,15 @@ def study_inputs(file: StudyText) -> Inputs:
             for clip in each.clips
             if clip.source == clip.path.stem
         ]
-        remarks += _pieces([*by_hand, *random, *(each for files in classes.values() for each in files)])
+        own = [each for files in classes.values() for each in files if each.path not in file.listed.sources]
+        remarks += _pieces([*by_hand, *random, *own])
     return Inputs(
         concepts=used,
         declared=study.groups,
         random=random,
         classes=classes,
         reviews={name: review.sentence for name, review in reviews.items() if review.reviewed},
-        remarks=tuple(remarks),
+        remarks=(*file.listed.remarks, *remarks),
         videos=sources.videos,
     )
 
@@ -217,10 +220,14 @@ def _random_pool(place: Path, sources: Sources, folder: Path) -> tuple[ClipFile,
     return pool
 
 
-def _clip_file(path: Path, sources: Sources, folder: Path) -> ClipFile:
-    """A file whose source is what the study's table says, or else its own path."""
-    own = str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
-    return ClipFile(path=path, source=sources.unit(path, own))
+def _clip_file(path: Path, sources: Sources, folder: Path, listed: Listed | None = None) -> ClipFile:
+    """A file whose source is what the study's table says, or its list of clips, or else its own path."""
+    video = file_of(path)
+    own = str(video.relative_to(folder)) if video.is_relative_to(folder) else str(video)
+    if listed is None:
+        return ClipFile(path=path, source=sources.unit(path, own))
+    source = sources.unit(path, listed.sources.get(path, own))
+    return ClipFile(path=path, source=listed.groups.get(path, source))
 
 
 def _sources(section: SourcesSection | None, folder: Path) -> Sources:
@@ -251,7 +258,7 @@ def overlaps(inputs: Inputs, digests: Mapping[Path, str]) -> list[str]:
     Raises:
         ConceptError: clips of a concept or of a class are in the random pool too, whatever they are called there.
     """
-    pool = {digests[file.path]: file.path for file in inputs.random}
+    pool = _Shown(digests, (file.path for file in inputs.random))
     places = {
         **{f"concept '{each.name}'": [clip.path for clip in each.clips] for each in inputs.concepts},
         **{f"class '{name}'": [file.path for file in files] for name, files in inputs.classes.items()},
@@ -259,7 +266,7 @@ def overlaps(inputs: Inputs, digests: Mapping[Path, str]) -> list[str]:
     shared = {
         place: pairs
         for place, paths in places.items()
-        if (pairs := [(path, pool[digests[path]]) for path in dict.fromkeys(paths) if digests[path] in pool])
+        if (pairs := [(path, same) for path in dict.fromkeys(paths) if (same := pool.beside(path))])
     }
     if shared:
         listed = "; ".join(
@@ -276,8 +283,43 @@ def overlaps(inputs: Inputs, digests: Mapping[Path, str]) -> list[str]:
             for place, paths in {**places, "the random pool": [file.path for file in inputs.random]}.items()
             if (again := _again(dict.fromkeys(paths), digests))
         ),
+        *(
+            f"{len(pairs)} segments of {place} show seconds that others of it show too, as {pairs[0][0]} and "
+            f"{pairs[0][1].name}: they count as clips of one source."
+            for place, paths in places.items()
+            if (pairs := _Shown(digests, dict.fromkeys(paths)).pairs)
+        ),
         *_of_two(places, digests),
     ]
+
+
+class _Shown:
+    """Which clips show what: the same content, or seconds of it in common."""
+
+    def __init__(self, digests: Mapping[Path, str], paths: Iterable[Path]) -> None:
+        self._digests = digests
+        self._of: dict[Path, dict[Segment, Path]] = {}
+        self.pairs: list[tuple[Path, Path]] = []
+        for path in paths:
+            segment = self._segment(path)
+            own = self._of.setdefault(segment.file, {})
+            if segment not in own and (other := self.beside(path)):
+                self.pairs.append((other, path))
+            own[segment] = path
+
+    @property
+    def paths(self) -> list[Path]:
+        return [path for own in self._of.values() for path in own.values()]
+
+    def beside(self, path: Path) -> Path | None:
+        """A clip that shows what this one shows."""
+        segment = self._segment(path)
+        own = self._of.get(segment.file, {})
+        return own.get(segment) or next((other for each, other in own.items() if segment.shares(each)), None)
+
+    def _segment(self, path: Path) -> Segment:
+        digest = self._digests[path]
+        return segment_of(digest) or Segment(Path(digest), 0.0, None)
 
 
 def _again(paths: Iterable[Path], digests: Mapping[Path, str]) -> list[Path]:
@@ -292,8 +334,8 @@ def _again(paths: Iterable[Path], digests: Mapping[Path, str]) -> list[Path]:
 
 def _of_two(places: Mapping[str, Sequence[Path]], digests: Mapping[Path, str]) -> Iterator[str]:
     """Content that is in two of the places, but for the kinds of one concept, which show the same tracks."""
-    held = {place: {digests[path]: path for path in paths} for place, paths in places.items()}
+    held = {place: _Shown(digests, paths) for place, paths in places.items()}
     for (one, first), (other, second) in combinations(held.items(), 2):
-        both = [first[digest] for digest in first if digest in second]
+        both = [path for path in first.paths if second.beside(path)]
         if both and one.partition("/")[0] != other.partition("/")[0]:
             yield f"{len(both)} clips are in {one} and in {other}, the first is {both[0]}."

@@ -142,5 +142,9 @@ def _entangled(measured: Measured, design: Design) -> tuple[EntanglementFacts, .
 
 
 def _digest(digests: Iterable[str]) -> str:
-    """One hash over the bytes of all clips, in their order."""
-    return hashlib.sha256(b"".join(bytes.fromhex(digest) for digest in digests)).hexdigest()
+    """One hash over the bytes of all clips, in their order, and over the seconds of segments."""
+    found = hashlib.sha256()
+    for digest in digests:
+        content, mark, seconds = digest.partition("#")
+        found.update(bytes.fromhex(content) + f"{mark}{seconds}".encode())
+    return found.hexdigest()

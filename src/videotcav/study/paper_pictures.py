@@ -24,6 +24,7 @@ from videotcav.maps.evaluation import Truths
 from videotcav.models.model import VideoModel
 from videotcav.records import Box, ConceptSet, Kind, Progress
 from videotcav.results.paper_facts import Mark, Still, Strip
+from videotcav.study.media import slug
 from videotcav.video.clips import read_clip, to_source
 from videotcav.video.info import ClipOrigin
 from videotcav.video.overlay import overlay_heatmap
@@ -109,9 +110,10 @@ def cams(
         seen, video = under_map(file), VideoFile(file.path)
         heat = seen.heat / seen.heat.max() if seen.heat.max() > 0 else seen.heat
         drawn = overlay_heatmap(video.at(seen.clip.timestamps), to_source(heat, seen.clip))
+        stem = f"cam-{slug(name)}-{slug(file.path.name)}"
         stills = [
             still.model_copy(update={"marks": _marks(seen.found[at]) if seen.found else ()})
-            for at, still in _moments(drawn, seen.clip.timestamps, CAM_FRAMES, media, f"cam-{file.path.stem}")
+            for at, still in _moments(drawn, seen.clip.timestamps, CAM_FRAMES, media, stem)
         ]
         yield Strip(title=f"{name}: {inside}p(“{class_name}”) = {probability:.2f}", stills=tuple(stills))
 

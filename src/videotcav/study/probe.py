@@ -36,6 +36,7 @@ from videotcav.results.probe_facts import (
     after,
     score_of,
 )
+from videotcav.study.against_model import class_named
 from videotcav.study.object_edits import edits_of
 from videotcav.study.probe_differences import differences
 from videotcav.study.probe_edits import ProbeEdits, probe_edits
@@ -68,8 +69,8 @@ def probe(
     Args:
         model: from `load_model`, handed back unchanged; or several, in a list or by names of your own, which are shown
             the same clips.
-        clips: a folder with the videos of each class in a folder of its name; clips or videos by class; or those of
-            one class, the `target`.
+        clips: a folder with the videos of each class in a folder of its name; clips or videos by class; a list of
+            clips (`ClipList`); or those of one class, the `target`.
         output: a folder to write everything into, which must not exist.
         target: the class that is asked about, where it is one alone.
         table: labels of the videos (CSV, JSONL or Parquet with a column `file`): `class` says which class each is of,
@@ -101,7 +102,12 @@ def probe(
     models = _by_label(model)
     first = next(iter(models.values()))
     gathered = gather(
-        clips, target=target, table=table, by=by, proper=lambda name: first.card.classes[first.class_index(name)]
+        clips,
+        target=target,
+        table=table,
+        by=by,
+        proper=lambda name: first.card.classes[class_named(name, first)],
+        seed=settings.seed,
     )
     for each in models.values():
         for class_name in gathered.classes:
@@ -126,15 +132,17 @@ def probe(
 
 
 def _by_label(model: VideoModel | Sequence[VideoModel] | Mapping[str, VideoModel]) -> dict[str, VideoModel]:
-    """The models by their names, with a number where two have one."""
+    """The models by their names; where several have one, with their weights if these differ, or else a number."""
     if isinstance(model, VideoModel):
         return {model.name: model}
     if isinstance(model, Mapping):
         return dict(model)
     found: dict[str, VideoModel] = {}
     for each in model:
+        alike = [other.card.weights for other in model if other.name == each.name]
         number = sum(label == each.name or label.startswith(f"{each.name} (") for label in found)
-        found[f"{each.name} ({number + 1})" if number else each.name] = each
+        told_by = each.card.weights if len(alike) == len(set(alike)) > 1 else str(number + 1) if number else ""
+        found[f"{each.name} ({told_by})" if told_by else each.name] = each
     if not found:
         raise ArgumentError("name one model at least")
     return found

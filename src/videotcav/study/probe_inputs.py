@@ -10,6 +10,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from videotcav.datasets.read import Listed, read_list
+from videotcav.datasets.rows import ClipList
 from videotcav.errors import ArgumentError, NotEnoughData, VideoNotFound
 from videotcav.records import ClipSpec
 from videotcav.results.words import count
@@ -17,13 +19,14 @@ from videotcav.video.clips import Clips, read_clip
 from videotcav.video.find import find_videos, videos_in
 from videotcav.video.info import ClipOrigin
 from videotcav.video.labels import Labels
+from videotcav.video.segment import file_of
 from videotcav.video.sources import counted_pieces
 
 CLASS, SOURCE = "class", "source"
 """The columns of a table of labels that say of which class a video is, and what it was cut from."""
 
 Where = Path | str | Sequence[Path | str]
-Given = Clips | Where | Mapping[str, Clips | Where]
+Given = Clips | Where | ClipList | Mapping[str, Clips | Where]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +61,11 @@ def gather(
     table: Labels | Path | str | None,
     by: str,
     proper: Callable[[str], str],
+    seed: int = 0,
 ) -> ToProbe:
     """The clips of a probe; of those of several classes, only `target` is asked about where it is named.
 
-    `proper` gives the name that the model has for a class.
+    `proper` gives the name that the model has for a class; `seed` draws the clips of a list that has too many.
 
     Raises:
         ArgumentError: nothing says of which class the videos are.
@@ -77,8 +81,12 @@ def gather(
     clips: list[ClipToProbe] = []
     remarks: list[str] = []
     target = None if target is None else proper(target)
+    listed = read_list(given, Path(), seed=seed) if isinstance(given, ClipList) else Listed(classes={})
+    if isinstance(given, ClipList):
+        given = dict(listed.classes)
+        remarks += listed.remarks
     for class_name, where in _by_class(given, target=target, labels=labels):
-        found = list(_clips(where, class_name or "", labels, by))
+        found = [_as_listed(clip, listed) for clip in _clips(where, class_name or "", labels, by)]
         unlabelled = [clip for clip in found if not clip.class_name]
         clips += [replace(clip, class_name=proper(clip.class_name)) for clip in found if clip.class_name]
         if unlabelled and labels is not None:
@@ -96,7 +104,16 @@ def gather(
     return ToProbe(tuple(clips), gathered.classes if target is None else (target,), tuple(remarks))
 
 
-def _by_class(given: Given, *, target: str | None, labels: Labels | None) -> Iterator[tuple[str | None, Clips | Where]]:
+def _as_listed(clip: ClipToProbe, listed: Listed) -> ClipToProbe:
+    """A clip with the source that the list has for it, where nothing else said one."""
+    path = Path(clip.name)
+    own = listed.groups.get(path) or listed.sources.get(path)
+    return replace(clip, source=own) if own and clip.source == str(file_of(path)) else clip
+
+
+def _by_class(
+    given: Clips | Where | Mapping[str, Clips | Where], *, target: str | None, labels: Labels | None
+) -> Iterator[tuple[str | None, Clips | Where]]:
     """Each class with its clips; None where the table says the class of each."""
     if isinstance(given, Mapping):
         yield from given.items()
@@ -152,7 +169,7 @@ def _clips(where: Clips | Where, class_name: str, labels: Labels | None, by: str
         yield ClipToProbe(
             name=str(path),
             class_name=class_name or told(CLASS) or "",
-            source=told(SOURCE) or source or str(path),
+            source=told(SOURCE) or source or str(file_of(path)),
             read=read,
             labels={by: told(by)} if by else {},
         )
@@ -176,7 +193,7 @@ def _pieces(clips: Sequence[ClipToProbe]) -> Iterator[str]:
     """A remark on files that look like pieces of longer videos, each of which counts as a source of its own."""
     by_class: dict[str, list[Path]] = {}  # beside each other, classes with counters are no pieces of one another
     for clip in clips:
-        if clip.source == clip.name:
+        if clip.source == str(file_of(Path(clip.name))):
             by_class.setdefault(clip.class_name, []).append(Path(clip.name))
     if found := [each for paths in by_class.values() for each in counted_pieces(paths)]:
         pieces = sum(len(paths) for _, paths in found)

@@ -11,6 +11,8 @@ import tomli_w
 from pydantic import ValidationError
 
 from videotcav.concepts.detectors.detect import spec_below
+from videotcav.datasets.read import Listed, read_list
+from videotcav.datasets.rows import ClipList
 from videotcav.errors import StudyFileError, UnreadableText, closest
 from videotcav.explain.design.settings import AnalysisSettings, unread
 from videotcav.records import (
@@ -69,22 +71,45 @@ def parse_study(
     path: Path, text: str, raw: Mapping[str, Any], *, check: Callable[[Mapping[str, Any]], Iterable[str]]
 ) -> StudyText:
     """The study that the tables of a file state. Raises StudyFileError with all of their mistakes."""
-    problems: list[str] = []
+    raw, listed, problems = _with_clips(raw, path.parent)
     study: StudyFile | None = None
     try:
         # As JSON, where an array is a tuple and a text a path, and nothing else is taken for what it is not.
         study = StudyFile.model_validate_json(json.dumps(raw, default=str), strict=True)
     except ValidationError as error:
-        problems += [_sentence(detail) for detail in error.errors()]
+        listing = bool(problems)  # then the list is told, not that it gives no class
+        problems += [_sentence(each) for each in error.errors() if not (listing and each["loc"] == ("classes",))]
     problems += [*path_problems(raw, path.parent), *check(raw)]
     if problems or study is None:
         raise StudyFileError(path, problems)
-    return StudyText(path=path, text=text, study=study)
+    return StudyText(path=path, text=text, study=study, listed=listed)
+
+
+def _with_clips(raw: Mapping[str, Any], folder: Path) -> tuple[Mapping[str, Any], Listed, list[str]]:
+    """The tables with the clips of their list under their classes, and the list; or what is wrong with it."""
+    section = raw.get("classes")
+    if not isinstance(section, Mapping) or not isinstance(section.get("list"), str):
+        return raw, Listed(classes={}), []
+    seed = raw.get("seed", 0)
+    try:
+        given = ClipList.model_validate_json(json.dumps(section, default=str), strict=True)
+        listed = read_list(given, folder, seed=seed if isinstance(seed, int) else 0)
+    except ValidationError as error:
+        told = [_sentence({**each, "loc": ("classes", *each["loc"])}) for each in error.errors()]
+    except UnreadableText as error:
+        told = [f"classes.list: {error}"]
+    else:
+        videos = {
+            name: [str(path.relative_to(folder) if path.is_relative_to(folder) else path) for path in paths]
+            for name, paths in listed.classes.items()
+        }
+        return {**raw, "classes": {name: {"videos": paths} for name, paths in videos.items()}}, listed, []
+    return {**raw, "classes": {}}, Listed(classes={}), told
 
 
 def study_tables(
     model: str,
-    classes: Mapping[str, Path | str | Sequence[Path | str]],
+    classes: Mapping[str, Path | str | Sequence[Path | str]] | ClipList,
     concepts: Path | str | Sequence[Path | str],
     random: Path | str | Sequence[Path | str],
     others: Mapping[str, Any],
@@ -95,7 +120,9 @@ def study_tables(
     raw: dict[str, Any] = {
         **{key: _plain(value) for key, value in others.items() if value is not None and key not in chosen},
         "model": {"name": model},
-        "classes": {name: {"videos": _paths(videos)} for name, videos in classes.items()},
+        "classes": _listing(classes)
+        if isinstance(classes, ClipList)
+        else {name: {"videos": _paths(videos)} for name, videos in classes.items()},
         "concepts": {"folder": _paths(concepts), **chosen},
         "random": {"folder": _paths(random)},
     }
@@ -106,6 +133,12 @@ def study_tables(
     if others.get("events") is not None:
         raw["events"] = str(Path(others["events"]).absolute())
     return raw
+
+
+def _listing(given: ClipList) -> dict[str, Any]:
+    """A list of clips as a table of a study file."""
+    places = {"list": given.list, "videos": given.videos, "labels": given.labels}
+    return {**_plain(given)} | {key: str(place.absolute()) for key, place in places.items() if place is not None}
 
 
 def _paths(places: Path | str | Sequence[Path | str]) -> list[str]:
@@ -216,6 +249,8 @@ def _sentence(detail: Mapping[str, Any]) -> str:
 
 
 def _known_keys(section: tuple[int | str, ...]) -> list[str]:
+    if section == ("classes",):
+        return list(ClipList.model_fields)
     model: Any = StudyFile
     for part in section:
         if not (isinstance(model, type) and issubclass(model, Record)):

@@ -18,7 +18,7 @@ from videotcav.study.inputs import Inputs
 from videotcav.video.alignment import Edges
 from videotcav.video.clips import read_clip
 from videotcav.video.info import ClipOrigin
-from videotcav.video.read import probe
+from videotcav.video.read import VideoFile
 from videotcav.video.sampling import lasts_no_longer
 
 _KEPT_BYTES = 2**29
@@ -61,7 +61,7 @@ class StudyClips:
         if class_name is not None and key in self._kept:
             origin, frames = self._kept[key]
             return origin, of_frames(frames, self.spec)
-        video = probe(path)
+        video = VideoFile(path)
         if event_seconds is not None:
             found = read_clip(video, self.spec, view=view, event_seconds=event_seconds, edges=self.edges)
         else:

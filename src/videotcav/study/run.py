@@ -14,10 +14,11 @@ from typing import Any, Self
 
 import tomli_w
 
+from videotcav.datasets.rows import ClipList
 from videotcav.engine.local import Engine, here
 from videotcav.engine.run_store import scratch
 from videotcav.engine.store import Store
-from videotcav.errors import StudyFileError
+from videotcav.errors import StoreError, StudyFileError
 from videotcav.explain.design.design import Design
 from videotcav.explain.questions.all import answers, refuse_untestable
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, measure
@@ -99,7 +100,7 @@ class Study:
         cls,
         model: VideoModel,
         *,
-        classes: Mapping[str, Path | str | Sequence[Path | str]],
+        classes: Mapping[str, Path | str | Sequence[Path | str]] | ClipList,
         concepts: Path | str | Sequence[Path | str],
         random: Path | str | Sequence[Path | str],
         question: str = "Which concepts move the class?",
@@ -110,7 +111,7 @@ class Study:
 
         Args:
             model: from `load_model`.
-            classes: the videos of each class: a folder, a pattern, or several.
+            classes: the videos of each class: a folder, a pattern, or several; or a list of clips.
             concepts: the folder of concept sets, or several; of some of their concepts and kinds with
                 `include=[…]` and `kinds=[…]`.
             random: the folder of the random pool, or several.
@@ -185,6 +186,8 @@ class Study:
         study = self.file.study
         target = Path(output) if output else free_run_folder(Path("runs"), self.file.path.stem)
         unfinished = target.with_name(f".{target.name if output else self.file.path.stem}-rows")
+        if self.model.card.clip_spec.reader is not None:
+            _refuse_kept_rows(self.model.name, store, unfinished)
         with (
             scratch(unfinished, result=None if replace else target)
             if store is None
@@ -299,3 +302,12 @@ class Study:
     def design(self, inputs: Inputs) -> Design:
         """What is asked of which clips, see `study_design`."""
         return study_design(self.file.study, inputs, layers=len(self.layers))
+
+
+def _refuse_kept_rows(name: str, store: Path | str | None, unfinished: Path) -> None:
+    """Raises StoreError where rows of other runs would be taken for what a card's reader gives now."""
+    why = f"{name} has a reader of its own: rows are kept by the bytes of videos, and nobody knows what else it reads"
+    if store is not None:
+        raise StoreError(f"{why}; run without one")
+    if unfinished.exists():
+        raise StoreError(f"{why}; remove {unfinished}, the rows of a run that did not end")

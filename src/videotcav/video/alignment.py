@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from videotcav.errors import ArgumentError, UnreadableText, VideoError, closest
 from videotcav.records import ClipSpec
 from videotcav.texts import read_table
-from videotcav.video.info import VideoInfo
+from videotcav.video.info import Timed
 from videotcav.video.read import VideoFile
 from videotcav.video.sampling import rank_at
+from videotcav.video.segment import file_of, start_of
 
 Align = Literal["none", "event", "motion"]
 """`event`: on the seconds of a table. `motion`: on the frame that differs most from the one before it."""
@@ -36,7 +37,7 @@ def aligned_frame(spec: ClipSpec) -> int:
 
 
 def aligned_times(
-    video: VideoInfo,
+    video: Timed,
     spec: ClipSpec,
     event_seconds: float,
     *,
@@ -66,7 +67,7 @@ def aligned_times(
 
 
 def _wanted(
-    video: VideoInfo, spec: ClipSpec, event_seconds: float, frame_times: NDArray[np.float64] | None
+    video: Timed, spec: ClipSpec, event_seconds: float, frame_times: NDArray[np.float64] | None
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """The seconds of the frames of a clip laid around that second, and which of them lie outside of the video."""
     steps = np.arange(spec.frames) - aligned_frame(spec)
@@ -81,7 +82,7 @@ def _wanted(
     return held, (wanted < -_SLACK) | (wanted >= duration - _SLACK)
 
 
-def _needs(video: VideoInfo, spec: ClipSpec, event_seconds: float) -> str:
+def _needs(video: Timed, spec: ClipSpec, event_seconds: float) -> str:
     before, after = aligned_frame(spec), spec.frames - 1 - aligned_frame(spec)
     if spec.stride is not None:
         return f"that needs {before * spec.stride} frames before it and {after * spec.stride} behind it"
@@ -105,7 +106,7 @@ def not_alignable(spec: ClipSpec) -> str:
 
 
 def held_frames(
-    video: VideoInfo, spec: ClipSpec, event_seconds: float, *, frame_times: NDArray[np.float64] | None = None
+    video: Timed, spec: ClipSpec, event_seconds: float, *, frame_times: NDArray[np.float64] | None = None
 ) -> int:
     """How many frames of a clip laid around that second lie outside of the video."""
     return int(_wanted(video, spec, event_seconds, frame_times)[1].sum())
@@ -134,7 +135,7 @@ class Events:
             if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
                 raise UnreadableText(table, f"gives {path} the second {seconds}; it must be a number, 0 or more")
             self._rows[Path(path).resolve()] = seconds
-        lost = [path for path in self._rows if not path.exists()]
+        lost = [path for path in self._rows if not file_of(path).exists()]
         if lost:
             near = closest(lost[0].name, [path.name for path in lost[0].parent.glob("*")])
             raise UnreadableText(
@@ -169,11 +170,14 @@ class Events:
         return cls(told, table=table)
 
     def __contains__(self, path: Path) -> bool:
-        return path.resolve() in self._rows
+        return path.resolve() in self._rows or file_of(path.resolve()) in self._rows
 
     def of(self, path: Path) -> float | None:
-        """The second of a file that is in the table."""
-        return self._rows[path.resolve()]
+        """The second of a file that is in the table, or of a segment of one, counted from its own start."""
+        if path.resolve() in self._rows:
+            return self._rows[path.resolve()]
+        seconds = self._rows[file_of(path.resolve())]
+        return None if seconds is None else seconds - start_of(path)
 
     def refuse_unnamed(self, paths: Iterable[Path]) -> None:
         """Nothing where the table names each of the files. Raises UnreadableText with the number and the first."""

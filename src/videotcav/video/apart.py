@@ -19,7 +19,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,6 @@ import numpy as np
 
 from videotcav.errors import VideoError, VideotcavError
 from videotcav.video.decode import Frames
-from videotcav.video.info import VideoInfo
 from videotcav.video.worker import Answer
 
 SLOWEST_ANSWER_SECONDS = 300.0
@@ -54,16 +53,12 @@ class Apart:
         self.remarks = tuple(facts["remarks"])
         self._state = facts["state"]
 
-    def info(self) -> VideoInfo:
-        """The record of this file; decodes its first frame."""
-        return VideoInfo.model_validate({**self._ask("info")[0]["info"], "path": self.path})
-
     def frames(self, ranks: Sequence[int]) -> Frames:
         """The frames of the given ranks, in the given order."""
         pixels: Frames = self._ask("frames", ranks=list(ranks))[1]
         return pixels
 
-    def stream(self) -> Iterator[Frames]:
+    def stream(self) -> Generator[Frames, None, None]:
         """Every frame in order. The worker is this generator's own until it ends."""
         with _POOL.lent(self.path) as worker:
             yield from (array for _, array in self._answers(worker, "stream") if array is not None)

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -23,8 +23,10 @@ from videotcav.records import ClipSpec, Progress, silent
 from videotcav.video.alignment import Align, Alignment, Edges, aligned_times, not_alignable
 from videotcav.video.find import find_videos
 from videotcav.video.info import ClipOrigin, VideoInfo
-from videotcav.video.read import Frames, VideoFile
+from videotcav.video.read import VideoFile
+from videotcav.video.reader import read_by
 from videotcav.video.sampling import remarks_on_gaps, sample_times, stretched_times, window_starts
+from videotcav.video.segment import file_of
 from videotcav.video.sources import as_sources
 from videotcav.video.strip import strip_png
 
@@ -56,7 +58,7 @@ class Clips:
 
     def _repr_png_(self) -> bytes | None:
         """The first clip as it was before it was normalised; None where that cannot be shown."""
-        if not len(self) or self.spec is None or self.spec.channels != len("RGB"):
+        if not len(self) or self.spec is None or self.spec.unlike_pictures:
             return None
         mean, std = (torch.tensor(each)[:, None, None, None] for each in (self.spec.mean, self.spec.std))
         levels = ((self.pixels[0].cpu().float() * std + mean) * 255).round().clamp(0, 255)
@@ -106,12 +108,14 @@ def _crop(height: int, width: int, spec: ClipSpec, side: float = 0.5) -> _Crop:
     return crop._replace(left=round(side * spare_width))
 
 
-def preprocess(frames: Frames, spec: ClipSpec, *, side: float = 0.5) -> Tensor:
+def preprocess(frames: NDArray[Any], spec: ClipSpec, *, side: float = 0.5) -> Tensor:
     """What the model is shown of uint8 frames (`time height width channel`): float32 `channel time height width`.
 
     The same numbers as torchvision's `VideoClassification` preset (bilinear, without antialiasing) or transformers'
     processors (with it), as the spec says: resized and rounded to whole grey levels; centre crop, padded with black
     where the frame is smaller; 0…1; (x − mean) / std. `side` moves the crop along the longer side, 0 to 1.
+
+    Floats, which are no pictures, are neither rounded nor scaled.
     """
     crop = _crop(frames.shape[1], frames.shape[2], spec, side)
     source = rearrange(torch.from_numpy(np.array(frames, order="C")), "t h w c -> t c h w").contiguous()
@@ -122,18 +126,20 @@ def preprocess(frames: Frames, spec: ClipSpec, *, side: float = 0.5) -> Tensor:
 
 
 def normalised(frames: Tensor, spec: ClipSpec) -> Tensor:
-    """The pixels of uint8 frames (`time channel height width`) in the model's geometry: float32, time behind channel.
+    """The pixels of frames (`time channel height width`) in the model's geometry: float32, time behind channel.
 
-    0…1; (x − mean) / std.
+    uint8 is scaled to 0…1; (x − mean) / std.
     """
+    scaled = frames.float() if frames.is_floating_point() else frames.float() / 255
     mean = rearrange(torch.tensor(spec.mean), "c -> c 1 1")
     std = rearrange(torch.tensor(spec.std), "c -> c 1 1")
-    return rearrange((frames.float() / 255 - mean) / std, "t c h w -> c t h w").contiguous()
+    return rearrange((scaled - mean) / std, "t c h w -> c t h w").contiguous()
 
 
 def _resize(frames: Tensor, crop: _Crop, spec: ClipSpec) -> Tensor:
     # Processors resize bicubically in whole numbers, whose overshoot is cut off after each of the two axes.
-    whole = spec.resampling == "bicubic" and spec.antialias
+    pictures = not frames.is_floating_point()
+    whole = pictures and spec.resampling == "bicubic" and spec.antialias
     resized = functional.interpolate(
         frames if whole else frames.float(),
         size=(crop.height, crop.width),
@@ -141,7 +147,7 @@ def _resize(frames: Tensor, crop: _Crop, spec: ClipSpec) -> Tensor:
         align_corners=False,
         antialias=spec.antialias,
     )
-    return resized if whole else resized.round().clamp(0, 255).to(torch.uint8)
+    return resized.round().clamp(0, 255).to(torch.uint8) if pictures and not whole else resized
 
 
 def to_source(volume: NDArray[np.floating] | Tensor, clip: ClipOrigin) -> NDArray[np.float32]:
@@ -165,7 +171,7 @@ def to_source(volume: NDArray[np.floating] | Tensor, clip: ClipOrigin) -> NDArra
 
 
 def read_clip(
-    video: VideoInfo | Path | str,
+    video: VideoFile | VideoInfo | Path | str,
     spec: ClipSpec,
     *,
     start_seconds: float | None = None,
@@ -180,45 +186,57 @@ def read_clip(
     and within a clip crop by crop; None the centre of the video and of its frames. With `event_seconds` the clip is
     laid around that second instead, see `aligned_times`.
     """
-    _refuse_other_channels(video.path if isinstance(video, VideoInfo) else video, spec)
+    file = video if isinstance(video, VideoFile) else VideoFile(video.path if isinstance(video, VideoInfo) else video)
+    _refuse_other_channels(file.path, spec)
     side = within = 0.5
     if view is not None:
         part, crop_number = divmod(view, spec.crops_per_clip)
         side = crop_number / 2 if spec.crops_per_clip > 1 else 0.5
-    file = VideoFile(video.path if isinstance(video, VideoInfo) else video)
-    info = video if isinstance(video, VideoInfo) else file.info()
     if event_seconds is not None:
         if why := not_alignable(spec):
-            raise VideoError(info.path, why)
-        timestamps = aligned_times(info, spec, event_seconds, edges=edges, frame_times=file.times)
+            raise VideoError(file.path, why)
+        timestamps = aligned_times(file, spec, event_seconds, edges=edges, frame_times=file.times)
     elif fit == "stretch":
-        timestamps = stretched_times(info, spec, file.times)
+        timestamps = stretched_times(file, spec, file.times)
     else:
         if view is not None:
             within = (part + 0.5) / spec.clips_per_video  # the middle of each of as many equal parts
             start_seconds = None
-        timestamps = sample_times(info, spec, start_seconds=start_seconds, frame_times=file.times, part=within)
+        timestamps = sample_times(file, spec, start_seconds=start_seconds, frame_times=file.times, part=within)
     for remark in (*file.remarks, *remarks_on_gaps(spec, file.times, timestamps)):
-        warnings.warn(f"{info.path} {remark}.", VideotcavWarning, stacklevel=2)
-    crop = _crop(info.height, info.width, spec, side)
+        warnings.warn(f"{file.path} {remark}.", VideotcavWarning, stacklevel=2)
+    if spec.reader is None:
+        shown = file.at(timestamps)
+        info = video if isinstance(video, VideoInfo) else file.info(shown)
+    else:
+        info = video if isinstance(video, VideoInfo) else file.info()
+        shown = read_by(spec, info, timestamps)
+    return origin_of(info, timestamps, shown, spec, side=side), preprocess(shown, spec, side=side)
+
+
+def origin_of(
+    info: VideoInfo, timestamps: tuple[float, ...], frames: NDArray[Any], spec: ClipSpec, *, side: float = 0.5
+) -> ClipOrigin:
+    """Where the pixels lie that are made of frames (`time height width channel`) which show the whole video."""
+    crop = _crop(frames.shape[1], frames.shape[2], spec, side)
     rows, columns = info.height / crop.height, info.width / crop.width
-    clip = ClipOrigin(
+    return ClipOrigin(
         video=info,
         timestamps=timestamps,
         top=crop.top * rows,
         left=crop.left * columns,
         pixels_per_row=rows,
         pixels_per_column=columns,
+        source="" if file_of(info.path) == info.path else str(file_of(info.path)),
     )
-    return clip, preprocess(file.at(timestamps), spec, side=side)
 
 
 def _refuse_other_channels(path: Path | str, spec: ClipSpec) -> None:
-    if spec.channels != len("RGB"):
+    if spec.channels != len("RGB") and spec.reader is None:
         raise VideoError(
             path,
             f"has the three channels of a colour picture, but the clip spec's mean and std are of {spec.channels}; "
-            "make such clips yourself and pass their pixels from Python",
+            "give the clip spec a reader, or make clips with clips_from_arrays",
         )
 
 

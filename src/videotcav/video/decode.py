@@ -7,7 +7,7 @@ are stored, as Kinetics models are trained on them.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -22,9 +22,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from videotcav.errors import VideoError
-from videotcav.outputs import file_sha256
 from videotcav.video.container import COPY_AGAIN, opened
-from videotcav.video.info import VideoInfo
 from videotcav.video.timeline import read_timeline, remarks_on
 
 Frames = NDArray[np.uint8]
@@ -82,19 +80,6 @@ class Decoder:
         """One tick of the container's clock."""
         return self._timeline.tick_seconds
 
-    def info(self) -> VideoInfo:
-        """The record of this file; decodes its first frame."""
-        height, width = self.frames([0]).shape[1:3]
-        duration = self._timeline.duration_seconds
-        return VideoInfo(
-            path=self.path,
-            sha256=file_sha256(self.path),
-            width=width,
-            height=height,
-            duration_seconds=duration,
-            frames_per_second=len(self.times) / duration,
-        )
-
     def frames(self, ranks: Sequence[int]) -> Frames:
         """The frames of the given ranks, in the given order; a frame wanted twice is decoded once."""
         if not len(ranks):
@@ -112,9 +97,9 @@ class Decoder:
         place = {rank: index for index, rank in enumerate(wanted)}
         return np.stack([pictures[place[rank]] for rank in ranks])
 
-    def stream(self) -> Iterator[Frames]:
+    def stream(self) -> Generator[Frames, None, None]:
         """Every frame in order, uint8 `height width channel`; only one is held at a time."""
-        return self._shown(range(len(self.times)), seek=False)
+        yield from self._shown(range(len(self.times)), seek=False)
 
     def _shown(self, wanted: Sequence[int], *, seek: bool) -> Iterator[Frames]:
         """The frames of `_presented` as arrays."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from videotcav.errors import VideoError, VideoNotFound, VideosError, VideotcavWarning
+from videotcav.video.segment import file_of
 
 # fmt: off
 VIDEO_SUFFIXES = frozenset({
@@ -32,7 +33,8 @@ _BESIDE = frozenset({
 def find_videos(where: Path | str | Iterable[Path | str], *, below: bool = False) -> tuple[Path, ...]:
     """The video files meant by paths, folders and glob patterns, each once.
 
-    In the order given; within a folder or pattern by name. A plain path is taken as it is, there or not. Of a folder
+    In the order given; within a folder or pattern by name. A plain path is taken as it is, there or not; it may name a
+    segment, see `segment.py`. Of a folder
     the videos directly in it are meant, with `below` those in its sub-folders too. Files of other kinds are left out
     and told in a VideotcavWarning, hidden ones without a word. Brackets, stars and question marks in the name of a
     folder or file that is there are part of its name.
@@ -74,7 +76,7 @@ def _expand(place: Path, *, below: bool) -> list[Path]:
     if place.is_dir():
         found = videos_in(place, below=below)
         cure = "it has no video below it" if below else "name its sub-folders, or a pattern such as '**/*.mp4'"
-    elif glob.has_magic(str(place)) and not os.path.lexists(place):
+    elif glob.has_magic(str(place)) and not os.path.lexists(file_of(place)):
         pattern = _escaped(place)
         found = sorted(Path(path) for path in glob.glob(pattern, recursive=True) if not Path(path).is_dir())  # noqa: PTH207 - absolute patterns too
         cure = "check the pattern"

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import PositiveInt
 
 from videotcav.records import Positive, Record
+
+
+class Timed(Protocol):
+    """What lasts some seconds: a video file that is open, or the record of one."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        ...
+
+    @property
+    def duration_seconds(self) -> float:
+        """How long it lasts."""
+        ...
 
 
 class VideoInfo(Record):

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from videotcav.errors import UnreadableText, closest, repeated
 from videotcav.texts import parse_json, read_bytes, read_table, read_text
+from videotcav.video.segment import file_of
 
 FILE_COLUMNS = ("file", "file_name")
 """What the column of files may be called: as other tables of ours have it, or as `metadata.jsonl` does."""
@@ -72,7 +73,8 @@ class Labels:
         """The label of a file, or else of the video that it was cut from, or of its source; None where the table does
         not say.
         """
-        paths = (self._paths.get(each.resolve()) for each in (path, cut_from) if each is not None)
+        files = (path, cut_from, file_of(path))
+        paths = (self._paths.get(each.resolve()) for each in files if each is not None)
         for name in (*paths, source):
             row = self._rows.get(name or "")
             if name and row is not None:
@@ -102,7 +104,7 @@ class Labels:
                 f"none of its {len(self._rows)} rows is about a clip or a source video here, the first is about "
                 f"{first}; paths in it are relative to the table",
             )
-        lost = [path for path, name in self._paths.items() if name not in self._asked and not path.exists()]
+        lost = [path for path, name in self._paths.items() if name not in self._asked and not file_of(path).exists()]
         if not lost:
             return []
         said = f"{len(lost)} of {len(self._rows)} rows of {self.table} are about files that are not there"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from videotcav.errors import VideoError
 from videotcav.records import ClipSpec
-from videotcav.video.info import VideoInfo
+from videotcav.video.info import Timed
 
 Ranks = NDArray[np.int64]
 """Which frames of a video, the first being 0."""
@@ -26,7 +26,7 @@ SLACK = 0.0005
 
 
 def sample_times(
-    video: VideoInfo,
+    video: Timed,
     spec: ClipSpec,
     *,
     start_seconds: float | None = None,
@@ -58,7 +58,7 @@ def sample_times(
     return tuple(start + frame * spec.seconds_between_frames for frame in range(spec.frames))
 
 
-def stretched_times(video: VideoInfo, spec: ClipSpec, frame_times: NDArray[np.float64]) -> tuple[float, ...]:
+def stretched_times(video: Timed, spec: ClipSpec, frame_times: NDArray[np.float64]) -> tuple[float, ...]:
     """The seconds of the clip's frames spread over all frames; a shorter video's frames are repeated.
 
     A spread and a stride keep their own rule where that does not refuse the video; otherwise `middle` is the rule.
@@ -96,7 +96,7 @@ def strided_ranks(spec: ClipSpec, frames: int, first: int) -> Ranks:
 
 
 def _ranks(
-    video: VideoInfo, spec: ClipSpec, frame_times: NDArray[np.float64], start_seconds: float | None, part: float
+    video: Timed, spec: ClipSpec, frame_times: NDArray[np.float64], start_seconds: float | None, part: float
 ) -> Ranks:
     frames, first = len(frame_times), 0
     if spec.stride is None and start_seconds is not None:
@@ -171,12 +171,12 @@ def _seconds(frame_times: NDArray[np.float64], ranks: Ranks) -> tuple[float, ...
     return tuple(frame_times[ranks].tolist())
 
 
-def _refuse_before(video: VideoInfo, start: float) -> None:
+def _refuse_before(video: Timed, start: float) -> None:
     if start < 0:
         raise VideoError(video.path, f"cannot be read from {start:.3f} s; start at 0 or later")
 
 
-def _beginning(video: VideoInfo, spec: ClipSpec, frame_times: NDArray[np.float64] | None, part: float) -> float:
+def _beginning(video: Timed, spec: ClipSpec, frame_times: NDArray[np.float64] | None, part: float) -> float:
     """Where a clip begins that many parts of the way along all places at which it meets no gap."""
     lasts = (spec.frames - 1) * (spec.seconds_between_frames or 0.0)
     found = [] if frame_times is None else gaps(frame_times)

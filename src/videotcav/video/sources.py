@@ -13,6 +13,7 @@ from re import fullmatch
 
 from videotcav.errors import UnreadableText
 from videotcav.texts import read_table
+from videotcav.video.segment import file_of
 
 
 class Sources:
@@ -80,11 +81,11 @@ class Sources:
         return group or source
 
     def _group(self, path: Path, source: str) -> str | None:
-        return self._groups.get(source) or self._groups.get(path.resolve())
+        return self._groups.get(source) or self._groups.get(file_of(path.resolve()))
 
     def of(self, path: Path, cut_from: Path | None = None) -> str | None:
         """The source of a file, or else of the video that it was cut from; None where the table does not say."""
-        for each in (path, cut_from):
+        for each in (path, cut_from, file_of(path)):
             if each is not None and each.resolve() in self._rows:
                 self._asked[each.resolve()] = True
                 return self._rows[each.resolve()]
@@ -108,7 +109,7 @@ class Sources:
                     f"says no {self._grouped_by} of {path}, and its source has the name of one: '{self.videos[path]}'",
                 )
         unknown = [path for path, known in self._asked.items() if not known]
-        lost = [path for path in self._rows if not self._asked.get(path) and not path.exists()]
+        lost = [path for path in self._rows if not self._asked.get(path) and not file_of(path).exists()]
         if not any(self._asked.values()):
             raise UnreadableText(
                 self._table,
@@ -150,7 +151,7 @@ def counted_pieces(paths: Iterable[Path]) -> Iterator[tuple[str, list[Path]]]:
     counter behind it says nothing.
     """
     groups: dict[tuple[Path, str], list[tuple[int, Path]]] = {}
-    for path in paths:
+    for path in dict.fromkeys(map(file_of, paths)):
         if found := fullmatch(r"(.*?\D)(\d{1,6})", path.stem):
             groups.setdefault((path.parent, found[1]), []).append((int(found[2]), path))
     several = {key: sorted(files) for key, files in groups.items() if len(files) > 1}

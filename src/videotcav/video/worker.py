@@ -79,10 +79,6 @@ def _open(decoder: Decoder, _: dict[str, Any]) -> Iterator[Answer]:
     yield {name: getattr(decoder, name) for name in ("duration_seconds", "tick_seconds", "remarks")}, decoder.times
 
 
-def _info(decoder: Decoder, _: dict[str, Any]) -> Iterator[Answer]:
-    yield {"info": decoder.info().model_dump(mode="json", exclude={"path"})}, None
-
-
 def _frames(decoder: Decoder, question: dict[str, Any]) -> Iterator[Answer]:
     yield {}, decoder.frames(question["ranks"])
 
@@ -92,7 +88,7 @@ def _stream(decoder: Decoder, _: dict[str, Any]) -> Iterator[Answer]:
     yield {}, None
 
 
-_TASKS = {"open": _open, "info": _info, "frames": _frames, "stream": _stream}
+_TASKS = {"open": _open, "frames": _frames, "stream": _stream}
 
 
 def _bound_memory() -> None:

@@ -38,12 +38,17 @@ def test_coco_mot_and_yolo_say_the_same(tmp_path: Path):
     (tmp_path / "yolo").mkdir()
     write(tmp_path / "yolo" / "clip_3.txt", "0 0.2 0.25 0.2 0.3 1 9\n")
     for place in ("boxes.json", "mot", "yolo", "mot/clip.txt"):
-        boxes = read_boxes(tmp_path / place, class_names=("racket",))
+        boxes = read_boxes(tmp_path / place, class_names=None if place == "boxes.json" else ("racket",))
         found = boxes(frames())
         assert [len(one) for one in found] == [0, 0, 1, 0], place
         assert found[2].boxes[0].tolist() == pytest.approx([20, 10, 60, 40]), place
         assert (found[2].labels, found[2].track_ids) == (("racket",), ("9",)), place
         assert boxes.knows_instances
+
+
+def test_a_file_that_names_its_classes_takes_no_other_names(tmp_path: Path):
+    with pytest.raises(ConceptError, match=r"boxes\.json: names its own classes; leave `class_names` out"):
+        read_boxes(write(tmp_path / "boxes.json", coco()), class_names=("ball",))
 
 
 def shares(*pixels: float) -> str:

@@ -120,7 +120,8 @@ def test_one_person_is_taken_and_what_nobody_labelled_is_unknown(tmp_path: Path)
         ([task([region([step(0, 1, 1, 9, 9)])])], "sequence.0.frame: Input should be greater than 0"),
         ([task([region([step(1, float("nan"), 1, 9, 9)])])], "x: Input should be a finite number"),
         ([task([region([{"frame": 1}])])], "sequence.0.x: Field required"),
-        ([task([region(STEPS, framesCount=99_999_999)])], "more than 10,000,000 boxes"),
+        ([task([region(STEPS, framesCount=99_999_999)])], "more than 3,000,000 boxes"),
+        ([task([region([step(1, 1, 1, 9, 9), step(99_999_999, 1, 1, 9, 9)])])], "more than 3,000,000 boxes"),
         ([task([])], "has no annotations with rectangles of videos"),
         ([task([region(STEPS)]), task([region(STEPS)])], "the video .*clip has another task too"),
         ([task([region(STEPS)], data={"a": "a.mp4", "b": "b.mp4"})], "its data name several videos"),
@@ -131,6 +132,12 @@ def test_one_person_is_taken_and_what_nobody_labelled_is_unknown(tmp_path: Path)
 def test_what_is_not_read_is_one_sentence(tmp_path: Path, said: object, sentence: str):
     with pytest.raises(BoxesError, match=sentence):
         read(tmp_path, said)
+
+
+def test_times_that_no_player_has_do_not_count(tmp_path: Path):
+    steps = [step(1, 0, 0, 10, 10, time=0.0), step(12, 50, 0, 10, 10, time=1e-308)]
+    boxes = read(tmp_path, [task([region(steps, duration=None)])])
+    assert [len(one) for one in boxes(black_frames(count=12))] == [1] * 12
 
 
 def test_another_version_of_the_video_is_told(tmp_path: Path):

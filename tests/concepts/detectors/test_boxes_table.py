@@ -11,7 +11,7 @@ import pytest
 
 from support.frames_of_video import black_frames
 from videotcav.concepts.detectors.detect import load_detector, spec_below
-from videotcav.errors import BoxesError, DetectorNotFound
+from videotcav.errors import BoxesError, DetectorNotFound, VideotcavWarning
 
 NAMED = "video=file,frame=frame_idx,left=x,top=y,width=w,height=h,label=class,score=conf,track=id"
 ROW = {
@@ -133,6 +133,12 @@ def test_what_is_named_stands_above_what_has_the_name(tmp_path: Path):
     path = written(tmp_path / "clip.csv", [row])
     detector = load_detector(path, form="frame=frame,left=x,width=w")
     assert detector(black_frames())[0].boxes.tolist() == [[20, 1, 60, 10]]
+
+
+def test_a_box_outside_the_frame_is_told_by_its_frame(tmp_path: Path):
+    rows = [{"seconds": 0.2, "left": left, "top": 1, "width": 9, "height": 9} for left in (500, 20)]
+    with pytest.warns(VideotcavWarning, match=r"1 of 2 boxes are left out, as the box .* in frame 2 of clip\.mp4 lies"):
+        load_detector(written(tmp_path / "clip.csv", rows))(black_frames())
 
 
 def test_times_behind_the_end_are_another_videos(tmp_path: Path):

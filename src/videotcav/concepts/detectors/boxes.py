@@ -18,6 +18,7 @@ from videotcav.concepts.detectors.masks import BoxEdges, Mask, Outline, Rle, mas
 from videotcav.errors import BoxesError, BoxesNotFound, VideotcavWarning, closest
 from videotcav.video.find import VIDEO_SUFFIXES
 from videotcav.video.info import VideoInfo
+from videotcav.video.segment import segment_of
 
 _MOST_DRIFT = 2  # frames, over the whole video: as far as a count of frames and a length in seconds are rounded
 _NEARLY = 1e-6
@@ -101,10 +102,10 @@ def _inside(boxes: VideoBoxes, row: BoxRow, width: int, height: int) -> BoxEdges
 
 
 @lru_cache(maxsize=64)
-def _outside(boxes: VideoBoxes, width: int, height: int) -> list[tuple[int, BoxRow]]:
+def _outside(boxes: VideoBoxes, video: VideoInfo) -> list[tuple[int, BoxRow]]:
     """The frame and the row of each box that shows nothing of the frame."""
-    rows = ((frame, row) for frame, rows in sorted(boxes.frames.items()) for row in rows)
-    return [(frame, row) for frame, row in rows if _inside(boxes, row, width, height) is None]
+    rows = ((frame, row) for frame, rows in sorted(_rows_of(boxes, video).items()) for row in rows)
+    return [(frame, row) for frame, row in rows if _inside(boxes, row, video.width, video.height) is None]
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,8 @@ class BoxesFile:
         return [self._detections(boxes, index, frames.video) for index in indices]
 
     def _of(self, video: VideoInfo) -> VideoBoxes:
+        if segment_of(video.path):
+            raise BoxesError(f"{self.path}: counts the frames of whole files, and {video.path.name} is a part of one")
         near = [key for key in self.videos if Path(key).name in {video.path.stem, video.path.name}]
         if len(near) > 1:
             near = [key for key in near if f"/{video.path.with_name(Path(key).name).as_posix()}".endswith(f"/{key}")]
@@ -165,11 +168,11 @@ class BoxesFile:
 
     def _tell_of_boxes_outside(self, boxes: VideoBoxes, video: VideoInfo) -> None:
         """Warns of boxes that are left out; raises BoxesError where no other is left, as of the wrong unit."""
-        outside = _outside(boxes, video.width, video.height)
+        outside = _outside(boxes, video)
         if not outside:
             return
         left_out, (frame, row) = len(outside), outside[0]
-        of, edges = sum(map(len, boxes.frames.values())), ", ".join(f"{edge:g}" for edge in row[:4])
+        of, edges = sum(map(len, _rows_of(boxes, video).values())), ", ".join(f"{edge:g}" for edge in row[:4])
         such = (
             f"the box ({edges}) of '{row.label}' in frame {frame} of {video.path.name} lies outside the "
             f"{video.width}×{video.height} frame or is empty"

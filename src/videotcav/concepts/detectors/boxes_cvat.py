@@ -165,7 +165,7 @@ def _parsed(path: Path, data: bytes) -> _Document:
     try:
         parser.feed(data)
         parser.close()
-    except ET.ParseError as error:
+    except (ET.ParseError, LookupError, ValueError) as error:  # also of encodings that there are not
         raise BoxesError(f"{path}: is not XML: {error}") from None
     if not document.tasks and not document.tracks:
         raise BoxesError(f"{path}: is XML, but not CVAT's of a video: it has no task, job or track")

@@ -20,6 +20,7 @@ from videotcav.video.find import VIDEO_SUFFIXES
 
 _OF_UPLOADS = re.compile(r"^[0-9a-f]{8}-(?=.)")
 _NO_LABEL = "object"
+_SLOWEST, _FASTEST = 0.1, 1000.0  # frames a second
 
 
 class _Step(BaseModel):
@@ -126,7 +127,7 @@ def _boxes(work: _Work, where: str) -> VideoBoxes:
                 raise BoxesError(f"{of}: has two keyframes at frame {step.frame}")
         if turned := [step for step in steps if step.rotation % 360]:
             raise BoxesError(f"{of}: is turned by {turned[0].rotation:g}° in frame {turned[0].frame}; draw it upright")
-        boxes += (region.frames or steps[-1].frame) if steps else 0
+        boxes += max(region.frames or 0, steps[-1].frame) * max(1, len(region.labels)) if steps else 0
         if boxes > MOST_BOXES:
             raise BoxesError(f"{of}: with it the task has more than {MOST_BOXES:,} boxes")
         for key in _shown(steps, region.frames):
@@ -155,7 +156,7 @@ def _rates(region: _VideoRectangle, steps: list[_Step]) -> list[tuple[float, flo
     if times and times[-1][0] > times[0][0]:
         (first, start), (last, stop) = times[0], times[-1]
         found.append((last - first, (stop - start) / (last - first)))
-    return found
+    return [(span, rate) for span, rate in found if _SLOWEST <= rate <= _FASTEST]
 
 
 def _names_of_video(task: _LabelTask, where: str) -> set[str]:

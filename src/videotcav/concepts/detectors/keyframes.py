@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from videotcav.concepts.detectors.masks import BoxEdges, Outline
 
-MOST_BOXES = 10_000_000
+MOST_BOXES = 3_000_000
 """Of a file, with those between its keyframes."""
 
 

@@ -60,6 +60,8 @@ def read_boxes(
         raise DetectorNotFound(f"{path}: there is no such file of boxes")
     form = form or _form_of(path)
     if form in _OF_NAMES:
+        if class_names is not None:
+            raise BoxesError(f"{path}: names its own classes", hint="leave `class_names` out")
         return _OF_NAMES[form](path)
     if form == "table" or "=" in form:
         return read_boxes_table(path, columns=form if "=" in form else "", class_names=class_names)
