@@ -19,7 +19,7 @@ import pytest
 from pydantic import ValidationError
 
 from validation import targets
-from validation.proof import contrast_page, edits_boxes, edits_page, harder_page
+from validation.proof import contrast_page, edits_boxes, edits_page, harder_page, joint_page
 from validation.proof.page import page, read
 from validation.proof.promises import SCRIPT, promises
 from validation.targets import Promise, Row, at_least, at_most, between, both, record, rows
@@ -148,6 +148,7 @@ def test_every_row_has_a_script_that_can_be_run_again() -> None:
         contrast_page.HARDER_SCRIPT,
         edits_page.SCRIPT,
         edits_boxes.SCRIPT,
+        joint_page.SCRIPT,
     }
     assert {row.script for row in rows()} <= writers
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from template import DOCS, cells, promised, table
@@ -146,14 +147,9 @@ def propose_throughput() -> str:
     return table(("detector", "alone", "pipeline", "processor, ms a frame"), rows)
 
 
-def edits_truth() -> str:
-    """Edits of objects against scenes rendered anew: rows of docs/targets.json."""
-    return targets.table(targets.rows("validation/proof/edits_page.py"))
-
-
-def edits_boxes() -> str:
-    """Edits of objects whose boxes are wrong: rows of docs/targets.json."""
-    return targets.table(targets.rows("validation/proof/edits_boxes.py"))
+def proof(name: str) -> str:
+    """What a part of the proof promises: its rows of docs/targets.json."""
+    return targets.table(targets.rows(f"validation/proof/{name}.py"))
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -165,8 +161,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "moments": moments,
     "moments_contrast": moments_contrast,
     "propose_throughput": propose_throughput,
-    "edits_truth": edits_truth,
-    "edits_boxes": edits_boxes,
+    "edits_truth": partial(proof, "edits_page"),
+    "edits_boxes": partial(proof, "edits_boxes"),
+    "joint": partial(proof, "joint_page"),
 }
 
 if __name__ == "__main__":
