@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from videotcav.errors import OutputError
+from videotcav.video import write
 from videotcav.video.read import probe, read_all
-from videotcav.video.write import write_video
+from videotcav.video.write import PictureWriter, write_video
 
 COLOURS = np.array([[220, 30, 30], [30, 200, 40], [30, 40, 220], [230, 220, 40]], np.uint8)
 
@@ -114,3 +115,26 @@ def test_a_failure_midway_leaves_the_old_file_and_nothing_else(tmp_path, monkeyp
 def test_ffmpeg_and_x264_stay_silent(tmp_path, capfd):
     write_video(tmp_path / "v.mp4", _striped(), frames_per_second=25)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_picture_that_came_before_is_not_coded_again_and_the_files_are_those_of_new_writers(tmp_path, monkeypatch):
+    pictures = np.random.default_rng(0).integers(0, 256, (6, 47, 63, 3), dtype=np.uint8)
+    coded = []
+    monkeypatch.setattr(write, "_frame", lambda pixels, frame=write._frame: coded.append(0) or frame(pixels))
+    shared = PictureWriter(frames_per_second=12.5, quantiser=16)
+    for order in ([0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [3] * 6, [2, 0, 1, 5, 3, 4]):
+        shared.write(tmp_path / "shared.mp4", pictures[order])
+        anew = len(coded)
+        PictureWriter(frames_per_second=12.5, quantiser=16).write(tmp_path / "anew.mp4", pictures[order])
+        assert (tmp_path / "shared.mp4").read_bytes() == (tmp_path / "anew.mp4").read_bytes()
+        del coded[anew:]
+    assert len(coded) <= 2 * len(pictures)  # once for even places, once for odd ones
+
+
+def test_a_picture_coded_by_itself_decodes_to_the_same_pixels_wherever_it_stands(tmp_path):
+    pictures = np.random.default_rng(1).integers(0, 256, (5, 48, 64, 3), dtype=np.uint8)
+    writer, order = PictureWriter(frames_per_second=8, quantiser=16), [4, 1, 1, 3, 0, 2, 4]
+    writer.write(tmp_path / "straight.mp4", pictures)
+    writer.write(tmp_path / "other.mp4", pictures[order])
+    straight, other = (read_all(tmp_path / name)[0] for name in ("straight.mp4", "other.mp4"))
+    np.testing.assert_array_equal(other, straight[order])

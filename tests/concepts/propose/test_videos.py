@@ -136,11 +136,11 @@ def test_boxes_of_another_version_of_the_video_are_refused(make_videos: MakeVide
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from videotcav.concepts.propose import made
 from videotcav.concepts.propose.drawn_boxes import draw_tracks
 from videotcav.concepts.propose.videos import propose_from_boxes
 from videotcav.concepts.detectors.yolo import Yolo
 from videotcav.concepts.propose.recipe import Recipe
+from videotcav.video.write import PictureWriter
 
 writes = 0
 
@@ -153,7 +153,7 @@ def killed(write):
             os.kill(os.getpid(), signal.SIGKILL)
     return counted
 
-made.write_video, Path.write_bytes = killed(made.write_video), killed(Path.write_bytes)
+PictureWriter.write, Path.write_bytes = killed(PictureWriter.write), killed(Path.write_bytes)
 recipe = Recipe(frames_per_clip=None, fill=(124, 116, 104), min_hash_distance=0)
 propose_from_boxes(sys.argv[1], sys.argv[1] + "/boxes.json", sys.argv[2], labels=["square"], recipe=recipe)
 """

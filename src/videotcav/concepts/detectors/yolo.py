@@ -11,6 +11,7 @@ import onnxruntime
 from einops import rearrange
 from numpy.typing import NDArray
 
+from videotcav.concepts.ahead import ahead
 from videotcav.concepts.detectors.coco_names import COCO_NAMES
 from videotcav.concepts.detectors.detect import Detections, VideoFrames
 from videotcav.concepts.detectors.letterbox import Letterbox, letterbox
@@ -105,11 +106,10 @@ class Yolo:
         return again, (self.path.resolve(),)
 
     def __call__(self, frames: VideoFrames) -> list[Detections]:
-        """One `Detections` a frame."""
+        """One `Detections` a frame. The network runs while the next frame is prepared and the last one's boxes read."""
         found = []
-        for frame in frames.pixels:
-            pixels, fitted = self._look(frame)
-            outputs = self._run(pixels)
+        looked = ahead(map(self._look, frames.pixels), depth=2)
+        for outputs, fitted in ahead(((self._run(pixels), fitted) for pixels, fitted in looked), depth=2):
             output = outputs[self._output]
             prototypes = None if self._prototypes is None else outputs[self._prototypes][0].astype(np.float32)
             if not (np.isfinite(output).all() and (prototypes is None or np.isfinite(prototypes).all())):

@@ -155,20 +155,20 @@ def decode(
         return Found(rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64), rows[:, _FINAL_COLUMNS:])
     if form == "v8":
         rows = rearrange(output, "1 column row -> row column")
-        rows, others = np.split(rows, [rows.shape[1] - extra], axis=1)
-        boxes, scores = rows[:, :4], rows[:, 4:]
+        likely = np.flatnonzero(rows[:, 4 : rows.shape[1] - extra].max(axis=1) >= min_score)
     else:
         rows = rearrange(output, "1 row column -> row column")
-        rows, others = np.split(rows, [rows.shape[1] - extra], axis=1)
-        boxes, scores = rows[:, :4], rows[:, 4:5] * rows[:, 5:]
+        likely = np.flatnonzero(rows[:, 4] >= min_score)  # a class is at most sure: no score is above the objectness
+    rows, others = np.split(rows[likely], [rows.shape[1] - extra], axis=1)
+    boxes, scores = rows[:, :4], rows[:, 4:] if form == "v8" else rows[:, 4:5] * rows[:, 5:]
     best = scores.max(axis=1)
-    likely = best >= min_score
-    boxes, best, classes = boxes[likely], best[likely], scores[likely].argmax(axis=1)
     if form == "yolox":
-        boxes = _off_the_grid(boxes, np.flatnonzero(likely), height=height, width=width)
+        boxes = _off_the_grid(boxes, likely, height=height, width=width)
+    sure = best >= min_score
+    boxes, best, classes, others = boxes[sure], best[sure], scores[sure].argmax(axis=1), others[sure]
     corners = np.concatenate([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2], axis=1)
     kept = _suppress(corners, best, classes, min_score=min_score, max_overlap=max_overlap)
-    return Found(corners[kept], best[kept], classes[kept].astype(np.int64), others[likely][kept])
+    return Found(corners[kept], best[kept], classes[kept].astype(np.int64), others[kept])
 
 
 def _off_the_grid(boxes: Float32, rows: NDArray[np.intp], *, height: int, width: int) -> Float32:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from videotcav.concepts.propose.crop import UInt8Array
 from videotcav.records import Kind
-from videotcav.video.write import write_video
+from videotcav.video.write import PictureWriter
 
 _QUANTISER = 16  # finer than what the source itself was coded with
 
@@ -43,14 +43,10 @@ class Made:
     def code(self, folder: Path) -> Made:
         """The same, coded; files are written in the folder on the way."""
         path, coded = folder / "clip.mp4", dict(self.coded)
+        # Each picture by itself, so that twins hold the same pixels after coding too.
+        writer = PictureWriter(frames_per_second=self.frames_per_second, quantiser=_QUANTISER)
         for kind, shown in self.shown.items():
-            write_video(
-                path,
-                shown.pixels,
-                frames_per_second=self.frames_per_second,
-                crf=_QUANTISER,
-                each_alone=True,  # so that twins hold the same pixels after coding too
-            )
+            writer.write(path, shown.pixels)
             height, width = shown.pixels.shape[1:3]
             coded[kind] = Coded(path.read_bytes(), shown.order, width, height)
             path.unlink()

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from videotcav.concepts.ahead import ahead
 from videotcav.concepts.detectors.detect import Detections, Detector, UInt8Frames, VideoFrames
-from videotcav.concepts.propose.ahead import ahead
 from videotcav.concepts.propose.made import Made
 from videotcav.concepts.propose.track import ShotCuts
 from videotcav.errors import VideoError

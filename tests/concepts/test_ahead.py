@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from videotcav.concepts.propose.ahead import ahead
+from videotcav.concepts.ahead import ahead
 
 
 def test_items_come_in_order_from_one_other_thread():
