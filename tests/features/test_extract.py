@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -242,3 +243,34 @@ def test_what_is_written_is_the_rows_once(folder: Path, tmp_path: Path) -> None:
     rows = 4 * (15 * 2 * width + 6 * 5)  # two layers, and five logits of each class clip
     assert rows < store.bytes_written < rows + 15_000
     assert store.bytes_written == sum(path.stat().st_size for path in (tmp_path / "store").rglob("*.*"))
+
+
+class Waiting(Store):
+    """A store whose first rows are not written before the next shard has passed, which `passed` tells."""
+
+    passed = threading.Event()
+
+    def put(self, *args: object) -> None:
+        assert self.passed.wait(60)
+        super().put(*args)
+
+
+def test_rows_are_written_while_the_next_shard_passes_and_what_goes_wrong_there_is_told(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "CLIPS_A_SHARD", 4)
+    model, store = net(), Waiting(tmp_path / "store")
+
+    def tell(net: Net, *_: object) -> None:
+        if len(net.passes) == 2:
+            store.passed.set()
+
+    told = model.module.register_forward_hook(tell)
+    groups = {None: files(folder, *some("s", 8)), "a": files(folder, "k")}
+    asked = {"classes": ("a",), "layers": LAYERS, "pooling": "none"}
+    behind = measure(model, ClipReader(groups, pixels), store=store, **asked)
+    told.remove()
+    assert_same(behind, measure(net(), ClipReader(groups, pixels), store=Store(tmp_path / "another"), **asked))
+    (tmp_path / "file").write_text("where a folder should be")
+    with pytest.raises(StoreError, match="cannot be used"):
+        measure(model, ClipReader(groups, pixels), store=Store(tmp_path / "file"), **asked)

@@ -16,6 +16,7 @@ import os
 import select
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
@@ -153,12 +154,14 @@ def _run(*, kill_at: int, alone: bool, told: int) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     code: object = 0
+    threading.settrace(count)  # of the threads to come, in which clips are read and rows written
     sys.settrace(count)
     try:
         command_line()
     except SystemExit as ended:
         code = ended.code
     sys.settrace(None)
+    threading.settrace(None)
     facts = {"calls": calls, "storing": [*storing[:1], *storing[-1:]], "code": code, "modules": list(sys.modules)}
     os.write(told, json.dumps(facts).encode())
     atexit._run_exitfuncs()  # as an interpreter does that ends

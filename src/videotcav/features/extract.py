@@ -7,8 +7,9 @@ the last one filled up: other sizes make libraries choose other kernels, which r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from itertools import groupby
 
@@ -159,10 +160,11 @@ def clips_a_pass(model: VideoModel) -> int:
 
 @dataclass
 class ShardPasser:
-    """A worker that passes shards and puts their rows into the store, reading clips ahead of the passes.
+    """A worker that passes shards and puts their rows into the store: it reads ahead of the passes, and writes behind.
 
     `load` gives the pixels `channel time height width` of a clip, for the class or None that its shard is of. Without
     `skip_bad` nothing more is passed after the first clip that cannot be read; the remaining ones are still tried.
+    All rows are in the store when the last clip's turn is over.
     """
 
     passing: Passing
@@ -172,6 +174,10 @@ class ShardPasser:
 
     def __call__(self, shards: Iterable[Shard]) -> Iterator[Tried]:
         """What became of each clip. Raises NumericalError, StoreError."""
+        with ThreadPoolExecutor(1, thread_name_prefix="keep") as behind:
+            yield from self._passed(shards, _Behind(behind))
+
+    def _passed(self, shards: Iterable[Shard], behind: _Behind) -> Iterator[Tried]:
         stopped = False
         loaded = load_ahead(((shard, clip) for shard in shards for clip in shard.clips), self._try)
         for shard, group in groupby(loaded, key=lambda each: each[0][0]):
@@ -191,9 +197,11 @@ class ShardPasser:
                     rows[row].extend(found)
                 clips += read
                 if sum(each.nbytes for row in rows.values() for each in row) >= SHARD_BYTES:
-                    self._keep(shard, clips, rows)
+                    behind(partial(self._keep, shard, clips, rows))
+                    clips, rows = [], {row: [] for row in shard.rows}
                 yield from map(Tried, read)
-            self._keep(shard, clips, rows)
+            behind(partial(self._keep, shard, clips, rows))
+        behind.wait()
 
     def _try(self, item: tuple[Shard, ClipRef]) -> Tensor | VideoError:
         shard, clip = item
@@ -203,15 +211,29 @@ class ShardPasser:
             return error
 
     def _keep(self, shard: Shard, clips: list[ClipRef], rows: dict[str, list[Float32Array]]) -> None:
-        """Moves rows into the store, wide ones in several files."""
+        """Puts rows into the store, wide ones in several files."""
         keys = [clip.key for clip in clips]
         for row, some in rows.items():
             step = max(1, SHARD_BYTES // some[0].nbytes) if some else 1
             for start in range(0, len(some), step):
                 cache_key = self.passing.cache_key(row, shard.class_name)
                 self.store.put(cache_key, keys[start : start + step], some[start : start + step])
-            some.clear()
-        clips.clear()
+
+
+class _Behind:
+    """Does one thing after the other on another thread; what the last one raised is raised at the next call."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+        self._last: Future[None] | None = None
+
+    def __call__(self, do: Callable[[], None]) -> None:
+        self.wait()  # so that no more than two parts are in memory
+        self._last = self._pool.submit(do)
+
+    def wait(self) -> None:
+        if self._last is not None:
+            self._last.result()
 
 
 def missing(clips: Iterable[ClipRef], class_name: str | None, shelves: Mapping[str, Shelf]) -> list[Shard]:
