@@ -264,7 +264,10 @@ def test_another_error_of_the_model_is_its_own(model: VideoModel) -> None:
 
 
 @pytest.mark.parametrize("memory_bytes", [0, 2**30])
-def test_a_kernel_that_nothing_reads_leaves_every_other_product_as_it_is(model: VideoModel, memory_bytes: int) -> None:
+@pytest.mark.parametrize("unread", [("kernel",), ("gradients",), ("kernel", "gradients")])
+def test_products_that_nothing_reads_leave_every_other_one_as_it_is(
+    model: VideoModel, memory_bytes: int, unread: tuple[str, ...]
+) -> None:
     whole, part = (
         measure(
             model,
@@ -273,12 +276,12 @@ def test_a_kernel_that_nothing_reads_leaves_every_other_product_as_it_is(model: 
             layers=("first", "second"),
             pooling="none",
             memory_bytes=memory_bytes,
-            kernel=kernel,
+            **asked,
         ).grams
-        for kernel in (True, False)
+        for asked in ({}, dict.fromkeys(unread, False))
     )
     for layer, gram in part.items():
-        np.testing.assert_array_equal(gram.cross, whole[layer].cross)
-        np.testing.assert_array_equal(gram.gradients, whole[layer].gradients)
-        assert gram.kernel.shape == whole[layer].kernel.shape
-        assert np.isnan(gram.kernel).all()  # never a number that is none
+        for name in ("kernel", "cross", "gradients"):
+            found, expected = getattr(gram, name), getattr(whole[layer], name)
+            assert found.shape == expected.shape
+            np.testing.assert_array_equal(found, np.full_like(found, np.nan) if name in unread else expected)

@@ -36,6 +36,9 @@ def test_a_small_study_by_hand() -> None:
     assert found.operations == 2 * 15 * pairs
     assert found.gram_bytes == 2 * 8 * (9 + 9 + 9)
     assert found.seconds == {"passes": 3 + 6, "store": 360, "reading": 360, "products": 2 * 15 * pairs}
+    contrast = costs(set_clips=3, class_clips=[2, 1], widths={"one": 10, "two": 5}, memory_bytes=2**30, cavs=False)
+    assert contrast.operations == 2 * 15 * (pairs - (3 + 1))
+    assert (contrast.gram_bytes, contrast.statistics_bytes) == (2 * 8 * (9 + 9), 0)
 
 
 def test_panels_too_small_for_all_rows_are_read_again() -> None:

@@ -189,6 +189,7 @@ def measure(
     batch_size: int | None = None,
     engine: Engine = here,
     kernel: bool = True,
+    gradients: bool = True,
 ) -> Measured:
     """The Gram blocks of all layers.
 
@@ -211,6 +212,7 @@ def measure(
             another batch size are other rows to the store, as they round otherwise.
         engine: where passes run and rows are multiplied.
         kernel: whether anything reads the products of set clips with each other; they are NaN where nothing does.
+        gradients: the same of class clips with each other, which CAVs alone need.
 
     Raises:
         NumericalError: an activation, a gradient or a logit is not finite.
@@ -246,7 +248,15 @@ def measure(
             try:
                 return Measured(
                     grams=_grams(
-                        passing, keys, store, classes, layers, memory_bytes=memory_bytes, engine=engine, kernel=kernel
+                        passing,
+                        keys,
+                        store,
+                        classes,
+                        layers,
+                        memory_bytes=memory_bytes,
+                        engine=engine,
+                        kernel=kernel,
+                        gradients=gradients,
                     ),
                     logits={
                         name: store.shelf(passing.cache_key(LOGITS, name)).rows(keys[name]).whole().astype(np.float64)
@@ -301,44 +311,54 @@ def _grams(
     memory_bytes: int,
     engine: Engine,
     kernel: bool,
+    gradients: bool,
 ) -> dict[str, Gram]:
     """The Gram blocks of rows that are in the store. Raises RowsLost where they turn out not to be."""
     memory_bytes -= store.bytes_in_memory
     n, m = len(keys[None]), sum(len(keys[name]) for name in classes)
-    in_memory = len(layers) * 8 * (n + m) ** 2 <= memory_bytes // 2
+    numbers = n * m + kernel * n**2 + gradients * m**2
+    in_memory = len(layers) * 8 * numbers <= memory_bytes // 2
     scratch = None if in_memory else Path(store.root) if store.is_local else Path(tempfile.gettempdir())
-    blocks = {layer: _Blocks(n, m, scratch) for layer in layers}
+    blocks = {layer: _Blocks(n, m, scratch, kernel=kernel, gradients=gradients) for layer in layers}
     work = []
     for layer in layers:
         rows = row_blocks(passing.cache_key(layer, None), keys[None], within=kernel)
         for name in classes:
-            rows += row_blocks(passing.cache_key(layer, name), keys[name], name)
+            rows += row_blocks(passing.cache_key(layer, name), keys[name], name, within=gradients)
         work += pairs_of_panels(rows, memory_bytes=memory_bytes // 2, of=layer)
     for pair, products in engine(Multiplier(store), work):
         blocks[pair.of].put(products, pair.first_start, pair.second_start)
-    return {layer: some.gram(kernel=kernel) for layer, some in blocks.items()}
+    return {layer: some.gram() for layer, some in blocks.items()}
 
 
 class _Blocks:
-    """The Gram blocks of a layer while they are filled: n rows of set clips and then m of class clips."""
+    """The Gram blocks of a layer while they are filled: n rows of set clips and then m of class clips.
 
-    def __init__(self, n: int, m: int, scratch: Path | None) -> None:
-        self._n = n
-        self._kernel, self._cross, self._gradients = (
-            ProductMatrix(*shape, scratch=scratch) for shape in ((n, n), (m, n), (m, m))
-        )
+    What is not asked for is NaN, as a 0 would pass for a product.
+    """
+
+    def __init__(self, n: int, m: int, scratch: Path | None, *, kernel: bool, gradients: bool) -> None:
+        self._n, self._m = n, m
+        self._cross = ProductMatrix(m, n, scratch=scratch)
+        self._kernel = ProductMatrix(n, n, scratch=scratch) if kernel else None
+        self._gradients = ProductMatrix(m, m, scratch=scratch) if gradients else None
 
     def put(self, products: npt.NDArray[np.float64], top: int, left: int) -> None:
         """Fills in the products of all rows from `top` with all rows from `left`."""
         n = self._n
         upper, before = max(0, n - top), max(0, n - left)  # how many of them are set clips
-        _put_symmetric(self._kernel, products[:upper, :before], top, left)
         self._cross.put(max(0, left - n), top, products[:upper, before:].T)
-        _put_symmetric(self._gradients, products[upper:, before:], max(0, top - n), max(0, left - n))
+        if self._kernel is not None:
+            _put_symmetric(self._kernel, products[:upper, :before], top, left)
+        if self._gradients is not None:
+            _put_symmetric(self._gradients, products[upper:, before:], max(0, top - n), max(0, left - n))
 
-    def gram(self, *, kernel: bool) -> Gram:
-        unread = np.broadcast_to(np.nan, (self._n, self._n))  # a 0 would pass for a product
-        return Gram(self._kernel.array if kernel else unread, self._cross.array, self._gradients.array)
+    def gram(self) -> Gram:
+        kernel, gradients = (
+            np.broadcast_to(np.nan, (size, size)) if each is None else each.array
+            for each, size in ((self._kernel, self._n), (self._gradients, self._m))
+        )
+        return Gram(kernel, self._cross.array, gradients)
 
 
 def _put_symmetric(matrix: ProductMatrix, block: npt.NDArray[np.float64], top: int, left: int) -> None:

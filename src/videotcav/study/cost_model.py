@@ -6,10 +6,10 @@ With n set clips, m class clips, and d activations at a layer (docs/scale.md hol
     passes          n + m forward, m of them also backward
     maps            where maps are shown and checked by edits, at most so many forward passes more
     store           4 (n + m) Σd bytes, written once
-    products        2 d (n (n + 1) / 2 + n m + Σ over classes m_k (m_k + 1) / 2) operations a layer
+    products        2 d (n (n + 1) / 2 + n m) operations a layer; with CAVs 2 d Σ over classes m_k (m_k + 1) / 2 more
     reading         every pair of panels reads its rows: 4 d bytes a row, once where all rows fit one panel
-    Gram blocks     8 (n² + n m + m²) bytes a layer, in files beyond the memory
-    statistics      8 · max(m², resamples · m · classes) bytes, in memory, of the classes that are scored together
+    Gram blocks     8 (n² + n m) bytes a layer, in files beyond the memory; with CAVs 8 m² more
+    statistics      with CAVs 8 · max(m², resamples · m · classes) bytes, in memory, of the classes that are scored together
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ def costs(
     memory_bytes: int,
     bootstrap_resamples: int = 1000,
     draws_bytes: int = 0,
+    cavs: bool = True,
     map_passes: int = 0,
     edit_passes: int = 0,
     share_passes: int = 0,
@@ -87,13 +88,15 @@ def costs(
         memory_bytes: as for a run.
         bootstrap_resamples: as in the study's tests.
         draws_bytes: what the draws of a null take, see `explain.design.draws_bytes`.
+        cavs: whether any are trained, as classic and relative scores need.
         map_passes: see `study.map_checks.most_passes`.
         edit_passes: see `study.edits_plan.edits_plan`.
         share_passes: see `study.class_shares.share_passes`.
         rates: of the machine; without them there are no seconds.
     """
     n, m, width = set_clips, sum(class_clips), sum(widths.values())
-    products = n * (n + 1) // 2 + n * m + sum(count * (count + 1) // 2 for count in class_clips)
+    products = n * (n + 1) // 2 + n * m + cavs * sum(count * (count + 1) // 2 for count in class_clips)
+    parts = class_parts(class_clips, resamples=bootstrap_resamples) if cavs else []
     store_bytes, operations = 4 * (n + m) * width, 2 * products * width
     read_bytes = 4 * width * _rows_read(n, class_clips, memory_bytes // 2)
     seconds = {}
@@ -117,15 +120,9 @@ def costs(
         store_bytes=store_bytes,
         read_bytes=read_bytes,
         operations=operations,
-        gram_bytes=8 * len(widths) * (n * n + n * m + m * m),
+        gram_bytes=8 * len(widths) * (n * n + n * m + cavs * m * m),
         statistics_bytes=draws_bytes
-        + max(
-            (
-                part_bytes(class_clips[part], resamples=bootstrap_resamples)
-                for part in class_parts(class_clips, resamples=bootstrap_resamples)
-            ),
-            default=0,
-        ),
+        + max((part_bytes(class_clips[part], resamples=bootstrap_resamples) for part in parts), default=0),
         seconds=seconds,
     )
 

@@ -223,6 +223,7 @@ def plan(
                 null_draws=draws,
                 classes=len(design.classes),
             ),
+            cavs=design.trains_cavs,
             map_passes=map_passes,
             edit_passes=edits.passes if edits else 0,
             share_passes=share_passes(study, inputs),

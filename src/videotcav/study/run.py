@@ -214,6 +214,7 @@ class Study:
                 memory_bytes=memory_bytes,
                 batch_size=batch_size,
                 engine=engine,
+                gradients=design.trains_cavs,
             )
             inputs = inputs.without(reader.left_out)
             design = self.design(inputs)

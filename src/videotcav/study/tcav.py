@@ -163,7 +163,8 @@ def tcav(
         memory_bytes=memory_bytes,
         batch_size=batch_size,
         engine=engine,
-        kernel=not design.asks_contrast or bool(design.groups),
+        kernel=design.trains_cavs,
+        gradients=design.trains_cavs,
     )
     scores = measured.scores(model, asked_by)
     results = answers(measured.grams, design, scores=scores, primary=primary or "cosine")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from videotcav.explain.inference.fragility import LEAST_KEPT, fewest_removed, removal_order
+from videotcav.explain.inference.fragility import LEAST_KEPT, Finds, fewest_removed, removal_order
 
 
 def is_shown(values: np.ndarray) -> bool:
@@ -16,8 +17,26 @@ def is_shown(values: np.ndarray) -> bool:
 
 
 def found_for(values: np.ndarray) -> int | None:
+    (found,) = fewest(values, None, is_effect=is_shown(values), shown=is_shown)
+    return found
+
+
+def fewest(
+    values: np.ndarray, other: np.ndarray | None, *, is_effect: bool, shown: Callable[[np.ndarray], bool]
+) -> list[int | None]:
+    """Of one column, whose test says what `shown` says of the kept values."""
+
+    def finds(at: np.ndarray, kept: np.ndarray) -> np.ndarray:
+        assert (at.tolist(), kept.shape[1]) == ([0], 1)
+        return np.array([shown(values[kept[:, 0]])])
+
     return fewest_removed(
-        values, None, nothing=0.0, is_effect=is_shown(values), still_effect=lambda kept: is_shown(values[kept])
+        values[:, None],
+        None if other is None else other[:, None],
+        nothing=np.zeros(1),
+        is_effect=np.array([is_effect]),
+        by_t=finds,
+        finds=finds,
     )
 
 
@@ -53,11 +72,10 @@ def test_both_sides_count() -> None:
     draw = np.random.default_rng(3)
     concept, pool = draw.normal(0.8, 1, 12), draw.normal(0, 1, 30)
 
-    def still(kept: np.ndarray) -> bool:
-        return bool(stats.ttest_ind(concept, pool[kept], equal_var=False).pvalue <= 0.05)
+    def still(left: np.ndarray) -> bool:
+        return bool(stats.ttest_ind(concept, left, equal_var=False).pvalue <= 0.05)
 
-    everything = np.arange(len(pool))
-    found = fewest_removed(pool, concept, nothing=0.0, is_effect=still(everything), still_effect=still)
+    (found,) = fewest(pool, concept, is_effect=still(pool), shown=still)
     assert found is not None
     assert 1 <= found <= 10
 
@@ -90,8 +108,13 @@ def test_each_video_that_goes_is_the_one_whose_absence_brings_the_end_nearest(
             if 0.0 in t:  # several bring it all the way: which of them goes is of no account
                 break
             expected.append(kept.pop(int(np.argmin(t) if is_effect else np.argmax(t))))
-        found = removal_order(values, other, nothing=0.1, is_effect=is_effect)
-        assert found[: len(expected)] == expected
+        found = removal_order(
+            values[:, None],
+            None if other is None else other[:, None],
+            nothing=np.array([0.1]),
+            is_effect=np.array([is_effect]),
+        )[:, 0]
+        assert found[: len(expected)].tolist() == expected
         assert len(found) == 9 - LEAST_KEPT
 
 
@@ -99,7 +122,41 @@ def test_a_verdict_may_hang_on_all_but_the_last_three() -> None:
     """Of nine videos six may go; a verdict that only three of them overturn has that number, not none."""
     values = np.random.default_rng(0).normal(1, 1, 9)
     for least in (LEAST_KEPT, LEAST_KEPT - 1):
-        found = fewest_removed(
-            values, None, nothing=0.0, is_effect=True, still_effect=lambda kept, least=least: len(kept) > least
-        )
+        (found,) = fewest(values, None, is_effect=True, shown=lambda left, least=least: len(left) > least)
         assert found == (6 if least == LEAST_KEPT else None)
+
+
+def test_many_columns_are_asked_together_and_each_alone_has_the_same_answer() -> None:
+    draw = np.random.default_rng(5)
+    values, other = draw.normal(draw.normal(0.3, 0.5, 12), 1, (14, 12)), draw.normal(0, 1, (25, 12))
+
+    def test(columns: np.ndarray, *, alpha: float) -> Finds:
+        def finds(at: np.ndarray, kept: np.ndarray) -> np.ndarray:
+            some = np.take_along_axis(values[:, columns[at]], kept, axis=0)
+            found = stats.ttest_ind(some, other[:, columns[at]], equal_var=False).pvalue <= alpha
+            return found & (np.random.default_rng(len(kept)).random(values.shape[1])[columns[at]] < 0.9)
+
+        return finds
+
+    def found(columns: np.ndarray) -> list[int | None]:
+        everything = np.repeat(np.arange(len(values))[:, None], len(columns), axis=1)
+        strict = test(columns, alpha=0.02)
+        return fewest_removed(
+            values[:, columns],
+            other[:, columns],
+            nothing=np.zeros(len(columns)),
+            is_effect=strict(np.arange(len(columns)), everything),
+            by_t=test(columns, alpha=0.05),
+            finds=strict,
+        )
+
+    together = found(np.arange(12))
+    assert together == [each for column in range(12) for each in found(np.array([column]))]
+    assert len(set(together)) > 3
+
+
+def test_an_effect_that_comes_up_late_and_only_once_is_found() -> None:
+    """By a test that finds it with six videos left and with no other number: a search by halves would miss it."""
+    values = np.random.default_rng(0).normal(0, 1, 20)
+    (found,) = fewest(values, None, is_effect=False, shown=lambda left: len(left) == 6)
+    assert found == 14

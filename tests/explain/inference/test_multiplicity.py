@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
-from videotcav.explain.inference.multiplicity import Family, benjamini_hochberg, bonferroni, correct, holm
+from videotcav.explain.inference.multiplicity import Family, benjamini_hochberg, bonferroni, correct, factor, holm
 
 P_VALUES = st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=12).map(np.array)
 
@@ -63,5 +63,16 @@ def test_a_claim_of_nothing_is_asked_by_its_equivalence() -> None:
     p, equivalence = asked.corrected("bonferroni")
     np.testing.assert_allclose(p, [0.02, 0.12, 0.09])  # the difference that was not declared pays for all three
     np.testing.assert_allclose(equivalence, [1.0, 0.04, 1.0])
-    np.testing.assert_allclose(asked.asked(0), [0.01, 0.02])
-    np.testing.assert_allclose(asked.asked(1), [0.01, 0.04, 0.03])
+    np.testing.assert_allclose(asked.beside_one(0), [0.02])
+    np.testing.assert_allclose(asked.beside_one(1), [0.01, 0.03])
+
+
+@given(P_VALUES.map(lambda p: p**3), st.floats(0, 1), st.sampled_from(["none", "bonferroni", "holm", "bh"]))
+def test_one_p_times_its_factor_is_significant_where_its_corrected_p_is(
+    others: np.ndarray, one: float, by: str
+) -> None:
+    """Near the bounds too: at what the correction itself just lets pass, and a little beyond."""
+    multiplied = factor(others, correction=by, alpha=0.05)
+    for p in (one, 0.05 / multiplied * (1 - 1e-9), min(1.0, 0.05 / multiplied * (1 + 1e-6))):
+        corrected = correct(np.append(others, p), correction=by)[-1]
+        assert (p * multiplied <= 0.05) == (corrected <= 0.05)

@@ -24,7 +24,7 @@ class Gram:
     """The inner products of one layer: n concept and random clips, m class clips.
 
     `kernel` (n, n) = X Xᵀ; `cross` (m, n) = G Xᵀ; `gradients` (m, m) = G Gᵀ, where clips of different classes may
-    have 0: nobody asks for that. A kernel that nothing was to read is NaN.
+    have 0: nobody asks for that. A kernel and gradients that nothing was to read are NaN.
     """
 
     kernel: Floats

@@ -166,6 +166,11 @@ class Design:
         return self.settings.scores == "contrast"
 
     @property
+    def trains_cavs(self) -> bool:
+        """Whether classic or relative scores are asked."""
+        return not self.asks_contrast or bool(self.groups)
+
+    @property
     def _questions(self) -> int:
         return (len(self.concepts) + len(self.pairs) + len(self.comparisons)) * len(self.classes)
 

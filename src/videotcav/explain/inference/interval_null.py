@@ -113,34 +113,20 @@ def _between(
     rng: np.random.Generator,
 ) -> Effects:
     """One sample against another, which is of those units of the reference that are `compared`, or of none of them."""
-    n, N = len(first), len(second)
     unit = reference.std(axis=0, ddof=1)
-    difference = first.mean(axis=0) - second.mean(axis=0)
-    own, others = first.var(axis=0, ddof=1) / n, second.var(axis=0, ddof=1) / N
-    both = np.concatenate([first, second])
-    both = (both - both.mean(axis=0)) * np.where(difference < 0, -1.0, 1.0)
-    nothing = margins.negligible_below * unit * (np.arange(n + N) < n)[:, None]
-    total = math.comb(n + N, n)
-    enumerated = total <= max(draws, _FEW)
-    p_relabelled, made = relabelled_p(
-        [_studentised(both - nothing, n), _studentised(both + nothing, n)],
-        _subsets(n + N, n) if enumerated else random_subsets(n + N, n, rng),
-        draws=total if enumerated else draws,
-        enumerated=enumerated,
-    )
-    apart = () if compared.any() else ((_ratio(others, unit**2), N - 1),)
+    samples = Samples(first, second, margins.negligible_below * unit)
+    (own, freedom), (others, freedom_of_others) = samples.variances
+    apart = () if compared.any() else ((_ratio(others, unit**2), freedom_of_others),)
     return _effects(
-        difference,
+        samples,
         unit,
-        raw=_Error.of((own, n - 1), (others, N - 1)),
         standardised=lambda effect: _Error.of(
-            (_ratio(own, unit**2), n - 1),
+            (_ratio(own, unit**2), freedom),
             *apart,
             (_reference_error(effect, reference, compared, second), len(reference) - 1),
         ),
-        p_relabelled=p_relabelled,
-        draws=made,
-        enumerated=enumerated,
+        draws=draws,
+        rng=rng,
         margins=margins,
     )
 
@@ -157,31 +143,18 @@ def within_pairs(
         draws: sign flips at most; all 2ⁿ are enumerated where they are no more, or few.
         rng: of the flips.
     """
-    n = len(differences)
     unit = reference.std(axis=0, ddof=1)
-    difference = differences.mean(axis=0)
-    own = differences.var(axis=0, ddof=1) / n
-    turned = differences * np.where(difference < 0, -1.0, 1.0)
-    nothing = margins.negligible_below * unit
-    total = 2**n
-    enumerated = total <= max(draws, _FEW)
-    p_relabelled, made = relabelled_p(
-        [_flipped(turned - nothing), _flipped(turned + nothing)],
-        _signs(n) if enumerated else _random_signs(n, rng),
-        draws=total if enumerated else draws,
-        enumerated=enumerated,
-    )
+    samples = Samples(differences, None, margins.negligible_below * unit)
+    ((own, freedom),) = samples.variances
     return _effects(
-        difference,
+        samples,
         unit,
-        raw=_Error.of((own, n - 1)),
         standardised=lambda effect: _Error.of(
-            (_ratio(own, unit**2), n - 1),
+            (_ratio(own, unit**2), freedom),
             (_reference_error(effect, reference), len(reference) - 1),
         ),
-        p_relabelled=p_relabelled,
-        draws=made,
-        enumerated=enumerated,
+        draws=draws,
+        rng=rng,
         margins=margins,
     )
 
@@ -210,7 +183,65 @@ def exceeding(differences: Floats, *, beyond: float, draws: int, rng: np.random.
     return np.maximum(p_relabelled, error.beyond(differences.mean(axis=0) - beyond))
 
 
-# --- errors and the t form -----------------------------------------------------------------------------------------
+# --- the two forms of p --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What is compared: units (n, column) with others (N, column), or differences within pairs where there are none.
+
+    `nothing`, (column,), is the size of a negligible difference. p is the larger of its two forms.
+    """
+
+    first: Floats
+    second: Floats | None
+    nothing: Floats
+
+    def of(self, columns: Rows) -> Samples:
+        """Some of the columns."""
+        second = None if self.second is None else self.second[:, columns]
+        return Samples(self.first[:, columns], second, self.nothing[columns])
+
+    @property
+    def difference(self) -> Floats:
+        """Of the means, (column,)."""
+        found: Floats = self.first.mean(axis=0)
+        return found if self.second is None else found - self.second.mean(axis=0)
+
+    @property
+    def variances(self) -> tuple[tuple[Floats, int], ...]:
+        """Of the mean of each sample, (column,), with its degrees of freedom."""
+        samples = [self.first] if self.second is None else [self.first, self.second]
+        return tuple((each.var(axis=0, ddof=1) / len(each), len(each) - 1) for each in samples)
+
+    def p_t(self) -> Floats:
+        """By t, (column,)."""
+        error, size = _Error.of(*self.variances), np.abs(self.difference)
+        found: Floats = np.minimum(1.0, error.beyond(size - self.nothing) + error.beyond(size + self.nothing))
+        return found
+
+    def p_relabelled(self, *, draws: int, rng: np.random.Generator) -> tuple[Floats, Counts, bool]:
+        """By relabelling, (column,), with how many were made, and whether they are all that there are."""
+        n = len(self.first)
+        sign = np.where(self.difference < 0, -1.0, 1.0)
+        if self.second is None:
+            turned, total = self.first * sign, 2**n
+            statistics = [_flipped(turned - self.nothing), _flipped(turned + self.nothing)]
+        else:
+            both = np.concatenate([self.first, self.second])
+            both = (both - both.mean(axis=0)) * sign
+            moved, total = self.nothing * (np.arange(len(both)) < n)[:, None], math.comb(len(both), n)
+            statistics = [_studentised(both - moved, n), _studentised(both + moved, n)]
+        enumerated = total <= max(draws, _FEW)
+        if self.second is None:
+            labels = _signs(n) if enumerated else _random_signs(n, rng)
+        else:
+            labels = _subsets(len(both), n) if enumerated else random_subsets(len(both), n, rng)
+        most = total if enumerated else draws
+        return *relabelled_p(statistics, labels, draws=most, enumerated=enumerated), enumerated
+
+
+# --- errors ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -253,19 +284,17 @@ def _reference_error(
 
 
 def _effects(
-    difference: Floats,
+    samples: Samples,
     unit: Floats,
     *,
-    raw: _Error,
     standardised: Callable[[Floats], _Error],
-    p_relabelled: Floats,
-    draws: Counts,
-    enumerated: bool,
+    draws: int,
+    rng: np.random.Generator,
     margins: Margins,
 ) -> Effects:
-    size, nothing = np.abs(difference), margins.negligible_below * unit
-    p_t = np.minimum(1.0, raw.beyond(size - nothing) + raw.beyond(size + nothing))
-    effect = _ratio(difference, unit)
+    p_t = samples.p_t()
+    p_relabelled, made, enumerated = samples.p_relabelled(draws=draws, rng=rng)
+    effect = _ratio(samples.difference, unit)
     error = standardised(effect)
     reach = stats.t.isf(0.025, error.freedom) * error.value
     return Effects(
@@ -277,7 +306,7 @@ def _effects(
         p_relabelled=p_relabelled,
         p_t=p_t,
         p_equivalence=error.beyond(margins.equivalence - np.abs(effect)),
-        draws=draws,
+        draws=made,
         enumerated=enumerated,
     )
 
@@ -365,19 +394,16 @@ def _flipped(differences: Floats) -> Relabelled:
 def _subsets(units: int, n: int) -> Iterator[Floats]:
     every = combinations(range(units), n)
     while chosen := list(islice(every, _DRAWS_AT_ONCE)):
-        yield _flags(np.array(chosen), units)
+        labels = np.zeros((len(chosen), units))
+        np.put_along_axis(labels, np.array(chosen), 1.0, axis=1)
+        yield labels
 
 
 def random_subsets(units: int, n: int, rng: np.random.Generator) -> Iterator[Floats]:
     """Labels without end, in blocks (draw, unit): 1 for n of the units, each n as likely as any other, else 0."""
     while True:
-        yield _flags(rng.random((_DRAWS_AT_ONCE, units)).argpartition(n - 1, axis=1)[:, :n], units)
-
-
-def _flags(chosen: Rows, units: int) -> Floats:
-    labels = np.zeros((len(chosen), units))
-    np.put_along_axis(labels, chosen, 1.0, axis=1)
-    return labels
+        numbers = rng.random((_DRAWS_AT_ONCE, units))
+        yield (numbers <= np.partition(numbers, n - 1, axis=1)[:, n - 1 : n]).astype(np.float64)
 
 
 def _signs(n: int) -> Iterator[Floats]:

@@ -61,6 +61,24 @@ def correct(p: Floats, *, correction: Correction) -> Floats:
             return benjamini_hochberg(p)
 
 
+def factor(others: Floats, *, correction: Correction, alpha: float) -> float:
+    """By what one more p is multiplied beside `others`, as far as it decides: it is significant where the product is at
+    most `alpha`. For Holm that is the number of tests less those of `others` that are rejected before it.
+    """
+    tests, p = len(others) + 1, np.sort(_probabilities(others))
+    match correction:
+        case "none":
+            return 1.0
+        case "bonferroni":
+            return float(tests)
+        case "holm":
+            rejected = p * np.arange(tests, 1, -1) <= alpha
+            return float(tests - (len(p) if rejected.all() else rejected.argmin()))
+        case "bh":
+            rejected = p * tests / np.arange(2, tests + 1) <= alpha
+            return tests / (1 + (np.flatnonzero(rejected)[-1] + 1 if rejected.any() else 0))
+
+
 @dataclass(frozen=True)
 class Family:
     """Tests that are corrected together, (test,) each: `p`, and `p_equivalence`, that the effect is negligible.
@@ -104,10 +122,11 @@ class Family:
         """
         return np.flatnonzero(self.declared) if self._is_declared(place) else np.arange(len(self))
 
-    def asked(self, place: int) -> Floats:
-        """The p of the tests `around` one, by what each of them asks there."""
+    def beside_one(self, place: int) -> Floats:
+        """The p of the other tests `around` one, by what each of them asks there."""
+        around = self.around(place)
         p = self._declared_p if self._is_declared(place) else self.p
-        return p[self.around(place)]
+        return p[around[around != place]]
 
     def corrected(self, correction: Correction) -> tuple[Floats, Floats]:
         """The corrected p and p of equivalence of all tests."""

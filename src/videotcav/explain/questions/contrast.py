@@ -21,7 +21,14 @@ from videotcav.errors import NumericalError
 from videotcav.explain.cavs.gram import Floats, Gram, Rows
 from videotcav.explain.design.design import LEAST_VIDEOS, ConceptRows, Design, against_twin
 from videotcav.explain.design.draws import Flags, GramRows, generator
-from videotcav.explain.inference.interval_null import Effects, Margins, against_others, against_pool, within_pairs
+from videotcav.explain.inference.interval_null import (
+    Effects,
+    Margins,
+    Samples,
+    against_others,
+    against_pool,
+    within_pairs,
+)
 from videotcav.records import Against
 
 NO_SPREAD = 1e-6
@@ -111,32 +118,39 @@ class Sides:
     second: Floats | None = None
     other: str = ""
 
-    @property
-    def opposite(self) -> Floats | None:
-        """The units on the other side, (N, column); None where the first are differences within pairs."""
-        return self.second
+    def relabellings(self, seed: int) -> np.random.Generator:
+        """They hang on the seed and the question's name alone."""
+        return generator(seed, "relabellings", self.of.name, self.against, self.other)
 
     def effects(self, margins: Margins, *, draws: int, seed: int) -> Effects:
-        """The effects, a number a column. The relabellings hang on the seed and the question's name alone."""
-        rng = generator(seed, "relabellings", self.of.name, self.against, self.other)
+        """The effects, a number a column."""
         asked = partial(within_pairs, self.first, self.reference)
         if self.compared is not None:
             asked = partial(against_pool, self.first, self.reference, compared=self.compared, pool=self.second)
         elif self.second is not None:
             asked = partial(against_others, self.first, self.second, self.reference)
-        return asked(margins=margins, draws=draws, rng=rng)
+        return asked(margins=margins, draws=draws, rng=self.relabellings(seed))
 
-    def part(self, column: int, *, first: Rows | None = None, opposite: Rows | None = None) -> Sides:
-        """One column, of the units at some places of each side; the pool that is left is the reference then."""
-        some = self.first[:, [column]] if first is None else self.first[first][:, [column]]
-        reference, compared, second = self.reference[:, [column]], self.compared, self.second
-        if second is not None:
-            second = second[:, [column]] if opposite is None else second[opposite][:, [column]]
-        if compared is not None and opposite is not None:
-            kept = ~compared
-            kept[np.flatnonzero(compared)[opposite]] = True
-            reference, compared = reference[kept], compared[kept]
-        return Sides(self.of, self.against, some, reference, compared, second, self.other)
+    def samples(
+        self, columns: Rows, margins: Margins, *, first: Rows | None = None, second: Rows | None = None
+    ) -> Samples:
+        """Some columns, of the units at the places (kept, column) of one of the sides; the pool that is left is the
+        reference then.
+        """
+        reference = self.reference[:, columns]
+        if self.compared is not None and second is not None:
+            left = np.repeat(~self.compared[:, None], len(columns), axis=1)
+            left[np.flatnonzero(self.compared)[second], np.arange(len(columns))] = True
+            reference = reference.T[left.T].reshape(len(columns), -1).T
+        return Samples(
+            _kept(self.first[:, columns], first),
+            None if self.second is None else _kept(self.second[:, columns], second),
+            margins.negligible_below * reference.std(axis=0, ddof=1),
+        )
+
+
+def _kept(values: Floats, places: Rows | None) -> Floats:
+    return values if places is None else np.take_along_axis(values, places, axis=0)
 
 
 def sides(readouts: Readouts, design: Design) -> Iterator[Sides]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from videotcav.explain.cavs.gram import Floats, Gram
+from videotcav.explain.cavs.gram import Floats, Gram, Rows
 from videotcav.explain.design.design import Design
+from videotcav.explain.design.draws import Flags
 from videotcav.explain.design.hypotheses import Hypothesis
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.fragility import fewest_removed
-from videotcav.explain.inference.interval_null import Effects, Margins
-from videotcav.explain.inference.multiplicity import Family, correct
+from videotcav.explain.inference.interval_null import Effects, Margins, Samples
+from videotcav.explain.inference.multiplicity import Family, correct, factor
 from videotcav.explain.inference.power import detectable
 from videotcav.explain.inference.verdict import is_significant
 from videotcav.explain.questions.contrast import ClipScores, Readouts, Sides, fidelities, sides
@@ -107,18 +108,18 @@ class _Judged:
         equivalence = [float(row.effects.p_equivalence[row.column]) for row in rows]
         family = Family.of([row.p for row in rows], equivalence, claims).beside(edits)
         corrected, negligible = family.corrected(self.settings.correction)
+        verdicts: list[Verdict] = []
         for place, row in enumerate(rows):
-            around = family.around(place)
-            is_declared = claims[place] not in ("", "negligible")
             found: Verdict = "undecided"
             if is_significant(corrected[place], self.settings.alpha):
                 found = "positive" if row.effects.effect[row.column] > 0 else "negative"
             elif is_significant(negligible[place], self.settings.alpha):
                 found = "negligible"
-            removed: tuple[int | None, int | None] = (None, None)
-            if len(rows) * self.settings.most_relabellings(len(around)) <= MOST_DRAWS:
-                is_effect, at = found in ("positive", "negative"), int(np.searchsorted(around, place))
-                removed = self._removed(row, family.asked(place), at, is_effect=is_effect)
+            verdicts.append(found)
+        removed = self._removed(rows, family, verdicts)
+        for place, (row, found) in enumerate(zip(rows, verdicts, strict=True)):
+            around = family.around(place)
+            is_declared = claims[place] not in ("", "negligible")
             yield self._result(
                 row,
                 float(corrected[place]),
@@ -135,8 +136,8 @@ class _Judged:
                     or (found in ("positive", "negative") and not is_declared)
                     or (found == "negligible" and is_declared)
                 ),
-                removed_of_concept=removed[0],
-                removed_of_pool=removed[1],
+                removed_of_concept=removed[place][0],
+                removed_of_pool=removed[place][1],
             )
 
     def shifts(self, rows: Sequence[_Row]) -> Iterable[Result]:
@@ -205,35 +206,81 @@ class _Judged:
             **others,
         )
 
-    def _removed(self, row: _Row, family: Floats, place: int, *, is_effect: bool) -> tuple[int | None, int | None]:
-        """How few videos of the concept, and of what it is compared with, overturn the verdict; all else, the p of the
-        `family` but for the one at `place`, stays as it is.
+    def _removed(
+        self, rows: Sequence[_Row], family: Family, verdicts: Sequence[Verdict]
+    ) -> list[tuple[int | None, int | None]]:
+        """How few videos of the concept, and of what it is compared with, overturn each verdict; all else, the p of the
+        other tests, stays as it is. The classes of one question are asked together.
         """
-        whole, settings = row.sides.part(row.column), self.settings
-        margins = Margins(settings.negligible_below, settings.margin)
-        nothing = settings.negligible_below * float(whole.reference.std(ddof=1))
+        found: list[tuple[int | None, int | None]] = [(None, None)] * len(rows)
+        together: dict[tuple[int, int], list[int]] = {}
+        for place, row in enumerate(rows):
+            draws = self.settings.most_relabellings(len(family.around(place)))
+            if len(rows) * draws <= MOST_DRAWS:
+                together.setdefault((id(row.sides), draws), []).append(place)
+        for (_, draws), places in together.items():
+            question, columns = rows[places[0]].sides, np.array([rows[place].column for place in places])
+            asked = _Overturning(
+                question,
+                columns,
+                factors=np.array([self._factor(family.beside_one(place)) for place in places]),
+                is_effect=np.array([verdicts[place] in ("positive", "negative") for place in places]),
+                draws=draws,
+                settings=self.settings,
+            )
+            of_pool = [None] * len(places) if question.second is None else asked.fewest("second")
+            for place, removed in zip(places, zip(asked.fewest("first"), of_pool, strict=True), strict=True):
+                found[place] = removed
+        return found
 
-        def still(some: Sides) -> bool:
-            found = some.effects(margins, draws=settings.most_relabellings(len(family)), seed=settings.seed)
-            anew = family.copy()
-            anew[place] = found.p[0]
-            return is_significant(float(self._corrected(anew)[place]), settings.alpha)
+    def _factor(self, others: Floats) -> float:
+        return factor(others, correction=self.settings.correction, alpha=self.settings.alpha)
 
-        first, opposite = whole.first[:, 0], whole.opposite
-        of_concept = fewest_removed(
-            first,
-            None if opposite is None else opposite[:, 0],
-            nothing=nothing,
-            is_effect=is_effect,
-            still_effect=lambda kept: still(whole.part(0, first=kept)),
+
+@dataclass(frozen=True)
+class _Overturning:
+    """One question for some classes: when does it find an effect in fewer videos? `factors` are those of its p."""
+
+    question: Sides
+    columns: Rows
+    factors: Floats
+    is_effect: Flags
+    draws: int
+    settings: AnalysisSettings
+
+    def fewest(self, side: Literal["first", "second"]) -> list[int | None]:
+        """How few of a side's videos overturn the verdict of each class."""
+        whole = self.question.samples(self.columns, self._margins)
+        values, other = whole.first, whole.second
+        if side == "second":
+            assert other is not None
+            values, other = other, values
+
+        def samples(at: Rows, kept: Rows) -> Samples:
+            return self.question.samples(self.columns[at], self._margins, **{side: kept})
+
+        def finds(at: Rows, kept: Rows) -> Flags:
+            some = samples(at, kept)
+            found = self._is_significant(some.p_t(), at)
+            if found.any():  # p is the larger of its two forms
+                p, _, _ = some.of(np.flatnonzero(found)).p_relabelled(
+                    draws=self.draws, rng=self.question.relabellings(self.settings.seed)
+                )
+                found[found] = self._is_significant(p, at[found])
+            return found
+
+        return fewest_removed(
+            values,
+            other,
+            nothing=whole.nothing,
+            is_effect=self.is_effect,
+            by_t=lambda at, kept: self._is_significant(samples(at, kept).p_t(), at),
+            finds=finds,
         )
-        if opposite is None:
-            return of_concept, None
-        of_pool = fewest_removed(
-            opposite[:, 0],
-            first,
-            nothing=nothing,
-            is_effect=is_effect,
-            still_effect=lambda kept: still(whole.part(0, opposite=kept)),
-        )
-        return of_concept, of_pool
+
+    @property
+    def _margins(self) -> Margins:
+        return Margins(self.settings.negligible_below, self.settings.margin)
+
+    def _is_significant(self, p: Floats, at: Rows) -> Flags:
+        return np.array([is_significant(each, self.settings.alpha) for each in p * self.factors[at]], dtype=np.bool_)
