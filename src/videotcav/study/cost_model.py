@@ -9,7 +9,7 @@ With n set clips, m class clips, and d activations at a layer (docs/scale.md hol
     products        2 d (n (n + 1) / 2 + n m) operations a layer; with CAVs 2 d Σ over classes m_k (m_k + 1) / 2 more
     reading         every pair of panels reads its rows: 4 d bytes a row, once where all rows fit one panel
     Gram blocks     8 (n² + n m) bytes a layer, in files beyond the memory; with CAVs 8 m² more
-    statistics      with CAVs 8 · max(m², resamples · m · classes) bytes, in memory, of the classes that are scored together
+    statistics      with CAVs 8 · max(m², resamples · m · classes) bytes, in memory, of classes scored together
 """
 
 from __future__ import annotations

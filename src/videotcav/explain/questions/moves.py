@@ -251,10 +251,10 @@ class _Overturning:
     def fewest(self, side: Literal["first", "second"]) -> list[int | None]:
         """How few of a side's videos overturn the verdict of each class."""
         whole = self.question.samples(self.columns, self._margins)
-        values, other = whole.first, whole.second
-        if side == "second":
-            assert other is not None
-            values, other = other, values
+        if side == "first" or whole.second is None:
+            values, other = whole.first, whole.second
+        else:
+            values, other = whole.second, whole.first
 
         def samples(at: Rows, kept: Rows) -> Samples:
             return self.question.samples(self.columns[at], self._margins, **{side: kept})
