@@ -126,7 +126,8 @@ class Family:
         """The p of the other tests `around` one, by what each of them asks there."""
         around = self.around(place)
         p = self._declared_p if self._is_declared(place) else self.p
-        return p[around[around != place]]
+        found: Floats = p[around[around != place]]
+        return found
 
     def corrected(self, correction: Correction) -> tuple[Floats, Floats]:
         """The corrected p and p of equivalence of all tests."""
