@@ -117,6 +117,7 @@ def test_what_a_command_takes_its_function_takes(command: str, function: str) ->
     other |= {"edit": "edits", "hypothesis": "hypotheses"}
     other |= {"detector": "objects"} if command == "probe" else {}
     taken = set(inspect.signature(getattr(vt, function)).parameters)
+    taken |= {"attack", *inspect.signature(vt.attack).parameters} if command == "audit" else set()
     for parameter in words.params:
         name = str(parameter.name)
         if name in shell or name == "help" or (command, name) == ("concepts show", "replace"):  # of its sheet

@@ -53,8 +53,10 @@ from videotcav.report.probe import ProbeRun, read_probe, write_probe_page
 from videotcav.report.render import PAGE
 from videotcav.report.run import Run, read_run
 from videotcav.report.runs import RunIndex, write_runs_page
+from videotcav.results.attacked import AttackResults
 from videotcav.results.manifest import kind_of
 from videotcav.study.alignment import moments, moments_of
+from videotcav.study.attack import attack
 from videotcav.study.audit import Finding, audit
 from videotcav.study.comparison import compare, load_studies
 from videotcav.study.concept_scores import ConceptScores, Moments, concept_scores
@@ -75,6 +77,7 @@ from videotcav.video.sources import as_sources
 
 __all__ = [
     "AnalysisSettings",
+    "AttackResults",
     "CamMaps",
     "ClipList",
     "ClipMaps",
@@ -103,6 +106,7 @@ __all__ = [
     "VideotcavError",
     "VideotcavWarning",
     "accept",
+    "attack",
     "audit",
     "clips_from_arrays",
     "compare",

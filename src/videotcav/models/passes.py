@@ -65,7 +65,7 @@ def features(
 
     Arguments and errors as in `forward`.
     """
-    flat = _pooled(model, layers, pooling, pool, pixels)
+    flat = pooled_shape(model, layers, pooling, pixels)
     with tap(model, layers) as tapped, torch.no_grad():
         activations = tapped.read(pixels)
     return _shaped(activations, layers, flat, f"the activation of {model.name}", clip_names, clips=len(pixels))
@@ -94,7 +94,7 @@ def forward(
     Raises:
         NumericalError: an activation or a logit is NaN or infinite; names clip and layer.
     """
-    flat = _pooled(model, layers, pooling, pool, pixels)
+    flat = pooled_shape(model, layers, pooling, pixels)
     with tap(model, layers) as tapped, torch.no_grad():
         found = tapped(pixels).float()
         activations = tapped.activations
@@ -120,8 +120,8 @@ def gradients(
     Gradients are those with respect to the *pooled* activation.
     """
     flat = (
-        _pooled(model, layers, pooling, pool, pixels),
-        _pooled(model, layers, pooling, pool_gradient, pixels),
+        pooled_shape(model, layers, pooling, pixels),
+        pooled_shape(model, layers, pooling, pixels, reduction=pool_gradient),
     )
     return _passes(model, pixels, layers, class_indices, score=score, shapes=flat, clip_names=clip_names)
 
@@ -165,7 +165,7 @@ def pixel_gradients(
                 raise ModelError(f"{model.name} gives no gradients of its pixels; rise needs none")
             return [torch.autograd.grad(scores[:, index].sum(), seen, retain_graph=True)[0] for index in class_indices]
 
-    found = _with_changes_in_place(differentiate)
+    found = with_changes_in_place(differentiate)
     for index, gradient in zip(class_indices, found, strict=True):
         what = f"the gradient of class '{model.card.classes[index]}' of {model.name} with respect to the pixels"
         _check_finite(gradient, what, clip_names, clips=len(gradient))
@@ -183,14 +183,14 @@ def _passes(
     clip_names: Sequence[str],
 ) -> Passes:
     class_indices = [model.class_index(index) for index in class_indices]
-    return _with_changes_in_place(
+    return with_changes_in_place(
         partial(
             _differentiated, model, pixels, layers, class_indices, score=score, shapes=shapes, clip_names=clip_names
         )
     )
 
 
-def _with_changes_in_place(work: Callable[[], T]) -> T:
+def with_changes_in_place(work: Callable[[], T]) -> T:
     """What the work gives; again with copies of what was changed where the network changes what its graph still needs.
 
     `x = relu(x); x += y` fits into no backward pass otherwise. Copies cost time, so they are made only where they must.
@@ -230,13 +230,15 @@ def _differentiated(
     return Passes(logits=raw.detach().float(), activations=activations, gradients=found)
 
 
-def _pooled(
+def pooled_shape(
     model: VideoModel,
     layers: Sequence[str],
     pooling: Pooling,
-    reduction: Callable[[Tensor, Pooling], Tensor],
     pixels: Tensor,
+    *,
+    reduction: Callable[[Tensor, Pooling], Tensor] = pool,
 ) -> _Shape:
+    """What pools a layer's output for these pixels and flattens it to `clip d`."""
     clips = len(pixels)
     whole = rows_are_clips(model, layers, pixels) if pooling == "none" else set()
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -61,7 +62,6 @@ def manifest_of(
 ) -> Manifest:
     """All that the folder of a run states, but for its numbers."""
     study = file.study
-    files = [file for files in (inputs.set_files, *inputs.classes.values()) for file in files]
     return Manifest(
         **stamp(command),
         declared=declared.declared if declared else "",
@@ -89,7 +89,7 @@ def manifest_of(
         groups=inputs.declared,
         pool=inputs.pool,
         random=RandomFacts(clips=len(inputs.random), sources=len({file.source for file in inputs.random})),
-        clips_sha256=_digest(reader.digests[file.path] for file in files),
+        clips_sha256=clips_digest(inputs, reader.digests),
         clips_passed=measured.clips_passed,
         cam=CamFacts(colour_map=COLOUR_MAP, scale=CAM_SCALE),
         badges=tuple(badges),
@@ -141,10 +141,10 @@ def _entangled(measured: Measured, design: Design) -> tuple[EntanglementFacts, .
     )
 
 
-def _digest(digests: Iterable[str]) -> str:
+def clips_digest(inputs: Inputs, digests: Mapping[Path, str]) -> str:
     """One hash over the bytes of all clips, in their order, and over the seconds of segments."""
     found = hashlib.sha256()
-    for digest in digests:
-        content, mark, seconds = digest.partition("#")
+    for file in (file for files in (inputs.set_files, *inputs.classes.values()) for file in files):
+        content, mark, seconds = digests[file.path].partition("#")
         found.update(bytes.fromhex(content) + f"{mark}{seconds}".encode())
     return found.hexdigest()

@@ -64,7 +64,7 @@ def read_study_file(
     if asked:
         tables = {**tables, **asked}
         text = tomli_w.dumps(tables)
-    return parse_study(path, text, _with_one_model(tables, model), check=check)
+    return parse_study(path, text, with_one_model(tables, model), check=check)
 
 
 def parse_study(
@@ -166,7 +166,7 @@ def model_keys(path: Path) -> tuple[str, ...]:
     return tuple(f"models[{number}]" for number in range(len(several))) or ("model",)
 
 
-def _with_one_model(raw: dict[str, Any], number: int) -> dict[str, Any]:
+def with_one_model(raw: dict[str, Any], number: int) -> dict[str, Any]:
     """The tables of the study as if it had only that one of its models."""
     models = raw.get("models")
     if "model" in raw or not isinstance(models, list) or number >= len(models):

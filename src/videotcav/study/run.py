@@ -5,6 +5,7 @@ videos ─→ clips ─→ activations and gradients ─→ Gram blocks ─→ C
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -44,7 +45,14 @@ from videotcav.study.media import exemplars, overlays
 from videotcav.study.overlap import near_overlaps
 from videotcav.study.pool import beside_pool, refuse_matched_outputs
 from videotcav.study.preregistration import declare
-from videotcav.study.read_file import model_keys, parse_study, read_study_file, study_tables, unread_settings
+from videotcav.study.read_file import (
+    model_keys,
+    parse_study,
+    read_study_file,
+    study_tables,
+    unread_settings,
+    with_one_model,
+)
 from videotcav.study.reading import StudyClips, clip_reader
 
 
@@ -128,13 +136,36 @@ class Study:
             StudyFileError: all that does not fit, each with its key.
         """
         raw = study_tables(model.card.name, classes, concepts, random, {"question": question, **others})
+        return cls.from_text(Path(f"{name}.toml").absolute(), tomli_w.dumps(raw), model=model)
+
+    @classmethod
+    def from_text(
+        cls,
+        path: Path,
+        text: str,
+        *,
+        model: VideoModel | int = 0,
+        device: str | None = None,
+        precision: Precision = "fp32",
+    ) -> Self:
+        """The study that a text states, as if it stood in the file `path`; of several models the one of that number.
+
+        A model that is given stands in the place of the named one. Raises StudyFileError.
+        """
+        raw = with_one_model(tomllib.loads(text), 0 if isinstance(model, VideoModel) else model)
+        loaded: list[VideoModel] = []
+
+        def load(*named: Any, **how: Any) -> VideoModel:
+            if isinstance(model, VideoModel):
+                return model
+            return load_model(*named, **how, device=device, precision=precision)
 
         def check(raw: Mapping[str, Any]) -> Iterator[str]:
             yield from unread_settings(raw)
-            yield from model_problems(raw, folder=Path(), load=lambda *_, **__: model, loaded=[])
+            yield from model_problems(raw, folder=path.parent, load=load, loaded=loaded)
 
-        file = parse_study(Path(f"{name}.toml").absolute(), tomli_w.dumps(raw), raw, check=check)
-        return cls(by_name(file, model), model)
+        file = parse_study(path, text, raw, check=check)
+        return cls(by_name(file, loaded[0]), loaded[0])
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -40,10 +40,12 @@ def answers(
     scores: ClipScores | None = None,
     primary: Statistic = "cosine",
     edits: Family | None = None,
+    removals: bool = True,
 ) -> list[Result]:
     """The results of what the design's settings ask: contrast and shift, see `move_results`, for which `scores` are
     those of the set clips, and `edits` what is corrected together with contrasts; or the classic scores. Then one
-    `relative` result for every member of every group × layer × class.
+    `relative` result for every member of every group × layer × class. Without `removals` no contrast says how few
+    videos overturn it, which takes longest.
 
     Raises:
         NotEnoughData: a set, the random pool or the null draws are too few; the message says what is needed.
@@ -54,7 +56,7 @@ def answers(
     if scores is None:
         raise ValueError("contrast needs the scores of the concept and random clips")
     relative = _classic(grams, design, primary, only_groups=True) if design.groups else []
-    return [*move_results(grams, design, scores, edits=edits), *relative]
+    return [*move_results(grams, design, scores, edits=edits, removals=removals), *relative]
 
 
 def _classic(

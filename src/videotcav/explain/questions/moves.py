@@ -59,7 +59,12 @@ class _Row:
 
 
 def move_results(
-    grams: Mapping[str, Gram], design: Design, scores: ClipScores, *, edits: Family | None = None
+    grams: Mapping[str, Gram],
+    design: Design,
+    scores: ClipScores,
+    *,
+    edits: Family | None = None,
+    removals: bool = True,
 ) -> list[Result]:
     """One row of `contrast` for each concept set × comparison × class, then one of `shift` for each of them × layer.
 
@@ -87,7 +92,7 @@ def move_results(
     fidelity = fidelities(readouts, design.random)
     of_score, of_layers = [row for row in rows if not row.layer], [row for row in rows if row.layer]
     judged = _Judged(design, scores, fidelity)
-    return [*judged.contrasts(of_score, edits), *judged.shifts(of_layers)]
+    return [*judged.contrasts(of_score, edits, removals=removals), *judged.shifts(of_layers)]
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ class _Judged:
     def settings(self) -> AnalysisSettings:
         return self.design.settings
 
-    def contrasts(self, rows: Sequence[_Row], edits: Family | None) -> Iterable[Result]:
+    def contrasts(self, rows: Sequence[_Row], edits: Family | None, *, removals: bool) -> Iterable[Result]:
         """The rows of contrast: a difference is tested, and that it is negligible where it is none."""
         claims = [row.hypothesis.claim if row.hypothesis else "" for row in rows]
         equivalence = [float(row.effects.p_equivalence[row.column]) for row in rows]
@@ -116,7 +121,7 @@ class _Judged:
             elif is_significant(negligible[place], self.settings.alpha):
                 found = "negligible"
             verdicts.append(found)
-        removed = self._removed(rows, family, verdicts)
+        removed = self._removed(rows if removals else (), family, verdicts) or [(None, None)] * len(rows)
         for place, (row, found) in enumerate(zip(rows, verdicts, strict=True)):
             around = family.around(place)
             is_declared = claims[place] not in ("", "negligible")
