@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from videotcav.concepts.by_hand.mark import MarkedClip, mark_clip
 from videotcav.concepts.detectors.detect import AnyDetector, load_detector
 from videotcav.concepts.folder import accept
 from videotcav.concepts.propose.recipe import Recipe
@@ -90,6 +91,7 @@ __all__ = [
     "FaithfulnessRun",
     "FaithfulnessSettings",
     "Finding",
+    "MarkedClip",
     "ModelCard",
     "OnRay",
     "PixelSettings",
@@ -126,6 +128,7 @@ __all__ = [
     "load_model",
     "load_studies",
     "maps",
+    "mark_clip",
     "models",
     "paper",
     "plan",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from videotcav.concepts.folder import ClipRecord
 from videotcav.concepts.propose.cutting import id_of, make, worthy
@@ -16,6 +17,14 @@ from videotcav.concepts.propose.watch import Job, Seen
 from videotcav.concepts.propose.workshop import VideoOutcome, Workshop
 from videotcav.outputs import refuse_overwriting
 from videotcav.records import Kind
+
+
+class Maker(NamedTuple):
+    """What found the object, the hash of that, and by which rules clips were cut: JSON."""
+
+    name: str
+    sha256: str
+    rules: str
 
 
 def make_clips(
@@ -38,6 +47,7 @@ def make_clips(
     hashes = {name: int(text, 16) for outcome in earlier for name, text in outcome.hashes.items()}
     kept: dict[str, str] = {}
     records: list[ClipRecord] = []
+    maker = Maker(workshop.detector.name, workshop.detector.sha256, workshop.rules)
     to_make = [candidate for candidate in good[: max(room, 0)] if id_of(job, candidate) not in seen.made]
     seen = seen.holding(frame for candidate in to_make for frame in candidate.frames)
     for candidate in good:
@@ -55,7 +65,17 @@ def make_clips(
         kept[clip_id] = f"{made.fingerprint:048x}"
         hashes[clip_id] = made.fingerprint
         coded = made.code(workshop.temporary).coded
-        records.extend(_put(coded, candidate, clip_id=clip_id, concept=concept, job=job, workshop=workshop))
+        put = put_clips(
+            coded,
+            candidate,
+            clip_id=clip_id,
+            concept=concept,
+            job=job,
+            folder=workshop.folder,
+            temporary=workshop.temporary,
+            maker=maker,
+        )
+        records.extend(put)
     outcome = VideoOutcome(
         video=job.name,
         source=job.source,
@@ -71,18 +91,21 @@ def make_clips(
     return outcome
 
 
-def _put(
+def put_clips(
     coded: Mapping[Kind, Coded],
     candidate: Tracklet,
     *,
     clip_id: str,
     concept: str,
     job: Job,
-    workshop: Workshop,
+    folder: Path,
+    temporary: Path,
+    maker: Maker,
 ) -> Iterator[ClipRecord]:
+    """The lines of a candidate's clips, each yielded when its file is in place."""
     for kind, clip in coded.items():
         name = f"{concept}/{kind}/{clip_id}.mp4"
-        unfinished, target = workshop.temporary / f"{clip_id}.mp4", workshop.folder / name
+        unfinished, target = temporary / f"{clip_id}.mp4", folder / name
         refuse_overwriting([target])
         unfinished.write_bytes(clip.content)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +118,7 @@ def _put(
             label=candidate.track.label,
             source=job.source,
             source_sha256=job.info.sha256,
-            source_video=Path(os.path.relpath(job.info.path, workshop.folder)).as_posix(),
+            source_video=Path(os.path.relpath(job.info.path, folder)).as_posix(),
             track=candidate.track.id,
             frames=tuple(candidate.frames[i] for i in clip.order),
             boxes=tuple(_edges(candidate, i) for i in clip.order),
@@ -103,9 +126,9 @@ def _put(
             frames_per_second=job.info.frames_per_second,
             width=clip.width,
             height=clip.height,
-            detector=workshop.detector.name,
-            detector_sha256=workshop.detector.sha256,
-            recipe=workshop.rules,
+            detector=maker.name,
+            detector_sha256=maker.sha256,
+            recipe=maker.rules,
         )
 
 

@@ -14,7 +14,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from videotcav.concepts.detectors.detect import Detector
 from videotcav.concepts.folder import ClipRecord, as_json, read_as, read_records, write_records
@@ -126,13 +126,9 @@ class Workshop:
         return (outcome for outcome in self.outcomes.values() if outcome.concept == concept)
 
     def _require_same_rules(self) -> None:
-        path = self._state / "recipe.json"
-        if not path.exists():
+        before = _rules_in(self.folder)
+        if before is None:
             return
-        try:
-            before = dict(read_json(path))
-        except (ValueError, TypeError, UnreadableText):
-            raise PathTaken(f"{path}: cannot be read as the rules of its clips; use another folder") from None
         now = json.loads(self.rules)
         changed = [key for key in now if before.get(key) != now[key]]
         if changed:
@@ -140,6 +136,23 @@ class Workshop:
             raise PathTaken(
                 f"{self.folder}: its clips were made by other rules ({listed}); use the same rules or another folder"
             )
+
+
+def recipe_of(folder: Path) -> Recipe | None:
+    """The recipe by which the clips of a folder were proposed; None where none were."""
+    rules = _rules_in(folder)
+    known = {key: value for key, value in (rules or {}).items() if key in Recipe.model_fields}
+    return None if rules is None else read_as(Recipe, as_json(known), where=str(folder / _STATE / "recipe.json"))
+
+
+def _rules_in(folder: Path) -> dict[str, Any] | None:
+    path = folder / _STATE / "recipe.json"
+    if not path.exists():
+        return None
+    try:
+        return dict(read_json(path))
+    except (ValueError, TypeError, UnreadableText):
+        raise PathTaken(f"{path}: cannot be read as the rules of its clips; use another folder") from None
 
 
 def outcomes_of(folder: Path) -> Iterator[VideoOutcome]:

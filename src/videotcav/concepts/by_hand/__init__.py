@@ -1,0 +1,1 @@
+"""Concept clips that a person marks in videos, without any detector."""
