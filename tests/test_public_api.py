@@ -22,6 +22,7 @@ COMMANDS = {
     "audit": "audit",
     "cam": "write_maps",
     "concepts accept": "accept",
+    "concepts discover": "discover",
     "concepts propose": "propose",
     "concepts random": "random_pool",
     "concepts review": "review",

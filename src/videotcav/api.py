@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from videotcav.concepts.by_hand.mark import MarkedClip, mark_clip
 from videotcav.concepts.detectors.detect import AnyDetector, load_detector
+from videotcav.concepts.discover.candidates import Discovery
 from videotcav.concepts.folder import accept
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.show import ConceptSummary, contact_sheet, summarise
@@ -62,6 +63,7 @@ from videotcav.study.audit import Finding, audit
 from videotcav.study.comparison import compare, load_studies
 from videotcav.study.concept_scores import ConceptScores, Moments, concept_scores
 from videotcav.study.demo import run_demo
+from videotcav.study.discover import discover
 from videotcav.study.edits import NO_INTERVENTIONS
 from videotcav.study.first_file import init
 from videotcav.study.paper import run_paper
@@ -87,6 +89,7 @@ __all__ = [
     "ConceptMapSettings",
     "ConceptMaps",
     "ConceptScores",
+    "Discovery",
     "EditedClips",
     "FaithfulnessRun",
     "FaithfulnessSettings",
@@ -118,6 +121,7 @@ __all__ = [
     "contact_sheet",
     "datasets",
     "demo",
+    "discover",
     "edit",
     "faithfulness",
     "grad_cam",

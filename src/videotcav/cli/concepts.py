@@ -8,8 +8,19 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
+from videotcav.cli.console import parsed_bytes
 from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOption, GpusPerWorker, Workers, engine_of
-from videotcav.cli.options import FormOption, Replace
+from videotcav.cli.options import (
+    BatchSize,
+    Device,
+    FormOption,
+    MemoryOption,
+    ModelOption,
+    PrecisionOption,
+    Replace,
+    StoreOption,
+    Weights,
+)
 from videotcav.errors import ArgumentError, UnreadableText, closest
 from videotcav.texts import read_names, read_table
 
@@ -83,6 +94,69 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
     if proposal.added:
         text.append(f"look at them: videotcav concepts review {output}")
     context.obj.result("\n".join(text), proposal.model_dump(mode="json"))
+
+
+@concepts.command("discover")
+def discover_command(  # noqa: PLR0917 - as above
+    shell: typer.Context,
+    videos: Annotated[list[str], typer.Argument(help="Videos without labels, folders of them, or patterns.")],
+    model: ModelOption,
+    layer: Annotated[list[str], typer.Option(help="Layer whose tubelets are looked at; repeat for several.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="New folder for what is found.")] = Path("found"),
+    pool: Annotated[
+        Path | None, typer.Option(help="New folder for a random pool: tubelets of held-out videos, cut alike.")
+    ] = None,
+    class_name: Annotated[
+        str | None, typer.Option("--class", help="Class by whose shift the concepts are ranked.")
+    ] = None,
+    factors: Annotated[
+        int | None, typer.Option(min=2, help="Concepts of each layer; else as many as hold 90 % of the variance.")
+    ] = None,
+    clips: Annotated[int, typer.Option(min=1, help="Clips of each concept, to find by and to test on.")] = 20,
+    held_out: Annotated[float, typer.Option(help="Share of the videos that takes no part in finding.")] = 0.5,
+    mode: Annotated[str, typer.Option(help="Crop: window (real surroundings), paper (padded) or in-place.")] = "window",
+    context: Annotated[float, typer.Option(min=0.0, help="How much wider than the tubelet a window is.")] = 2.0,
+    sources: Annotated[Path | None, typer.Option(help="CSV table: which video comes from which recording.")] = None,
+    source_column: Annotated[str, typer.Option(help="Column of --sources that names the recording.")] = "source",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what is held out, drawn and fitted.")] = 0,
+    weights: Weights = None,
+    device: Device = None,
+    precision: PrecisionOption = "fp32",
+    store: StoreOption = None,
+    memory: MemoryOption = "2GiB",
+    batch_size: BatchSize = None,
+) -> None:
+    """Find concepts that nobody collected: factors of what a layer sees, as candidate clips for a person to name."""
+    from videotcav import api  # noqa: PLC0415 - slow to import
+
+    loaded = api.load_model(model, weights=weights, device=device, precision=precision)  # type: ignore[arg-type] # checked there
+    found = api.discover(
+        loaded,
+        videos,
+        output,
+        layers=layer,
+        pool=pool,
+        target=class_name,
+        factors=factors,
+        clips=clips,
+        held_out=held_out,
+        mode=mode,  # type: ignore[arg-type] # checked there
+        context=context,
+        sources=_sources(sources, source_column),
+        seed=seed,
+        store=store,
+        memory_bytes=parsed_bytes(memory),
+        batch_size=batch_size,
+        progress=shell.obj.progress,
+    )
+    text = [
+        f"{len(found.found)} concepts from {len(found.finding)} videos in {output}; {len(found.held_out)} are held out"
+    ]
+    for one in found.found:
+        shift = "" if one.shift is None else f", shift of '{found.class_name}' {one.shift:+.2f} σ"
+        text.append(f"  {one.concept}: {one.strength:.1f} times as strong as in the average video{shift}")
+    text.append(f"name them: videotcav concepts review {output}")
+    shell.obj.result("\n".join(text), found.model_dump(mode="json"))
 
 
 @concepts.command("show")

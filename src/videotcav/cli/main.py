@@ -26,6 +26,7 @@ from videotcav.cli.options import (
     BatchSize,
     Device,
     EventsOption,
+    MemoryOption,
     PrecisionOption,
     Replace,
     ScoreOption,
@@ -148,13 +149,7 @@ def run(
     *,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable videos out, and record it.")] = False,
     store: StoreOption = None,
-    memory: Annotated[
-        str,
-        typer.Option(
-            metavar="SIZE",
-            help="What inner products may take beside the model and its passes; what is more lies in files.",
-        ),
-    ] = "2GiB",
+    memory: MemoryOption = "2GiB",
     events: EventsOption = None,
     target: TargetOption = None,
     score: ScoreOption = None,

@@ -34,6 +34,13 @@ StoreOption = Annotated[
         "passes only what is new. Without it rows are kept beside the run folder until the run is complete."
     ),
 ]
+MemoryOption = Annotated[
+    str,
+    typer.Option(
+        metavar="SIZE",
+        help="What inner products and rows may take beside the model and its passes; what is more lies in files.",
+    ),
+]
 PrecisionOption = Annotated[str, typer.Option("--precision", help="What passes compute in: fp32, bf16 or fp16.")]
 TargetOption = Annotated[
     str | None, typer.Option("--target", help="The study's class held against another: 'a - b', by their logits.")

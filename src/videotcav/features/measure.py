@@ -70,12 +70,14 @@ class Measured:
 
     `grams[layer]` has the set clips as its rows and the clips of all classes, one class after the other, as its
     gradients. `logits` are `clip class`: of the set clips under None, of each class's clips under its name.
-    `clips_passed` went through the model for it; the rows of all others were in the store.
+    `clips_passed` went through the model for it; the rows of all others were in the store. Rows of no class lie
+    there under the keys of `passing`.
     """
 
     grams: Mapping[str, Gram]
     logits: Mapping[str | None, npt.NDArray[np.float64]]
     clips_passed: int = 0
+    passing: Passing | None = None
 
     def scores(self, model: VideoModel, score: ClassScore) -> ClipScores:
         """What each class is asked by, of the set clips."""
@@ -263,6 +265,7 @@ def measure(
                         for name in (None, *classes)
                     },
                     clips_passed=passed,
+                    passing=passing,
                 )
             except RowsLost:
                 attempts -= 1

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from videotcav.errors import RunFolderError, UnreadableText
 from videotcav.outputs import file_sha256
@@ -185,6 +185,26 @@ class HypothesisFacts(Record):
     outcome: Outcome
 
 
+class DiscoveryFacts(Record):
+    """Of concepts that were found and not collected: how many were `found` in all, and how many of these are `asked`
+    about; the sizes of both `families` that p is corrected for, of contrasts and of layer rows; the videos that took
+    part in `finding` and those that are `tested`, by their sha256; and how many clips were left out, by where they are.
+    """
+
+    found: int
+    asked: int
+    families: tuple[int, int]
+    finding: tuple[str, ...]
+    tested: tuple[str, ...]
+    left_out: dict[str, int]
+
+    @model_validator(mode="after")
+    def _are_apart(self) -> Self:
+        if both := set(self.finding) & set(self.tested):
+            raise ValueError(f"{len(both)} videos took part in finding and are tested")
+        return self
+
+
 class Medium(Record):
     """A file in a run's `media/` folder and what it shows; the report finds its pictures by this list.
 
@@ -235,6 +255,7 @@ class Manifest(Facts):
     random: RandomFacts = RandomFacts()
     pool: PoolFacts | None = None
     interventions: InterventionFacts | None = None
+    discovery: DiscoveryFacts | None = None
     effects_sha256: str = ""
     shares_sha256: str = ""
     clips_sha256: str = ""

@@ -39,6 +39,7 @@ def study_design(study: StudyFile, inputs: Inputs, *, layers: int) -> Design:
             for name in classes
         ),
         needs=needs(study),
+        unseen=max(0, inputs.held_out.found - inputs.held_out.asked(inputs.concepts)),
         random_kinds=tuple(file.kind for file in inputs.random),
         matched={
             name: np.array([file.path in paths for file in inputs.random]) for name, paths in inputs.matched.items()

@@ -16,6 +16,7 @@ from videotcav.records import KINDS, ConceptClip, ConceptSet, Kind
 from videotcav.results.manifest import AlignmentFacts
 from videotcav.results.pool_facts import PoolFacts
 from videotcav.study.file import SourcesSection, StudyText, class_videos
+from videotcav.study.held_out import HeldOut
 from videotcav.video.find import videos_in
 from videotcav.video.segment import Segment, file_of, segment_of
 from videotcav.video.sources import Sources, counted_pieces
@@ -43,6 +44,7 @@ class Inputs:
     `moments` are the seconds that clips are laid around, of those that are. `videos` are the source videos of files,
     whose `source` is their group where the table of sources has groups. `matched` are the files of the pool that a
     concept is held against, where that is not all of it, and `labels` those of each column that this was matched on.
+    `held_out` says what concepts were found in, where that was done by `discover`.
     """
 
     concepts: tuple[ConceptSet, ...]
@@ -57,6 +59,7 @@ class Inputs:
     pool: PoolFacts | None = None
     matched: Mapping[str, frozenset[Path]] = field(default_factory=dict)
     labels: Mapping[str, Mapping[Path, str | None]] = field(default_factory=dict)
+    held_out: HeldOut = field(default_factory=HeldOut)
 
     @property
     def groups(self) -> list[tuple[str, tuple[str, ...]]]:
@@ -91,6 +94,16 @@ class Inputs:
             random=first(self.random),
             classes={name: first(files) for name, files in self.classes.items()},
         )
+
+    def beside_finding(self, digests: Mapping[Path, str]) -> Inputs:
+        """The same without the clips that took part in finding its concepts."""
+        if not self.held_out:
+            return self
+        random = self.held_out.files(self.random, digests, of="the random pool")
+        classes = {
+            name: self.held_out.files(files, digests, of=f"class '{name}'") for name, files in self.classes.items()
+        }
+        return replace(self, random=random, classes=classes, remarks=(*self.remarks, *self.held_out.remarks))
 
     def a_few(self, count: int = 4) -> Inputs:
         """So many clips of the random pool and of each class, to try how long reading takes."""
@@ -137,6 +150,7 @@ def study_inputs(file: StudyText) -> Inputs:
     sources = _sources(study.sources, folder)
     concepts: list[ConceptSet] = []
     reviews: dict[str, SetReview] = {}
+    held_out = HeldOut.of([folder / path for path in study.concepts.folders])
     for path in study.concepts.folders:
         reviewed = reviewed_sets(folder / path, sources=sources)
         twice = sorted(reviews.keys() & reviewed.reviews)
@@ -160,7 +174,15 @@ def study_inputs(file: StudyText) -> Inputs:
             f"{', '.join(map(str, study.concepts.folders))}: no clips of the kind {' or '.join(kinds)}"
         )
     check_groups(study.groups, used)
-    random = tuple(file for path in study.random.folders for file in _random_pool(folder / path, sources, folder))
+    if held_out:
+        if study.tests.scores == "classic" or study.groups:
+            raise StudyFileError(
+                file.path, ["concepts: some were found by discover, and contrast alone is corrected for all that was"]
+            )
+        used = tuple(held_out.sets(used))
+    random = tuple(
+        file for path in study.random.folders for file in _random_pool(folder / path, sources, folder, held_out)
+    )
     classes = {
         name: tuple(_clip_file(path, sources, folder, file.listed) for path in paths)
         for name, paths in class_videos(study, folder).items()
@@ -186,6 +208,7 @@ def study_inputs(file: StudyText) -> Inputs:
         reviews={name: review.sentence for name, review in reviews.items() if review.reviewed},
         remarks=(*file.listed.remarks, *remarks),
         videos=sources.videos,
+        held_out=held_out,
     )
 
 
@@ -204,14 +227,14 @@ def check_groups(groups: Mapping[str, Sequence[str]], concepts: Sequence[Concept
                 raise ConceptNotFound(f"groups.{group}: '{member}' {twice}; closest: {hint}")
 
 
-def _random_pool(place: Path, sources: Sources, folder: Path) -> tuple[ClipFile, ...]:
+def _random_pool(place: Path, sources: Sources, folder: Path, held_out: HeldOut) -> tuple[ClipFile, ...]:
     """The clips of the random pool: of a folder with a table or a review those that count, else all videos below it."""
     if is_concept_folder(place):
         sets = reviewed_sets(place, sources=sources).sets
         pool = tuple(
             ClipFile(path=clip.path, source=clip.source, kind=concept.kind)
             for concept in sets
-            for clip in concept.clips
+            for clip in held_out.clips(concept.clips, of="the random pool")
         )
     else:
         pool = tuple(_clip_file(path, sources, folder) for path in videos_in(place, below=True))

@@ -25,6 +25,7 @@ from videotcav.results.manifest import (
     CamFacts,
     ClassFacts,
     ConceptFacts,
+    DiscoveryFacts,
     EntanglementFacts,
     InterventionFacts,
     Manifest,
@@ -71,6 +72,7 @@ def manifest_of(
         effects_sha256=effects_sha256,
         shares_sha256=shares_sha256,
         entanglement=_entangled(measured, design),
+        discovery=_discovery(inputs, design, reader) if inputs.held_out else None,
         question=study.question,
         seed=study.seed,
         versions=versions(),
@@ -106,6 +108,22 @@ def _class_facts(model: VideoModel, name: str, files: tuple[ClipFile, ...], logi
         sources=len({file.source for file in files}),
         accuracy=float((logits.argmax(dim=1) == index).double().mean()),
         mean_probability=float(model.probabilities(logits)[:, index].mean()),
+    )
+
+
+def _discovery(inputs: Inputs, design: Design, reader: ClipReader) -> DiscoveryFacts:
+    files = (*inputs.random, *(file for files in inputs.classes.values() for file in files))
+    clips = [clip for each in inputs.concepts for clip in each.clips]
+    cut_from = inputs.held_out.cut_from
+    tested = {cut_from[clip.path] for clip in clips}
+    tested |= {cut_from.get(file.path, reader.digests[file.path].partition("#")[0]) for file in files}
+    return DiscoveryFacts(
+        found=inputs.held_out.found,
+        asked=inputs.held_out.asked(inputs.concepts),
+        families=(design.declared_tests, design.layer_tests),
+        finding=tuple(sorted(inputs.held_out.finding)),
+        tested=tuple(sorted(tested - {""})),
+        left_out={place: count for place, count in inputs.held_out.away.items() if count},
     )
 
 

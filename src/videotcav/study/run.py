@@ -320,6 +320,7 @@ class Study:
         """
         reader = clip_reader(inputs, self.clips(), progress=progress)
         reader.clips()
+        inputs = inputs.beside_finding(reader.digests)
         found = overlaps(inputs, reader.digests)
         inputs = inputs.once(reader.digests)
         alike = near_overlaps(inputs.concepts, inputs.random, inputs.classes, progress=progress)

@@ -86,7 +86,8 @@ class Design:
     it was declared beforehand (everything, where there are no hypotheses). `random_kinds` are the kinds of the random
     clips, where somebody says them; `matched` which of them a concept's matched pool is, where it has one. `edits` are
     those of the classes' own clips, each an edit, what it is made to, and a class; they are judged elsewhere, but
-    corrected together with contrasts, and `needs` are what is declared of them.
+    corrected together with contrasts, and `needs` are what is declared of them. `unseen` are concepts that were found
+    together with those here and are not asked about: their tests are in the families all the same.
     """
 
     concepts: tuple[ConceptRows, ...]
@@ -100,6 +101,7 @@ class Design:
     matched: Mapping[str, Flags] = field(default_factory=dict)
     edits: tuple[tuple[str, str, str], ...] = ()
     needs: tuple[Need, ...] = ()
+    unseen: int = 0
 
     @property
     def declares(self) -> bool:
@@ -172,7 +174,16 @@ class Design:
 
     @property
     def _questions(self) -> int:
+        return self._asked + self.unseen_tests
+
+    @property
+    def _asked(self) -> int:
         return (len(self.concepts) + len(self.pairs) + len(self.comparisons)) * len(self.classes)
+
+    @property
+    def unseen_tests(self) -> int:
+        """Contrasts of the concepts that are not asked about: as many of each as of one that is, on average."""
+        return math.ceil(self.unseen * self._asked / len(self.kinds)) if self.unseen else 0
 
     @property
     def tests(self) -> int:
@@ -189,7 +200,7 @@ class Design:
         asked = [each for each in self.hypotheses if not (self.asks_contrast and each.layer)]
         layers = 1 if self.asks_contrast else self.layers
         edits = sum(any(need.asks(*edit) for need in self.needs) for edit in self.edits)
-        return family_size(asked, self.kinds, layers=layers, classes=len(self.classes)) + edits
+        return family_size(asked, self.kinds, layers=layers, classes=len(self.classes)) + edits + self.unseen_tests
 
     @property
     def layer_tests(self) -> int:
@@ -197,7 +208,8 @@ class Design:
         if not self.declares:
             return self._questions * self.layers
         asked = [each for each in self.hypotheses if each.layer]
-        return family_size(asked, self.kinds, layers=1, classes=len(self.classes))
+        unseen = self.unseen_tests * self.layers if asked else 0
+        return family_size(asked, self.kinds, layers=1, classes=len(self.classes)) + unseen
 
     @property
     def relabellings(self) -> int:

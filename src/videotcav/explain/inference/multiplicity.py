@@ -102,6 +102,11 @@ class Family:
             np.array([claim == "negligible" for claim in claims], dtype=np.bool_),
         )
 
+    @classmethod
+    def unseen(cls, count: int, *, declared: bool) -> Family:
+        """Tests that belong to a family and whose p nobody knows: they are 1, which corrects the others the most."""
+        return cls.of([1.0] * count, [1.0] * count, ["positive" if declared else ""] * count)
+
     def __len__(self) -> int:
         return len(self.p)
 

@@ -112,6 +112,7 @@ class _Judged:
         claims = [row.hypothesis.claim if row.hypothesis else "" for row in rows]
         equivalence = [float(row.effects.p_equivalence[row.column]) for row in rows]
         family = Family.of([row.p for row in rows], equivalence, claims).beside(edits)
+        family = family.beside(Family.unseen(self.design.unseen_tests, declared=self.design.declares))
         corrected, negligible = family.corrected(self.settings.correction)
         verdicts: list[Verdict] = []
         for place, row in enumerate(rows):
@@ -149,9 +150,10 @@ class _Judged:
         """The rows of layers: shift and contrast must both reject, with one sign, where the readout is faithful."""
         p = np.array([row.p for row in rows])
         declared = [place for place, row in enumerate(rows) if row.hypothesis]
-        corrected = self._corrected(p)
+        unseen = np.ones(self.design.unseen_tests * self.design.layers)
+        corrected = self._corrected(np.concatenate([p, unseen]))[: len(p)]
         if declared:
-            corrected[declared] = self._corrected(p[declared])
+            corrected[declared] = self._corrected(np.concatenate([p[declared], unseen]))[: len(declared)]
         for place, row in enumerate(rows):
             fidelity = float(self.fidelity[row.column])
             found: Verdict = "undecided"
@@ -163,7 +165,7 @@ class _Judged:
                 row,
                 float(corrected[place]),
                 found,
-                tests=len(declared) if place in declared else len(rows),
+                tests=len(unseen) + (len(declared) if place in declared else len(rows)),
                 shift=float(row.effects.effect[row.column]),
                 fidelity=None if np.isnan(fidelity) else fidelity,
                 exploratory=self.design.declares and row.hypothesis is None,

@@ -1,0 +1,1 @@
+"""Concepts that nobody collected: stored rows in, candidate clips out."""

@@ -1,0 +1,342 @@
+"""Concepts that nobody had to collect: videos in, factors of a layer's rows, candidate clips for a person out.
+
+videos ─→ stored rows ─→ factors of the finding videos ─→ strongest tubelets of all ─→ candidate clips ─→ review
+
+A share of the videos takes no part in finding. Each factor's strongest tubelets are cut from both: those of the finding
+videos show a person what was found, those of the others are what a study may test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from videotcav.concepts.discover.candidates import (
+    Discovery,
+    Finder,
+    FoundSet,
+    TubeletBox,
+    tubelet_recipe,
+    write_candidates,
+    write_discovery,
+)
+from videotcav.concepts.discover.factors import GridPlace, Strongest, strongest_tubelets
+from videotcav.concepts.folder import accept
+from videotcav.concepts.propose.crop import Mode
+from videotcav.engine.local import Engine, here
+from videotcav.engine.run_store import scratch_store
+from videotcav.engine.store import RowsLost, Store, folder_name
+from videotcav.errors import ArgumentError, NotEnoughData, PathTaken, StoreError
+from videotcav.explain.cavs.gram import Floats
+from videotcav.features.measure import DEFAULT_MEMORY_BYTES, ClipFile, ClipReader, measure
+from videotcav.features.volumes import stored_volumes
+from videotcav.models.class_score import asked_score
+from videotcav.models.model import VideoModel
+from videotcav.outputs import whole_file
+from videotcav.records import Kind, Progress, silent
+from videotcav.study.reading import StudyClips
+from videotcav.video.find import find_videos
+from videotcav.video.info import ClipOrigin
+from videotcav.video.read import VideoFile
+
+CLASS_CLIPS = 24
+"""Of the finding videos that the model gives to the class, as many show its gradient."""
+
+LEAST_SIDE, LEAST_SCORE = 10, 1e-4
+
+
+def discover(
+    model: VideoModel,
+    videos: Path | str | Sequence[Path | str],
+    output: Path | str,
+    *,
+    layers: Sequence[str],
+    pool: Path | str | None = None,
+    target: str | None = None,
+    factors: int | None = None,
+    clips: int = 20,
+    held_out: float = 0.5,
+    mode: Mode = "window",
+    context: float = 2.0,
+    kinds: Sequence[Kind] = ("spatiotemporal", "frozen"),
+    sources: Mapping[str, str] | None = None,
+    seed: int = 0,
+    store: Path | str | None = None,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    batch_size: int | None = None,
+    engine: Engine = here,
+    progress: Progress = silent,
+) -> Discovery:
+    """What was found in videos without labels, and now lies in the new concept folder `output` for a person's review.
+
+    Of each layer the tubelets (positions of its grid) of the finding videos are taken apart into non-negative factors.
+    Each factor is a concept, `LAYER-01` first, with its strongest tubelet of as many finding videos as `clips`, and
+    of as many others. A study takes only the latter and leaves the finding videos out everywhere.
+
+    Args:
+        model: from `load_model`; handed back unchanged.
+        videos: files, folders or patterns, 50 to 200 of them; of each the clip in its middle is read.
+        output: a new folder.
+        layers: names of layers whose output has places.
+        pool: a new folder for a random pool: of each held-out video a tubelet drawn at random, cut alike.
+        target: the class by whose shift factors are ranked, the largest first; without it, by their strength.
+        factors: how many, of each layer; by default as many as principal components hold 90 % of the variance, at
+            most 16.
+        clips: of each factor, from finding and from held-out videos each.
+        held_out: the share of source videos that takes no part in finding.
+        mode: how a tubelet is cut, see `Recipe`.
+        context: how much wider than the tubelet a window is.
+        kinds: the kinds of clips that are cut.
+        sources: what files (by name without ending) were cut from, as for `propose`; a source is on one side only.
+        seed: of what is held out, of the tubelets that factors are fitted to, and of the pool.
+        store: where rows are kept for later; without one they are gone.
+        memory_bytes: what rows may take beside the model.
+        batch_size: clips of a pass.
+        engine: where passes run.
+        progress: shows how far it is.
+
+    Raises:
+        NotEnoughData: fewer than ten sources on one side.
+        LayoutError: nobody said how a layer is laid out.
+        PathTaken: the folder is there already.
+        VideosError: videos cannot be read.
+    """
+    if not 0 < held_out < 1:
+        raise ArgumentError(f"held_out is a share between 0 and 1, not {held_out:g}")
+    folders = [Path(output)] if pool is None else [Path(output), Path(pool)]
+    for folder in folders:
+        if folder.exists():
+            raise PathTaken(f"{folder}: is there already; name a new folder, as what is found is one family of tests")
+    layers = [model.layer_name(layer) for layer in layers]
+    read = StudyClips(model.card.clip_spec)
+    paths = find_videos(videos, below=True)
+    videos_of = _Videos.of(paths, sources or {}, read, held_out=held_out, seed=seed, progress=progress)
+    with ExitStack() as stack:
+        rows = Store(store) if store is not None else stack.enter_context(scratch_store(memory_bytes // 2))
+        passes = partial(
+            measure,
+            model,
+            layers=layers,
+            pooling="none",
+            store=rows,
+            memory_bytes=memory_bytes,
+            batch_size=batch_size,
+            engine=engine,
+            kernel=False,
+        )
+        reader = videos_of.reader()
+        measured = passes(reader, classes=())
+        readouts: dict[str, Floats] = {}
+        if target is not None:
+            target = model.card.classes[model.class_index(target)]
+            shown = videos_of.of_class(target, measured.predicted(model))
+            score = asked_score(model, target, None)[1]
+            grams = passes(videos_of.reader({target: shown}), classes=(target,), score=score).grams
+            readouts = {layer: gram.cross.mean(axis=0) for layer, gram in grams.items()}
+        assert measured.passing is not None  # noqa: S101 - measure() says it
+        clips_read = reader.clips()[None]
+        volumes = partial(
+            stored_volumes,
+            measured.passing,
+            rows,
+            [clip.key for clip in clips_read],
+            one=reader.loader()(clips_read[0], None),
+            memory_bytes=memory_bytes,
+        )
+        how: dict[str, Any] = {"count": factors, "seed": seed, "memory_bytes": memory_bytes}
+        try:
+            found = {
+                layer: strongest_tubelets(partial(volumes, layer), videos_of.finding, **how)
+                for layer in progress(layers, "factors", total=len(layers))
+            }
+        except RowsLost as error:
+            raise StoreError(f"the store {rows.place} lost rows while they were read: {error}; run it again") from None
+    key = folder_name({layer: measured.passing.cache_key(layer, None) for layer in layers})
+    sets = [
+        each for layer in layers for each in _sets(layer, found[layer], videos_of.finding, clips, readouts.get(layer))
+    ]
+    chosen = {each.found.concept: each.tubelets for each in sets}
+    settings: dict[str, str | float] = {"layers": " ".join(layers), "factors_seed": seed}
+    recipe = tubelet_recipe(mode=mode, context=context, kinds=kinds)
+
+    def cut(folder: Path, wanted: Mapping[str, Sequence[_Tubelet]]) -> None:
+        finder = Finder(f"discover {model.name}", key, tuple(wanted), settings)
+        boxes = {concept: [videos_of.box(each) for each in own] for concept, own in wanted.items()}
+        write_candidates(folder, boxes, finder, recipe=recipe, sources=videos_of.by_sha256, progress=progress)
+
+    with ExitStack() as stack:
+        for folder in folders:
+            unfinished = stack.enter_context(whole_file(folder))
+            if folder == folders[0]:
+                cut(unfinished, chosen)
+                discovery = Discovery(
+                    model=model.name,
+                    model_sha256=model.card.weights_sha256,
+                    rows=key,
+                    layers=tuple(layers),
+                    class_name=target or "",
+                    seed=seed,
+                    found=tuple(each.found for each in sets),
+                    finding=videos_of.side(finding=True),
+                    held_out=videos_of.side(finding=False),
+                )
+                write_discovery(unfinished, discovery)
+            else:
+                cut(unfinished, {"random": _at_random(found, videos_of.finding, seed)})
+                accept(unfinished)
+    return discovery
+
+
+class _Tubelet(NamedTuple):
+    """A position of a layer's grid in a video, and the strengths at its height and width over time."""
+
+    video: int
+    place: GridPlace
+    grid: GridPlace
+    over_time: tuple[float, ...]
+
+
+class _Set(NamedTuple):
+    found: FoundSet
+    tubelets: list[_Tubelet]
+
+
+@dataclass(frozen=True)
+class _Videos:
+    """The videos, each content once, and which of them are for finding."""
+
+    files: tuple[ClipFile, ...]
+    finding: NDArray[np.bool_]
+    digests: dict[Path, str]
+    read: StudyClips
+    progress: Progress
+    _origins: dict[int, ClipOrigin] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        paths: Sequence[Path],
+        sources: Mapping[str, str],
+        read: StudyClips,
+        *,
+        held_out: float,
+        seed: int,
+        progress: Progress,
+    ) -> _Videos:
+        """Of the source videos a share is held out, drawn by the seed."""
+        every = [ClipFile(path=path, source=sources.get(path.stem, path.stem)) for path in sorted(paths)]
+        reader = ClipReader({None: every}, read, progress=progress)
+        reader.clips()
+        files = tuple({reader.digests[file.path]: file for file in reversed(every)}.values())[::-1]
+        names = sorted({file.source for file in files})
+        away = round(held_out * len(names))
+        if min(away, len(names) - away) < LEAST_SIDE:
+            raise NotEnoughData(
+                f"{len(names)} source videos with a share of {held_out:g} held out leave {len(names) - away} to find "
+                f"in and {away} to test on; at least {LEAST_SIDE} of each are needed, better 50"
+            )
+        kept = set(np.random.default_rng(seed).permutation(names)[away:].tolist())
+        return cls(files, np.array([file.source in kept for file in files]), reader.digests, read, progress)
+
+    def reader(self, classes: Mapping[str, Sequence[ClipFile]] | None = None) -> ClipReader:
+        """What brings them to the passes, with the clips of classes."""
+        files: dict[str | None, Sequence[ClipFile]] = {None: self.files}
+        files.update((classes or {}).items())
+        return ClipReader(files, self.read, progress=self.progress, digests=self.digests)
+
+    def of_class(self, name: str, predicted: Sequence[str]) -> list[ClipFile]:
+        """Finding videos that the model gives to the class."""
+        own = [
+            file
+            for file, is_finding, given in zip(self.files, self.finding, predicted, strict=True)
+            if is_finding and given == name
+        ]
+        if len(own) < 2:  # noqa: PLR2004 - one video has gradients of its own alone
+            raise NotEnoughData(
+                f"the model gives {len(own)} of the videos that are for finding to '{name}', and its shift needs at "
+                "least 2: add videos of the class, or name no class"
+            )
+        return own[:CLASS_CLIPS]
+
+    @property
+    def by_sha256(self) -> dict[str, str]:
+        """The sources of all videos."""
+        return {self.digests[file.path]: file.source for file in self.files}
+
+    def side(self, *, finding: bool) -> dict[str, str]:
+        """The videos of one side by their sha256, with their sources where somebody said them."""
+        return {
+            self.digests[file.path]: "" if file.source == file.path.stem else file.source
+            for file, is_finding in zip(self.files, self.finding, strict=True)
+            if is_finding == finding
+        }
+
+    def box(self, tubelet: _Tubelet) -> TubeletBox:
+        """The tubelet in source pixels, over all frames that the model was shown."""
+        path, spec = self.files[tubelet.video].path, self.read.spec
+        if tubelet.video not in self._origins:
+            self._origins[tubelet.video] = self.read.with_origin(path, None)[0]
+        origin = self._origins[tubelet.video]
+        (_, height, width), (time, row, column) = tubelet.grid, tubelet.place
+        high, wide = origin.pixels_per_row * spec.height / height, origin.pixels_per_column * spec.width / width
+        top, left = origin.top + row * high, origin.left + column * wide
+        video = origin.video
+        edges = max(0.0, left), max(0.0, top), min(video.width, left + wide), min(video.height, top + high)
+        first, last = VideoFile(path).ranks_at((origin.timestamps[0], origin.timestamps[-1]))
+        steps = np.arange(last - first + 1) * len(tubelet.over_time) // (last - first + 1)
+        scores = tuple(tubelet.over_time[step] for step in steps)
+        return TubeletBox(video, f"{time}-{row}-{column}", edges, first, scores)
+
+
+def _sets(
+    layer: str, shown: Sequence[Strongest], finding: NDArray[np.bool_], clips: int, readout: Floats | None
+) -> list[_Set]:
+    """The factors of a layer, ranked; of each its strongest tubelets of finding videos, and of the others."""
+    strengths = np.stack([each.strength for each in shown])
+    ranked = []
+    for factor, strength in enumerate(strengths.T):
+        order = [video for video in np.argsort(-strength, kind="stable").tolist() if strength[video] > 0]
+        own = [video for video in order if finding[video]][:clips]
+        others = [video for video in order if not finding[video]][:clips]
+        rest = np.setdiff1d(np.flatnonzero(finding), own)
+        if not own:  # a factor of nothing
+            continue
+        shift = None
+        if readout is not None and len(rest) and (spread := float(readout[finding].std(ddof=1))) > 0:
+            shift = float(readout[own].mean() - readout[rest].mean()) / spread
+        sharp = float(strength[own].mean() / strength[finding].mean())
+        ranked.append((abs(shift) if shift is not None else sharp, -factor, shift, sharp, [*own, *others]))
+    sets = []
+    for rank, (_, negative, shift, sharp, chosen) in enumerate(sorted(ranked, reverse=True), 1):
+        factor = -negative
+        peak = float(strengths[:, factor].max())
+        tubelets = [
+            _Tubelet(
+                video,
+                GridPlace(*shown[video].place[factor].tolist()),
+                shown[video].grid,
+                tuple(np.maximum(shown[video].over_time[factor] / peak, LEAST_SCORE).tolist()),
+            )
+            for video in chosen
+        ]
+        concept = f"{layer.replace('/', '_')}-{rank:02}"
+        sets.append(_Set(FoundSet(concept=concept, layer=layer, strength=sharp, shift=shift), tubelets))
+    return sets
+
+
+def _at_random(found: Mapping[str, Sequence[Strongest]], finding: NDArray[np.bool_], seed: int) -> list[_Tubelet]:
+    """Of each video that is held out one tubelet of one of the layers."""
+    rng = np.random.default_rng([seed, 1])
+    tubelets = []
+    for video in np.flatnonzero(~finding).tolist():
+        grid = found[list(found)[rng.integers(len(found))]][video].grid
+        place = GridPlace(*(int(rng.integers(length)) for length in grid))
+        tubelets.append(_Tubelet(video, place, grid, (1.0,) * grid[0]))
+    return tubelets

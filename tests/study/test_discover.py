@@ -1,0 +1,134 @@
+"""What is found is tested on videos that took no part in finding it, and counted with all that was found."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import videotcav as vt
+from support.change_net import MODULE, NET, noise
+from videotcav.concepts.discover.candidates import Discovery, read_discovery
+from videotcav.concepts.folder import read_records
+from videotcav.errors import ConceptError, NotEnoughData, PathTaken, StudyFileError
+from videotcav.explain.inference.multiplicity import Family, holm
+from videotcav.models.model import VideoModel
+from videotcav.results.manifest import DiscoveryFacts
+from videotcav.video.write import write_video
+
+TESTS = {"minimum_clips": 5, "minimum_sources": 5}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VideoModel]:
+    folder = tmp_path_factory.mktemp("code")
+    (folder / f"{MODULE}.py").write_text(NET)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        yield vt.load_model(f"{MODULE}:build")
+
+
+@pytest.fixture(scope="module")
+def found(model: VideoModel, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Discovery]:
+    """Videos, half of which flicker, and what was found in them; all of it is accepted."""
+    root = tmp_path_factory.mktemp("discovered")
+    rng = np.random.default_rng(0)
+    for folder, videos in (("videos", 40), ("class", 6)):
+        (root / folder).mkdir()
+        for number in range(videos):
+            clip = noise(rng, moving=folder == "class" or bool(number % 2))
+            write_video(root / folder / f"{folder}-{number:02}.mp4", clip, frames_per_second=10)
+    discovery = vt.discover(
+        model,
+        root / "videos",
+        root / "found",
+        layers=["square"],
+        pool=root / "pool",
+        target="moving",
+        factors=2,
+        clips=6,
+        context=7.0,
+        kinds=("spatiotemporal",),
+    )
+    vt.accept(root / "found")
+    return root, discovery
+
+
+def study(model: VideoModel, root: Path, **others: object) -> vt.Study:
+    given = {"classes": {"moving": [str(root / "class"), str(root / "videos")]}, "layers": ["square"], "tests": TESTS}
+    return vt.Study.of(model, concepts=root / "found", random=root / "pool", **(given | others))
+
+
+def test_each_side_has_videos_of_its_own_and_the_folder_says_which(found: tuple[Path, Discovery]) -> None:
+    root, discovery = found
+    assert read_discovery(root / "found") == discovery
+    assert (len(discovery.finding), len(discovery.held_out)) == (20, 20)
+    assert not discovery.finding.keys() & discovery.held_out.keys()
+    assert [each.concept for each in discovery.found] == ["square-01", "square-02"]
+    assert abs(discovery.found[0].shift) >= abs(discovery.found[1].shift)
+    records = read_records(root / "found")
+    for side in (discovery.finding, discovery.held_out):
+        assert sum(record.source_sha256 in side for record in records) == 12
+    record = records[0]
+    assert record.detector == "discover change"
+    assert record.detector_sha256 == discovery.rows
+    assert len(record.frames) == 4
+    assert json.loads(record.recipe)["detector_layers"] == "square"
+    assert {each.source_sha256 for each in read_records(root / "pool")} == discovery.held_out.keys()
+
+
+def test_a_study_takes_no_clip_of_a_video_that_took_part_in_finding(
+    model: VideoModel, found: tuple[Path, Discovery], tmp_path: Path
+) -> None:
+    root, discovery = found
+    facts = study(model, root, include=["square-01"]).run(tmp_path / "run").manifest.discovery
+    assert facts.found == 2
+    assert facts.asked == 1
+    assert facts.families == (2, 2)  # one concept is asked about, and the other was found too
+    assert set(facts.finding) == discovery.finding.keys()
+    assert not set(facts.finding) & set(facts.tested)
+    assert facts.left_out == {"concept 'square-01/spatiotemporal'": 6, "class 'moving'": 20}
+
+
+def test_p_is_corrected_for_all_that_was_found_under_whatever_name(
+    model: VideoModel, found: tuple[Path, Discovery], tmp_path: Path
+) -> None:
+    root, _ = found
+    results = study(model, root, include=["square-01"]).run(tmp_path / "one").results
+    contrast = next(row for row in results if row.statistic == "contrast")
+    shift = next(row for row in results if row.statistic == "shift")
+    assert contrast.p_corrected == pytest.approx(min(1.0, 2 * contrast.p))
+    assert shift.p_corrected == pytest.approx(min(1.0, 2 * shift.p))
+    declared = study(model, root, include=["square-01"], hypotheses=["square-01 pushes moving"]).run(tmp_path / "said")
+    assert next(row for row in declared.results if row.hypothesis).p_corrected == contrast.p_corrected
+
+
+def test_tests_that_nobody_asks_count_as_though_they_had_found_nothing() -> None:
+    p = [0.01, 0.004]
+    corrected, _ = Family.of(p, p, ["", ""]).beside(Family.unseen(3, declared=False)).corrected("holm")
+    assert corrected[:2].tolist() == [0.04, 0.02]  # by hand: 0.004 × 5, 0.01 × 4
+    assert corrected.tolist() == holm(np.array([*p, 1, 1, 1])).tolist()
+
+
+def test_what_would_leave_the_family_or_the_guarantee_is_refused(
+    model: VideoModel, found: tuple[Path, Discovery], tmp_path: Path
+) -> None:
+    root, discovery = found
+    with pytest.raises(StudyFileError, match="contrast alone is corrected"):
+        study(model, root, tests={**TESTS, "scores": "classic"}).run(tmp_path / "classic")
+    shutil.copytree(root, tmp_path / "all")
+    everything = discovery.model_copy(update={"finding": discovery.finding | discovery.held_out})
+    (tmp_path / "all" / "found" / "discovery.json").write_text(everything.model_dump_json())
+    with pytest.raises(ConceptError, match="no clip of a video that took no part"):
+        study(model, tmp_path / "all").run(tmp_path / "none")
+    with pytest.raises(ValueError, match="1 videos took part in finding and are tested"):
+        DiscoveryFacts(found=1, asked=1, families=(1, 1), finding=("a",), tested=("a", "b"), left_out={})
+    with pytest.raises(PathTaken, match="one family of tests"):
+        vt.discover(model, root / "videos", root / "found", layers=["square"])
+    with pytest.raises(NotEnoughData, match="6 source videos"):
+        vt.discover(model, root / "class", tmp_path / "few", layers=["square"])
+    assert not (tmp_path / "few").exists()
