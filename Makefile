@@ -73,7 +73,7 @@ bench-again:  ## forget which benchmarks have finished
 
 lock: pyproject.toml  ## pin every version anew, from a fresh environment
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/python -m pip install --quiet "torch==2.13.0" "torchvision==0.28.0" --editable ".[dev,detect,hub,ray,review,s3,zarr]"
+	.venv-lock/bin/python -m pip install --quiet "torch==2.13.0" "torchvision==0.28.0" --editable ".[dev,detect,generate,hub,ray,review,s3,zarr]"
 	.venv-lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' | grep -v '^nvidia-\|^triton==\|^cuda-' > requirements.lock
 	rm -rf .venv-lock
 

@@ -10,7 +10,7 @@ import nox
 nox.options.default_venv_backend = "uv"
 nox.options.error_on_missing_interpreters = False
 
-EXTRAS = {"core": "test", "all": "dev,detect,hub,pandas,ray,review,s3,zarr"}
+EXTRAS = {"core": "test", "all": "dev,detect,generate,hub,pandas,ray,review,s3,zarr"}
 RESOLUTIONS = {"newest": "highest", "lowest": "lowest-direct"}
 
 

@@ -26,6 +26,7 @@ OF_EXTRAS = {
             "test_campaign.py",
         ),
     ),
+    "generate": (("accelerate", "diffusers", "transformers"), ("concepts/generate/test_generate.py",)),
     "hub": (("transformers",), ("models/test_from_transformers.py", "models/test_transformers_weights.py")),
     "review": (("fastapi", "starlette", "uvicorn"), ("review_app",)),
 }

@@ -23,6 +23,7 @@ COMMANDS = {
     "cam": "write_maps",
     "concepts accept": "accept",
     "concepts discover": "discover",
+    "concepts generate": "generate",
     "concepts propose": "propose",
     "concepts random": "random_pool",
     "concepts review": "review",
@@ -111,6 +112,7 @@ def test_what_a_command_takes_its_function_takes(command: str, function: str) ->
         *("baseline", "concept", "random"),  # PixelSettings, write_concept_map
         *("boxes", "label", "events", "rise_masks", "seed"),  # Truths, FaithfulnessSettings
         *("null_spread", "estimate_spread"),  # Spreads
+        *("size", "steps", "guidance", "frames_per_second"),  # GenerationSettings
     }
     other = {"memory": "memory_bytes", "class_name": "target", "against": "classes", "layer": "layers"}
     other |= {"method": "methods", "weights_over": "weights", "start": "start_seconds", "pool": "pools"}

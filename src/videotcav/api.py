@@ -14,6 +14,8 @@ from videotcav.concepts.by_hand.mark import MarkedClip, mark_clip
 from videotcav.concepts.detectors.detect import AnyDetector, load_detector
 from videotcav.concepts.discover.candidates import Discovery
 from videotcav.concepts.folder import accept
+from videotcav.concepts.generate.generate import generate
+from videotcav.concepts.generate.pipeline import GenerationSettings
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.show import ConceptSummary, contact_sheet, summarise
 from videotcav.concepts.propose.videos import Proposal
@@ -94,6 +96,7 @@ __all__ = [
     "FaithfulnessRun",
     "FaithfulnessSettings",
     "Finding",
+    "GenerationSettings",
     "MarkedClip",
     "ModelCard",
     "OnRay",
@@ -124,6 +127,7 @@ __all__ = [
     "discover",
     "edit",
     "faithfulness",
+    "generate",
     "grad_cam",
     "init",
     "intervene",

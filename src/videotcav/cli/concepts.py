@@ -22,7 +22,7 @@ from videotcav.cli.options import (
     Weights,
 )
 from videotcav.errors import ArgumentError, UnreadableText, closest
-from videotcav.texts import read_names, read_table
+from videotcav.texts import first_problem, read_names, read_table
 
 concepts = typer.Typer(help="Concept sets from your own videos: detect, track, crop, twin.", no_args_is_help=True)
 
@@ -157,6 +157,47 @@ def discover_command(  # noqa: PLR0917 - as above
         text.append(f"  {one.concept}: {one.strength:.1f} times as strong as in the average video{shift}")
     text.append(f"name them: videotcav concepts review {output}")
     shell.obj.result("\n".join(text), found.model_dump(mode="json"))
+
+
+@concepts.command("generate")
+def generate_command(  # noqa: PLR0917 - as above
+    context: typer.Context,
+    prompts: Annotated[Path, typer.Argument(help="Templates of prompts and their slots (TOML).")],
+    pipeline: Annotated[str, typer.Option(help="Text-to-video pipeline of diffusers: a folder, or a name on the hub.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Concept folder to add to.")] = Path("concepts"),
+    per_prompt: Annotated[int, typer.Option(min=1, help="Clips of each prompt in each scene.")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="What all clips' own seeds are made of.")] = 0,
+    pool: Annotated[Path | None, typer.Option(help="Concept folder for random clips, of the section pool.")] = None,
+    frames: Annotated[int | None, typer.Option(help="Frames a clip; the pipeline's default when left out.")] = None,
+    size: Annotated[str | None, typer.Option(metavar="HEIGHTxWIDTH", help="Of the clips, as 480x832.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of denoising.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="How closely prompts are followed.")] = None,
+    frames_per_second: Annotated[float | None, typer.Option(help="How fast clips play.")] = None,
+    device: Device = None,
+    *,
+    download: Annotated[bool, typer.Option("--download", help="Fetch weights that are not on this machine.")] = False,
+) -> None:
+    """Generate candidate clips of concepts from prompts, with their twins; a person reviews them like any others."""
+    from videotcav import api  # noqa: PLC0415 - slow to import
+
+    height, _, width = (size or "").partition("x")
+    if size and not (height.isdecimal() and width.isdecimal()):
+        raise typer.BadParameter(f"'{size}' is no size; write it as 480x832", param_hint="--size")
+    asked = {"frames": frames, "height": height, "width": width, "steps": steps, "guidance": guidance}
+    asked["frames_per_second"] = frames_per_second
+    try:
+        settings = api.GenerationSettings.model_validate(
+            {key: value for key, value in asked.items() if value not in (None, "")}
+        )
+    except ValidationError as error:
+        raise ArgumentError(first_problem(error)) from None
+    how: dict[str, Any] = {"pipeline": pipeline, "per_prompt": per_prompt, "seed": seed, "pool": pool}
+    how |= {"settings": settings, "download": download, "device": device}
+    made = api.generate(prompts, output, **how, announce=context.obj.say, progress=context.obj.progress)
+    text = [f"{count} new candidates in {folder}" for folder, count in made.folders.items()]
+    text.append(f"of {made.prompts} prompts; {made.done_before} clips were there before")
+    text += [f"look at them: videotcav concepts review {folder}" for folder in made.folders]
+    context.obj.result("\n".join(text), made.model_dump(mode="json"))
 
 
 @concepts.command("show")

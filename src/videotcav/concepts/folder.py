@@ -22,7 +22,7 @@ from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 
-from videotcav.errors import ConceptError, ConceptNotFound, UnreadableText, closest
+from videotcav.errors import ConceptError, ConceptNotFound, NothingAccepted, UnreadableText, closest
 from videotcav.outputs import write_text
 from videotcav.records import KINDS, ConceptClip, ConceptSet, Kind, Record
 from videotcav.texts import first_problem, read_text
@@ -35,6 +35,18 @@ UNREVIEWED = "nobody (unreviewed)"
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
+class Generated(Record):
+    """What a generated video was made of: the pipeline and its weights, the prompts, the seed, and all it was asked."""
+
+    pipeline: str
+    weights_sha256: str
+    licence: str
+    prompt: str
+    negative: str = ""
+    seed: int
+    asked: dict[str, str | float]
+
+
 class ClipRecord(Record):
     """One line of `metadata.jsonl`: what the clip shows, what it was cut from, and by which rules.
 
@@ -42,6 +54,7 @@ class ClipRecord(Record):
     shows them; a score of 0 marks a box that was interpolated. `source_video` lies relative to the folder.
     Clips cut from one `source` are never split between training and test. `decision` is what
     `videotcav concepts accept` says of clips that nobody looked at; what people said is in the review's own database.
+    Where the video was `generated`, only what a person accepted counts.
     """
 
     file_name: str
@@ -62,6 +75,7 @@ class ClipRecord(Record):
     detector: str
     detector_sha256: str
     recipe: str
+    generated: Generated | None = None
     decision: Literal["undecided", "accepted"] = "undecided"
     who: str = ""
     when: str = ""
@@ -131,12 +145,28 @@ def read_records(folder: Path | str) -> list[ClipRecord]:
 def write_records(folder: Path | str, records: Iterable[ClipRecord]) -> None:
     """Replace the folder's table by these lines, ordered by file name; a reader sees the old table or the new one."""
     table = Path(folder) / METADATA
-    lines = [record.model_dump_json() for record in sorted(records, key=lambda record: record.file_name)]
+    lines = [
+        record.model_dump_json(exclude_none=True) for record in sorted(records, key=lambda record: record.file_name)
+    ]
     write_text(table, "".join(f"{line}\n" for line in lines))
 
 
+def note_beside(video: Path) -> Path:
+    """Where it is written what a generated video was made of."""
+    return video.with_suffix(".generated.json")
+
+
+def generated_beside(video: Path) -> Generated | None:
+    """What a video was generated of; None where nothing says that it was."""
+    note = note_beside(video)
+    return read_as(Generated, note.read_bytes(), where=str(note)) if note.is_file() else None
+
+
 def accept(folder: Path | str, *, include: Collection[str] | None = None, when: str | None = None) -> int:
-    """How many undecided clips (of the concepts in `include`) are now accepted, on record as seen by nobody."""
+    """How many undecided clips (of the concepts in `include`) are now accepted, on record as seen by nobody.
+
+    Generated clips stay undecided. Raises NothingAccepted where there are no others.
+    """
     if not Path(folder).is_dir():
         raise ConceptNotFound(f"{folder}: there is no such folder, so there is nothing to accept")
     records = read_records(folder)
@@ -146,11 +176,16 @@ def accept(folder: Path | str, *, include: Collection[str] | None = None, when: 
     for name in include or ():
         if name not in concepts:
             raise ConceptNotFound(f"{folder}: no concept '{name}'; it has: {', '.join(sorted(concepts))}")
+    if all(record.generated for record in records if include is None or record.concept in include):
+        raise NothingAccepted(
+            f"{folder}: its clips were generated, and count only when a person has looked at them",
+            hint=f'`review("{folder}")`',
+        )
     when = when or dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     taken = {"decision": "accepted", "who": UNREVIEWED, "when": when}
     after = [
         record.model_copy(update=taken)
-        if record.decision == "undecided" and (include is None or record.concept in include)
+        if record.decision == "undecided" and not record.generated and (include is None or record.concept in include)
         else record
         for record in records
     ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from videotcav.concepts.folder import ClipRecord
+from videotcav.concepts.folder import ClipRecord, generated_beside
 from videotcav.concepts.propose.cutting import id_of, make, worthy
 from videotcav.concepts.propose.made import Coded
 from videotcav.concepts.propose.recipe import Recipe
@@ -129,6 +129,7 @@ def put_clips(
             detector=maker.name,
             detector_sha256=maker.sha256,
             recipe=maker.rules,
+            generated=generated_beside(job.info.path),
         )
 
 

@@ -21,7 +21,7 @@ from videotcav.concepts.propose.drawn_boxes import write_overlay
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.track import tracks_of
 from videotcav.concepts.propose.watch import Job, Seen, Watcher, in_order
-from videotcav.concepts.propose.workshop import VideoOutcome, Workshop
+from videotcav.concepts.propose.workshop import STATE, VideoOutcome, Workshop
 from videotcav.errors import ArgumentError, VideoError, VideoNotFound, VideosError, VideotcavWarning
 from videotcav.outputs import refuse_overwriting
 from videotcav.records import Progress, Record, silent
@@ -70,6 +70,7 @@ def propose(
     replace: bool = False,
     progress: Progress = silent,
     engine: Callable[[Cutter, Sequence[Job]], Iterable[Seen]] | None = None,
+    state: str = STATE,
 ) -> Proposal:
     """What was added to the concept folder `out`: clips of every label, as the recipe says.
 
@@ -79,14 +80,14 @@ def propose(
     that show the tracks, each held in memory whole while it is drawn; a file there that the tool did not write is
     replaced only with `replace`, and a video that is read never. `engine` is where videos are decoded, detected in and
     cut, in this process by default; clips are chosen here and in the order of the videos, as what is a duplicate
-    depends on what came before. The folder has the same bytes either way.
+    depends on what came before. The folder has the same bytes either way. `state` is where it is kept what is done.
 
     Videos that the folder has already are not read again. Raises ConceptError, or VideosError that lists all
     unreadable videos (with `skip_bad` they are left out).
     """
     recipe = recipe or Recipe()
     wanted = _concepts(labels, detector)
-    workshop = Workshop(Path(out), recipe, detector)
+    workshop = Workshop(Path(out), recipe, detector, state=state)
     infos, bad = _probe(_found(videos))
     if bad and (not skip_bad or not infos):
         raise VideosError(bad)

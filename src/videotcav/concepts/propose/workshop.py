@@ -4,6 +4,8 @@
     <folder>/.propose/done/<video>/<concept>.json the outcome of one video for one concept, written after its clips
     <folder>/.propose/tmp/                        clips under way
 
+Generated clips have a state of their own beside it, `.generate`, since they are made by other rules.
+
 A clip is moved to its place when it is complete, an outcome is written when all its clips are in place, and the table
 is made from the outcomes. What a killed run leaves behind is finished, with the same bytes, by the next.
 """
@@ -24,7 +26,7 @@ from videotcav.outputs import write_text
 from videotcav.records import Record
 from videotcav.texts import read_json
 
-_STATE = ".propose"  # a leading dot keeps it out of sight of Hugging Face datasets
+STATE = ".propose"  # a leading dot keeps it out of sight of Hugging Face datasets
 
 
 class VideoOutcome(Record):
@@ -49,10 +51,10 @@ class VideoOutcome(Record):
 class Workshop:
     """The state of a concept folder while clips are added to it."""
 
-    def __init__(self, folder: Path, recipe: Recipe, detector: Detector) -> None:
+    def __init__(self, folder: Path, recipe: Recipe, detector: Detector, *, state: str = STATE) -> None:
         self.folder = folder
         self.detector = detector
-        self._state = folder / _STATE
+        self._state = folder / state
         self._rules = {
             **recipe.model_dump(mode="json"),
             **{f"detector_{key}": value for key, value in detector.settings.items()},
@@ -60,7 +62,7 @@ class Workshop:
         }
         self._begun = False
         self._require_same_rules()
-        self.outcomes = {(outcome.video, outcome.concept): outcome for outcome in outcomes_of(folder)}
+        self.outcomes = {(outcome.video, outcome.concept): outcome for outcome in outcomes_of(folder, state)}
 
     @property
     def rules(self) -> str:
@@ -126,7 +128,7 @@ class Workshop:
         return (outcome for outcome in self.outcomes.values() if outcome.concept == concept)
 
     def _require_same_rules(self) -> None:
-        before = _rules_in(self.folder)
+        before = _rules_in(self.folder, self._state.name)
         if before is None:
             return
         now = json.loads(self.rules)
@@ -142,11 +144,11 @@ def recipe_of(folder: Path) -> Recipe | None:
     """The recipe by which the clips of a folder were proposed; None where none were."""
     rules = _rules_in(folder)
     known = {key: value for key, value in (rules or {}).items() if key in Recipe.model_fields}
-    return None if rules is None else read_as(Recipe, as_json(known), where=str(folder / _STATE / "recipe.json"))
+    return None if rules is None else read_as(Recipe, as_json(known), where=str(folder / STATE / "recipe.json"))
 
 
-def _rules_in(folder: Path) -> dict[str, Any] | None:
-    path = folder / _STATE / "recipe.json"
+def _rules_in(folder: Path, state: str = STATE) -> dict[str, Any] | None:
+    path = folder / state / "recipe.json"
     if not path.exists():
         return None
     try:
@@ -155,7 +157,7 @@ def _rules_in(folder: Path) -> dict[str, Any] | None:
         raise PathTaken(f"{path}: cannot be read as the rules of its clips; use another folder") from None
 
 
-def outcomes_of(folder: Path) -> Iterator[VideoOutcome]:
+def outcomes_of(folder: Path, state: str = STATE) -> Iterator[VideoOutcome]:
     """What became of every video that was proposed into this folder; nothing where it was made otherwise."""
-    for path in sorted((folder / _STATE / "done").glob("*/*.json")):
+    for path in sorted((folder / state / "done").glob("*/*.json")):
         yield read_as(VideoOutcome, path.read_bytes(), where=str(path))

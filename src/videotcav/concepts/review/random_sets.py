@@ -104,9 +104,9 @@ def write_random_set(
     # A clip is what reviewers call it; what they turned away is in no set.
     records = {
         Path(place): [
-            one.record.model_copy(update={"concept": one.concept})
+            one.record.model_copy(update={"concept": one.concept, "who": ", ".join(one.people) or one.record.who})
             for one in reviewed_clips(place)
-            if one.record is not None and (one.counts or not one.judged)
+            if one.record is not None and (one.counts or not (one.judged or one.record.generated))
         ]
         for place in (folder, *pools)
     }

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from videotcav.concepts.folder import METADATA, ClipRecord, clip_of, read_candidates, read_records
+from videotcav.concepts.folder import METADATA, UNREVIEWED, ClipRecord, clip_of, read_candidates, read_records
 from videotcav.concepts.review.agreement import Agreement, agreement, ratings
 from videotcav.concepts.review.decisions import Candidate, Decision, Standing, from_lines, standings, to_lines
 from videotcav.concepts.review.ledger import DATABASE, Ledger
@@ -43,6 +43,11 @@ class ReviewedClip:
         return bool(self.standing.opinions or self.standing.settled_by)
 
     @property
+    def people(self) -> tuple[str, ...]:
+        """Everybody whose opinion stands."""
+        return reviewers([self.standing])
+
+    @property
     def concept(self) -> str:
         """What the clip is an example of, after relabelling."""
         return self.standing.label or self.clip.concept
@@ -51,10 +56,13 @@ class ReviewedClip:
     def counts(self) -> bool:
         """Whether a study uses the clip: a person accepted it, or nobody judged it and it was accepted unseen.
 
-        A folder without a table, which somebody filled by hand, is accepted unseen as a whole.
+        A folder without a table, which somebody filled by hand, is accepted unseen as a whole. A generated clip counts
+        where a person accepted it, here or before it was drawn for a random set, and nowhere else.
         """
         if self.judged:
             return self.standing.outcome == "accepted"
+        if self.record is not None and self.record.generated and self.record.who in ("", UNREVIEWED):
+            return False
         return self.record is None or self.record.decision == "accepted"
 
 
