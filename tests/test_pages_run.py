@@ -18,6 +18,7 @@ from support.study_text import study_text
 from videotcav import api
 from videotcav.cli import main
 from videotcav.concepts.detectors import detect
+from videotcav.concepts.generate.prompts import read_prompts
 from videotcav.datasets.rows import ClipList
 from videotcav.models import load
 from videotcav.study.demo import cut_concepts
@@ -91,7 +92,12 @@ def merged(base: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("page", "text"),
-    [pytest.param(page, text, id=page.stem) for page in [ROOT / "README.md", *PAGES] for text in blocks(page, "toml")],
+    [
+        pytest.param(page, text, id=page.stem)
+        for page in [ROOT / "README.md", *PAGES]
+        for text in blocks(page, "toml")
+        if page.stem != "generate"
+    ],
 )
 def test_what_a_page_shows_of_a_study_file_is_one(page: Path, text: str) -> None:
     """A piece is laid over the least that a study says."""
@@ -104,6 +110,13 @@ def test_what_a_page_shows_of_a_study_file_is_one(page: Path, text: str) -> None
         whole = {**whole, "classes": {"swing": {"videos": ["clips of the list"]}}}
     for model in models or [whole["model"]]:
         StudyFile.model_validate_json(json.dumps({**whole, "model": model}), strict=True)
+
+
+def test_the_prompts_of_the_page_are_as_many_as_it_says(tmp_path: Path) -> None:
+    (text,) = blocks(ROOT / "docs" / "generate.md", "toml")
+    (tmp_path / "prompts.toml").write_text(text)
+    found, pool, _ = read_prompts(tmp_path / "prompts.toml")
+    assert (len(found), len(pool)) == (9, 9)
 
 
 @pytest.mark.parametrize("text", blocks(ROOT / "docs" / "audit.md", "json"))
