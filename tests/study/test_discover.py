@@ -13,7 +13,7 @@ import pytest
 import videotcav as vt
 from support.change_net import MODULE, NET, noise
 from videotcav.concepts.discover.candidates import Discovery, read_discovery
-from videotcav.concepts.folder import read_records
+from videotcav.concepts.folder import read_records, write_records
 from videotcav.errors import ConceptError, NotEnoughData, PathTaken, StudyFileError
 from videotcav.explain.inference.multiplicity import Family, holm
 from videotcav.models.model import VideoModel
@@ -105,6 +105,27 @@ def test_p_is_corrected_for_all_that_was_found_under_whatever_name(
     assert shift.p_corrected == pytest.approx(min(1.0, 2 * shift.p))
     declared = study(model, root, include=["square-01"], hypotheses=["square-01 pushes moving"]).run(tmp_path / "said")
     assert next(row for row in declared.results if row.hypothesis).p_corrected == contrast.p_corrected
+
+
+def test_a_random_tubelet_may_fall_on_the_place_of_one_that_was_found(
+    model: VideoModel, found: tuple[Path, Discovery], tmp_path: Path
+) -> None:
+    """Its video leaves the pool for that concept; under another source it is refused as ever."""
+    root, discovery = found
+    for source in (None, "another"):
+        copy = tmp_path / str(source)
+        shutil.copytree(root, copy)
+        records = read_records(copy / "pool")
+        of_found = next(r for r in read_records(root / "found") if r.source_sha256 in discovery.held_out)
+        place = next(place for place, r in enumerate(records) if r.source_sha256 == of_found.source_sha256)
+        shutil.copy(root / "found" / of_found.file_name, copy / "pool" / records[place].file_name)
+        if source is None:
+            assert study(model, copy).run(tmp_path / "run").results
+            continue
+        records[place] = records[place].model_copy(update={"source": source})
+        write_records(copy / "pool", records)
+        with pytest.raises(ConceptError, match="the random pool holds clips"):
+            study(model, copy).run(tmp_path / "refused")
 
 
 def test_tests_that_nobody_asks_count_as_though_they_had_found_nothing() -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,9 +21,7 @@ from videotcav.concepts.discover.candidates import (
     Discovery,
     Finder,
     FoundSet,
-    TubeletBox,
     tubelet_recipe,
-    write_candidates,
     write_discovery,
 )
 from videotcav.concepts.discover.factors import GridPlace, Strongest, strongest_tubelets
@@ -35,21 +32,20 @@ from videotcav.engine.run_store import scratch_store
 from videotcav.engine.store import RowsLost, Store, folder_name
 from videotcav.errors import ArgumentError, NotEnoughData, PathTaken, StoreError
 from videotcav.explain.cavs.gram import Floats
-from videotcav.features.measure import DEFAULT_MEMORY_BYTES, ClipFile, ClipReader, measure
+from videotcav.features.measure import DEFAULT_MEMORY_BYTES, ClipFile, measure
 from videotcav.features.volumes import stored_volumes
 from videotcav.models.class_score import asked_score
 from videotcav.models.model import VideoModel
 from videotcav.outputs import whole_file
 from videotcav.records import Kind, Progress, silent
 from videotcav.study.reading import StudyClips
+from videotcav.study.tubelets import LEAST_SCORE, Tubelet, UnlabelledVideos
 from videotcav.video.find import find_videos
-from videotcav.video.info import ClipOrigin
-from videotcav.video.read import VideoFile
 
 CLASS_CLIPS = 24
 """Of the finding videos that the model gives to the class, as many show its gradient."""
 
-LEAST_SIDE, LEAST_SCORE = 10, 1e-4
+LEAST_SIDE = 10
 
 
 def discover(
@@ -117,7 +113,8 @@ def discover(
     layers = [model.layer_name(layer) for layer in layers]
     read = StudyClips(model.card.clip_spec)
     paths = find_videos(videos, below=True)
-    videos_of = _Videos.of(paths, sources or {}, read, held_out=held_out, seed=seed, progress=progress)
+    given = UnlabelledVideos.of(paths, sources or {}, read, progress=progress)
+    finding = _finding(given.files, held_out=held_out, seed=seed)
     with ExitStack() as stack:
         rows = Store(store) if store is not None else stack.enter_context(scratch_store(memory_bytes // 2))
         passes = partial(
@@ -131,14 +128,14 @@ def discover(
             engine=engine,
             kernel=False,
         )
-        reader = videos_of.reader()
+        reader = given.reader()
         measured = passes(reader, classes=())
         readouts: dict[str, Floats] = {}
         if target is not None:
             target = model.card.classes[model.class_index(target)]
-            shown = videos_of.of_class(target, measured.predicted(model))
+            shown = _of_class(target, given.files, finding, measured.predicted(model))
             score = asked_score(model, target, None)[1]
-            grams = passes(videos_of.reader({target: shown}), classes=(target,), score=score).grams
+            grams = passes(given.reader({target: shown}), classes=(target,), score=score).grams
             readouts = {layer: gram.cross.mean(axis=0) for layer, gram in grams.items()}
         assert measured.passing is not None  # noqa: S101 - measure() says it
         clips_read = reader.clips()[None]
@@ -153,23 +150,27 @@ def discover(
         how: dict[str, Any] = {"count": factors, "seed": seed, "memory_bytes": memory_bytes}
         try:
             found = {
-                layer: strongest_tubelets(partial(volumes, layer), videos_of.finding, **how)
+                layer: strongest_tubelets(partial(volumes, layer), finding, **how)
                 for layer in progress(layers, "factors", total=len(layers))
             }
         except RowsLost as error:
             raise StoreError(f"the store {rows.place} lost rows while they were read: {error}; run it again") from None
     key = folder_name({layer: measured.passing.cache_key(layer, None) for layer in layers})
-    sets = [
-        each for layer in layers for each in _sets(layer, found[layer], videos_of.finding, clips, readouts.get(layer))
-    ]
+    sets = [each for layer in layers for each in _sets(layer, found[layer], finding, clips, readouts.get(layer))]
     chosen = {each.found.concept: each.tubelets for each in sets}
     settings: dict[str, str | float] = {"layers": " ".join(layers), "factors_seed": seed}
     recipe = tubelet_recipe(mode=mode, context=context, kinds=kinds)
 
-    def cut(folder: Path, wanted: Mapping[str, Sequence[_Tubelet]]) -> None:
-        finder = Finder(f"discover {model.name}", key, tuple(wanted), settings)
-        boxes = {concept: [videos_of.box(each) for each in own] for concept, own in wanted.items()}
-        write_candidates(folder, boxes, finder, recipe=recipe, sources=videos_of.by_sha256, progress=progress)
+    def cut(folder: Path, wanted: Mapping[str, Sequence[Tubelet]]) -> None:
+        given.cut(folder, wanted, Finder(f"discover {model.name}", key, tuple(wanted), settings), recipe=recipe)
+
+    def side(*, finds: bool) -> dict[str, str]:
+        """The videos of one side by their sha256, with their sources where somebody said them."""
+        return {
+            given.digests[file.path]: "" if file.source == file.path.stem else file.source
+            for file, is_finding in zip(given.files, finding, strict=True)
+            if is_finding == finds
+        }
 
     with ExitStack() as stack:
         for folder in folders:
@@ -184,115 +185,47 @@ def discover(
                     class_name=target or "",
                     seed=seed,
                     found=tuple(each.found for each in sets),
-                    finding=videos_of.side(finding=True),
-                    held_out=videos_of.side(finding=False),
+                    finding=side(finds=True),
+                    held_out=side(finds=False),
                 )
                 write_discovery(unfinished, discovery)
             else:
-                cut(unfinished, {"random": _at_random(found, videos_of.finding, seed)})
+                cut(unfinished, {"random": _at_random(found, finding, seed)})
                 accept(unfinished)
     return discovery
 
 
-class _Tubelet(NamedTuple):
-    """A position of a layer's grid in a video, and the strengths at its height and width over time."""
-
-    video: int
-    place: GridPlace
-    grid: GridPlace
-    over_time: tuple[float, ...]
-
-
 class _Set(NamedTuple):
     found: FoundSet
-    tubelets: list[_Tubelet]
+    tubelets: list[Tubelet]
 
 
-@dataclass(frozen=True)
-class _Videos:
-    """The videos, each content once, and which of them are for finding."""
+def _finding(files: Sequence[ClipFile], *, held_out: float, seed: int) -> NDArray[np.bool_]:
+    """Which files are for finding: of the source videos a share is held out, drawn by the seed."""
+    names = sorted({file.source for file in files})
+    away = round(held_out * len(names))
+    if min(away, len(names) - away) < LEAST_SIDE:
+        raise NotEnoughData(
+            f"{len(names)} source videos with a share of {held_out:g} held out leave {len(names) - away} to find "
+            f"in and {away} to test on; at least {LEAST_SIDE} of each are needed, better 50"
+        )
+    kept = set(np.random.default_rng(seed).permutation(names)[away:].tolist())
+    return np.array([file.source in kept for file in files])
 
-    files: tuple[ClipFile, ...]
-    finding: NDArray[np.bool_]
-    digests: dict[Path, str]
-    read: StudyClips
-    progress: Progress
-    _origins: dict[int, ClipOrigin] = field(default_factory=dict)
 
-    @classmethod
-    def of(
-        cls,
-        paths: Sequence[Path],
-        sources: Mapping[str, str],
-        read: StudyClips,
-        *,
-        held_out: float,
-        seed: int,
-        progress: Progress,
-    ) -> _Videos:
-        """Of the source videos a share is held out, drawn by the seed."""
-        every = [ClipFile(path=path, source=sources.get(path.stem, path.stem)) for path in sorted(paths)]
-        reader = ClipReader({None: every}, read, progress=progress)
-        reader.clips()
-        files = tuple({reader.digests[file.path]: file for file in reversed(every)}.values())[::-1]
-        names = sorted({file.source for file in files})
-        away = round(held_out * len(names))
-        if min(away, len(names) - away) < LEAST_SIDE:
-            raise NotEnoughData(
-                f"{len(names)} source videos with a share of {held_out:g} held out leave {len(names) - away} to find "
-                f"in and {away} to test on; at least {LEAST_SIDE} of each are needed, better 50"
-            )
-        kept = set(np.random.default_rng(seed).permutation(names)[away:].tolist())
-        return cls(files, np.array([file.source in kept for file in files]), reader.digests, read, progress)
-
-    def reader(self, classes: Mapping[str, Sequence[ClipFile]] | None = None) -> ClipReader:
-        """What brings them to the passes, with the clips of classes."""
-        files: dict[str | None, Sequence[ClipFile]] = {None: self.files}
-        files.update((classes or {}).items())
-        return ClipReader(files, self.read, progress=self.progress, digests=self.digests)
-
-    def of_class(self, name: str, predicted: Sequence[str]) -> list[ClipFile]:
-        """Finding videos that the model gives to the class."""
-        own = [
-            file
-            for file, is_finding, given in zip(self.files, self.finding, predicted, strict=True)
-            if is_finding and given == name
-        ]
-        if len(own) < 2:  # noqa: PLR2004 - one video has gradients of its own alone
-            raise NotEnoughData(
-                f"the model gives {len(own)} of the videos that are for finding to '{name}', and its shift needs at "
-                "least 2: add videos of the class, or name no class"
-            )
-        return own[:CLASS_CLIPS]
-
-    @property
-    def by_sha256(self) -> dict[str, str]:
-        """The sources of all videos."""
-        return {self.digests[file.path]: file.source for file in self.files}
-
-    def side(self, *, finding: bool) -> dict[str, str]:
-        """The videos of one side by their sha256, with their sources where somebody said them."""
-        return {
-            self.digests[file.path]: "" if file.source == file.path.stem else file.source
-            for file, is_finding in zip(self.files, self.finding, strict=True)
-            if is_finding == finding
-        }
-
-    def box(self, tubelet: _Tubelet) -> TubeletBox:
-        """The tubelet in source pixels, over all frames that the model was shown."""
-        path, spec = self.files[tubelet.video].path, self.read.spec
-        if tubelet.video not in self._origins:
-            self._origins[tubelet.video] = self.read.with_origin(path, None)[0]
-        origin = self._origins[tubelet.video]
-        (_, height, width), (time, row, column) = tubelet.grid, tubelet.place
-        high, wide = origin.pixels_per_row * spec.height / height, origin.pixels_per_column * spec.width / width
-        top, left = origin.top + row * high, origin.left + column * wide
-        video = origin.video
-        edges = max(0.0, left), max(0.0, top), min(video.width, left + wide), min(video.height, top + high)
-        first, last = VideoFile(path).ranks_at((origin.timestamps[0], origin.timestamps[-1]))
-        steps = np.arange(last - first + 1) * len(tubelet.over_time) // (last - first + 1)
-        scores = tuple(tubelet.over_time[step] for step in steps)
-        return TubeletBox(video, f"{time}-{row}-{column}", edges, first, scores)
+def _of_class(
+    name: str, files: Sequence[ClipFile], finding: NDArray[np.bool_], predicted: Sequence[str]
+) -> list[ClipFile]:
+    """Finding videos that the model gives to the class."""
+    own = [
+        file for file, is_finding, given in zip(files, finding, predicted, strict=True) if is_finding and given == name
+    ]
+    if len(own) < 2:  # noqa: PLR2004 - one video has gradients of its own alone
+        raise NotEnoughData(
+            f"the model gives {len(own)} of the videos that are for finding to '{name}', and its shift needs at "
+            "least 2: add videos of the class, or name no class"
+        )
+    return own[:CLASS_CLIPS]
 
 
 def _sets(
@@ -318,7 +251,7 @@ def _sets(
         factor = -negative
         peak = float(strengths[:, factor].max())
         tubelets = [
-            _Tubelet(
+            Tubelet(
                 video,
                 GridPlace(*shown[video].place[factor].tolist()),
                 shown[video].grid,
@@ -331,12 +264,12 @@ def _sets(
     return sets
 
 
-def _at_random(found: Mapping[str, Sequence[Strongest]], finding: NDArray[np.bool_], seed: int) -> list[_Tubelet]:
+def _at_random(found: Mapping[str, Sequence[Strongest]], finding: NDArray[np.bool_], seed: int) -> list[Tubelet]:
     """Of each video that is held out one tubelet of one of the layers."""
     rng = np.random.default_rng([seed, 1])
     tubelets = []
     for video in np.flatnonzero(~finding).tolist():
         grid = found[list(found)[rng.integers(len(found))]][video].grid
         place = GridPlace(*(int(rng.integers(length)) for length in grid))
-        tubelets.append(_Tubelet(video, place, grid, (1.0,) * grid[0]))
+        tubelets.append(Tubelet(video, place, grid, (1.0,) * grid[0]))
     return tubelets

@@ -65,6 +65,7 @@ class StudyEdits:
             [claims.get(row.hypothesis, "") for row in contrasts],
         )
         design = self.design
+        beside = beside.beside(Family.unseen(design.unseen_tests, declared=design.declares))
         return judged_edits(
             self.asked, settings=design.settings, beside=beside, needs=design.needs, declares=design.declares
         )

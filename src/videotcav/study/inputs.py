@@ -105,6 +105,15 @@ class Inputs:
         }
         return replace(self, random=random, classes=classes, remarks=(*self.remarks, *self.held_out.remarks))
 
+    def share_a_video(self, path: Path, of_pool: Path) -> bool:
+        """Whether a concept that was found and a tubelet that was drawn at random have the same place of one source
+        video, which is never compared with itself. A pool without such places would not be drawn at random.
+        """
+        if not self.held_out:
+            return False
+        sources = {clip.path: clip.source for each in self.concepts for clip in each.clips}
+        return sources.get(path) == next((file.source for file in self.random if file.path == of_pool), "")
+
     def a_few(self, count: int = 4) -> Inputs:
         """So many clips of the random pool and of each class, to try how long reading takes."""
         classes = {name: files[:count] for name, files in self.classes.items()}
@@ -289,7 +298,13 @@ def overlaps(inputs: Inputs, digests: Mapping[Path, str]) -> list[str]:
     shared = {
         place: pairs
         for place, paths in places.items()
-        if (pairs := [(path, same) for path in dict.fromkeys(paths) if (same := pool.beside(path))])
+        if (
+            pairs := [
+                (path, same)
+                for path in dict.fromkeys(paths)
+                if (same := pool.beside(path)) and not inputs.share_a_video(path, same)
+            ]
+        )
     }
     if shared:
         listed = "; ".join(
