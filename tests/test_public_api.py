@@ -24,6 +24,7 @@ COMMANDS = {
     "concepts accept": "accept",
     "concepts discover": "discover",
     "concepts generate": "generate",
+    "concepts mark": "mark",
     "concepts propose": "propose",
     "concepts random": "random_pool",
     "concepts review": "review",

@@ -136,6 +136,7 @@ __all__ = [
     "load_model",
     "load_studies",
     "maps",
+    "mark",
     "mark_clip",
     "models",
     "paper",
@@ -224,6 +225,24 @@ def review(
     from videotcav.review_app import launch  # noqa: PLC0415 - an optional extra
 
     launch(folder, port=port, reviewer=reviewer, open_browser=open_browser, announce=announce)
+
+
+def mark(
+    videos: Path | str | Sequence[Path | str],
+    output: Path | str,
+    *,
+    port: int = 0,
+    reviewer: str | None = None,
+    open_browser: bool = True,
+    announce: Callable[[str], None] | None = None,
+) -> None:
+    """Opens the page on which a person marks clips in videos for the concept folder `output`; Ctrl-C ends it.
+
+    Raises MissingExtra, VideoError, ConceptError. Without the page: `mark_clip`.
+    """
+    from videotcav.review_app import launch  # noqa: PLC0415 - an optional extra
+
+    launch(output, videos=videos, port=port, reviewer=reviewer, open_browser=open_browser, announce=announce)
 
 
 def concepts_in(folder: Path | str) -> list[ConceptSummary]:

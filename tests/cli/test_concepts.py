@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from support.shell import videotcav
 from videotcav.cli.concepts import concepts
 from videotcav.cli.console import Voice
-from videotcav.errors import ArgumentError, NotEnoughData, UnreadableText, VideotcavWarning
+from videotcav.errors import ArgumentError, NotEnoughData, UnreadableText, VideoNotFound, VideotcavWarning
 from videotcav.video.write import write_video
 
 
@@ -212,3 +212,18 @@ def test_a_random_set_is_matched_on_columns_of_a_table(videos: Path, tmp_path: P
         run(*words, "--match", "place, light", "-o", tmp_path / "random")
     with pytest.raises(NotEnoughData, match="no clip with place = hall from other videos than the concept's"):
         run(*words, "--match", "place", "-o", tmp_path / "random")
+
+
+def test_marking_begins_with_videos_that_are_there_and_a_folder_that_may_be_new(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    pytest.importorskip("uvicorn")
+    monkeypatch.setattr("uvicorn.Server.run", interrupted)
+    with pytest.raises(VideoNotFound, match="there is no such file"):
+        run("mark", videos, tmp_path / "gone.mp4", "-o", tmp_path / "out", "--no-browser")
+    assert not (tmp_path / "out").exists()
+    words = ["mark", str(videos), "-o", str(tmp_path / "out"), "--as", "Ada", "--no-browser"]
+    assert "/mark?token=" in CliRunner().invoke(concepts, words, obj=Voice(), catch_exceptions=False).stderr

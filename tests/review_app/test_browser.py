@@ -34,13 +34,14 @@ pytestmark = pytest.mark.skipif(
 class Site:
     """A review on a port of this machine, in a thread; it can go away and come back."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, videos: Path | None = None) -> None:
         self.folder = folder
+        self.videos = videos
         self.port = 0
         self.start()
 
     def start(self) -> None:
-        app = create_app(self.folder, token=TOKEN)
+        app = create_app(self.folder, token=TOKEN, videos=self.videos)
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", self.port))
@@ -82,7 +83,15 @@ def visit(browser) -> Iterator[Callable]:
     complaints: list[str] = []
     contexts = []
 
-    def opened(site: Site, name: str | None = "Ada", *, width: str = "laptop", **options: object):
+    def opened(
+        site: Site,
+        name: str | None = "Ada",
+        *,
+        width: str = "laptop",
+        path: str = "",
+        ready: str = "body.ready #clip:not(.waiting)",
+        **options: object,
+    ):
         context = browser.new_context(viewport=WIDTHS[width], **options)
         contexts.append(context)
         page = context.new_page()
@@ -96,12 +105,12 @@ def visit(browser) -> Iterator[Callable]:
                 else None
             ),
         )
-        page.goto(site.link)
+        page.goto(site.link.replace("/?", f"/{path}?"))
         page.wait_for_selector("#name-dialog[open]")
         if name is not None:
             page.keyboard.type(name)
             page.keyboard.press("Enter")
-            page.wait_for_selector("body.ready #clip:not(.waiting)")
+            page.wait_for_selector(ready)
         return page
 
     yield opened

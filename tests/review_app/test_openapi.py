@@ -31,6 +31,11 @@ OPERATIONS = [
     ("GET", "/api/decisions"),
     ("POST", "/api/decisions/import"),
     ("GET", "/api/summary"),
+    ("GET", "/api/videos"),
+    ("GET", "/api/videos/{number}"),
+    ("GET", "/api/videos/{number}/frames"),
+    ("POST", "/api/videos/{number}/follow"),
+    ("POST", "/api/videos/{number}/clips"),
 ]
 
 
@@ -43,7 +48,8 @@ def as_it_is(_: object, value: object) -> bytes:
 def schema(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("openapi") / "concepts"
     shutil.copytree(template, folder)
-    app = create_app(folder, token="token-of-the-tests")  # noqa: S106 - not a secret
+    videos = template.parent / "videos"
+    app = create_app(folder, token="token-of-the-tests", videos=videos)  # noqa: S106 - not a secret
     yield schemathesis.openapi.from_asgi("/api/openapi.json", app, headers=HEADERS)
     app.state.desk.ledger.close()
 

@@ -242,6 +242,22 @@ def review_command(
     api.review(folder, port=port, reviewer=reviewer, open_browser=browser, announce=context.obj.say)
 
 
+@concepts.command("mark")
+def mark_command(
+    context: typer.Context,
+    videos: Annotated[list[Path], typer.Argument(help="Videos, folders or patterns to mark clips in.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Concept folder to add to.")] = Path("concepts"),
+    reviewer: Annotated[str | None, typer.Option("--as", help="Your name, as decisions record it.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 0,
+    *,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+) -> None:
+    """Mark concept clips in videos by hand in the browser, with a box that is followed or without; Ctrl-C ends it."""
+    from videotcav import api  # noqa: PLC0415 - slow to import
+
+    api.mark(videos, output, port=port, reviewer=reviewer, open_browser=browser, announce=context.obj.say)
+
+
 @concepts.command("accept")
 def accept_command(
     context: typer.Context,

@@ -11,6 +11,7 @@ COMMANDS = {
     "faithfulness": "videotcav faithfulness",
     "init": "videotcav init",
     "layers": "videotcav layers",
+    "mark": "videotcav concepts mark",
     "paper": "videotcav paper",
     "probe": "videotcav probe",
     "propose": "videotcav concepts propose",

@@ -7,16 +7,15 @@ import mimetypes
 import secrets
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from fastapi import Body, Depends, FastAPI, HTTPException, Query, Request
+from fastapi import Body, Depends, FastAPI, HTTPException, Query
 from fastapi import Path as InPath
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, Response
 from fastapi.security import HTTPBearer
 from pydantic import Field, model_validator
 
@@ -32,13 +31,15 @@ from videotcav.concepts.review.decisions import (
     standings,
     to_lines,
 )
-from videotcav.concepts.review.ledger import GestureTaken, Ledger, LedgerUnusable
+from videotcav.concepts.review.ledger import Ledger
 from videotcav.concepts.review.review import SetReview, set_reviews
 from videotcav.concepts.review.source_frame import source_picture
 from videotcav.errors import ConceptError
 from videotcav.records import Kind, Record
 from videotcav.review_app.catalogue import CandidateTable, Catalogue, Entry, key_of
-from videotcav.review_app.guard import IMPORT_PATH, LOCAL_HOSTS, Guard
+from videotcav.review_app.guard import IMPORT_PATH, LOCAL_HOSTS, MARK_PATH, Guard
+from videotcav.review_app.marking import Videos, add_marking
+from videotcav.review_app.problems import add_errors, problems
 
 MOST_AT_ONCE = 2000
 JSON_LINES = "application/x-ndjson"
@@ -46,16 +47,11 @@ JSON_LINES = "application/x-ndjson"
 CandidateKey = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
-class Problem(Record):
-    """What went wrong, and what to do, in a sentence."""
-
-    detail: str
-
-
 class Session(Record):
     """What the page needs to know first. `reviewer` is None where the person has to say who they are."""
 
     folder: str
+    videos: int
     reviewer: str | None
     suggestion: str
 
@@ -112,11 +108,7 @@ class Summary(Record):
     reviewers: dict[str, int]
 
 
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": Problem} for status in statuses}
-
-
-_EVERYWHERE = _problems(400, 401, 403, 408, 413, 422, 503)
+_EVERYWHERE = problems(400, 401, 403, 408, 413, 422, 503)
 
 
 def create_app(
@@ -125,15 +117,20 @@ def create_app(
     token: str | None = None,
     reviewer: str | None = None,
     hosts: Collection[str] = LOCAL_HOSTS,
+    videos: Path | str | Sequence[Path | str] | None = None,
 ) -> FastAPI:
     """The application for one concept folder; `app.state.token` is what every request must carry.
 
-    `reviewer` is who decides, unless the page is told another name. Raises ConceptError for a name that cannot be
-    recorded, a folder without clips, or a database that cannot be used.
+    `reviewer` is who decides, unless the page is told another name. `videos` may be marked, and the folder be new then.
+    Raises ConceptError for a name that cannot be recorded, a folder without clips, or a database that cannot be used,
+    VideoError for videos that are not there.
     """
     folder = Path(folder)
+    to_mark = None if videos is None else Videos(videos)
     reviewer = checked_name(reviewer) if reviewer is not None else None
-    desk = _Desk(folder)
+    if to_mark is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    desk = _Desk(folder, may_be_empty=to_mark is not None)
 
     @asynccontextmanager
     async def closing(_: FastAPI) -> AsyncIterator[None]:
@@ -154,14 +151,17 @@ def create_app(
     app.state.tickets = set[str]()
     app.state.desk = desk
     app.add_middleware(Guard, token=app.state.token, tickets=app.state.tickets, hosts=hosts)
-    _add_errors(app)
-    _add_page(app)
+    add_errors(app)
+    _add_page(app, with_marking=to_mark is not None)
+    if to_mark is not None:
+        add_marking(app, folder, to_mark)
     _add_candidates(app, desk)
     _add_decisions(app, desk)
 
     @app.get("/api/session")
     def session() -> Session:
-        return Session(folder=folder.resolve().name, reviewer=reviewer, suggestion=_user())
+        many = len(to_mark.paths) if to_mark is not None else 0
+        return Session(folder=folder.resolve().name, videos=many, reviewer=reviewer, suggestion=_user())
 
     return app
 
@@ -169,9 +169,10 @@ def create_app(
 class _Desk:
     """What the requests share: the candidates and the decisions on them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, may_be_empty: bool = False) -> None:
         self._lock = threading.Lock()
-        self.catalogue = Catalogue(folder)
+        self._may_be_empty = may_be_empty
+        self.catalogue = Catalogue(folder, may_be_empty=may_be_empty)
         self.ledger = Ledger(folder)
         self._last = 0
         self._held: dict[Candidate, Standing] = {}
@@ -179,7 +180,7 @@ class _Desk:
     def refreshed(self) -> Catalogue:
         with self._lock:
             if self.catalogue.is_stale:
-                self.catalogue = Catalogue(self.catalogue.folder)
+                self.catalogue = Catalogue(self.catalogue.folder, may_be_empty=self._may_be_empty)
             return self.catalogue
 
     def entry(self, key: str) -> Entry:
@@ -205,22 +206,7 @@ class _Desk:
         return {key: standing for key, standing in found.items() if key in self.catalogue.entries}
 
 
-def _add_errors(app: FastAPI) -> None:
-    @app.exception_handler(RequestValidationError)
-    def bad_request(_: Request, error: RequestValidationError) -> JSONResponse:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"][1:] if isinstance(part, str))
-        what = str(problem["msg"]).removeprefix("Value error, ")
-        return JSONResponse({"detail": f"{where}: {what}" if where else what}, 422)
-
-    @app.exception_handler(ConceptError)
-    def refused(_: Request, error: ConceptError) -> JSONResponse:
-        statuses: dict[type[ConceptError], int] = {GestureTaken: 409, LedgerUnusable: 503}
-        status = statuses.get(type(error), 422)
-        return JSONResponse({"detail": str(error)}, status)
-
-
-def _add_page(app: FastAPI) -> None:
+def _add_page(app: FastAPI, *, with_marking: bool) -> None:
     folder = resources.files("videotcav.review_app") / "static"
     files = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
@@ -231,6 +217,12 @@ def _add_page(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
     def page() -> Response:
         return send("index.html")
+
+    if with_marking:
+
+        @app.get(MARK_PATH, include_in_schema=False)
+        def mark_page() -> Response:
+            return send("mark.html")
 
     @app.get("/static/{name}", include_in_schema=False)
     def static(name: str) -> Response:
@@ -250,7 +242,7 @@ def _add_candidates(app: FastAPI, desk: _Desk) -> None:
         responses={
             200: {"content": {"video/*": {}}},
             206: {"description": "The range asked for", "content": {"video/*": {}}},
-            **_problems(404),
+            **problems(404),
             416: {"description": "The range lies outside the file"},
         },
     )
@@ -263,7 +255,7 @@ def _add_candidates(app: FastAPI, desk: _Desk) -> None:
     @app.get(
         "/api/candidates/{key}/picture",
         response_class=Response,
-        responses={200: {"content": {"image/jpeg": {}}}, **_problems(404)},
+        responses={200: {"content": {"image/jpeg": {}}}, **problems(404)},
     )
     def picture(key: Annotated[CandidateKey, InPath()]) -> Response:
         record = desk.entry(key).record
@@ -285,7 +277,7 @@ def _add_decisions(app: FastAPI, desk: _Desk) -> None:
         last, held = desk.held()
         return Changes(last=last, standings=desk.standings(held))
 
-    @app.post("/api/decisions", responses=_problems(404, 409))
+    @app.post("/api/decisions", responses=problems(404, 409))
     def decide(request: DecisionRequest) -> Recorded:
         chosen = [desk.entry(key).candidate for key in dict.fromkeys(request.keys)]
         desk.ledger.decide(
@@ -309,7 +301,7 @@ def _add_decisions(app: FastAPI, desk: _Desk) -> None:
         named = {"content-disposition": 'attachment; filename="decisions.jsonl"'}
         return Response(lines, media_type=JSON_LINES, headers=named)
 
-    @app.post(IMPORT_PATH, responses=_problems(409))
+    @app.post(IMPORT_PATH, responses=problems(409))
     def merge(lines: Annotated[bytes, Body(media_type=JSON_LINES)]) -> Imported:
         try:
             text = lines.decode()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from videotcav.concepts.by_hand.mark import BY_HAND
 from videotcav.concepts.folder import METADATA, ClipRecord, uncollected
 from videotcav.concepts.review.decisions import Candidate, Standing
 from videotcav.concepts.review.review import ReviewedClip, reviewed_clips
@@ -57,11 +58,11 @@ class Catalogue:
     """The candidates as they were when the folder was read."""
 
     @uncollected()
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, may_be_empty: bool = False) -> None:
         self.folder = folder
         self._state = _state(folder)
         grouped: dict[Candidate, list[ReviewedClip]] = {}
-        for one in reviewed_clips(folder):
+        for one in () if may_be_empty and _is_empty(folder) else reviewed_clips(folder):
             grouped.setdefault(one.candidate, []).append(one)
         try:
             self.entries = {key_of(candidate): _entry(candidate, clips) for candidate, clips in grouped.items()}
@@ -120,7 +121,14 @@ def _source(entry: Entry) -> str:
     return next(iter(entry.clips.values())).source
 
 
+def _is_empty(folder: Path) -> bool:
+    concepts = (path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return not (folder / METADATA).exists() and not any(concepts)
+
+
 def _score(record: ClipRecord | None) -> float | None:
+    if record is not None and record.detector == BY_HAND:  # a likeness to what was drawn is no detector's score
+        return None
     seen = [score for score in record.scores if score > 0] if record else []
     return round(sum(seen) / len(seen), 3) if seen else None
 

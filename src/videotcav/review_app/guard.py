@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 IMPORT_PATH = "/api/decisions/import"
+MARK_PATH = "/mark"
 LARGEST_BODY_BYTES = 256 * 1024
 LARGEST_IMPORT_BYTES = 64 * 1024 * 1024
 SLOWEST_BODY_SECONDS = 30.0
@@ -88,10 +89,10 @@ class Guard:
         cookie = f"videotcav-review-{headers['host'].rpartition(':')[2]}"
         known = bearer or self._is_token(cookie_parser(headers.get("cookie", "")).get(cookie, ""))
         offered = QueryParams(scope["query_string"]).get("token")
-        if scope["path"] == "/" and scope["method"] == "GET" and offered is not None:
+        if scope["path"] in {"/", MARK_PATH} and scope["method"] == "GET" and offered is not None:
             if not known and not self._is_token(offered) and not self._is_ticket(offered):
                 raise _Refused(401, "The token in this link is not valid: use the link of the running review.")
-            entrance = RedirectResponse("/", 303)  # so that the token stays in no history, log or referrer
+            entrance = RedirectResponse(scope["path"], 303)  # so that the token stays in no history, log or referrer
             if not known:
                 entrance.set_cookie(cookie, self._token, httponly=True, samesite="lax", path="/")
             return entrance

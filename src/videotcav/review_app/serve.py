@@ -8,7 +8,7 @@ import secrets
 import socket
 import sys
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -24,6 +24,7 @@ _LARGEST_HEAD_BYTES = 32 * 1024
 def launch(
     folder: Path | str,
     *,
+    videos: Path | str | Sequence[Path | str] | None = None,
     port: int = 0,
     reviewer: str | None = None,
     open_browser: bool = True,
@@ -31,22 +32,28 @@ def launch(
 ) -> None:
     """Serve the review of a concept folder on this machine until Ctrl-C. Returns nothing; all is on the disk.
 
-    `port` 0 takes a free one. `announce` gets the lines for the person, the link among them; by default they go to
-    the standard output. Raises MissingExtra without FastAPI and uvicorn, ConceptError for a folder that cannot be
-    reviewed, and VideotcavError for a port that is taken.
+    With `videos` it opens where clips are marked in them, and the folder may be new. `port` 0 takes a free one.
+    `announce` gets the lines for the person, the link among them; by default they go to the standard output. Raises
+    MissingExtra without FastAPI and uvicorn, ConceptError for a folder that cannot be reviewed, VideoError for videos
+    that are not there, and VideotcavError for a port that is taken.
     """
     try:
         import uvicorn  # noqa: PLC0415 - an optional extra
 
         from videotcav.review_app.app import create_app  # noqa: PLC0415 - as uvicorn
         from videotcav.review_app.connection import Connection  # noqa: PLC0415 - as uvicorn
+        from videotcav.review_app.guard import MARK_PATH  # noqa: PLC0415 - as uvicorn
     except ModuleNotFoundError as error:
         raise MissingExtra(str(error.name), extra="review", purpose="Reviewing concepts") from error
     say = announce or _print
-    app = create_app(folder, reviewer=reviewer)
+    app = create_app(folder, reviewer=reviewer, videos=videos)
     with closing(app.state.desk.ledger), _listening(port) as listener:
         site = f"http://{_HOST}:{listener.getsockname()[1]}/"
-        say(f"Review {len(app.state.desk.catalogue.entries)} candidates of {folder} at")
+        if videos is None:
+            say(f"Review {len(app.state.desk.catalogue.entries)} candidates of {folder} at")
+        else:
+            site = site.removesuffix("/") + MARK_PATH
+            say(f"Mark clips for {folder} at")
         say(f"  {site}?token={app.state.token}")
         say("Ctrl-C ends it; every decision is saved as it is made.")
         if open_browser and _has_screen():

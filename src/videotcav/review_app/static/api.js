@@ -12,7 +12,8 @@ async function answer(path, options) {
 
 export const read = (path) => answer(path);
 
-const post = (path, body) =>
+/** The answer to one question that is asked once. */
+export const send = (path, body) =>
   answer(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 
 export const importLines = (text) =>
@@ -47,7 +48,7 @@ async function work() {
   while (waiting.length) {
     const { path, body, resolve, reject } = waiting[0];
     try {
-      const result = await post(path, body);
+      const result = await send(path, body);
       pause = 250;
       waiting.shift();
       listener({ waiting: waiting.length, trouble: "" });

@@ -282,6 +282,7 @@ async function begin() {
   learn(changes.standings);
   setText(byId("folder"), session.folder);
   document.title = `Review ${session.folder}`;
+  byId("to-mark").hidden = !session.videos;
   fillSelect("concept", table.concepts);
   const used = new Set(table.clips.flat());
   byId("kind").append(...table.kinds.flatMap((name, index) => (used.has(index) ? [el("option", { value: String(index) }, name)] : [])));
