@@ -39,7 +39,7 @@ from videotcav.records import Kind, Record
 from videotcav.review_app.catalogue import CandidateTable, Catalogue, Entry, key_of
 from videotcav.review_app.guard import IMPORT_PATH, LOCAL_HOSTS, MARK_PATH, Guard
 from videotcav.review_app.marking import Videos, add_marking
-from videotcav.review_app.problems import add_errors, problems
+from videotcav.review_app.problems import add_errors, answers_of
 
 MOST_AT_ONCE = 2000
 JSON_LINES = "application/x-ndjson"
@@ -108,7 +108,7 @@ class Summary(Record):
     reviewers: dict[str, int]
 
 
-_EVERYWHERE = problems(400, 401, 403, 408, 413, 422, 503)
+_EVERYWHERE = answers_of(400, 401, 403, 408, 413, 422, 503)
 
 
 def create_app(
@@ -242,7 +242,7 @@ def _add_candidates(app: FastAPI, desk: _Desk) -> None:
         responses={
             200: {"content": {"video/*": {}}},
             206: {"description": "The range asked for", "content": {"video/*": {}}},
-            **problems(404),
+            **answers_of(404),
             416: {"description": "The range lies outside the file"},
         },
     )
@@ -255,7 +255,7 @@ def _add_candidates(app: FastAPI, desk: _Desk) -> None:
     @app.get(
         "/api/candidates/{key}/picture",
         response_class=Response,
-        responses={200: {"content": {"image/jpeg": {}}}, **problems(404)},
+        responses={200: {"content": {"image/jpeg": {}}}, **answers_of(404)},
     )
     def picture(key: Annotated[CandidateKey, InPath()]) -> Response:
         record = desk.entry(key).record
@@ -277,7 +277,7 @@ def _add_decisions(app: FastAPI, desk: _Desk) -> None:
         last, held = desk.held()
         return Changes(last=last, standings=desk.standings(held))
 
-    @app.post("/api/decisions", responses=problems(404, 409))
+    @app.post("/api/decisions", responses=answers_of(404, 409))
     def decide(request: DecisionRequest) -> Recorded:
         chosen = [desk.entry(key).candidate for key in dict.fromkeys(request.keys)]
         desk.ledger.decide(
@@ -301,7 +301,7 @@ def _add_decisions(app: FastAPI, desk: _Desk) -> None:
         named = {"content-disposition": 'attachment; filename="decisions.jsonl"'}
         return Response(lines, media_type=JSON_LINES, headers=named)
 
-    @app.post(IMPORT_PATH, responses=problems(409))
+    @app.post(IMPORT_PATH, responses=answers_of(409))
     def merge(lines: Annotated[bytes, Body(media_type=JSON_LINES)]) -> Imported:
         try:
             text = lines.decode()

@@ -24,7 +24,7 @@ from videotcav.concepts.review.decisions import Candidate, Name
 from videotcav.errors import VideoError
 from videotcav.records import Record
 from videotcav.review_app.catalogue import key_of
-from videotcav.review_app.problems import problems
+from videotcav.review_app.problems import answers_of
 from videotcav.video.container import require_whole_file
 from videotcav.video.find import find_videos
 from videotcav.video.info import VideoInfo
@@ -35,7 +35,7 @@ MOST_FRAMES = 12
 LONGEST_SIDE = 800
 _MOST_OPEN = 8
 
-Number = Annotated[int, InPath(ge=0)]
+VideoNumber = Annotated[int, InPath(ge=0)]
 
 
 class VideoNames(Record):
@@ -121,8 +121,8 @@ def add_marking(app: FastAPI, folder: Path, videos: Videos) -> None:
     def names() -> VideoNames:
         return VideoNames(names=videos.names)
 
-    @app.get("/api/videos/{number}", responses=problems(404))
-    def facts(number: Number) -> VideoFacts:
+    @app.get("/api/videos/{number}", responses=answers_of(404))
+    def facts(number: VideoNumber) -> VideoFacts:
         file, info = videos.opened(number)
         times = [round(float(seconds), 4) for seconds in file.times]
         return VideoFacts(name=videos.names[number], width=info.width, height=info.height, times=times)
@@ -130,10 +130,10 @@ def add_marking(app: FastAPI, folder: Path, videos: Videos) -> None:
     @app.get(
         "/api/videos/{number}/frames",
         response_class=Response,
-        responses={200: {"content": {"image/jpeg": {}}}, **problems(404)},
+        responses={200: {"content": {"image/jpeg": {}}}, **answers_of(404)},
     )
     def frames(
-        number: Number, first: Annotated[int, Query(ge=0)], count: Annotated[int, Query(ge=1, le=MOST_FRAMES)]
+        number: VideoNumber, first: Annotated[int, Query(ge=0)], count: Annotated[int, Query(ge=1, le=MOST_FRAMES)]
     ) -> Response:
         """Consecutive frames below each other in one picture; fewer where the video ends."""
         file, info = videos.opened(number)
@@ -143,14 +143,14 @@ def add_marking(app: FastAPI, folder: Path, videos: Videos) -> None:
         jpeg = _strip(file.frames(wanted), info)
         return Response(jpeg, media_type="image/jpeg", headers={"cache-control": "private, max-age=300"})
 
-    @app.post("/api/videos/{number}/follow", responses=problems(404))
-    def follow(number: Number, marking: Marking) -> FollowedPart:
+    @app.post("/api/videos/{number}/follow", responses=answers_of(404))
+    def follow(number: VideoNumber, marking: Marking) -> FollowedPart:
         found = follow_marked(*videos.opened(number), marking)
         boxes = [(box.left, box.top, box.right, box.bottom) for box in found.boxes] if marking.boxes else []
         return FollowedPart(first=found.frames[0], last=found.frames[-1], boxes=boxes, sentence=found.sentence)
 
-    @app.post("/api/videos/{number}/clips", responses=problems(404))
-    def add(number: Number, request: MarkRequest) -> Added:
+    @app.post("/api/videos/{number}/clips", responses=answers_of(404))
+    def add(number: VideoNumber, request: MarkRequest) -> Added:
         file, info = videos.opened(number)
         made = add_marked(file, info, folder, request.marking, concept=request.concept, reviewer=request.reviewer)
         key = key_of(Candidate(made.concept, made.id))

@@ -19,7 +19,7 @@ class Problem(Record):
     detail: str
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def answers_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """These statuses, as OpenAPI describes them."""
     return {status: {"model": Problem} for status in statuses}
 
