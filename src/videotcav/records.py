@@ -278,7 +278,7 @@ class ConceptClip(Record):
 
     `id` is shared by a spatiotemporal clip and its spatial version and twins: they come from one track.
     `source` names the source video; splits and resampling go by it. `decision` is `accepted` where the clip was
-    taken unseen by `videotcav concepts accept`; what reviewers said is kept apart.
+    taken unseen by `videotcav concepts accept`; what reviewers said is kept apart. `generated` it was not filmed.
     """
 
     id: str
@@ -288,6 +288,7 @@ class ConceptClip(Record):
     source: str
     source_sha256: str = ""
     decision: Literal["undecided", "accepted"] = "undecided"
+    generated: bool = False
 
 
 class ConceptSet(Record):
@@ -379,6 +380,11 @@ FIDELITY = 0.8
 in 99 %."""
 
 
+Origin = Literal["", "partly synthetic", "synthetic", "synthetic, domain gap"]
+"""What a concept's clips are where not all of them were filmed. With a domain gap the generated and the real ones are
+farther apart, in what decides the verdict, than the concept is from what it is held against."""
+
+
 class Result(Record):
     """One row of results: a concept × kind × layer × class × statistic, against random clips, a twin, another concept
     or a group.
@@ -400,7 +406,7 @@ class Result(Record):
 
     `hypothesis` is the declared sentence that asks for this row; a row of a study with hypotheses that none of them
     asks for is `exploratory`. `p_equivalence` is given where a hypothesis declares the effect to be smaller than
-    `effect_of_interest`.
+    `effect_of_interest`. `origin` says of the concept's clips whether they were generated.
     """
 
     concept: str
@@ -447,6 +453,7 @@ class Result(Record):
     pool_predicted: Fraction | None = None
     removed_of_concept: int | None = None
     removed_of_pool: int | None = None
+    origin: Origin = ""
 
     def as_row(self) -> dict[str, Any]:
         """The result as one flat row of a table."""

@@ -34,7 +34,7 @@ from videotcav.results.declaration import Declaration
 from videotcav.results.followed import above_maps
 from videotcav.results.read import RunResults
 from videotcav.study.comparison import compare, load_studies
-from videotcav.study.inputs import study_inputs
+from videotcav.study.inputs import Inputs, study_inputs
 from videotcav.study.plan import plan
 from videotcav.study.run import Study
 from videotcav.video.read import read_all
@@ -105,6 +105,21 @@ def test_flicker_is_found_to_move_the_class_that_is_flicker_and_its_frozen_twin_
     assert verdicts["spatiotemporal", "random"] == "positive"
     assert verdicts["spatiotemporal", "frozen"] == "positive"
     assert verdicts["frozen", "random"] != "positive"
+
+
+def test_a_verdict_on_generated_clips_says_so_and_warns_of_a_domain_gap(
+    study_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = {"flicker/spatiotemporal": (True,) * 6 + (False,) * 6, "flicker/frozen": (True,) * 12}
+    monkeypatch.setattr(Inputs, "generated", property(lambda _: flags))
+    monkeypatch.setattr("videotcav.explain.questions.domain_gap.gap_wins", lambda *_: True)
+    run = Study.from_file(study_folder / "study.toml").run(tmp_path / "run")
+    found = {(row.kind, row.origin) for row in run.results}
+    assert found == {("spatiotemporal", "synthetic, domain gap"), ("frozen", "synthetic")}
+    page = html.unescape((run.folder / "report.html").read_text())
+    assert "(synthetic, domain gap)" in page
+    assert "the verdict may be on the generator" in page
+    assert "(synthetic)" in repr(run)
 
 
 def test_several_clips_of_a_video_in_several_crops_are_views_of_one_source(study_folder: Path, tmp_path: Path) -> None:

@@ -219,6 +219,7 @@ def clip_of(folder: Path, record: ClipRecord, sources: Sources) -> ConceptClip:
         source=sources.unit(folder / record.file_name, record.source, folder / record.source_video),
         source_sha256=record.source_sha256,
         decision=record.decision,
+        generated=record.generated is not None,
     )
 
 

@@ -30,6 +30,7 @@ def cautions(run: RunResults) -> tuple[Caution, ...]:
         *_weak_model(run.manifest),
         *_opposite_signs(run),
         *_association(run),
+        *_synthetic(run),
         *_degenerate_layers(run),
         *_unjudged(
             run, "not learned", "Not learned", "These concepts are not recognised on new videos; no verdict. {where}."
@@ -95,6 +96,21 @@ def _association(run: RunResults) -> Iterable[Caution]:
             "Association",
             "Against random clips a contrast is an association; confounding is not excluded: a concept's clips may "
             "carry the class's own cues. Against their own twins it is an intervention.",
+        )
+
+
+def _synthetic(run: RunResults) -> Iterable[Caution]:
+    named = unique(f"“{row.concept}” ({KIND_WORDS[row.kind]})" for row in run.results if row.origin)
+    if named:
+        yield Caution("Generated clips", f"Clips of {listing(named)} were generated, some or all of them.")
+    gaps = [row for row in run.results if row.origin == "synthetic, domain gap"]
+    if gaps:
+        named = unique(f"“{row.concept}” ({KIND_WORDS[row.kind]}) for “{row.class_name}”" for row in gaps)
+        yield Caution(
+            "Domain gap",
+            f"Generated and real clips of {listing(named)} are farther apart, in what decides the verdict, than the "
+            "concept is from what it is held against: the verdict may be on the generator.",
+            grave=True,
         )
 
 

@@ -39,6 +39,10 @@ _TWIN = {"frozen": "frozen", "shuffled": "shuffled in time", "reversed": "played
 
 def lead_of(row: Result, *, manifest: Manifest | None = None) -> str:
     """What a verdict says, without its numbers; `manifest` tells which kinds of clips the concept has."""
+    return _lead(row, manifest) + (f" ({row.origin})" if row.origin else "")
+
+
+def _lead(row: Result, manifest: Manifest | None) -> str:
     facts = manifest.concepts.get(row.concept) if manifest else None
     subject = _SUBJECTS[row.kind].format(concept=row.concept)
     if facts is not None and set(facts.kinds) == {"spatiotemporal"}:

@@ -87,5 +87,6 @@ def _cells(row: Result) -> tuple[str, ...]:
         score(row.value, row.statistic),
         span(row.low, row.high, row.statistic),
         p_value(row.p_corrected),
-        f"{MARKS[row.verdict]} {row.verdict}" + (" (exploratory)" if row.exploratory else ""),
+        f"{MARKS[row.verdict]} {row.verdict}"
+        + "".join(f" ({each})" for each in ("exploratory" * row.exploratory, row.origin) if each),
     )

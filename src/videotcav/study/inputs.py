@@ -76,6 +76,11 @@ class Inputs:
         return {name: tuple(each.kind for each in self.concepts if each.concept == name) for name in names}
 
     @property
+    def generated(self) -> dict[str, tuple[bool, ...]]:
+        """Of each clip of each concept set whether it was generated."""
+        return {each.name: tuple(clip.generated for clip in each.clips) for each in self.concepts}
+
+    @property
     def set_files(self) -> tuple[ClipFile, ...]:
         """The clips whose activations are read: those of all concept sets, then the random pool."""
         concepts = (ClipFile(path=clip.path, source=clip.source) for concept in self.concepts for clip in concept.clips)

@@ -22,6 +22,7 @@ from videotcav.engine.store import Store
 from videotcav.errors import StoreError, StudyFileError
 from videotcav.explain.design.design import Design
 from videotcav.explain.questions.all import answers, refuse_untestable
+from videotcav.explain.questions.domain_gap import with_origins
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, measure
 from videotcav.models.class_score import ClassScore, against_class, asked_score
 from videotcav.models.load import load_model
@@ -265,6 +266,7 @@ class Study:
             )
             tests = edited.family if edited else None
             results = answers(measured.grams, design, scores=scores, primary=study.told_by, edits=tests)
+            results = with_origins(results, measured.grams, design, scores, inputs.generated)
             write_results(folder, results)
             effects = edited.effects(results) if edited else []
             after = edited.scores if edited else {}

@@ -133,7 +133,9 @@ def test_what_nobody_looked_at_never_counts(wan: Path, prompts: Path) -> None:
     with Ledger(out) as ledger:
         said = {"at": "2026-01-31T12:00:00Z", "reviewer": "Ada", "verdict": "accept", "gesture": "g" * 12}
         ledger.merge([Decision.model_validate({**said, "concept": one.concept, "id": one.id})])
-    assert {clip.id for each in reviewed_sets(out).sets for clip in each.clips} == {one.id}
+    counting = [clip for each in reviewed_sets(out).sets for clip in each.clips]
+    assert {clip.id for clip in counting} == {one.id}
+    assert all(clip.generated for clip in counting)
 
 
 class _Hub:
