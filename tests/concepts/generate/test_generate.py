@@ -138,6 +138,10 @@ def test_what_nobody_looked_at_never_counts(wan: Path, prompts: Path) -> None:
     assert all(clip.generated for clip in counting)
 
 
+class _Unreached(Exception):
+    """As httpx has it, whose errors are no OSError."""
+
+
 class _Hub:
     """A hub that knows a pipeline, and counts what is fetched."""
 
@@ -147,14 +151,14 @@ class _Hub:
         if local_files_only:
             raise FileNotFoundError(name)
         _Hub.fetched += 1
-        raise OSError("no network in tests")
+        raise _Unreached("no network in tests")
 
     def HfApi(self) -> Any:  # noqa: N802 - its name there
         return self
 
     def model_info(self, name: str, **_: object) -> Any:
         if name == "nobody/nothing":
-            raise OSError("404 Client Error")
+            raise _Unreached("404 Client Error")
         sizes = {"vae/a.safetensors": 500_000_000, "transformer/b.safetensors": 2_800_000_000, "README.md": 9_000}
         siblings = [type("File", (), {"rfilename": key, "size": size}) for key, size in sizes.items()]
         return type("Info", (), {"siblings": siblings, "card_data": {"license": "apache-2.0"}})
@@ -165,16 +169,18 @@ def test_weights_are_told_before_they_are_fetched_and_not_fetched_unasked(monkey
     with pytest.raises(ModelNotFound, match=r"weights of 3\.3 GB, which need as much memory.*; licence apache-2\.0"):
         find_pipeline("somebody/video")
     assert _Hub.fetched == 0
-    with pytest.raises(ModelNotFound, match="the hub does not tell of it: 404"):
+    with pytest.raises(ModelNotFound, match="the hub does not give it: 404"):
         find_pipeline("nobody/nothing", download=True)
-    with pytest.raises(OSError, match="no network"):
-        find_pipeline("somebody/video", download=True)
+    told: list[str] = []
+    with pytest.raises(ModelNotFound, match="no network"):
+        find_pipeline("somebody/video", download=True, announce=told.append)
+    assert "licence apache-2.0" in told[0]
     assert _Hub.fetched == 1
 
 
 def test_what_is_no_pipeline_or_has_no_pool_is_one_sentence(wan: Path, prompts: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ModelNotFound, match="is no pipeline of diffusers"):
+    with pytest.raises(ModelNotFound, match="is no whole pipeline of diffusers"):
         find_pipeline(str(tmp_path / "empty"))
     prompts.write_text(PROMPTS.partition("[pool]")[0])
     with pytest.raises(UnreadableText, match="has no section pool"):

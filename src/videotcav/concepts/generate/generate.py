@@ -93,7 +93,7 @@ def generate(
         settings: what the pipeline is asked for beside its defaults.
         download: fetch weights that are not on this machine; without it they are told, with size and licence.
         device: where the pipeline runs; a GPU by default where there is one.
-        announce: is told what is known of the weights, before they are loaded.
+        announce: is told what is known of the weights, before they are fetched or loaded.
         progress: shows how far the clips are.
 
     Raises:
@@ -110,8 +110,7 @@ def generate(
     places = {Path(output): found, **({Path(pool): random} if pool is not None else {})}
     if len(places) < 1 + (pool is not None):
         raise ArgumentError(f"{output}: concepts and their pool need a folder each")
-    folder, facts = find_pipeline(pipeline, download=download)
-    announce(facts.sentence)
+    folder, facts = find_pipeline(pipeline, download=download, announce=announce)
     loaded = VideoPipeline.load(folder, facts, settings or GenerationSettings(), device=device)
     work = [(place, each, number) for place, own in places.items() for each in own for number in range(per_prompt)]
     made = [

@@ -9,6 +9,7 @@ import hashlib
 import importlib
 import inspect
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,39 +67,50 @@ def _libraries() -> tuple[Any, Any]:
         raise MissingExtra(error.name or "diffusers", extra="generate", purpose="generating clips") from None
 
 
-def find_pipeline(name: str, *, download: bool = False) -> tuple[Path, PipelineFacts]:
+def find_pipeline(
+    name: str, *, download: bool = False, announce: Callable[[str], None] = lambda _: None
+) -> tuple[Path, PipelineFacts]:
     """The folder of a pipeline on this machine, and what is known of it; `name` is a folder or a name on the hub.
 
-    Raises ModelNotFound where it would have to be fetched and `download` does not say so; its facts are told.
+    `announce` is told what is known before anything is fetched. Raises ModelNotFound where it would have to be fetched
+    and `download` does not say so; what is known is told too.
     """
     folder = Path(name)
     if not folder.is_dir():
         _, hub = _libraries()
-        try:
-            folder = Path(hub.snapshot_download(name, local_files_only=True, allow_patterns=_WANTED))
-        except (OSError, ValueError):
-            facts = _facts_of_hub(hub, name)
-            if not download:
+        if download:  # also where some of it is there: a fetch that was killed goes on
+            announce(_facts_of_hub(hub, name).sentence)
+            folder = Path(_from_hub(name, hub.snapshot_download, allow_patterns=_WANTED, ignore_patterns=_VARIANTS))
+        else:
+            try:
+                folder = Path(hub.snapshot_download(name, local_files_only=True, allow_patterns=_WANTED))
+            except (OSError, ValueError):
+                facts = _facts_of_hub(hub, name)
                 raise ModelNotFound(f"{facts.sentence}; they are not on this machine", hint="`download=True`") from None
-            folder = Path(hub.snapshot_download(name, allow_patterns=_WANTED, ignore_patterns=_VARIANTS))
     if not (folder / _INDEX).is_file():
-        raise ModelNotFound(f"{name}: is no pipeline of diffusers, whose folder has a {_INDEX}")
+        raise ModelNotFound(f"{name}: is no whole pipeline of diffusers, whose folder has a {_INDEX}")
     weights = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
     page = folder / "README.md"
     front = page.read_text(encoding="utf-8", errors="replace")[:4000] if page.is_file() else ""
     told = re.search(r"\A---\n(?:.*\n)*?license: *(\S.*)\n", front)
-    return folder, PipelineFacts(name=name, licence=told and told[1].strip(), weight_bytes=weights)
+    facts = PipelineFacts(name=name, licence=told and told[1].strip(), weight_bytes=weights)
+    announce(facts.sentence)
+    return folder, facts
 
 
 def _facts_of_hub(hub: Any, name: str) -> PipelineFacts:
-    try:
-        info = hub.HfApi().model_info(name, files_metadata=True)
-    except (OSError, ValueError) as error:  # all errors of the hub are one of the two
-        reason = " ".join(str(error).split())[:200]
-        raise ModelNotFound(f"{name}: is no folder, and the hub does not tell of it: {reason}") from None
+    info = _from_hub(name, hub.HfApi().model_info, files_metadata=True)
     sizes = [each.size for each in info.siblings or () if each.rfilename.endswith(".safetensors")]
     licence = (info.card_data or {}).get("license")
     return PipelineFacts(name=name, licence=licence, weight_bytes=sum(sizes) if sizes and None not in sizes else None)
+
+
+def _from_hub(name: str, ask: Callable[..., Any], **how: Any) -> Any:
+    try:
+        return ask(name, **how)
+    except Exception as error:  # noqa: BLE001 - what it speaks through has errors of its own, another in each version
+        reason = " ".join(str(error).split())[:200]
+        raise ModelNotFound(f"{name}: is no folder, and the hub does not give it: {reason}") from None
 
 
 @dataclass(frozen=True)
