@@ -29,6 +29,7 @@ COMMANDS = {
     "concepts random": "random_pool",
     "concepts review": "review",
     "concepts show": "concepts_in",
+    "concepts stills": "mark_stills",
     "datasets": "datasets",
     "demo": "demo",
     "faithfulness": "faithfulness",

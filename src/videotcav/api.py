@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from videotcav.concepts.by_hand.mark import MarkedClip, mark_clip
+from videotcav.concepts.by_hand.stills import mark_stills
 from videotcav.concepts.detectors.detect import AnyDetector, load_detector
 from videotcav.concepts.discover.candidates import Discovery
 from videotcav.concepts.folder import accept
@@ -138,6 +139,7 @@ __all__ = [
     "maps",
     "mark",
     "mark_clip",
+    "mark_stills",
     "models",
     "paper",
     "plan",

@@ -258,6 +258,22 @@ def mark_command(
     api.mark(videos, output, port=port, reviewer=reviewer, open_browser=browser, announce=context.obj.say)
 
 
+@concepts.command("stills")
+def stills_command(
+    context: typer.Context,
+    pictures: Annotated[list[Path], typer.Argument(help="JPEG, PNG and WebP pictures, or folders of them.")],
+    concept: Annotated[str, typer.Option(help="What they show.")],
+    reviewer: Annotated[str, typer.Option("--as", help="Your name: what you add counts as accepted by you.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Concept folder to add to.")] = Path("concepts"),
+) -> None:
+    """Add still pictures as spatial clips of a concept, each held; a picture has no moving clip and no twins."""
+    from videotcav import api  # noqa: PLC0415 - slow to import
+
+    added = api.mark_stills(pictures, output, concept=concept, reviewer=reviewer)
+    text = f"{len(added)} spatial clips of {concept} in {output}, one of each picture"
+    context.obj.result(text, [one.model_dump(mode="json") for one in added])
+
+
 @concepts.command("accept")
 def accept_command(
     context: typer.Context,

@@ -158,11 +158,11 @@ def add_marked(
     )
     tracklet = Tracklet(track, track.frames, track.boxes, track.scores)
     folder.mkdir(parents=True, exist_ok=True)
-    with _held(folder):
+    with held_folder(folder):
         records = read_records(folder)
         if not records:
-            _require_no_clips(folder)
-        name = _name_of(info, records)
+            require_table(folder)
+        name = name_of(info.path, info.sha256, records)
         job = Job(name, name, info, (concept,))
         clip_id = id_of(job, tracklet)
         made = [record for record in records if (record.concept, record.id) == (concept, clip_id)]
@@ -183,11 +183,7 @@ def add_marked(
                 )
                 made = [record.model_copy(update={"who": reviewer, "when": at}) for record in put]
             write_records(folder, [*records, *made])
-    with Ledger(folder) as ledger:
-        if not any(row.reviewer == reviewer for row in ledger.decisions([Candidate(concept, clip_id)])):
-            ledger.decide(
-                [Candidate(concept, clip_id)], reviewer=reviewer, verdict="accept", gesture=f"hand-{uuid.uuid4().hex}"
-            )
+    record_acceptance(folder, concept, clip_id, reviewer=reviewer)
     return MarkedClip(concept=concept, id=clip_id, clips=tuple(made), sentence=followed.sentence)
 
 
@@ -198,7 +194,8 @@ def _require_length(frames: range, what: str) -> None:
         )
 
 
-def _require_no_clips(folder: Path) -> None:
+def require_table(folder: Path) -> None:
+    """Nothing where a new table may be written. Raises ConceptError where clips would not stand in it."""
     inside = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
     if any(videos_in(each, below=True) for each in inside):
         raise ConceptError(
@@ -206,17 +203,25 @@ def _require_no_clips(folder: Path) -> None:
         )
 
 
-def _name_of(info: VideoInfo, records: list[ClipRecord]) -> str:
-    """The source that the folder has of this very video, or a name that no other video has there."""
+def name_of(path: Path, sha256: str, records: list[ClipRecord]) -> str:
+    """The source that the folder has of these very bytes, or a name that no other source has there."""
     for record in records:
-        if record.source_sha256 == info.sha256:
+        if record.source_sha256 == sha256:
             return record.source
     taken = {record.source for record in records}
-    return info.path.stem if info.path.stem not in taken else f"{info.path.stem}-{info.sha256[:8]}"
+    return path.stem if path.stem not in taken else f"{path.stem}-{sha256[:8]}"
+
+
+def record_acceptance(folder: Path, concept: str, clip_id: str, *, reviewer: str) -> None:
+    """What a person marked that person accepts; what they said of it since stays."""
+    candidate = Candidate(concept, clip_id)
+    with Ledger(folder) as ledger:
+        if not any(row.reviewer == reviewer for row in ledger.decisions([candidate])):
+            ledger.decide([candidate], reviewer=reviewer, verdict="accept", gesture=f"hand-{uuid.uuid4().hex}")
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
+def held_folder(folder: Path) -> Iterator[None]:
     """The folder's table for oneself: of two who add at once the later waits."""
     lock = os.open(folder, os.O_RDONLY)
     try:
