@@ -24,6 +24,7 @@ COMMANDS = {
     "concepts accept": "accept",
     "concepts discover": "discover",
     "concepts generate": "generate",
+    "concepts find": "find",
     "concepts mark": "mark",
     "concepts propose": "propose",
     "concepts random": "random_pool",

@@ -19,7 +19,7 @@ import pytest
 from pydantic import ValidationError
 
 from validation import targets
-from validation.proof import contrast_page, edits_boxes, edits_page, harder_page, joint_page
+from validation.proof import contrast_page, discovered, edits_boxes, edits_page, harder_page, joint_page
 from validation.proof.page import page, read
 from validation.proof.promises import SCRIPT, promises
 from validation.targets import Promise, Row, at_least, at_most, between, both, record, rows
@@ -141,6 +141,12 @@ def test_the_rows_of_contrast_are_made_of_its_results_and_its_page_of_the_rows(
     )
 
 
+def test_the_rows_of_discovered_sets_are_made_of_their_results() -> None:
+    found = json.loads(discovered.RESULT.read_text(encoding="utf-8"))
+    own = [Row(**vars(each), met=each.meets(), script=discovered.SCRIPT) for each in discovered.promises(found)]
+    assert own == rows(discovered.SCRIPT), "python -m validation.proof.discovered --page"
+
+
 def test_every_row_has_a_script_that_can_be_run_again() -> None:
     writers = {f"benchmarks/{name}.py" for name in PROMISING} | {
         SCRIPT,
@@ -149,6 +155,7 @@ def test_every_row_has_a_script_that_can_be_run_again() -> None:
         edits_page.SCRIPT,
         edits_boxes.SCRIPT,
         joint_page.SCRIPT,
+        discovered.SCRIPT,
     }
     assert {row.script for row in rows()} <= writers
 

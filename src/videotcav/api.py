@@ -68,6 +68,7 @@ from videotcav.study.concept_scores import ConceptScores, Moments, concept_score
 from videotcav.study.demo import run_demo
 from videotcav.study.discover import discover
 from videotcav.study.edits import NO_INTERVENTIONS
+from videotcav.study.find import Ranked, find
 from videotcav.study.first_file import init
 from videotcav.study.paper import run_paper
 from videotcav.study.plan import Plan, Spreads, plan_study
@@ -104,6 +105,7 @@ __all__ = [
     "PixelSettings",
     "Plan",
     "ProbeRun",
+    "Ranked",
     "Recipe",
     "Result",
     "Run",
@@ -128,6 +130,7 @@ __all__ = [
     "discover",
     "edit",
     "faithfulness",
+    "find",
     "generate",
     "grad_cam",
     "init",

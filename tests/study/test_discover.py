@@ -135,6 +135,37 @@ def test_tests_that_nobody_asks_count_as_though_they_had_found_nothing() -> None
     assert corrected.tolist() == holm(np.array([*p, 1, 1, 1])).tolist()
 
 
+@pytest.mark.parametrize("by", ["displacement", "similarity"])
+def test_videos_that_show_the_concept_come_first(
+    model: VideoModel, found: tuple[Path, Discovery], tmp_path: Path, by: str
+) -> None:
+    """Those that flicker have odd numbers; one that the concept was cut from is no find."""
+    root, _ = found
+    ranked = vt.find(model, root / "videos", tmp_path / "like", like=root / "class", layer="square", by=by, clips=3)
+    assert len(ranked) == 40
+    assert all(int(each.video.stem[-2:]) % 2 for each in ranked[:20])
+    assert sorted(each.score for each in ranked) == [each.score for each in ranked[::-1]]
+    records = [each for each in read_records(tmp_path / "like") if each.kind == "spatiotemporal"]
+    assert {each.source for each in records} == {each.video.stem for each in ranked[:3]}
+    assert {each.concept for each in records} == {"class"}
+    vt.accept(tmp_path / "like")
+    again = vt.find(model, root / "videos", tmp_path / "more", like=tmp_path / "like" / "class", layer="square", by=by)
+    assert {each.video for each in again} == {each.video for each in ranked[3:]}
+
+
+def test_a_study_says_that_the_model_chose_its_clips(
+    model: VideoModel, found: tuple[Path, Discovery], tmp_path: Path
+) -> None:
+    root, _ = found
+    vt.find(model, root / "videos", tmp_path / "like", like=root / "class", layer="square", clips=8)
+    vt.accept(tmp_path / "like")
+    asked = vt.Study.of(
+        model, classes={"moving": root / "class"}, concepts=tmp_path / "like", random=root / "pool", tests=TESTS
+    )
+    remarks = asked.run(tmp_path / "run").manifest.remarks
+    assert any("16 candidates of class were chosen by what a model makes of them" in remark for remark in remarks)
+
+
 def test_what_would_leave_the_family_or_the_guarantee_is_refused(
     model: VideoModel, found: tuple[Path, Discovery], tmp_path: Path
 ) -> None:

@@ -161,6 +161,8 @@ def promises(found: Mapping[str, Any]) -> Iterator[Promise]:
         return Promise(area="concepts", what=f"discovered sets: {what}", unit="%", target=target, **cell, **taken)
 
     yield share("seeds in which one is 80 % of one planted shape or motion", [*map(bool, matched)], at_least(0.8))
+    pure = [each["purity"] >= PURE for seed in seeds for each in seed["sets"]]
+    yield share("of all sets those that are 80 % of one shape or motion (by chance 8 %)", pure)
     yield share("seeds in which one that matches pushes its class on held-out videos", pushing, at_least(0.8))
     yield share("random tubelets in their place, positive on held-out videos", sets, false_positive)
     yield share("studies of random tubelets where the best set is kept, asked alone and positive", kept)

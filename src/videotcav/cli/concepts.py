@@ -8,21 +8,11 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from videotcav.cli.console import parsed_bytes
+from videotcav.cli.discover import discover_command, find_command, recordings
 from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOption, GpusPerWorker, Workers, engine_of
-from videotcav.cli.options import (
-    BatchSize,
-    Device,
-    FormOption,
-    MemoryOption,
-    ModelOption,
-    PrecisionOption,
-    Replace,
-    StoreOption,
-    Weights,
-)
-from videotcav.errors import ArgumentError, UnreadableText, closest
-from videotcav.texts import first_problem, read_names, read_table
+from videotcav.cli.options import Device, FormOption, Replace
+from videotcav.errors import ArgumentError, closest
+from videotcav.texts import first_problem, read_names
 
 concepts = typer.Typer(help="Concept sets from your own videos: detect, track, crop, twin.", no_args_is_help=True)
 
@@ -73,7 +63,7 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
         detector=api.load_detector(detector, form=form, class_names=read_names(names) if names else None),
         labels=_concepts(label),
         recipe=_recipe(mode=mode, fill=fill, frames=frames, rules=rule or []),
-        sources=_sources(sources, source_column),
+        sources=recordings(sources, source_column),
         overlay=overlay,
         skip_bad=skip_bad,
         replace=replace,
@@ -96,67 +86,8 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
     context.obj.result("\n".join(text), proposal.model_dump(mode="json"))
 
 
-@concepts.command("discover")
-def discover_command(  # noqa: PLR0917 - as above
-    shell: typer.Context,
-    videos: Annotated[list[str], typer.Argument(help="Videos without labels, folders of them, or patterns.")],
-    model: ModelOption,
-    layer: Annotated[list[str], typer.Option(help="Layer whose tubelets are looked at; repeat for several.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="New folder for what is found.")] = Path("found"),
-    pool: Annotated[
-        Path | None, typer.Option(help="New folder for a random pool: tubelets of held-out videos, cut alike.")
-    ] = None,
-    class_name: Annotated[
-        str | None, typer.Option("--class", help="Class by whose shift the concepts are ranked.")
-    ] = None,
-    factors: Annotated[
-        int | None, typer.Option(min=2, help="Concepts of each layer; else as many as hold 90 % of the variance.")
-    ] = None,
-    clips: Annotated[int, typer.Option(min=1, help="Clips of each concept, to find by and to test on.")] = 20,
-    held_out: Annotated[float, typer.Option(help="Share of the videos that takes no part in finding.")] = 0.5,
-    mode: Annotated[str, typer.Option(help="Crop: window (real surroundings), paper (padded) or in-place.")] = "window",
-    context: Annotated[float, typer.Option(min=0.0, help="How much wider than the tubelet a window is.")] = 2.0,
-    sources: Annotated[Path | None, typer.Option(help="CSV table: which video comes from which recording.")] = None,
-    source_column: Annotated[str, typer.Option(help="Column of --sources that names the recording.")] = "source",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of what is held out, drawn and fitted.")] = 0,
-    weights: Weights = None,
-    device: Device = None,
-    precision: PrecisionOption = "fp32",
-    store: StoreOption = None,
-    memory: MemoryOption = "2GiB",
-    batch_size: BatchSize = None,
-) -> None:
-    """Find concepts that nobody collected: factors of what a layer sees, as candidate clips for a person to name."""
-    from videotcav import api  # noqa: PLC0415 - slow to import
-
-    loaded = api.load_model(model, weights=weights, device=device, precision=precision)  # type: ignore[arg-type] # checked there
-    found = api.discover(
-        loaded,
-        videos,
-        output,
-        layers=layer,
-        pool=pool,
-        target=class_name,
-        factors=factors,
-        clips=clips,
-        held_out=held_out,
-        mode=mode,  # type: ignore[arg-type] # checked there
-        context=context,
-        sources=_sources(sources, source_column),
-        seed=seed,
-        store=store,
-        memory_bytes=parsed_bytes(memory),
-        batch_size=batch_size,
-        progress=shell.obj.progress,
-    )
-    text = [
-        f"{len(found.found)} concepts from {len(found.finding)} videos in {output}; {len(found.held_out)} are held out"
-    ]
-    for one in found.found:
-        shift = "" if one.shift is None else f", shift of '{found.class_name}' {one.shift:+.2f} σ"
-        text.append(f"  {one.concept}: {one.strength:.1f} times as strong as in the average video{shift}")
-    text.append(f"name them: videotcav concepts review {output}")
-    shell.obj.result("\n".join(text), found.model_dump(mode="json"))
+concepts.command("discover")(discover_command)
+concepts.command("find")(find_command)
 
 
 @concepts.command("generate")
@@ -360,20 +291,3 @@ def _recipe(*, mode: str, fill: str | None, frames: int, rules: list[str]) -> An
                 says = f"unknown; closest: {near}" if near else f"unknown; known are {', '.join(Recipe.model_fields)}"
             mistakes.append(f"{key}: {says}")
         raise ArgumentError(f"the rules do not fit: {'; '.join(mistakes)}") from None
-
-
-def _sources(table: Path | None, column: str) -> dict[str, str] | None:
-    if table is None:
-        return None
-    rows = read_table(table)
-    missing = [name for name in ("file", column) if not rows or name not in rows[0]]
-    if missing:
-        found = ", ".join(filter(None, rows[0])) if rows else "no rows"
-        raise UnreadableText(table, f"has no column '{missing[0]}'; found: {found}")
-    recordings: dict[str, str] = {}
-    for row in rows:
-        video, recording = Path(row["file"]).stem, row[column].strip()
-        if recording and recordings.setdefault(video, recording) != recording:
-            both = f"'{recordings[video]}' and of '{recording}'"
-            raise UnreadableText(table, f"says that '{video}' is of {both}; videos go by their names here")
-    return recordings

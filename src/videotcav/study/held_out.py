@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from videotcav.concepts.discover.candidates import Discovery, read_discovery
+from videotcav.concepts.folder import read_records
 from videotcav.errors import ConceptError
 from videotcav.features.measure import ClipFile
 from videotcav.records import ConceptClip, ConceptSet
@@ -85,6 +86,16 @@ class HeldOut:
 
     def _is_found(self, path: Path) -> bool:
         return any(path.is_relative_to(folder) for folder in self.by_folder)
+
+    @staticmethod
+    def chosen(folders: Sequence[Path]) -> Iterator[str]:
+        """A remark on clips that `find` chose by what a model makes of them."""
+        found = [each for folder in folders for each in read_records(folder) if each.detector.startswith("find ")]
+        if found:
+            yield (
+                f"{len(found)} candidates of {', '.join(sorted({each.concept for each in found}))} were chosen by what "
+                "a model makes of them (find): of what the concept does to that model they may tell too much."
+            )
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -220,7 +220,11 @@ def study_inputs(file: StudyText) -> Inputs:
         random=random,
         classes=classes,
         reviews={name: review.sentence for name, review in reviews.items() if review.reviewed},
-        remarks=(*file.listed.remarks, *remarks),
+        remarks=(
+            *file.listed.remarks,
+            *remarks,
+            *HeldOut.chosen([folder / path for path in study.concepts.folders]),
+        ),
         videos=sources.videos,
         held_out=held_out,
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,15 +52,15 @@ class UnlabelledVideos:
         files = tuple({reader.digests[file.path]: file for file in reversed(every)}.values())[::-1]
         return cls(files, reader.digests, read, progress)
 
-    def reader(
-        self, classes: Mapping[str, Sequence[ClipFile]] | None = None, *, also: Sequence[ClipFile] = ()
-    ) -> ClipReader:
-        """What brings them to the passes, with `also` some clips behind them, and with the clips of classes."""
-        files: dict[str | None, Sequence[ClipFile]] = {None: (*self.files, *also)}
+    def without(self, sha256: Collection[str]) -> UnlabelledVideos:
+        """The same without videos of such content."""
+        return replace(self, files=tuple(file for file in self.files if self.digests[file.path] not in sha256))
+
+    def reader(self, classes: Mapping[str, Sequence[ClipFile]] | None = None) -> ClipReader:
+        """What brings them to the passes, with the clips of classes."""
+        files: dict[str | None, Sequence[ClipFile]] = {None: self.files}
         files.update((classes or {}).items())
-        # Hashes of all files are there, or none: a reader asks for all at once.
-        known = {} if also else self.digests
-        return ClipReader(files, self.read, progress=self.progress, digests=known)
+        return ClipReader(files, self.read, progress=self.progress, digests=self.digests)
 
     def cut(self, folder: Path, wanted: Mapping[str, Sequence[Tubelet]], finder: Finder, *, recipe: Recipe) -> None:
         """Cuts the tubelets of each concept into a new folder."""

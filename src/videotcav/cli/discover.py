@@ -1,0 +1,132 @@
+"""`videotcav concepts discover` and `find`: concepts out of what a model's layers see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from videotcav.cli.console import parsed_bytes
+from videotcav.cli.options import BatchSize, Device, MemoryOption, ModelOption, PrecisionOption, StoreOption, Weights
+from videotcav.errors import UnreadableText
+from videotcav.texts import read_table
+
+
+def discover_command(  # noqa: PLR0917 - typer's parameters are options
+    shell: typer.Context,
+    videos: Annotated[list[str], typer.Argument(help="Videos without labels, folders of them, or patterns.")],
+    model: ModelOption,
+    layer: Annotated[list[str], typer.Option(help="Layer whose tubelets are looked at; repeat for several.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="New folder for what is found.")] = Path("found"),
+    pool: Annotated[
+        Path | None, typer.Option(help="New folder for a random pool: tubelets of held-out videos, cut alike.")
+    ] = None,
+    class_name: Annotated[
+        str | None, typer.Option("--class", help="Class by whose shift the concepts are ranked.")
+    ] = None,
+    factors: Annotated[
+        int | None, typer.Option(min=2, help="Concepts of each layer; else as many as hold 90 % of the variance.")
+    ] = None,
+    clips: Annotated[int, typer.Option(min=1, help="Clips of each concept, to find by and to test on.")] = 20,
+    held_out: Annotated[float, typer.Option(help="Share of the videos that takes no part in finding.")] = 0.5,
+    mode: Annotated[str, typer.Option(help="Crop: window (real surroundings), paper (padded) or in-place.")] = "window",
+    context: Annotated[float, typer.Option(min=0.0, help="How much wider than the tubelet a window is.")] = 2.0,
+    sources: Annotated[Path | None, typer.Option(help="CSV table: which video comes from which recording.")] = None,
+    source_column: Annotated[str, typer.Option(help="Column of --sources that names the recording.")] = "source",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what is held out, drawn and fitted.")] = 0,
+    weights: Weights = None,
+    device: Device = None,
+    precision: PrecisionOption = "fp32",
+    store: StoreOption = None,
+    memory: MemoryOption = "2GiB",
+    batch_size: BatchSize = None,
+) -> None:
+    """Find concepts that nobody collected: factors of what a layer sees, as candidate clips for a person to name."""
+    from videotcav import api  # noqa: PLC0415 - slow to import
+
+    loaded = api.load_model(model, weights=weights, device=device, precision=precision)  # type: ignore[arg-type] # checked there
+    found = api.discover(
+        loaded,
+        videos,
+        output,
+        layers=layer,
+        pool=pool,
+        target=class_name,
+        factors=factors,
+        clips=clips,
+        held_out=held_out,
+        mode=mode,  # type: ignore[arg-type] # checked there
+        context=context,
+        sources=recordings(sources, source_column),
+        seed=seed,
+        store=store,
+        memory_bytes=parsed_bytes(memory),
+        batch_size=batch_size,
+        progress=shell.obj.progress,
+    )
+    text = [
+        f"{len(found.found)} concepts from {len(found.finding)} videos in {output}; {len(found.held_out)} are held out"
+    ]
+    for one in found.found:
+        shift = "" if one.shift is None else f", shift of '{found.class_name}' {one.shift:+.2f} σ"
+        text.append(f"  {one.concept}: {one.strength:.1f} times as strong as in the average video{shift}")
+    text.append(f"name them: videotcav concepts review {output}")
+    shell.obj.result("\n".join(text), found.model_dump(mode="json"))
+
+
+def find_command(  # noqa: PLR0917 - as above
+    shell: typer.Context,
+    videos: Annotated[list[str], typer.Argument(help="Videos without labels, folders of them, or patterns.")],
+    like: Annotated[Path, typer.Option(help="Folder of one concept, as concepts/racket: its accepted clips.")],
+    model: ModelOption,
+    layer: Annotated[str, typer.Option(help="Layer whose rows are compared.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="New folder for the candidates.")] = Path("found"),
+    by: Annotated[str, typer.Option(help="displacement, or similarity to the nearest clips.")] = "displacement",
+    clips: Annotated[int, typer.Option(min=1, help="How many candidates.")] = 20,
+    mode: Annotated[str, typer.Option(help="Crop: window (real surroundings), paper (padded) or in-place.")] = "window",
+    context: Annotated[float, typer.Option(min=0.0, help="How much wider than the tubelet a window is.")] = 2.0,
+    weights: Weights = None,
+    device: Device = None,
+    precision: PrecisionOption = "fp32",
+    store: StoreOption = None,
+    memory: MemoryOption = "2GiB",
+) -> None:
+    """Find more like a concept: videos ranked by what a layer sees, the first of them as candidates for a person."""
+    from videotcav import api  # noqa: PLC0415 - slow to import
+
+    ranked = api.find(
+        api.load_model(model, weights=weights, device=device, precision=precision),  # type: ignore[arg-type] # checked there
+        videos,
+        output,
+        like=like,
+        layer=layer,
+        by=by,  # type: ignore[arg-type] # checked there
+        clips=clips,
+        mode=mode,  # type: ignore[arg-type] # checked there
+        context=context,
+        store=store,
+        memory_bytes=parsed_bytes(memory),
+        progress=shell.obj.progress,
+    )
+    text = [f"{each.score:8.2f}  {each.video}" for each in ranked[:clips]]
+    text.append(f"look at them: videotcav concepts review {output}")
+    shell.obj.result("\n".join(text), [each.model_dump(mode="json") for each in ranked])
+
+
+def recordings(table: Path | None, column: str) -> dict[str, str] | None:
+    """Which recording each video is from, by its name without ending."""
+    if table is None:
+        return None
+    rows = read_table(table)
+    missing = [name for name in ("file", column) if not rows or name not in rows[0]]
+    if missing:
+        there = ", ".join(filter(None, rows[0])) if rows else "no rows"
+        raise UnreadableText(table, f"has no column '{missing[0]}'; found: {there}")
+    found: dict[str, str] = {}
+    for row in rows:
+        video, recording = Path(row["file"]).stem, row[column].strip()
+        if recording and found.setdefault(video, recording) != recording:
+            both = f"'{found[video]}' and of '{recording}'"
+            raise UnreadableText(table, f"says that '{video}' is of {both}; videos go by their names here")
+    return found

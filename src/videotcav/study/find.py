@@ -1,0 +1,182 @@
+"""More like this: unlabelled videos ranked by a concept's clips, the first of them as candidates for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from einops import reduce
+
+from videotcav.concepts.discover.candidates import Finder, tubelet_recipe
+from videotcav.concepts.discover.factors import GridPlace
+from videotcav.concepts.folder import read_records
+from videotcav.concepts.propose.crop import Mode
+from videotcav.concepts.review.review import counted_videos
+from videotcav.engine.local import Engine, here
+from videotcav.engine.run_store import scratch_store
+from videotcav.engine.store import RowsLost, Store, folder_name
+from videotcav.errors import ArgumentError, NotEnoughData, PathTaken, StoreError
+from videotcav.explain.cavs.gram import Floats
+from videotcav.features.measure import DEFAULT_MEMORY_BYTES, ClipFile, ClipReader, measure
+from videotcav.features.volumes import stored_volumes
+from videotcav.models.model import VideoModel
+from videotcav.outputs import whole_file
+from videotcav.records import Kind, Progress, Record, silent
+from videotcav.study.reading import StudyClips
+from videotcav.study.tubelets import LEAST_SCORE, Tubelet, UnlabelledVideos
+from videotcav.video.find import find_videos
+
+Likeness = Literal["displacement", "similarity"]
+NEAREST, LEAST = 5, 3
+
+
+class Ranked(Record):
+    """A video, and how much it is like the concept: its place along the displacement, 0 being the mean of all videos
+    and 1 the concept's own; or the mean cosine with its nearest clips of the concept.
+    """
+
+    video: Path
+    score: float
+
+
+def find(
+    model: VideoModel,
+    videos: Path | str | Sequence[Path | str],
+    output: Path | str,
+    *,
+    like: Path | str,
+    layer: str,
+    by: Likeness = "displacement",
+    clips: int = 20,
+    mode: Mode = "window",
+    context: float = 2.0,
+    kinds: Sequence[Kind] = ("spatiotemporal", "frozen"),
+    sources: Mapping[str, str] | None = None,
+    store: Path | str | None = None,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    batch_size: int | None = None,
+    engine: Engine = here,
+    progress: Progress = silent,
+) -> tuple[Ranked, ...]:
+    """All videos, those that are most like the concept first; the first `clips` of them lie in the new concept folder
+    `output` for a person's review.
+
+    What a clip shows at the layer is the mean of its row over time and places. A candidate is cut around the tubelet
+    that lies furthest along the concept's displacement. Videos that the concept's clips were cut from are left out.
+
+    Args:
+        model: from `load_model`; handed back unchanged.
+        videos: files, folders or patterns; of each the clip in its middle is read.
+        output: a new folder; the concept is called as in `like`.
+        like: the folder of one concept, as `concepts/racket`: its accepted moving clips.
+        layer: the name of a layer whose output has places.
+        by: "displacement", mean of the concept's clips less mean of the videos; or "similarity", the mean cosine with
+            the five nearest of the concept's clips, both less the mean of the videos.
+        clips: how many candidates are cut.
+        mode: how a tubelet is cut, see `Recipe`.
+        context: how much wider than the tubelet a window is.
+        kinds: the kinds of clips that are cut.
+        sources: what files (by name without ending) were cut from, as for `propose`.
+        store: where rows are kept for later; without one they are gone.
+        memory_bytes: what rows may take beside the model.
+        batch_size: clips of a pass.
+        engine: where passes run.
+        progress: shows how far it is.
+
+    Raises:
+        NothingAccepted: no clip of the concept counts.
+        NotEnoughData: fewer than three clips of the concept, or videos.
+        LayoutError: nobody said how the layer is laid out.
+        PathTaken: the folder is there already.
+    """
+    if by not in get_args(Likeness):
+        raise ArgumentError(f"videos are like a concept by {' or '.join(get_args(Likeness))}, not by '{by}'")
+    output, like = Path(output), Path(like)
+    if output.exists():
+        raise PathTaken(f"{output}: is there already; name a new folder for what is found")
+    layer = model.layer_name(layer)
+    read = StudyClips(model.card.clip_spec)
+    examples = tuple(ClipFile(path=path, source=source) for path, source in counted_videos(like).items())
+    given = UnlabelledVideos.of(find_videos(videos, below=True), sources or {}, read, progress=progress)
+    reader = ClipReader({None: examples}, read, progress=progress)
+    reader.clips()
+    own = set(reader.digests.values())
+    own |= {record.source_sha256 for record in read_records(like.parent) if record.concept == like.name}
+    given = given.without(own)
+    if min(len(examples), len(given.files)) < LEAST:
+        raise NotEnoughData(
+            f"{like} has {len(examples)} clips that count, and there are {len(given.files)} other videos; at least "
+            f"{LEAST} of each are needed"
+        )
+    every = ClipReader({None: (*given.files, *examples)}, read, progress=progress)
+    with ExitStack() as stack:
+        rows = Store(store) if store is not None else stack.enter_context(scratch_store(memory_bytes // 2))
+        measured = measure(
+            model,
+            every,
+            classes=(),
+            layers=[layer],
+            pooling="none",
+            store=rows,
+            memory_bytes=memory_bytes,
+            batch_size=batch_size,
+            engine=engine,
+            kernel=False,
+        )
+        assert measured.passing is not None  # noqa: S101 - measure() says it
+        known = every.clips()[None]
+        volumes = partial(stored_volumes, measured.passing, rows, layer=layer, memory_bytes=memory_bytes)
+        one = every.loader()(known[0], None)
+        try:
+            means = np.stack(
+                [reduce(each, "c t h w -> c", "mean") for each in volumes(keys=[clip.key for clip in known], one=one)]
+            ).astype(np.float64)
+            scores, along = _likeness(means[: len(given.files)], means[len(given.files) :], by)
+            first = np.argsort(-scores, kind="stable")[:clips].tolist()
+            peak = float(scores[first[0]])
+            keys = [known[video].key for video in first]
+            tubelets = [
+                _furthest(video, np.tensordot(along, each, axes=1), float(scores[video]) / peak)
+                for video, each in zip(first, volumes(keys=keys, one=one), strict=True)
+            ]
+        except RowsLost as error:
+            raise StoreError(f"the store {rows.place} lost rows while they were read: {error}; run it again") from None
+    key = folder_name(measured.passing.cache_key(layer, None))
+    finder = Finder(f"find {model.name}", key, (like.name,), {"layer": layer, "like": str(like), "by": by})
+    with whole_file(output) as unfinished:
+        given.cut(
+            unfinished, {like.name: tubelets}, finder, recipe=tubelet_recipe(mode=mode, context=context, kinds=kinds)
+        )
+    order = np.argsort(-scores, kind="stable").tolist()
+    return tuple(Ranked(video=given.files[video].path, score=float(scores[video])) for video in order)
+
+
+def _likeness(
+    videos: Floats,
+    examples: Floats,
+    by: Likeness,
+) -> tuple[Floats, Floats]:
+    """How much each video is like the concept, and the displacement, (channel,)."""
+    middle = videos.mean(axis=0)
+    videos, examples = videos - middle, examples - middle
+    along = examples.mean(axis=0)
+    length = float(along @ along)
+    if not length > 0:
+        raise NotEnoughData("the concept's clips are like the videos on average, so that nothing is more like them")
+    if by == "displacement":
+        return videos @ along / length, along
+    sizes = [np.linalg.norm(each, axis=1, keepdims=True) for each in (videos, examples)]
+    cosines = (videos / np.maximum(sizes[0], 1e-12)) @ (examples / np.maximum(sizes[1], 1e-12)).T
+    return np.sort(cosines, axis=1)[:, -NEAREST:].mean(axis=1), along
+
+
+def _furthest(video: int, along: Floats, score: float) -> Tubelet:
+    """The tubelet that lies furthest along; its strengths over time are at most the video's score."""
+    place = GridPlace(*(int(each) for each in np.unravel_index(along.argmax(), along.shape)))
+    over_time = along[:, place.height, place.width]
+    strengths = np.clip(over_time / max(float(over_time.max()), 1e-12), 0, 1) * max(score, 0.0)
+    return Tubelet(video, place, GridPlace(*along.shape), tuple(np.maximum(strengths, LEAST_SCORE).tolist()))
