@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -22,7 +24,9 @@ from videotcav.features.measure import ClipReader
 from videotcav.records import ClipSpec
 from videotcav.study.inputs import Inputs, overlaps, study_inputs
 from videotcav.study.read_file import read_study_file
+from videotcav.video.container import _IN_ONE_FILE
 from videotcav.video.find import VIDEO_SUFFIXES, find_videos
+from videotcav.video.read import frame_times
 from videotcav.video.sources import Sources, counted_pieces
 from videotcav.video.write import write_video
 
@@ -299,6 +303,36 @@ def test_every_place_takes_the_same_endings(study: Path, ending: str) -> None:
     paths = [file.path for file in (*inputs.set_files, *inputs.classes["swing"])]
     assert sum(path.suffix == ending for path in paths) == 3
     assert ending.lower() in VIDEO_SUFFIXES
+
+
+def test_the_list_has_every_ending_that_ffmpeg_names_for_what_the_decoder_reads() -> None:
+    """By FFmpeg's own table; pictures, sound and texts, which share demuxers with videos, are named here."""
+    others = {"avif", "avs", "heic", "heif", "ism", "isma", "m4a", "m4b", "mka", "mks", "mpo"}
+    named: set[str] = set()
+    for name in _IN_ONE_FILE.split(","):
+        with suppress(ValueError):  # this FFmpeg has it not
+            named |= av.ContainerFormat(name, "r").extensions
+    assert len(named) > 30
+    assert {f".{ending}" for ending in named - others} <= VIDEO_SUFFIXES
+
+
+def test_a_video_without_a_known_ending_is_known_by_its_beginning(tmp_path: Path) -> None:
+    for name, container in (("a", "mp4"), ("b.x1", "matroska"), ("c.x2", "mpegts"), ("d.x3", "avi"), ("e.x4", "nut")):
+        with av.open(str(tmp_path / name), "w", format=container) as written:
+            stream = written.add_stream("mpeg4", rate=8)
+            stream.width = stream.height = 32
+            stream.pix_fmt = "yuv420p"
+            for _ in range(4):
+                written.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8))))
+            written.mux(stream.encode(None))
+    found = find_videos(tmp_path)
+    assert [path.name for path in found] == ["a", "b.x1", "c.x2", "d.x3", "e.x4"]
+    assert [len(frame_times(path)) for path in found] == [4] * 5
+    (tmp_path / "a").rename(tmp_path / "sound.m4a")  # by its ending it is something else
+    (tmp_path / "empty.x5").write_bytes(b"")
+    (tmp_path / "other.x6").write_bytes(b"G" * 100 + bytes(400))
+    with pytest.warns(VideotcavWarning, match=r"1 × \.m4a, 1 × \.x5, 1 × \.x6"):
+        assert [path.name for path in find_videos(tmp_path)] == ["b.x1", "c.x2", "d.x3", "e.x4"]
 
 
 def test_what_is_left_out_is_told_and_what_lies_beside_is_not(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import mimetypes
 import os
 import warnings
 from collections import Counter
@@ -14,12 +15,21 @@ from videotcav.video.segment import file_of
 
 # fmt: off
 VIDEO_SUFFIXES = frozenset({
-    ".3g2", ".3gp", ".asf", ".avi", ".dv", ".f4v", ".flv", ".gif", ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mjpg",
-    ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogg", ".ogv", ".qt", ".rm", ".rmvb", ".ts",
-    ".vob", ".webm", ".wmv", ".y4m",
+    ".264", ".265", ".266", ".3g2", ".3gp", ".apng", ".asf", ".avc", ".avi", ".avs2", ".avs3", ".dif", ".divx", ".dv",
+    ".evc", ".f4v", ".flv", ".gif", ".gxf", ".h261", ".h263", ".h264", ".h265", ".h266", ".h26l", ".hevc", ".ismv",
+    ".ivf", ".m1v", ".m2t", ".m2ts", ".m2v", ".m4v", ".mj2", ".mjpeg", ".mjpg", ".mk3d", ".mkv", ".mov", ".mp4",
+    ".mpe", ".mpeg", ".mpg", ".mpv", ".mts", ".mxf", ".nut", ".obu", ".ogg", ".ogv", ".psp", ".qt", ".rcv", ".rm",
+    ".rmvb", ".ts", ".vc1", ".vob", ".vvc", ".webm", ".wmv", ".wtv", ".y4m",
 })
 # fmt: on
-"""What is taken for a video where a folder is given."""
+"""What is taken for a video where a folder is given, beside files of no known ending that begin as a video does."""
+
+_BEGINNINGS = (
+    (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (0, b"\x1aE\xdf\xa3"), (8, b"AVI LIST"), (0, b"GIF8"), (0, b"FLV\x01"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), (0, b"\0\0\x01\xba"), (0, b"\0\0\x01\xb3"), (0, b"YUV4MPEG2 "),
+    (0, b"nut/multimedia container"), (29, b"theora"), (0, b"\x06\x0e\x2b\x34\x02\x05\x01\x01"),
+)  # fmt: skip
+_TS_PACKET, _TS_SYNC = 188, 0x47
 
 # fmt: off
 _BESIDE = frozenset({
@@ -59,13 +69,14 @@ def videos_in(folder: Path, *, below: bool = False) -> list[Path]:
     paths = folder.rglob("*") if below else folder.iterdir()
     # A link that leads nowhere is told where it is read, not left out.
     files = sorted(path for path in paths if not _is_hidden(path.relative_to(folder)) and not path.is_dir())
-    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
-    others = Counter(path.suffix.lower() or "no ending" for path in files if path.suffix.lower() not in VIDEO_SUFFIXES)
+    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES or _begins_as_video(path)]
+    taken = set(videos)
+    others = Counter(path.suffix.lower() or "no ending" for path in files if path not in taken)
     told = {ending: count for ending, count in others.items() if ending not in _BESIDE}
     if told:
         listed = ", ".join(f"{count} × {ending}" for ending, count in sorted(told.items()))
         warnings.warn(
-            f"{folder}: left out what is no video by its ending ({listed}); {len(videos)} videos are taken",
+            f"{folder}: left out what neither ends nor begins as a video ({listed}); {len(videos)} videos are taken",
             VideotcavWarning,
             stacklevel=3,
         )
@@ -96,6 +107,22 @@ def _escaped(pattern: Path) -> str:
         is_there = is_there and os.path.lexists(literal)
         parts.append(glob.escape(part) if is_there else part)
     return str(Path(*parts))
+
+
+def _begins_as_video(path: Path) -> bool:
+    """Whether a file whose ending says nothing is a video by its first bytes; pictures and sound may begin so too."""
+    means, _ = mimetypes.guess_type(path.name)
+    elsewhere = path.suffix.lower() in _BESIDE or (means or "").startswith(("image/", "audio/", "text/", "font/"))
+    if elsewhere or not path.is_file():  # a pipe would be waited for
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(2 * _TS_PACKET + 1)
+    except OSError:
+        return False
+    if len(head) > 2 * _TS_PACKET and {head[0], head[_TS_PACKET], head[2 * _TS_PACKET]} == {_TS_SYNC}:
+        return True
+    return any(head.startswith(beginning, offset) for offset, beginning in _BEGINNINGS)
 
 
 def _is_hidden(path: Path) -> bool:
