@@ -14,7 +14,7 @@ import videotcav as vt
 from support.change_net import MODULE, NET, noise
 from videotcav.concepts.discover.candidates import Discovery, read_discovery
 from videotcav.concepts.folder import read_records, write_records
-from videotcav.errors import ConceptError, NotEnoughData, PathTaken, StudyFileError
+from videotcav.errors import ConceptError, NotEnoughData, PathTaken, StudyFileError, VideoNotFound
 from videotcav.explain.inference.multiplicity import Family, holm
 from videotcav.models.model import VideoModel
 from videotcav.results.manifest import DiscoveryFacts
@@ -183,4 +183,6 @@ def test_what_would_leave_the_family_or_the_guarantee_is_refused(
         vt.discover(model, root / "videos", root / "found", layers=["square"])
     with pytest.raises(NotEnoughData, match="6 source videos"):
         vt.discover(model, root / "class", tmp_path / "few", layers=["square"])
+    with pytest.raises(VideoNotFound, match="there is no such video"):
+        vt.discover(model, root / "nowhere", tmp_path / "few", layers=["square"])
     assert not (tmp_path / "few").exists()

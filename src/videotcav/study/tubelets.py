@@ -12,6 +12,7 @@ import numpy as np
 from videotcav.concepts.discover.candidates import Finder, TubeletBox, write_candidates
 from videotcav.concepts.discover.factors import GridPlace
 from videotcav.concepts.propose.recipe import Recipe
+from videotcav.errors import VideoNotFound
 from videotcav.features.measure import ClipFile, ClipReader
 from videotcav.records import Progress
 from videotcav.study.reading import StudyClips
@@ -45,7 +46,10 @@ class UnlabelledVideos:
     def of(
         cls, paths: Sequence[Path], sources: Mapping[str, str], read: StudyClips, *, progress: Progress
     ) -> UnlabelledVideos:
-        """The videos at these paths; `sources` are by their names without ending."""
+        """The videos at these paths; `sources` are by their names without ending. Raises VideoNotFound."""
+        for path in paths:
+            if not path.exists():
+                raise VideoNotFound(path, "there is no such video, and no folder or pattern that holds one")
         every = [ClipFile(path=path, source=sources.get(path.stem, path.stem)) for path in sorted(paths)]
         reader = ClipReader({None: every}, read, progress=progress)
         reader.clips()
