@@ -108,7 +108,7 @@ def test_what_a_command_takes_its_function_takes(command: str, function: str) ->
     shell = {
         *("model", "weights", "device", "precision"),  # load_model
         *("address", "workers", "cpus_per_worker", "gpus_per_worker"),  # OnRay
-        *("mode", "fill", "frames", "rule"),  # Recipe
+        *("mode", "cut", "fill", "frames", "rule"),  # Recipe
         *("form", "names"),  # load_detector
         "listing",  # ClipList
         *("source_column", "sheet", "everything", "open_page"),

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from videotcav.concepts.by_hand.mark import MarkedClip, mark_clip
 from videotcav.concepts.by_hand.stills import mark_stills
 from videotcav.concepts.detectors.detect import AnyDetector, load_detector
+from videotcav.concepts.detectors.with_masks import WithMasks
 from videotcav.concepts.discover.candidates import Discovery
 from videotcav.concepts.folder import accept
 from videotcav.concepts.generate.generate import generate
@@ -195,17 +196,20 @@ def propose(
     overlay: Path | str | None = None,
     skip_bad: bool = False,
     replace: bool = False,
+    masks: str | None = None,
     engine: Engine = here,
     progress: Progress = silent,
 ) -> Proposal:
     """What was added to the concept folder `output`: candidate clips of every label, with their twins.
 
-    `detector` is what `load_detector` takes: an ONNX file, a file of boxes, `transformers:NAME`, a function. Other
+    `detector` is what `load_detector` takes: an ONNX file, a file of boxes, `transformers:NAME`, a function. `masks`
+    names a SAM 2 or EdgeTAM of transformers, or its folder, that outlines what is in the boxes, to be cut out with
+    `Recipe(cut="mask")`. Other
     arguments and errors as those of `videotcav.concepts.propose.videos.propose`.
     """
     return propose_from(
         videos,
-        load_detector(detector),
+        load_detector(detector) if masks is None else WithMasks(load_detector(detector), masks),
         output,
         labels=labels,
         recipe=recipe,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from videotcav.interventions.camera import camera_motion
-from videotcav.interventions.fill import grown
 from videotcav.planted.factors import BACKGROUNDS
 from videotcav.planted.scenes import CameraPath, masks, render, sample_scene
+from videotcav.video.softly import grown
 
 SIZE = {"height": 64, "width": 80, "frames": 8}
 MOTIONS = {

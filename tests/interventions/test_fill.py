@@ -9,8 +9,9 @@ from scipy import ndimage
 
 from videotcav.errors import ArgumentError
 from videotcav.interventions.camera import camera_motion, standing
-from videotcav.interventions.fill import Fill, border_width, filled, grown, soft
+from videotcav.interventions.fill import Fill, filled
 from videotcav.planted.scenes import CameraPath, masks, render, sample_scene, swap
+from videotcav.video.softly import border_width, grown, soft
 
 SIZE = {"height": 64, "width": 64, "frames": 8}
 STANDING, MOVING = CameraPath(), [CameraPath(right=0.2), CameraPath(turn=0.15, zoom=1.15)]

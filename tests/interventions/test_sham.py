@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videotcav.interventions.fill import grown, soft
 from videotcav.interventions.objects import OBJECT, ObjectClip
 from videotcav.interventions.sham import _allowed, elsewhere, round_trip, shams
 from videotcav.planted.scenes import CameraPath, masks, render, sample_scene
+from videotcav.video.softly import grown, soft
 
 SIZE = {"height": 64, "width": 64, "frames": 9}
 

@@ -38,7 +38,6 @@ from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.interventions import ask as asking
 from videotcav.interventions import camera, fill, moving, objects, sham, whole
 from videotcav.interventions.ask import Edits, ask, judged_edits
-from videotcav.interventions.fill import grown
 from videotcav.interventions.frames import Frames, Masks
 from videotcav.interventions.objects import ObjectClip, object_edit, second_fill
 from videotcav.interventions.sham import shams
@@ -49,6 +48,7 @@ from videotcav.planted.scenes import Boxes, outlines, render, swap
 from videotcav.study.probe import probe
 from videotcav.video.clips import Clips
 from videotcav.video.info import ClipOrigin, VideoInfo
+from videotcav.video.softly import grown
 
 CLIPS, POOL = 24, 400
 """Of each class, and the natural films whose spread is the unit."""

@@ -32,6 +32,11 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Concept folder to add to.")] = Path("concepts"),
     mode: Annotated[str, typer.Option(help="Crop: paper (padded), window (real surroundings) or in-place.")] = "paper",
+    cut: Annotated[str, typer.Option(help="What is cut out: box, or mask, with all else filled.")] = "box",
+    masks: Annotated[
+        str | None,
+        typer.Option(help="SAM 2 or EdgeTAM that outlines boxes: facebook/sam2.1-hiera-tiny, or a local folder."),
+    ] = None,
     fill: Annotated[str | None, typer.Option(help="Colour of padding, R,G,B; the model's mean is best.")] = None,
     frames: Annotated[int, typer.Option(help="Frames a clip; 0 takes each track whole.")] = 16,
     rule: Annotated[
@@ -62,11 +67,12 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
         output,
         detector=api.load_detector(detector, form=form, class_names=read_names(names) if names else None),
         labels=_concepts(label),
-        recipe=_recipe(mode=mode, fill=fill, frames=frames, rules=rule or []),
+        recipe=_recipe(mode=mode, cut=cut, fill=fill, frames=frames, rules=rule or []),
         sources=recordings(sources, source_column),
         overlay=overlay,
         skip_bad=skip_bad,
         replace=replace,
+        masks=masks,
         progress=context.obj.progress,
         engine=where,
     )
@@ -271,10 +277,10 @@ def _concepts(labels: list[str]) -> dict[str, str]:
     return {name: concept or name.replace(" ", "_") for name, _, concept in pairs}
 
 
-def _recipe(*, mode: str, fill: str | None, frames: int, rules: list[str]) -> Any:
+def _recipe(*, mode: str, cut: str, fill: str | None, frames: int, rules: list[str]) -> Any:
     from videotcav.concepts.propose.recipe import Recipe  # noqa: PLC0415 - slow to import
 
-    given: dict[str, Any] = {"mode": mode, "frames_per_clip": frames or None}
+    given: dict[str, Any] = {"mode": mode, "cut": cut, "frames_per_clip": frames or None}
     if fill is not None:
         given["fill"] = tuple(fill.split(","))
     for text in rules:

@@ -51,7 +51,8 @@ class ClipRecord(Record):
     """One line of `metadata.jsonl`: what the clip shows, what it was cut from, and by which rules.
 
     `frames`, `boxes` (left, top, right, bottom in source pixels) and `scores` follow the order in which the clip
-    shows them; a score of 0 marks a box that was interpolated. `source_video` lies relative to the folder.
+    shows them; a score of 0 marks a box that was interpolated. `masks` are those that it was cut by, the compressed run
+    lengths of COCO for each frame of the source, None where boxes were cut. `source_video` lies relative to the folder.
     Clips cut from one `source` are never split between training and test. `decision` is what
     `videotcav concepts accept` says of clips that nobody looked at; what people said is in the review's own database.
     Where the video was `generated`, only what a person accepted counts.
@@ -69,6 +70,7 @@ class ClipRecord(Record):
     frames: tuple[int, ...]
     boxes: tuple[tuple[float, float, float, float], ...]
     scores: tuple[float, ...]
+    masks: tuple[str, ...] | None = None
     frames_per_second: float
     width: int
     height: int

@@ -12,17 +12,11 @@ from numpy.typing import NDArray
 from videotcav.errors import ArgumentError, closest
 from videotcav.interventions.camera import Camera
 from videotcav.interventions.frames import Frames, Masks
+from videotcav.video.softly import blended, soft
 
 Fill = Callable[[Frames, Masks], Frames]
 """Frames, and where they are to be filled → frames; what these show elsewhere is not used."""
 
-Softness = NDArray[np.float32]
-"""`time height width`: how much of the fill each pixel gets, 0…1."""
-
-GROWN = 1
-"""Pixels by which an object is grown: its rim is half its own colour."""
-
-_SOFT_SHARE = 1 / 64  # of the shorter side: how wide a border is, a pixel at least
 _INPAINT_RADIUS = 3
 _NOTHING = 1000  # above every grey level
 
@@ -33,36 +27,6 @@ class Filled:
 
     frames: Frames
     inpainted: float
-
-
-def grown(masks: Masks, pixels: int = GROWN) -> Masks:
-    """The masks with a rim of so many pixels."""
-    if not pixels:
-        return masks
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
-    return np.stack([cv2.dilate(mask.astype(np.uint8), disc) > 0 for mask in masks])
-
-
-def border_width(masks: Masks) -> int:
-    """How many pixels wide the border of an edit is."""
-    return max(1, round(_SOFT_SHARE * int(min(masks.shape[1:]))))
-
-
-def soft(masks: Masks) -> Softness:
-    """1 in the masks, falling to 0 outside them over the width of a border."""
-    width = border_width(masks)
-    found = np.zeros(masks.shape, dtype=np.float32)
-    for frame, mask in enumerate(masks):
-        if mask.any():
-            far = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-            found[frame] = np.clip(1 - far / (width + 1), 0, 1)
-    return found
-
-
-def blended(below: Frames, above: Frames, softness: Softness) -> Frames:
-    """The frames above over those below; where the softness is 0 or 1 the pixels are those of one of them exactly."""
-    share = softness[..., None]
-    return np.asarray(np.rint(below + share * (above.astype(np.float32) - below)), dtype=np.uint8)
 
 
 def filled(

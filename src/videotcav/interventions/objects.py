@@ -15,9 +15,10 @@ import numpy as np
 
 from videotcav.errors import ArgumentError, closest
 from videotcav.interventions.camera import Camera, MotionModel, camera_motion
-from videotcav.interventions.fill import Fill, Filled, Softness, blended, filled, soft
+from videotcav.interventions.fill import Fill, Filled, filled
 from videotcav.interventions.frames import Frames, Masks
 from videotcav.interventions.whole import Changed, Watched, flat, shuffled
+from videotcav.video.softly import Softness, blended, soft
 
 _RGB = 3
 

@@ -6,7 +6,7 @@ source pixels, and a rim of the object that is left out is one that the model st
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videotcav.concepts.detectors.masks import BoxEdges
+from videotcav.concepts.propose.places import places
 from videotcav.concepts.propose.track import Track
 from videotcav.errors import ArgumentError, BoxesError, TrackNotFound
 from videotcav.interventions.frames import Masks
@@ -84,7 +85,7 @@ def object_masks(
     seen, outlined = np.zeros(len(shown), dtype=np.bool_), np.ones(len(shown), dtype=np.bool_)
     for number, frame in enumerate(shown):
         for track in tracks:
-            for place in _places(track, frame):
+            for place in places(track, frame):
                 if isinstance(place.where, Box):
                     inside = view.box(_grown(place.where, box_error))
                 else:
@@ -103,53 +104,6 @@ def object_masks(
         interpolated=1 - int(seen[present].sum()) / frames,
         by_mask=int(outlined[present].sum()) / frames,
     )
-
-
-class _Place(NamedTuple):
-    """A box in source pixels, or a picture of the source's size that is true where the object is."""
-
-    where: Box | NDArray[np.bool_]
-    interpolated: bool
-
-
-def _places(track: Track, frame: int) -> Iterator[_Place]:
-    """Where the object of a track is in a frame of the video; nowhere before its first and after its last frame."""
-    at = int(np.searchsorted(track.frames, frame))
-    if at == len(track.frames) or frame < track.frames[0]:
-        return
-    if track.frames[at] == frame:
-        mask = None if track.masks is None else track.masks[at]
-        yield _Place(track.boxes[at] if mask is None else mask.pixels, interpolated=False)
-        return
-    before, after = track.boxes[at - 1], track.boxes[at]
-    share = (frame - track.frames[at - 1]) / (track.frames[at] - track.frames[at - 1])
-    between = Box(
-        **{edge: (1 - share) * getattr(before, edge) + share * getattr(after, edge) for edge in Box.model_fields}
-    )
-    ends = (None, None) if track.masks is None else track.masks[at - 1 : at + 1]
-    for box, mask in zip((before, after), ends, strict=True):
-        if mask is None:
-            yield _Place(between, interpolated=True)
-        else:
-            yield _Place(_moved(mask.pixels, *_step(box, between)), interpolated=True)
-
-
-def _step(box: Box, to: Box) -> tuple[int, int]:
-    """How many rows and columns it is from the centre of a box to that of another."""
-    return (
-        round((to.top + to.bottom - box.top - box.bottom) / 2),
-        round((to.left + to.right - box.left - box.right) / 2),
-    )
-
-
-def _moved(pixels: NDArray[np.bool_], rows: int, columns: int) -> NDArray[np.bool_]:
-    """The picture moved down and to the right; what leaves the frame is lost."""
-    y, x = np.nonzero(pixels)
-    y, x = y + rows, x + columns
-    inside = (y >= 0) & (y < pixels.shape[0]) & (x >= 0) & (x < pixels.shape[1])
-    moved = np.zeros_like(pixels)
-    moved[y[inside], x[inside]] = True
-    return moved
 
 
 def _grown(box: Box, share: float) -> BoxEdges:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -22,22 +24,20 @@ class TransformersDetector:
     def __init__(self, name: str, *, min_score: float = 0.1) -> None:
         import_torchvision()  # before transformers, which imports it and gives up where it fails
         transformers: Any = importlib.import_module("transformers")
-        speaks = transformers.utils.logging.is_progress_bar_enabled()
-        transformers.utils.logging.disable_progress_bar()
-        try:
-            self._processor: Any = transformers.AutoImageProcessor.from_pretrained(name)
-            self._model: Any = transformers.AutoModelForObjectDetection.from_pretrained(name).eval()
-        except (OSError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise DetectorError(f"transformers:{name}: is no object detector that can be loaded: {reason}") from None
-        finally:
-            if speaks:
-                transformers.utils.logging.enable_progress_bar()
+        with quietly(transformers):
+            try:
+                self._processor: Any = transformers.AutoImageProcessor.from_pretrained(name)
+                self._model: Any = transformers.AutoModelForObjectDetection.from_pretrained(name).eval()
+            except (OSError, ValueError) as error:
+                reason = " ".join(str(error).split())[:200]
+                raise DetectorError(
+                    f"transformers:{name}: is no object detector that can be loaded: {reason}"
+                ) from None
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._model.to(self._device)
         self.name = f"transformers:{name}"
         self.labels: tuple[str, ...] = tuple(dict.fromkeys(self._model.config.id2label.values()))
-        self.sha256 = _hash(self._model)
+        self.sha256 = weights_hash(self._model)
         self.settings: dict[str, str | float] = {"min_score": min_score, "weights": self.sha256}
 
     def __call__(self, frames: VideoFrames) -> list[Detections]:
@@ -69,7 +69,19 @@ def load(name: str, *, form: str | None = None, class_names: tuple[str, ...] | N
     return TransformersDetector(name)
 
 
-def _hash(model: torch.nn.Module) -> str:
+@contextmanager
+def quietly(transformers: Any) -> Iterator[None]:
+    """Without the library's own progress bars in the body."""
+    speaks = transformers.utils.logging.is_progress_bar_enabled()
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if speaks:
+            transformers.utils.logging.enable_progress_bar()
+
+
+def weights_hash(model: torch.nn.Module) -> str:
     """Of all weights, in the order of their names: a name on the hub says nothing of what it holds today."""
     digest = hashlib.sha256()
     for key, tensor in sorted(model.state_dict().items()):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
@@ -70,6 +71,13 @@ class Mask(Record):
         if (left < right).any():  # a run that goes on in the next column has the last row and the first
             return (float(left[0]), 0.0, float(right[-1] + 1), float(self.height))
         return (float(left[0]), float(top.min()), float(right[-1] + 1), float(bottom.max() + 1))
+
+
+def mask_outlines(pixels: NDArray[np.bool_], *, scale: float = 1.0) -> list[list[tuple[float, float]]]:
+    """The closed lines around what a picture, `height width`, shows: corners x, y, times `scale`."""
+    found, _ = cv2.findContours(pixels.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    closed = (np.concatenate([line, line[:1]])[:, 0] for line in found)
+    return [[(scale * (x + 0.5), scale * (y + 0.5)) for x, y in line.tolist()] for line in closed]
 
 
 class Rle(BaseModel):

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from videotcav.concepts.detectors.masks import Mask
 from videotcav.concepts.folder import ClipRecord, generated_beside
 from videotcav.concepts.propose.cutting import id_of, make, worthy
 from videotcav.concepts.propose.made import Coded
+from videotcav.concepts.propose.masked import masks_of_candidate
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.track import Track
 from videotcav.concepts.propose.tracklets import Tracklet, nearest
@@ -74,6 +76,7 @@ def make_clips(
             folder=workshop.folder,
             temporary=workshop.temporary,
             maker=maker,
+            by_mask=recipe.cut == "mask",
         )
         records.extend(put)
     outcome = VideoOutcome(
@@ -101,6 +104,7 @@ def put_clips(
     folder: Path,
     temporary: Path,
     maker: Maker,
+    by_mask: bool = False,
 ) -> Iterator[ClipRecord]:
     """The lines of a candidate's clips, each yielded when its file is in place."""
     for kind, clip in coded.items():
@@ -126,11 +130,17 @@ def put_clips(
             frames_per_second=job.info.frames_per_second,
             width=clip.width,
             height=clip.height,
+            masks=_masks(candidate, clip.order) if by_mask else None,
             detector=maker.name,
             detector_sha256=maker.sha256,
             recipe=maker.rules,
             generated=generated_beside(job.info.path),
         )
+
+
+def _masks(candidate: Tracklet, order: Sequence[int]) -> tuple[str, ...]:
+    counts = [Mask.of(mask).counts for mask in masks_of_candidate(candidate)]
+    return tuple(counts[i] for i in order)
 
 
 def _edges(candidate: Tracklet, index: int) -> tuple[float, float, float, float]:

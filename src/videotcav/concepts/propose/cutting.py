@@ -14,6 +14,7 @@ import numpy as np
 from videotcav.concepts.propose import crop
 from videotcav.concepts.propose.crop import UInt8Array
 from videotcav.concepts.propose.made import Made, Shown
+from videotcav.concepts.propose.masked import alone, has_masks
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.track import Track, tracks_of
 from videotcav.concepts.propose.tracklets import Tracklet, cut, in_order_of_worth, nearest, perceptual_hash, too_poor
@@ -59,6 +60,8 @@ def make(seen: Seen, candidate: Tracklet, recipe: Recipe) -> Made:
     still = sharpness.index(max(sharpness))
     if recipe.still_frame is not None:
         still = min(recipe.still_frame, len(frames) - 1)
+    if recipe.cut == "mask":
+        frames = alone(frames, candidate, recipe.fill_colour)
     rng = _rng(recipe.seed, id_of(seen.job, candidate))
     shown = by_kind(frames, candidate, recipe, still_frame=still, rng=rng)
     fingerprint = perceptual_hash(shown["spatiotemporal"].pixels)
@@ -71,6 +74,8 @@ def worthy(tracks: Iterable[Track], recipe: Recipe) -> tuple[list[Tracklet], Cou
     good: list[Tracklet] = []
     for candidate in (candidate for track in tracks for candidate in cut(track, recipe)):
         reason = too_poor(candidate, recipe)
+        if reason is None and recipe.cut == "mask" and not has_masks(candidate):
+            reason = "without a mask in a frame"
         if reason:
             rejected[reason] += 1
         else:

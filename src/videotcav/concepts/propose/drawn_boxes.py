@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from videotcav.concepts.detectors.masks import mask_outlines
 from videotcav.concepts.propose.track import Track
 from videotcav.records import Box
 from videotcav.video.info import VideoInfo
@@ -37,14 +38,19 @@ class _Name(NamedTuple):
 
 
 def draw_tracks(frames: NDArray[np.uint8], tracks: Sequence[Track]) -> NDArray[np.uint8]:
-    """The frames (uint8 `time height width 3`) with all boxes drawn in, and above them the names, the surest on top."""
+    """The frames (uint8 `time height width 3`) with all boxes and outlines of masks drawn in, and above the boxes the
+    names, the surest on top.
+    """
     pictures = [Image.fromarray(frame) for frame in frames]
     pens = [ImageDraw.Draw(picture) for picture in pictures]
     names: list[_Name] = []
     for number, track in enumerate(tracks):
         colour = TRACK_COLOURS[number % len(TRACK_COLOURS)]
-        for frame, box, score in zip(track.frames, track.boxes, track.scores, strict=True):
+        masks = track.masks or (None,) * len(track.frames)
+        for frame, box, score, mask in zip(track.frames, track.boxes, track.scores, masks, strict=True):
             pens[frame].rectangle((box.left, box.top, box.right - 1, box.bottom - 1), outline=colour, width=2)
+            for outline in () if mask is None else mask_outlines(mask.pixels):
+                pens[frame].line(outline, fill=colour, width=2)
             names.append(_Name(score, frame, box, f"{track.label} {track.id} · {score:.2f}", colour))
     size = max(9, frames.shape[2] // 60)
     for name in sorted(names, key=lambda one: one.score):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
@@ -16,8 +16,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Recipe(Record):
     """How detections become concept clips. It goes whole into the provenance of each clip.
 
-    Cutting: `mode` is explained in `crop.py`; `fill` None means black in `paper` mode, as published, and else the
-    mean of ImageNet, which most video models subtract. `frames_per_clip` None takes each track whole. The spatial clip
+    Cutting: `mode` is explained in `crop.py`; `cut` says whether the box or the mask is cut out: by mask all that is
+    not the object is filled too. `fill` None means black for boxes in `paper` mode, as published, and else the mean of
+    ImageNet, which most video models subtract. `frames_per_clip` None takes each track whole. The spatial clip
     and the frozen twin hold frame `still_frame` of the clip (of shorter clips the last); None means the sharpest one
     in which the object was detected.
     Tracking: a detection of `min_score` starts a track; weaker ones continue it. The next one is looked for up to
@@ -28,6 +29,7 @@ class Recipe(Record):
     """
 
     mode: Mode = "paper"
+    cut: Literal["box", "mask"] = "box"
     fill: tuple[Byte, Byte, Byte] | None = None
     kinds: tuple[Kind, ...] = KINDS
     frames_per_clip: Annotated[int, Field(ge=2)] | None = 16
@@ -52,4 +54,4 @@ class Recipe(Record):
         """The colour of padding, RGB."""
         if self.fill is not None:
             return self.fill
-        return (0, 0, 0) if self.mode == "paper" else (124, 116, 104)
+        return (0, 0, 0) if (self.mode, self.cut) == ("paper", "box") else (124, 116, 104)

@@ -19,10 +19,10 @@ from videotcav.concepts.propose.clips import make_clips
 from videotcav.concepts.propose.cutting import Cutter
 from videotcav.concepts.propose.drawn_boxes import write_overlay
 from videotcav.concepts.propose.recipe import Recipe
-from videotcav.concepts.propose.track import tracks_of
+from videotcav.concepts.propose.track import Track, tracks_of
 from videotcav.concepts.propose.watch import Job, Seen, Watcher, in_order
 from videotcav.concepts.propose.workshop import STATE, VideoOutcome, Workshop
-from videotcav.errors import ArgumentError, VideoError, VideoNotFound, VideosError, VideotcavWarning
+from videotcav.errors import ArgumentError, ConceptError, VideoError, VideoNotFound, VideosError, VideotcavWarning
 from videotcav.outputs import refuse_overwriting
 from videotcav.records import Progress, Record, silent
 from videotcav.video.find import find_videos
@@ -101,6 +101,7 @@ def propose(
 
     def finish(seen: Seen) -> None:
         tracks = tracks_of(seen.found, recipe=recipe, labels=wanted, cuts=seen.cuts)
+        _refuse_without_masks(tracks, recipe, f"{seen.job.info.path}: all that was found there ({detector.name})")
         for concept in seen.job.concepts:
             mine = _labels_of(wanted)[concept]
             chosen = [track for track in tracks if track.label in mine]
@@ -136,6 +137,14 @@ def propose_from_boxes(
 ) -> Proposal:
     """As `propose`, with boxes from a file instead of a network."""
     return propose(videos, read_boxes(boxes), out, labels=labels, recipe=recipe, sources=sources, progress=progress)
+
+
+def _refuse_without_masks(tracks: Sequence[Track], recipe: Recipe, where: str) -> None:
+    if recipe.cut == "mask" and tracks and all(track.masks is None for track in tracks):
+        raise ConceptError(
+            f"{where} is boxes without masks, so that nothing can be cut by mask",
+            hint='name a network that outlines boxes as `masks`, or cut="box"',
+        )
 
 
 def _found(videos: Path | str | Sequence[Path | str]) -> list[Path]:

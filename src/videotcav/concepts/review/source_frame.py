@@ -6,8 +6,11 @@ import io
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from videotcav.concepts.detectors.masks import Mask, mask_outlines
 from videotcav.concepts.folder import ClipRecord
 from videotcav.errors import ReviewError, VideoError
 from videotcav.outputs import file_sha256
@@ -36,13 +39,22 @@ def source_picture(folder: Path, record: ClipRecord) -> bytes:
         pixels = _video(path, status.st_mtime_ns).frames([record.frames[surest]])[0]
     except (VideoError, IndexError) as error:
         raise ReviewError(f"The source video cannot be read: {_ALONE}") from error
-    picture = _with_box(Image.fromarray(pixels), record.boxes, surest)
+    mask = None
+    if record.masks is not None and len(record.masks) == len(record.frames):
+        height, width = pixels.shape[:2]
+        mask = Mask(height=height, width=width, counts=record.masks[surest]).pixels
+    picture = _with_box(Image.fromarray(pixels), record.boxes, surest, mask)
     written = io.BytesIO()
     picture.save(written, "JPEG", quality=_JPEG_QUALITY)
     return written.getvalue()
 
 
-def _with_box(picture: Image.Image, boxes: tuple[tuple[float, float, float, float], ...], surest: int) -> Image.Image:
+def _with_box(
+    picture: Image.Image,
+    boxes: tuple[tuple[float, float, float, float], ...],
+    surest: int,
+    mask: NDArray[np.bool_] | None,
+) -> Image.Image:
     wide = max(picture.width, picture.height)
     scale = WIDEST_PIXELS / wide  # small videos are enlarged too, so that the line stays thin beside the object
     picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)
@@ -55,6 +67,9 @@ def _with_box(picture: Image.Image, boxes: tuple[tuple[float, float, float, floa
     picture.paste(inside, (left, top))  # nothing is drawn over the object itself
     for colour, width, away in (("black", 8, 8), ("white", 4, 6)):
         draw.rectangle((left - away, top - away, right + away - 1, bottom + away - 1), None, colour, width)
+    for outline in () if mask is None else mask_outlines(mask, scale=scale):
+        for colour, width in (("black", 4), ("white", 2)):
+            draw.line(outline, fill=colour, width=width, joint="curve")
     return picture
 
 
