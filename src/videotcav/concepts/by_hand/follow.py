@@ -18,8 +18,9 @@ from videotcav.errors import ArgumentError
 from videotcav.records import Box
 
 LEAST_LIKENESS = 0.7
-"""Correlation below which an object is lost. It was chosen on 32 planted scenes of two seconds, where it keeps no box with an
-IoU below 0.72 and loses most objects before their end."""
+"""Correlation below which an object is lost. It was chosen on 32 planted scenes of two seconds, where it keeps no box
+with an IoU below 0.72 and loses most objects before their end.
+"""
 
 _SIZES = (1.0, 0.94, 0.97, 1.03, 1.06)
 _CHANGE_OF_SIZE = 0.01  # what another size must be better by
