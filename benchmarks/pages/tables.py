@@ -17,7 +17,17 @@ from template import DOCS, cells, promised, table
 from validation import targets
 from validation.targets import told, value_in_words
 
-PAGES = ("classic", "planted", "review", "validity-boxes", "validity-edits", "validity-maps", "validity-moments")
+PAGES = (
+    "classic",
+    "gallery/cut",
+    "gallery/ucf50",
+    "planted",
+    "review",
+    "validity-boxes",
+    "validity-edits",
+    "validity-maps",
+    "validity-moments",
+)
 PLACE = re.compile(r"(?<=<!-- table )(?P<name>.+?)(?P<middle> -->\n)(?P<old>.*?)(?=<!-- end -->)", re.DOTALL)
 
 
@@ -134,6 +144,68 @@ def moments_contrast() -> str:
     return table(("", "put into the pool's own films", *aligned), rows)
 
 
+def gallery_cut() -> str:
+    """What edits of films with a cut do to the logit of cut."""
+    (cell,) = cells("gallery_cut").values()
+    found = cell["findings"]
+    rows = [["as it is", f"{found['found']} of {found['films']}", f"(logit {found['logit']:+.1f})"]]
+    for name, edit in found["edits"].items():
+        moved = f"{edit['change']:+.1f} ({edit['low']:+.1f} to {edit['high']:+.1f})"
+        rows.append([name, f"{edit['found']} of {found['films']}", moved])
+    return table(("the film", "called *cut*", "change of the logit, 95 %"), rows)
+
+
+def gallery_cut_default() -> str:
+    """What each event does to the score, and what contrast, the old default and the new layer row say of it."""
+    (cell,) = cells("moments").values()
+    findings = cell["findings"]
+    rows = []
+    for concept, truth in findings["truth"].items():
+        own = [
+            row
+            for row in findings["rows"]
+            if (row["concept"], row["align"], row["pooling"]) == (concept, "none", "none")
+            and row["layer"] in {"", "network.SDDCNN.2"}
+        ]
+        said = {row["statistic"]: row["verdict"] for row in own}
+        wrong = {row["statistic"] for row in own if row["is_opposite"]}
+        told_of = [f"*{said[each]}*" + ", **opposite**" * (each in wrong) for each in ("contrast", "cosine", "shift")]
+        rows.append([concept, f"{truth['effect']:+.1f} σ", *told_of])
+    return table(("put into films without", "truth", "contrast", "classic cosine", "shift"), rows)
+
+
+def gallery_ucf50() -> str:
+    """The reliance of two networks on what edits take away, class by class."""
+    (cell,) = cells("gallery_ucf50").values()
+    every = cell["findings"]["rows"]
+    of = list(dict.fromkeys((row["model"], row["class_name"]) for row in every))
+    rows = []
+    for edit in dict.fromkeys(row["edit"] for row in every):
+        found = {(row["model"], row["class_name"]): row for row in every if row["edit"] == edit}
+        rows.append([f"`{edit}`", *(_reliance(found[each]) for each in of)])
+    return table(("edit", *(f"{model}, {name}" for model, name in of)), rows)
+
+
+def gallery_ucf50_differences() -> str:
+    """How much more one network needs its colours than the other."""
+    (cell,) = cells("gallery_ucf50").values()
+    rows = [
+        [row["class_name"], f"{row['difference']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})", f"{row['clips']}"]
+        for row in cell["findings"]["differences"]
+        if row["edit"] == "grey"
+    ]
+    return table(("without colour", "ConvLSTM minus LRCN, σ", "windows"), rows)
+
+
+def _reliance(row: Mapping[str, Any]) -> str:
+    if row["effect"] is None:
+        return "–"
+    if row["low"] is None:
+        return f"{row['effect']:+.2f}"
+    mark = "" if row["verdict"] == "undecided" else f", *{row['verdict']}*"
+    return f"{row['effect']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f}){mark}"
+
+
 def propose_throughput() -> str:
     """Frames a second of detectors alone and in the pipeline, and processor time a frame."""
     rows = []
@@ -158,6 +230,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "cam_why": cam_why,
     "cam_speed": cam_speed,
     "box_precision": box_precision,
+    "gallery_cut": gallery_cut,
+    "gallery_cut_default": gallery_cut_default,
+    "gallery_ucf50": gallery_ucf50,
+    "gallery_ucf50_differences": gallery_ucf50_differences,
     "moments": moments,
     "moments_contrast": moments_contrast,
     "propose_throughput": propose_throughput,

@@ -187,6 +187,7 @@ def _clips(films: Sequence[Film], first: int) -> GramRows:
 
 
 def folded(row: torch.Tensor, layer: str) -> torch.Tensor:
+    """A clip's row as `1 channel time height width`."""
     values = row.reshape(_SHAPES[layer])
     return (values.T[:, :, None, None] if values.ndim == 2 else values)[None]  # noqa: PLR2004 - frames and channels
 
