@@ -1,4 +1,4 @@
-"""The gallery: each page is short, answers first and says what would overturn it; its entry is there to be built again."""
+"""The gallery: each page is short, answers first and ends with what would overturn it; its entry can be built again."""
 
 from __future__ import annotations
 
