@@ -34,7 +34,7 @@ def main() -> None:
     for title in book.wanted("probe of both"):
         if not arguments.probe.exists():
             models = {name: vt.load_model(f"examples.ucf50.networks:{name}") for name in NETWORKS}
-            vt.probe(models, vt.ClipList(list=str(LIST), videos=str(data)), arguments.probe)
+            vt.probe(models, vt.ClipList(list=LIST, videos=data), arguments.probe)
         found = vt.read_probe(arguments.probe)
         book.note(
             title,
