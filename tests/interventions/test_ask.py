@@ -192,6 +192,15 @@ def test_few_videos_are_told_where_no_flip_can_be_significant() -> None:
     assert (found.verdict, found.reason) == ("undecided", "too few videos")  # 2 / 2^5 is above 5 %
 
 
+def test_two_videos_that_happen_to_agree_show_nothing_to_be_negligible() -> None:
+    """t alone would say so of two; of five it is believed (`minimum_sources`)."""
+    for clips, verdict in ((2, "undecided"), (4, "undecided"), (5, "negligible")):
+        found = row(np.full(clips, 0.01) + noise(2, 1e-4, clips=clips))
+        assert found.p_equivalence_corrected is not None
+        assert found.p_equivalence_corrected <= 0.05
+        assert (found.verdict, found.sources) == (verdict, clips)
+
+
 def test_ranked_edits_are_one_family_with_what_stands_beside_them() -> None:
     shown = edits(noise(2) - 1.5, edit="blur", ranked=False)
     first, second = edits(noise(5) - 0.35), edits(noise(6) - 0.3, edit="reverse")

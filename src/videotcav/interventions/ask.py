@@ -213,8 +213,8 @@ def _row(asked: Asked, p: np.float64, equivalence: np.float64, *, tests: int, se
     if is_significant(p, settings.alpha):
         verdict = "positive" if shown.effect > 0 else "negative"
         agrees = second is None or (second * shown.effect > 0 and abs(second) > settings.negligible_below)
-    elif is_significant(equivalence, settings.alpha):
-        verdict = "negligible"
+    elif is_significant(equivalence, settings.alpha) and asked.sources >= settings.minimum_sources:
+        verdict = "negligible"  # t alone says so: of two videos that happen to agree it would, too
         agrees = second is None or abs(second) < settings.margin
     else:
         agrees = True
