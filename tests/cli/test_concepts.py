@@ -59,7 +59,7 @@ def test_wrong_rules_are_named_with_those_that_exist(videos: Path, tmp_path: Pat
     words = ("propose", videos, "--detector", videos / "marks.json", "--label", "mark", "-o", tmp_path / "out")
     with pytest.raises(ArgumentError, match=r"min_side_pixel: unknown; closest: 'min_side_pixels'"):
         run(*words, "--rule", "min_side_pixel=3")
-    with pytest.raises(ArgumentError, match=r"zzz: unknown; known are mode, fill"):
+    with pytest.raises(ArgumentError, match=r"zzz: unknown; known are mode, cut, fill"):
         run(*words, "--rule", "zzz=3")
     with pytest.raises(ArgumentError, match="mode: input should be 'paper', 'window' or 'in-place'"):
         run(*words, "--mode", "windows")

@@ -23,7 +23,7 @@ from videotcav.study.inputs import Inputs, overlaps, study_inputs
 from videotcav.study.run import Study
 from videotcav.video.clips import read_clip
 from videotcav.video.segment import clip_sha256, segment_path
-from videotcav.video.write import write_video
+from videotcav.video.write import PictureWriter
 
 SEGMENTS, SECONDS = 3, 0.5
 STUDY = f"{study_text(model=f'{MODULE}:build', videos=[], of='moving')}[cam]\nclips = 2\nchecked = 0\n"
@@ -37,16 +37,16 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / f"{MODULE}.py").write_text(NET)
     for name in ("cut", "whole", "random", "concepts/flicker"):
         (folder / name).mkdir(parents=True)
-    how = {"frames_per_second": 10.0, "each_alone": True}
+    write = PictureWriter(frames_per_second=10.0, quantiser=12).write
     for number in range(8):
         parts = [noise(rng, moving=True) for _ in range(SEGMENTS)]
         for part, frames in enumerate(parts):
-            write_video(folder / f"cut/{number}-{part}.mp4", frames, **how)  # type: ignore[arg-type]
-        write_video(folder / f"whole/{number}.mp4", np.concatenate(parts), **how)  # type: ignore[arg-type]
+            write(folder / f"cut/{number}-{part}.mp4", frames)
+        write(folder / f"whole/{number}.mp4", np.concatenate(parts))
     for number in range(12):
-        write_video(folder / f"concepts/flicker/{number}.mp4", noise(rng, moving=True), **how)  # type: ignore[arg-type]
+        write(folder / f"concepts/flicker/{number}.mp4", noise(rng, moving=True))
     for number in range(40):
-        write_video(folder / f"random/{number}.mp4", noise(rng, moving=bool(number % 2)), **how)  # type: ignore[arg-type]
+        write(folder / f"random/{number}.mp4", noise(rng, moving=bool(number % 2)))
     rows = [f"cut/{number}-{part}.mp4,whole/{number}.mp4" for number in range(8) for part in range(SEGMENTS)]
     (folder / "sources.csv").write_text("\n".join(["file,source", *rows, ""]))
     return folder
@@ -177,7 +177,7 @@ def test_what_is_wrong_with_a_list_is_a_mistake_of_the_study(material: Path, mon
 def test_boxes_of_a_file_are_those_of_its_segments(tmp_path: Path) -> None:
     """A box that moves eight pixels a frame; the segment begins with the third frame."""
     file = tmp_path / "a.mp4"
-    write_video(file, scene(np.random.default_rng(0)), frames_per_second=10.0, each_alone=True)
+    PictureWriter(frames_per_second=10.0, quantiser=12).write(file, scene(np.random.default_rng(0)))
     boxes = json.loads(sidecar(["a.mp4"], {"lamp": (0, 0, 4, 4)}))
     for frame, each in enumerate(boxes["annotations"]):
         each["bbox"] = [6 * frame, 6 * frame, 4, 4]
