@@ -274,3 +274,9 @@ def test_maps_of_many_clips_are_those_of_each_alone(scenes: Path, asked: dict[st
     assert (alone.target, alone.layer) == ("swing", "features.2")
     predicted = vt.maps(model, swings, methods=["hirescam"])
     assert [len(each) for each in predicted.classes] == [1, 1]
+
+
+def test_no_start_waits_for_scikit_learn() -> None:
+    """Discovering alone needs it, and it takes a second to import."""
+    code = "import sys, videotcav; videotcav.load_model; sys.exit('sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from einops import rearrange
 from numpy.typing import NDArray
-from sklearn.decomposition import NMF
-from sklearn.exceptions import ConvergenceWarning
 
 from videotcav.errors import NotEnoughData
+
+if TYPE_CHECKING:
+    from sklearn.decomposition import NMF
 
 Float32s = NDArray[np.float32]
 Volumes = Callable[[], Iterable[Float32s]]
@@ -66,6 +67,9 @@ def strongest_tubelets(
     They are fitted to as many tubelets of each of these videos, drawn by `seed`, as a quarter of `memory_bytes` holds.
     `count` is their number, see `number_of_factors` for None. Raises NotEnoughData where all rows are alike.
     """
+    from sklearn.decomposition import NMF  # noqa: PLC0415 - it would take a second of every start
+    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - as above
+
     rng = np.random.default_rng(seed)
     drawn: list[Float32s] = []
     for volume, is_finding in zip(volumes(), finding, strict=True):
