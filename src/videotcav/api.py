@@ -204,8 +204,7 @@ def propose(
 
     `detector` is what `load_detector` takes: an ONNX file, a file of boxes, `transformers:NAME`, a function. `masks`
     names a SAM 2 or EdgeTAM of transformers, or its folder, that outlines what is in the boxes, to be cut out with
-    `Recipe(cut="mask")`. Other
-    arguments and errors as those of `videotcav.concepts.propose.videos.propose`.
+    `Recipe(cut="mask")`. Other arguments and errors as those of `videotcav.concepts.propose.videos.propose`.
     """
     return propose_from(
         videos,

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from videotcav.engine.local import batched
-from videotcav.engine.store import Store
+from videotcav.engine.store import RowsLost, Store
+from videotcav.errors import StoreError
 from videotcav.features.extract import Passing
 from videotcav.models.passes import rows_are_clips
 from videotcav.models.tap import tap
@@ -24,7 +25,7 @@ def stored_volumes(
     The rows were stored without pooling and as the layer gave them; the pixels `one` (`channel time height width`) of
     any clip show that shape. As many are read at once as an eighth of `memory_bytes` holds.
 
-    Raises LayoutError where nobody said how the layer is laid out, and RowsLost.
+    Raises LayoutError where nobody said how the layer is laid out, and StoreError where rows are lost meanwhile.
     """
     model = passing.model
     with tap(model, [layer]) as tapped, torch.no_grad():
@@ -35,5 +36,8 @@ def stored_volumes(
     shelf = store.shelf(passing.cache_key(layer, None))
     at_once = max(1, memory_bytes // 8 // (12 * shape.numel()))
     for some in batched(iter(keys), at_once):
-        rows = torch.from_numpy(shelf.rows(list(some)).whole()).reshape(-1, *shape)
+        try:
+            rows = torch.from_numpy(shelf.rows(list(some)).whole()).reshape(-1, *shape)
+        except RowsLost as error:
+            raise StoreError(f"the store {store.place} lost rows while they were read: {error}; run it again") from None
         yield from (model.fold(layer, rows, clips=len(rows)) if is_whole else rows).numpy()

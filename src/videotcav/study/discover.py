@@ -29,8 +29,8 @@ from videotcav.concepts.folder import accept
 from videotcav.concepts.propose.crop import Mode
 from videotcav.engine.local import Engine, here
 from videotcav.engine.run_store import scratch_store
-from videotcav.engine.store import RowsLost, Store, folder_name
-from videotcav.errors import ArgumentError, NotEnoughData, PathTaken, StoreError
+from videotcav.engine.store import Store, folder_name
+from videotcav.errors import ArgumentError, NotEnoughData, PathTaken
 from videotcav.explain.cavs.gram import Floats
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, ClipFile, measure
 from videotcav.features.volumes import stored_volumes
@@ -40,7 +40,6 @@ from videotcav.outputs import whole_file
 from videotcav.records import Kind, Progress, silent
 from videotcav.study.reading import StudyClips
 from videotcav.study.tubelets import LEAST_SCORE, Tubelet, UnlabelledVideos
-from videotcav.video.find import find_videos
 
 CLASS_CLIPS = 24
 """Of the finding videos that the model gives to the class, as many show its gradient."""
@@ -112,8 +111,7 @@ def discover(
             raise PathTaken(f"{folder}: is there already; name a new folder, as what is found is one family of tests")
     layers = [model.layer_name(layer) for layer in layers]
     read = StudyClips(model.card.clip_spec)
-    paths = find_videos(videos, below=True)
-    given = UnlabelledVideos.of(paths, sources or {}, read, progress=progress)
+    given = UnlabelledVideos.of(videos, sources or {}, read, progress=progress)
     finding = _finding(given.files, held_out=held_out, seed=seed)
     with ExitStack() as stack:
         rows = Store(store) if store is not None else stack.enter_context(scratch_store(memory_bytes // 2))
@@ -148,13 +146,10 @@ def discover(
             memory_bytes=memory_bytes,
         )
         how: dict[str, Any] = {"count": factors, "seed": seed, "memory_bytes": memory_bytes}
-        try:
-            found = {
-                layer: strongest_tubelets(partial(volumes, layer), finding, **how)
-                for layer in progress(layers, "factors", total=len(layers))
-            }
-        except RowsLost as error:
-            raise StoreError(f"the store {rows.place} lost rows while they were read: {error}; run it again") from None
+        found = {
+            layer: strongest_tubelets(partial(volumes, layer), finding, **how)
+            for layer in progress(layers, "factors", total=len(layers))
+        }
     key = folder_name({layer: measured.passing.cache_key(layer, None) for layer in layers})
     sets = [each for layer in layers for each in _sets(layer, found[layer], finding, clips, readouts.get(layer))]
     chosen = {each.found.concept: each.tubelets for each in sets}

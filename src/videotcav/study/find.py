@@ -18,8 +18,8 @@ from videotcav.concepts.propose.crop import Mode
 from videotcav.concepts.review.review import counted_videos
 from videotcav.engine.local import Engine, here
 from videotcav.engine.run_store import scratch_store
-from videotcav.engine.store import RowsLost, Store, folder_name
-from videotcav.errors import ArgumentError, NotEnoughData, PathTaken, StoreError
+from videotcav.engine.store import Store, folder_name
+from videotcav.errors import ArgumentError, NotEnoughData, PathTaken
 from videotcav.explain.cavs.gram import Floats
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, ClipFile, ClipReader, measure
 from videotcav.features.volumes import stored_volumes
@@ -28,7 +28,6 @@ from videotcav.outputs import whole_file
 from videotcav.records import Kind, Progress, Record, silent
 from videotcav.study.reading import StudyClips
 from videotcav.study.tubelets import LEAST_SCORE, Tubelet, UnlabelledVideos
-from videotcav.video.find import find_videos
 
 Likeness = Literal["displacement", "similarity"]
 NEAREST, LEAST = 5, 3
@@ -101,7 +100,7 @@ def find(
     layer = model.layer_name(layer)
     read = StudyClips(model.card.clip_spec)
     examples = tuple(ClipFile(path=path, source=source) for path, source in counted_videos(like).items())
-    given = UnlabelledVideos.of(find_videos(videos, below=True), sources or {}, read, progress=progress)
+    given = UnlabelledVideos.of(videos, sources or {}, read, progress=progress)
     reader = ClipReader({None: examples}, read, progress=progress)
     reader.clips()
     own = set(reader.digests.values())
@@ -131,27 +130,23 @@ def find(
         known = every.clips()[None]
         volumes = partial(stored_volumes, measured.passing, rows, layer=layer, memory_bytes=memory_bytes)
         one = every.loader()(known[0], None)
-        try:
-            means = np.stack(
-                [reduce(each, "c t h w -> c", "mean") for each in volumes(keys=[clip.key for clip in known], one=one)]
-            ).astype(np.float64)
-            scores, along = _likeness(means[: len(given.files)], means[len(given.files) :], by)
-            first = np.argsort(-scores, kind="stable")[:clips].tolist()
-            peak = float(scores[first[0]])
-            keys = [known[video].key for video in first]
-            tubelets = [
-                _furthest(video, np.tensordot(along, each, axes=1), float(scores[video]) / peak)
-                for video, each in zip(first, volumes(keys=keys, one=one), strict=True)
-            ]
-        except RowsLost as error:
-            raise StoreError(f"the store {rows.place} lost rows while they were read: {error}; run it again") from None
+        means = np.stack(
+            [reduce(each, "c t h w -> c", "mean") for each in volumes(keys=[clip.key for clip in known], one=one)]
+        ).astype(np.float64)
+        scores, along = _likeness(means[: len(given.files)], means[len(given.files) :], by)
+        order = np.argsort(-scores, kind="stable").tolist()
+        peak, first = float(scores[order[0]]), order[:clips]
+        keys = [known[video].key for video in first]
+        tubelets = [
+            _furthest(video, np.tensordot(along, each, axes=1), float(scores[video]) / peak)
+            for video, each in zip(first, volumes(keys=keys, one=one), strict=True)
+        ]
     key = folder_name(measured.passing.cache_key(layer, None))
     finder = Finder(f"find {model.name}", key, (like.name,), {"layer": layer, "like": str(like), "by": by})
     with whole_file(output) as unfinished:
         given.cut(
             unfinished, {like.name: tubelets}, finder, recipe=tubelet_recipe(mode=mode, context=context, kinds=kinds)
         )
-    order = np.argsort(-scores, kind="stable").tolist()
     return tuple(Ranked(video=given.files[video].path, score=float(scores[video])) for video in order)
 
 

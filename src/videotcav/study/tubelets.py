@@ -12,10 +12,10 @@ import numpy as np
 from videotcav.concepts.discover.candidates import Finder, TubeletBox, write_candidates
 from videotcav.concepts.discover.factors import GridPlace
 from videotcav.concepts.propose.recipe import Recipe
-from videotcav.errors import VideoNotFound
 from videotcav.features.measure import ClipFile, ClipReader
 from videotcav.records import Progress
 from videotcav.study.reading import StudyClips
+from videotcav.video.find import videos_there
 from videotcav.video.info import ClipOrigin
 from videotcav.video.read import VideoFile
 
@@ -44,13 +44,15 @@ class UnlabelledVideos:
 
     @classmethod
     def of(
-        cls, paths: Sequence[Path], sources: Mapping[str, str], read: StudyClips, *, progress: Progress
+        cls,
+        videos: Path | str | Sequence[Path | str],
+        sources: Mapping[str, str],
+        read: StudyClips,
+        *,
+        progress: Progress,
     ) -> UnlabelledVideos:
-        """The videos at these paths; `sources` are by their names without ending. Raises VideoNotFound."""
-        for path in paths:
-            if not path.exists():
-                raise VideoNotFound(path, "there is no such video, and no folder or pattern that holds one")
-        every = [ClipFile(path=path, source=sources.get(path.stem, path.stem)) for path in sorted(paths)]
+        """These files, folders and patterns; `sources` are by names without ending. Raises VideoNotFound."""
+        every = [ClipFile(path=path, source=sources.get(path.stem, path.stem)) for path in videos_there(videos)]
         reader = ClipReader({None: every}, read, progress=progress)
         reader.clips()
         files = tuple({reader.digests[file.path]: file for file in reversed(every)}.values())[::-1]

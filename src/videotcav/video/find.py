@@ -64,6 +64,15 @@ def find_videos(where: Path | str | Iterable[Path | str], *, below: bool = False
     return tuple(dict.fromkeys(found))
 
 
+def videos_there(where: Path | str | Iterable[Path | str]) -> list[Path]:
+    """As `find_videos`, in sub-folders too, by name. Raises VideoNotFound where one is not there."""
+    found = sorted(find_videos(where, below=True))
+    for path in found:
+        if not path.exists():
+            raise VideoNotFound(path, "there is no such video, and no folder or pattern that holds one")
+    return found
+
+
 def videos_in(folder: Path, *, below: bool = False) -> list[Path]:
     """The videos of a folder by name; none where it has none. What is left out is told in a VideotcavWarning."""
     paths = folder.rglob("*") if below else folder.iterdir()

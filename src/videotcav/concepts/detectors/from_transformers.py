@@ -70,15 +70,15 @@ def load(name: str, *, form: str | None = None, class_names: tuple[str, ...] | N
 
 
 @contextmanager
-def quietly(transformers: Any) -> Iterator[None]:
-    """Without the library's own progress bars in the body."""
-    speaks = transformers.utils.logging.is_progress_bar_enabled()
-    transformers.utils.logging.disable_progress_bar()
+def quietly(library: Any) -> Iterator[None]:
+    """Without the own progress bars of transformers, or of diffusers, in the body."""
+    speaks = library.utils.logging.is_progress_bar_enabled()
+    library.utils.logging.disable_progress_bar()
     try:
         yield
     finally:
         if speaks:
-            transformers.utils.logging.enable_progress_bar()
+            library.utils.logging.enable_progress_bar()
 
 
 def weights_hash(model: torch.nn.Module) -> str:

@@ -85,8 +85,7 @@ class FoundSet(Record):
 
 class Discovery(Record):
     """What `discovery.json` states. `finding` and `held_out` are videos by their sha256, with the sources that were
-    named; `rows` is
-    the hash of all that the layers' rows depend on besides their clip.
+    named; `rows` is the hash of all that the layers' rows depend on besides their clip.
     """
 
     model: str

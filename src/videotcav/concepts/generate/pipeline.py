@@ -19,6 +19,7 @@ import torch
 from pydantic import FiniteFloat, PositiveFloat, PositiveInt
 
 from videotcav.compat.torchvision import import_torchvision
+from videotcav.concepts.detectors.from_transformers import quietly
 from videotcav.errors import ArgumentError, MissingExtra, ModelError, ModelNotFound
 from videotcav.outputs import file_sha256
 from videotcav.records import Record
@@ -136,15 +137,11 @@ class VideoPipeline:
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         dtype = torch.float32 if device == "cpu" else torch.bfloat16
         how: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, "dtype": dtype}
-        speaks = diffusers.utils.logging.is_progress_bar_enabled()
-        diffusers.utils.logging.disable_progress_bar()
         try:
-            module: Any = diffusers.DiffusionPipeline.from_pretrained(str(folder), **how)
+            with quietly(diffusers):
+                module: Any = diffusers.DiffusionPipeline.from_pretrained(str(folder), **how)
         except (OSError, ValueError, AttributeError, RuntimeError) as error:
             raise ModelError(f"{facts.name}: cannot be loaded: {' '.join(str(error).split())[:300]}") from None
-        finally:
-            if speaks:
-                diffusers.utils.logging.enable_progress_bar()
         kind, takes = type(module).__name__, inspect.signature(module.__call__).parameters
         if not {"prompt", "num_frames", "num_inference_steps", "generator"} <= takes.keys():
             raise ModelError(f"{facts.name}: {kind} makes no videos of text; name a text-to-video pipeline")

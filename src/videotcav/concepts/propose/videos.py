@@ -22,10 +22,10 @@ from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.track import Track, tracks_of
 from videotcav.concepts.propose.watch import Job, Seen, Watcher, in_order
 from videotcav.concepts.propose.workshop import STATE, VideoOutcome, Workshop
-from videotcav.errors import ArgumentError, ConceptError, VideoError, VideoNotFound, VideosError, VideotcavWarning
+from videotcav.errors import ArgumentError, ConceptError, VideoError, VideosError, VideotcavWarning
 from videotcav.outputs import refuse_overwriting
 from videotcav.records import Progress, Record, silent
-from videotcav.video.find import find_videos
+from videotcav.video.find import videos_there
 from videotcav.video.info import VideoInfo
 from videotcav.video.read import VideoFile
 
@@ -88,7 +88,7 @@ def propose(
     recipe = recipe or Recipe()
     wanted = _concepts(labels, detector)
     workshop = Workshop(Path(out), recipe, detector, state=state)
-    infos, bad = _probe(_found(videos))
+    infos, bad = _probe(videos_there(videos))
     if bad and (not skip_bad or not infos):
         raise VideosError(bad)
     _tell_rows_of_others(sources or {}, infos)
@@ -145,15 +145,6 @@ def _refuse_without_masks(tracks: Sequence[Track], recipe: Recipe, where: str) -
             f"{where} is boxes without masks, so that nothing can be cut by mask",
             hint='name a network that outlines boxes as `masks`, or cut="box"',
         )
-
-
-def _found(videos: Path | str | Sequence[Path | str]) -> list[Path]:
-    """The video files that are meant, by name. Raises VideoNotFound where one is not there."""
-    found = sorted(find_videos(videos, below=True))
-    for path in found:
-        if not path.exists():
-            raise VideoNotFound(path, "there is no such video, and no folder or pattern that holds one")
-    return found
 
 
 def _concepts(labels: Sequence[str] | Mapping[str, str], detector: Detector) -> dict[str, str]:

@@ -172,13 +172,7 @@ def exceeding(differences: Floats, *, beyond: float, draws: int, rng: np.random.
         rng: of the flips.
     """
     n = len(differences)
-    enumerated = 2**n <= max(draws, _FEW)
-    p_relabelled, _ = relabelled_p(
-        [_flipped(differences - beyond)],
-        _signs(n) if enumerated else _random_signs(n, rng),
-        draws=2**n if enumerated else draws,
-        enumerated=enumerated,
-    )
+    p_relabelled, _ = _flips(n, draws=draws, rng=rng).p([_flipped(differences - beyond)])
     error = _Error.of((differences.var(axis=0, ddof=1) / n, n - 1))
     return np.maximum(p_relabelled, error.beyond(differences.mean(axis=0) - beyond))
 
@@ -225,20 +219,14 @@ class Samples:
         n = len(self.first)
         sign = np.where(self.difference < 0, -1.0, 1.0)
         if self.second is None:
-            turned, total = self.first * sign, 2**n
+            labels, turned = _flips(n, draws=draws, rng=rng), self.first * sign
             statistics = [_flipped(turned - self.nothing), _flipped(turned + self.nothing)]
         else:
             both = np.concatenate([self.first, self.second])
-            both = (both - both.mean(axis=0)) * sign
-            moved, total = self.nothing * (np.arange(len(both)) < n)[:, None], math.comb(len(both), n)
+            labels, both = _swaps(len(both), n, draws=draws, rng=rng), (both - both.mean(axis=0)) * sign
+            moved = self.nothing * (np.arange(len(both)) < n)[:, None]
             statistics = [_studentised(both - moved, n), _studentised(both + moved, n)]
-        enumerated = total <= max(draws, _FEW)
-        if self.second is None:
-            labels = _signs(n) if enumerated else _random_signs(n, rng)
-        else:
-            labels = _subsets(len(both), n) if enumerated else random_subsets(len(both), n, rng)
-        most = total if enumerated else draws
-        return *relabelled_p(statistics, labels, draws=most, enumerated=enumerated), enumerated
+        return *labels.p(statistics), labels.enumerated
 
 
 # --- errors ---------------------------------------------------------------------------------------------------------
@@ -322,6 +310,33 @@ class Relabelled:
 
     observed: Floats
     of: Callable[[Floats, Rows], Floats]
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """Relabellings in `blocks` (draw, unit), of which `draws` are made: all that there are, or sampled ones."""
+
+    blocks: Iterator[Floats]
+    draws: int
+    enumerated: bool
+
+    def p(self, statistics: list[Relabelled]) -> tuple[Floats, Counts]:
+        """See `relabelled_p`."""
+        return relabelled_p(statistics, self.blocks, draws=self.draws, enumerated=self.enumerated)
+
+
+def _flips(n: int, *, draws: int, rng: np.random.Generator) -> _Labels:
+    """Signs of n differences; all of them where they are no more than `draws`, or few."""
+    if (total := 2**n) <= max(draws, _FEW):
+        return _Labels(_signs(n), total, enumerated=True)
+    return _Labels(_random_signs(n, rng), draws, enumerated=False)
+
+
+def _swaps(units: int, n: int, *, draws: int, rng: np.random.Generator) -> _Labels:
+    """Which n of the units are the first sample; all choices where they are no more than `draws`, or few."""
+    if (total := math.comb(units, n)) <= max(draws, _FEW):
+        return _Labels(_subsets(units, n), total, enumerated=True)
+    return _Labels(random_subsets(units, n, rng), draws, enumerated=False)
 
 
 def relabelled_p(
