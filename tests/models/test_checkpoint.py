@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from videotcav.errors import ModelError
+from videotcav.errors import ModelError, UnreadableText
 from videotcav.models import checkpoint
 
 
@@ -88,15 +88,29 @@ def test_other_metadata_is_an_object_or_one_sentence(
 
 
 @pytest.mark.parametrize(
-    ("text", "says"), [("a\nb\na\n", "names 'a' twice"), ("\n", "names no class"), ("a\0\n", "is no name of a class")]
+    ("text", "says"),
+    [
+        ("a\nb\na\n", "names 'a' twice"),
+        ("\n", "holds no names"),
+        ("a\n\nb\n", "line 2 is empty"),
+        ("a\0\n", "is no name of a class"),
+    ],
 )
 def test_classes_beside_a_file_are_held_to_the_same(
     tmp_path: Path, state: dict[str, torch.Tensor], text: str, says: str
 ) -> None:
     torch.save(state, tmp_path / "net.pt")
     (tmp_path / "classes.txt").write_text(text)
-    with pytest.raises(ModelError, match=rf"classes\.txt: .*{says}"):
+    with pytest.raises((ModelError, UnreadableText), match=rf"classes\.txt: .*{says}"):
         checkpoint.read(tmp_path / "net.pt")
+
+
+def test_a_name_of_a_class_may_hold_what_only_some_call_the_end_of_a_line(
+    tmp_path: Path, state: dict[str, torch.Tensor]
+) -> None:
+    torch.save(state, tmp_path / "net.pt")
+    (tmp_path / "classes.txt").write_text("for\u2028ehand\r\nback hand\r\n", encoding="utf-8-sig")
+    assert checkpoint.read(tmp_path / "net.pt").classes == ("for\u2028ehand", "back hand")
 
 
 def test_the_fingerprint_changes_with_any_bit_of_the_weights() -> None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from videotcav.errors import ModelError, UnreadableText
 from videotcav.models import weight_file
 from videotcav.records import ClipSpec
-from videotcav.texts import MOST_STUDY_BYTES, first_problem, parse_json, read_text
+from videotcav.texts import first_problem, parse_json, read_names
 
 
 @dataclass(frozen=True)
@@ -127,10 +127,7 @@ def _classes(path: Path, metadata: Mapping[str, str]) -> tuple[str, ...] | None:
             raise ModelError(f"{path}: its metadata 'classes' is {_brief(found)}, not a list of names")
         return _names(found, f"{path}: its metadata 'classes'")
     beside = path.with_name("classes.txt")
-    if not beside.is_file():
-        return None
-    lines = read_text(beside, most_bytes=MOST_STUDY_BYTES).splitlines()
-    return _names([line.strip() for line in lines if line.strip()], f"{beside}:")
+    return _names(list(read_names(beside)), f"{beside}:") if beside.is_file() else None
 
 
 def _names(found: list[Any], where: str) -> tuple[str, ...]:

@@ -239,6 +239,14 @@ def test_a_nested_video_is_found_by_the_end_of_its_path(tmp_path: Path):
     assert len(read_boxes(path)(frames())[2]) == 1
 
 
+def test_crowds_are_no_things(tmp_path: Path):
+    crowd = {**ANNOTATION, "id": 2, "bbox": [0, 0, 200, 100], "iscrowd": 1}
+    path = write(tmp_path / "b.json", coco(annotations=[crowd, {**ANNOTATION, "iscrowd": 0}]))
+    with pytest.warns(VideotcavWarning, match=r"1 of 2 annotations are left out, as they are crowds"):
+        found = read_boxes(path)
+    assert found(frames())[2].boxes.tolist() == [[20, 10, 60, 40]]
+
+
 ANNOTATION = {"id": 1, "image_id": 70, "category_id": 3, "track_id": 9, "bbox": [20, 10, 40, 30]}
 
 
@@ -265,6 +273,12 @@ ANNOTATION = {"id": 1, "image_id": 70, "category_id": 3, "track_id": 9, "bbox": 
             r"lies outside the 200×100 frame or is empty",
         ),
         (coco(images=[{"id": 70, "video_id": 7}]), "image 70 needs a frame_index"),
+        (coco(categories=[{"id": 3, "name": "racket"}, {"id": 3, "name": "ball"}]), "'categories' has the id 3 twice"),
+        (coco(images=[{"id": 70, "video_id": 7, "frame_index": at} for at in (1, 2)]), "'images' has the id 70 twice"),
+        (
+            coco(videos=[{"id": 7, "file_name": "clip.mp4"}, {"id": 8, "file_name": "clip.avi"}]),
+            "'videos' has clip twice, without its ending",
+        ),
         (coco(images=[{"id": 70, "video_id": 7, "frame_index": 40}]), "frame 40 of clip.mp4, whose last frame is 3"),
         (coco(videos=[{"id": 7, "file_name": "clap.mp4"}]), "no boxes for the video clip.mp4; closest: 'clap'"),
         (coco(videos=[{"id": 7, "file_name": "clip.mp4", "width": 2, "height": 1}]), "says clip.mp4 is 2×1, but it is"),

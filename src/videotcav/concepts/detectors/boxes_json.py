@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import hashlib
 import re
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -12,11 +14,12 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 
 from videotcav.concepts.detectors.boxes import BoxesFile, BoxRow, Regions, VideoBoxes, without_ending
 from videotcav.concepts.detectors.masks import BoxEdges, Outline, Polygons, Rle, mask_of
-from videotcav.errors import BoxesError, UnreadableText
+from videotcav.errors import BoxesError, UnreadableText, VideotcavWarning, repeated
 from videotcav.texts import first_problem, parse_json, read_bytes
 
 AnyLoose = TypeVar("AnyLoose", bound="_Loose")
-
+Numbered = TypeVar("Numbered", bound="_Numbered")
+AnyAnnotation = TypeVar("AnyAnnotation", bound="_InCategory")
 
 _FRAME = re.compile(r"(\d{1,9})$")
 
@@ -56,24 +59,30 @@ class _Regions(_Loose):
     regions: dict[str, _Place]
 
 
-class _Video(_Loose):
+class _Numbered(_Loose):
     id: int | str
+
+
+class _InCategory(_Loose):
+    category_id: int | str
+    iscrowd: int | bool = 0
+
+
+class _Video(_Numbered):
     file_name: str | None = None
     name: str | None = None
     width: int | None = None
     height: int | None = None
 
 
-class _Image(_Loose):
-    id: int | str
+class _Image(_Numbered):
     video_id: int | str
     frame_index: int | None = None
     frame_id: int | None = None
 
 
-class _Annotation(_Loose):
+class _Annotation(_InCategory):
     image_id: int | str
-    category_id: int | str
     bbox: tuple[float, float, float, float]
     track_id: int | str | None = None
     instance_id: int | str | None = None
@@ -81,8 +90,7 @@ class _Annotation(_Loose):
     segmentation: _Segmentation | None = None
 
 
-class _Category(_Loose):
-    id: int | str
+class _Category(_Numbered):
     name: str
 
 
@@ -97,10 +105,11 @@ def read_coco(path: Path) -> BoxesFile:
     """The boxes of a COCO JSON file with videos, and the masks of its `segmentation`; frames are counted from 0."""
     data = read_bytes(path)
     coco = _as(_Coco, data, path, "COCO JSON with videos")
-    categories = {category.id: category.name for category in coco.categories}
-    images = {image.id: image for image in coco.images}
-    videos: dict[Any, dict[int, list[BoxRow]]] = {video.id: {} for video in coco.videos}
-    for number, annotation in enumerate(coco.annotations):
+    categories = _by_number("categories", coco.categories, path)
+    images = _by_number("images", coco.images, path)
+    known = _by_number("videos", coco.videos, path)
+    videos: dict[Any, dict[int, list[BoxRow]]] = {number: {} for number in known}
+    for number, annotation in _things(coco.annotations, path):
         where = f"{path}: annotations[{number}]"
         image = images.get(annotation.image_id)
         if image is None or image.video_id not in videos:
@@ -116,36 +125,58 @@ def read_coco(path: Path) -> BoxesFile:
             BoxRow(
                 *(left, top, left + width, top + height),
                 score=annotation.score,
-                label=categories[annotation.category_id],
+                label=categories[annotation.category_id].name,
                 instance=None if instance is None else str(instance),
                 outline=annotation.segmentation or None,  # no polygon at all: nobody drew one
             )
         )
-    return BoxesFile(
-        path=path,
-        sha256=hashlib.sha256(data).hexdigest(),
-        labels=tuple(dict.fromkeys(categories.values())),
-        videos={
-            without_ending(video.file_name or video.name or str(video.id)): VideoBoxes(
+    boxes = [
+        (
+            without_ending(video.file_name or video.name or str(video.id)),
+            VideoBoxes(
                 frames=videos[video.id],
                 size=(video.width, video.height) if video.width and video.height else None,
-            )
-            for video in coco.videos
-        },
-    )
+            ),
+        )
+        for video in coco.videos
+    ]
+    return BoxesFile(path, hashlib.sha256(data).hexdigest(), _names(coco.categories), _by_name(boxes, path))
 
 
-class _VisVideo(_Loose):
-    id: int | str
+def _by_number(what: str, rows: Sequence[Numbered], path: Path) -> dict[int | str, Numbered]:
+    if twice := repeated(row.id for row in rows):
+        raise BoxesError(f"{path}: '{what}' has the id {twice[0]} twice; what points to it may mean either")
+    return {row.id: row for row in rows}
+
+
+def _by_name(videos: Sequence[tuple[str, VideoBoxes]], path: Path) -> dict[str, VideoBoxes]:
+    if twice := repeated(name for name, _ in videos):
+        raise BoxesError(f"{path}: 'videos' has {twice[0]} twice, without its ending; name them apart")
+    return dict(videos)
+
+
+def _names(categories: Sequence[_Category]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(category.name for category in categories))
+
+
+def _things(annotations: Sequence[AnyAnnotation], path: Path) -> list[tuple[int, AnyAnnotation]]:
+    """Annotations with their places in the file, without those of crowds, which are many things in one box."""
+    found = [(number, one) for number, one in enumerate(annotations) if not one.iscrowd]
+    if crowds := len(annotations) - len(found):
+        told = f"{path}: {crowds} of {len(annotations)} annotations are left out, as they are crowds (`iscrowd`)"
+        warnings.warn(told, VideotcavWarning, stacklevel=3)
+    return found
+
+
+class _VisVideo(_Numbered):
     width: int
     height: int
     file_names: list[str]
 
 
-class _VisAnnotation(_Loose):
+class _VisAnnotation(_InCategory):
     id: int | str
     video_id: int | str
-    category_id: int | str
     score: Annotated[float, Field(ge=0, le=1)] = 1.0
     bboxes: list[BoxEdges | None] | None = None
     segmentations: list[_Segmentation | None] | None = None
@@ -165,17 +196,17 @@ def read_youtube_vis(path: Path) -> BoxesFile:
     """
     data = read_bytes(path)
     vis = _as(_YouTubeVis, data, path, "YouTube-VIS")
-    categories = {category.id: category.name for category in vis.categories}
-    videos = {video.id: video for video in vis.videos}
-    rows: dict[Any, dict[int, list[BoxRow]]] = {video.id: {} for video in vis.videos}
-    for number, annotation in enumerate(vis.annotations):
+    categories = _by_number("categories", vis.categories, path)
+    videos = _by_number("videos", vis.videos, path)
+    rows: dict[Any, dict[int, list[BoxRow]]] = {number: {} for number in videos}
+    for number, annotation in _things(vis.annotations, path):
         where = f"{path}: annotations[{number}]"
         video = videos.get(annotation.video_id)
         if video is None:
             raise BoxesError(f"{where} points to video {annotation.video_id}, which 'videos' does not list")
         if annotation.category_id not in categories:
             raise BoxesError(f"{where} has category {annotation.category_id}, which 'categories' does not list")
-        count, label = len(video.file_names), categories[annotation.category_id]
+        count, label = len(video.file_names), categories[annotation.category_id].name
         boxes, outlines = annotation.bboxes or [None] * count, annotation.segmentations or [None] * count
         if len(boxes) != count or len(outlines) != count:
             raise BoxesError(f"{where} has {len(boxes)} boxes and {len(outlines)} masks for {count} frames")
@@ -184,17 +215,14 @@ def read_youtube_vis(path: Path) -> BoxesFile:
             if edges is not None:
                 row = BoxRow(*edges, annotation.score, label, str(annotation.id), outline or None)
                 rows[video.id].setdefault(frame, []).append(row)
-    return BoxesFile(
-        path=path,
-        sha256=hashlib.sha256(data).hexdigest(),
-        labels=tuple(dict.fromkeys(categories.values())),
-        videos={
-            _folder_of(video, path): VideoBoxes(
-                rows[video.id], size=(video.width, video.height), numbers=_numbers_of(video, path)
-            )
-            for video in vis.videos
-        },
-    )
+    boxes_of = [
+        (
+            _folder_of(video, path),
+            VideoBoxes(rows[video.id], size=(video.width, video.height), numbers=_numbers_of(video, path)),
+        )
+        for video in vis.videos
+    ]
+    return BoxesFile(path, hashlib.sha256(data).hexdigest(), _names(vis.categories), _by_name(boxes_of, path))
 
 
 def _edges(box: BoxEdges | None, outline: Outline | None, video: _VisVideo, where: str) -> BoxEdges | None:
