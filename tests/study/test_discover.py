@@ -172,6 +172,8 @@ def test_what_would_leave_the_family_or_the_guarantee_is_refused(
     root, discovery = found
     with pytest.raises(StudyFileError, match="contrast alone is corrected"):
         study(model, root, tests={**TESTS, "scores": "classic"}).run(tmp_path / "classic")
+    with pytest.raises(StudyFileError, match="'none', but concepts that discover found are corrected for all"):
+        study(model, root, tests={**TESTS, "correction": "none"}).run(tmp_path / "uncorrected")
     shutil.copytree(root, tmp_path / "all")
     everything = discovery.model_copy(update={"finding": discovery.finding | discovery.held_out})
     (tmp_path / "all" / "found" / "discovery.json").write_text(everything.model_dump_json())

@@ -193,6 +193,10 @@ def study_inputs(file: StudyText) -> Inputs:
             raise StudyFileError(
                 file.path, ["concepts: some were found by discover, and contrast alone is corrected for all that was"]
             )
+        if study.tests.correction == "none":
+            raise StudyFileError(
+                file.path, ["tests.correction: 'none', but concepts that discover found are corrected for all it found"]
+            )
         used = tuple(held_out.sets(used))
     random = tuple(
         file for path in study.random.folders for file in _random_pool(folder / path, sources, folder, held_out)
