@@ -189,13 +189,10 @@ def study_inputs(file: StudyText) -> Inputs:
         )
     check_groups(study.groups, used)
     if held_out:
-        if study.tests.scores == "classic" or study.groups:
+        if study.tests.scores == "classic" or study.groups or study.tests.correction == "none":
             raise StudyFileError(
-                file.path, ["concepts: some were found by discover, and contrast alone is corrected for all that was"]
-            )
-        if study.tests.correction == "none":
-            raise StudyFileError(
-                file.path, ["tests.correction: 'none', but concepts that discover found are corrected for all it found"]
+                file.path,
+                ["concepts: some were found by discover, and only contrast, with a correction, pays for all that was"],
             )
         used = tuple(held_out.sets(used))
     random = tuple(
