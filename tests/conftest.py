@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from support.browser import browser, visit
 from support.example_run import example_run, run_folder, write_run
 
 torch.set_num_threads(1)
 
-__all__ = ["example_run", "run_folder", "write_run"]  # fixtures of several rooms
+__all__ = ["browser", "example_run", "run_folder", "visit", "write_run"]  # fixtures of several rooms
 
 # Whole files that are about an extra. Nothing else may need one: a test of one route asks for its package itself.
 OF_EXTRAS = {

@@ -85,6 +85,40 @@ def test_the_python_of_a_page_runs_as_it_stands(page: Path, demo: Path, monkeypa
         exec(compile(code, page.name, "exec"), names)  # noqa: S102 - our own page
 
 
+RUN = {
+    "audit": ["audit results.json"],
+    "cam": ["cam", "scores"],
+    "concepts": ["concepts show", "concepts accept"],
+    "discover": ["concepts discover", "concepts find"],
+    "lists": ["datasets"],
+    "models": ["models"],
+}
+"""What of other pages takes seconds on the bundled scenes, by how a command begins."""
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_commands_of_other_pages_run_on_what_is_bundled(
+    name: str, demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = ROOT / "docs" / f"{name}.md"
+    for place, file in {"demo": "", "video.mp4": "classes/swing/swing_000.mp4", "concepts": "concepts"}.items():
+        (tmp_path / place).symlink_to(demo / "demo" / file)
+    (tmp_path / "videos").mkdir()
+    for folder in ("classes", "random_source"):
+        (tmp_path / "videos" / folder).symlink_to(demo / "demo" / folder)
+    for text in blocks(page, "json"):
+        (tmp_path / "results.json").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for begins in RUN[name]:
+        lines = [line for line in commands(page) if f"{line} ".startswith(f"videotcav {begins} ")]
+        assert lines, begins
+        for line in lines:
+            monkeypatch.setattr("sys.argv", shlex.split(line, comments=True))
+            with pytest.raises(SystemExit) as end:
+                main()
+            assert end.value.code in ((3,) if name == "audit" else (0, None)), f"{line}\n{capsys.readouterr().err}"
+
+
 def merged(base: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     both = {key: merged(base[key], other[key]) for key in base.keys() & other.keys() if isinstance(base[key], dict)}
     return {**base, **other, **both}

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import html
 import importlib
 import importlib.util
 import json
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from pydantic import TypeAdapter
 
 import videotcav as vt
+from support.browser import faults
 from videotcav.study.file import StudyFile
 
 pytest.importorskip("mkdocs", reason="mkdocs is not installed")
+import markdown
+from mkdocs.commands.build import build
+from mkdocs.config import load_config
+
 ROOT = Path(__file__).parents[1]
+MOST_COLUMNS = 88
 spec = importlib.util.spec_from_file_location("site_hook", ROOT / ".ci" / "site.py")
 assert spec is not None
 assert spec.loader is not None
@@ -123,3 +130,55 @@ def test_a_key_that_words_or_models_alone_have_is_refused(study_page: ModuleType
         words["cam"]["clip"] = words["cam"]["clips"]
     with pytest.raises(KeyError, match=r"cam\.clip"):
         list(study_page.sections(words))
+
+
+def code_lines(page: Path) -> list[str]:
+    """The lines of code as the site shows them, of every block, in a list too."""
+    text = markdown.markdown(page.read_text(encoding="utf-8"), extensions=["pymdownx.superfences", "tables"])
+    blocks = re.findall(r"<pre>(.*?)</pre>", text, flags=re.DOTALL)
+    return [html.unescape(re.sub(r"<[^>]+>", "", line)) for block in blocks for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: page.stem)
+def test_no_line_of_code_is_cut_off(page: Path) -> None:
+    assert [line for line in code_lines(page) if len(line) > MOST_COLUMNS] == []
+
+
+def test_a_long_line_of_code_is_found_in_either_form(tmp_path: Path) -> None:
+    for text in (f"    {'x' * 89}\n", f"```python\n{'x' * 89}\n```\n", f"1. a\n\n        {'x' * 89}\n"):
+        (tmp_path / "page.md").write_text(f"# A\n\n{text}", encoding="utf-8")
+        assert max(map(len, code_lines(tmp_path / "page.md"))) > MOST_COLUMNS
+
+
+PEOPLE_START_AT = ("index", "ten-minutes", "probe", "report")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site with the pages that people start at, without the reference, which takes most of the time."""
+    config = load_config(
+        str(ROOT / "mkdocs.yml"),
+        site_dir=str(tmp_path_factory.mktemp("site")),
+        plugins=[],
+        nav=None,
+        exclude_docs="\n".join(["*", *(f"!{name}.md" for name in PEOPLE_START_AT), "!*.css", "!images/*"]),
+        use_directory_urls=False,
+    )
+    build(config)
+    return Path(config.site_dir)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PEOPLE_START_AT)
+def test_axe_finds_nothing_on_the_pages_that_people_start_at(
+    built: Path, visit: Callable[..., Any], name: str, scheme: str
+) -> None:
+    page = visit(built / f"{name}.html", "phone" if scheme == "dark" else "laptop", color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not faults(page)
+
+
+def test_axe_would_find_a_picture_without_words(built: Path, visit: Callable[..., Any]) -> None:
+    page = visit(built / "index.html")
+    page.evaluate("document.querySelector('article img').removeAttribute('alt')")
+    assert "image-alt" in faults(page)

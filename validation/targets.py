@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -186,11 +187,9 @@ def told(number: float, unit: Unit) -> str:
 
 
 def target_in_words(row: Promise) -> str:
-    """The target, as `≤ 5 %, high ≤ 7 %`; `reported` where there is none."""
-    if row.target is None:
-        return "reported"
+    """The target, as `≤ 5 %, upper bound ≤ 7 %`."""
     names = {"value": "", "low": "lower bound ", "high": "upper bound "}
-    return ", ".join(names[on] + _bound(bound, row.unit) for on, bound in row.target.items())
+    return ", ".join(names[on] + _bound(bound, row.unit) for on, bound in (row.target or {}).items())
 
 
 def _bound(bound: Bound, unit: Unit) -> str:
@@ -213,18 +212,31 @@ def value_in_words(row: Promise) -> str:
     return told(row.value, row.unit) + ends
 
 
-def met_in_words(row: Row) -> str:
-    """`met`, `**missed**`, or a dash where there is no target."""
-    return {True: "met", False: "**missed**", None: "–"}[row.met]
-
-
 def table(shown: Iterable[Row]) -> str:
-    """The rows as a table in Markdown."""
-    lines = ["| what | target | measured | n | |", "| --- | --- | --- | --- | --- |"]
+    """The rows as a table in Markdown; a target that is missed says so."""
+    lines = ["| what | measured | n | target |", "| --- | --- | --- | --- |"]
     for row in shown:
-        cells = (row.what, target_in_words(row), value_in_words(row), f"{row.n:,}", met_in_words(row))
+        cells = (row.what, value_in_words(row), f"{row.n:,}", target_in_words(row) + ", **missed**" * row.short())
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def pivot(shown: Iterable[Row], pattern: str, elsewhere: str = "") -> str:
+    """The values of rows as a table in Markdown, **bold** where a target is missed.
+
+    The pattern must match a row's whole name; its groups `line` and `column` say where it stands, the column
+    `elsewhere` where it is empty. Other rows are left out.
+    """
+    cells: dict[str, dict[str, str]] = {}
+    for row in shown:
+        if place := re.fullmatch(pattern, row.what):
+            value = told(row.value, row.unit) if row.value is not None else "–"
+            column = place["column"].removeprefix(", ") or elsewhere
+            cells.setdefault(place["line"], {})[column] = f"**{value}**" if row.short() else value
+    columns = list(dict.fromkeys(column for line in cells.values() for column in line))
+    lines = [["", *columns], ["---"] * (len(columns) + 1)]
+    lines += [[name, *(line.get(column, "–") for column in columns)] for name, line in cells.items()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def main(path: Path = TARGETS) -> None:

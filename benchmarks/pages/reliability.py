@@ -23,7 +23,6 @@ def main() -> None:
         inputs=cells("hostile_inputs"),
         killed=cells("killed_runs"),
         load=cells("review_load"),
-        apart=cells("decode_apart"),
     )
     for test in re.findall(r"`(?:tests/)?((?:\w+/)*test_\w+\.py)`", page):
         if not (ROOT / "tests" / test).is_file():

@@ -88,20 +88,6 @@ def _measures(found: Mapping[str, float], *, time: bool = True) -> str:
     return f"{found['on_the_object']:.1f} / {found['pointing_in_space']:.2f} / {moment}"
 
 
-def cam_speed() -> str:
-    """What maps of r3d_18 cost, at one layer and at three."""
-    one, three = (
-        cells("cam_speed")[f"r3d_18, 8 × 112 × 112, {layers}"]["contestants"] for layers in ("1 layer", "3 layers")
-    )
-
-    def wall(who: str, race: Mapping[str, Any]) -> str:
-        mine, bare = (race[name]["wall_seconds"]["median"] for name in (who, "bare"))
-        return f"{mine:.2f} s, {mine / bare:.2f} ×"
-
-    rows = [[who, wall(who, one), wall(who, three), f"{three[who]['clips_forwarded']['median']:.0f}"] for who in three]
-    return table(("r3d_18, 8 × 112 × 112", "one layer", "three layers", "clips passed forward, three layers"), rows)
-
-
 def box_precision() -> str:
     """Boxes that a person found right, by detector and label."""
     (cell,) = cells("box_precision").values()
@@ -219,16 +205,17 @@ def propose_throughput() -> str:
     return table(("detector", "alone", "pipeline", "processor, ms a frame"), rows)
 
 
-def proof(name: str) -> str:
-    """What a part of the proof promises: its rows of docs/targets.json."""
-    return targets.table(targets.rows(f"validation/proof/{name}.py"))
+def arranged(script: str, pattern: str) -> str:
+    """What a script promises: the rows that match as `targets.pivot` arranges them, then the others."""
+    rows = targets.rows(script)
+    others = [row for row in rows if not re.fullmatch(pattern, row.what)]
+    return "\n\n".join([targets.pivot(rows, pattern), *([targets.table(others)] if others else [])])
 
 
 TABLES: dict[str, Callable[[], str]] = {
     "null_calibration": null_calibration,
     "interval_coverage": interval_coverage,
     "cam_why": cam_why,
-    "cam_speed": cam_speed,
     "box_precision": box_precision,
     "gallery_cut": gallery_cut,
     "gallery_cut_default": gallery_cut_default,
@@ -237,9 +224,13 @@ TABLES: dict[str, Callable[[], str]] = {
     "moments": moments,
     "moments_contrast": moments_contrast,
     "propose_throughput": propose_throughput,
-    "edits_truth": partial(proof, "edits_page"),
-    "edits_boxes": partial(proof, "edits_boxes"),
-    "joint": partial(proof, "joint_page"),
+    "edits_truth": partial(arranged, "validation/proof/edits_page.py", r"object edits by (?P<column>.+): (?P<line>.+)"),
+    "edits_boxes": partial(arranged, "validation/proof/edits_boxes.py", r"object edits by box, (?P<line>.+): (?P<column>.+)"),
+    "joint": lambda: targets.table(targets.rows("validation/proof/joint_page.py")),
+    "map_badges": partial(arranged, "benchmarks/map_badges.py", r"badge: (?P<line>.+) at (?P<column>.+), followed"),
+    "cam_why_targets": partial(
+        arranged, "benchmarks/cam_why.py", r"bundled Swin, (?P<line>.+?), (?P<column>(?:energy|pointing).+)"
+    ),
 }
 
 if __name__ == "__main__":

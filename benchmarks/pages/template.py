@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -29,7 +30,7 @@ def filled(template: str, **facts: Any) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - Markdown of our own results
     )
-    environment.globals.update(table=table, promised=promised)
+    environment.globals.update(table=table, promised=promised, pivot=pivot)
     return environment.get_template(template).render(facts)
 
 
@@ -39,9 +40,15 @@ def cells(name: str) -> Cells:
     return dict(json.loads(path.read_text(encoding="utf-8"))["cells"]) if path.is_file() else {}
 
 
-def promised(*scripts: str) -> str:
-    """What benchmarks promise: their rows of docs/targets.json as a table."""
-    return targets.table(row for script in scripts for row in targets.rows(f"benchmarks/{script}.py"))
+def promised(*scripts: str, but: str = "") -> str:
+    """What benchmarks promise: their rows of docs/targets.json as a table, but for those whose name begins so."""
+    every = (row for script in scripts for row in targets.rows(f"benchmarks/{script}.py"))
+    return targets.table(row for row in every if not (but and re.match(but, row.what)))
+
+
+def pivot(script: str, pattern: str) -> str:
+    """Rows of a benchmark as `validation.targets.pivot` arranges them."""
+    return targets.pivot(targets.rows(f"benchmarks/{script}.py"), pattern)
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

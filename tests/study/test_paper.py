@@ -6,8 +6,9 @@ import html
 import importlib
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from PIL import Image
 from scipy import stats
 from sklearn.linear_model import Ridge
 
+from support.browser import faults, stands_out
 from support.shell import videotcav
 from videotcav.errors import LayerNotFound, NotEnoughData, RunFolderError, StudyFileError
 from videotcav.models.load import load_model
@@ -187,6 +189,17 @@ def test_every_figure_is_there_or_says_what_is_missing(paper: PaperResults) -> N
     assert page.index('id="figures"') < page.index('id="departures"')
     assert page.count('alt="Figure 10') == 1
     assert "8 clips of the class, not 30" in page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_open_to_everybody_and_its_charts_have_its_colour(
+    paper: PaperResults, visit: Callable[..., Any], scheme: str
+) -> None:
+    page = visit(paper.folder / "paper.html", "phone", color_scheme=scheme, bypass_csp=True)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not faults(page)
+    for picture in (".glance img", ".plate.chart img"):
+        assert not stands_out(page, picture)
 
 
 def test_the_page_is_rebuilt_from_the_folder_alone(paper: PaperResults, tmp_path: Path) -> None:

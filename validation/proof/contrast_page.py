@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ from validation.proof.shares import ALPHA, IRRELEVANT
 from validation.proof.summary import STRONG
 from validation.proof.training import jobs
 from validation.provenance import ROOT, commit, in_words, machine
-from validation.targets import Promise, at_least, at_most, between, record, rows, table
+from validation.targets import Promise, at_least, at_most, between, pivot, record, rows, table, told
 from videotcav.records import FIDELITY
 
 SCRIPT = "validation/proof/contrast_page.py"
@@ -88,14 +89,22 @@ def write_page(found: Facts) -> None:
     record(SCRIPT, promises(found))
     folder = FileSystemLoader(Path(__file__).parent)
     words = Environment(loader=folder, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)  # noqa: S701
+    words.tests["match"] = lambda name, pattern: re.match(pattern, name)
     page = words.get_template("contrast.md.j2").render(
         found=found,
         rows=rows(SCRIPT),
+        said=_said(SCRIPT),
         table=table,
+        pivot=pivot,
         harder=json.loads(HARDER.read_text(encoding="utf-8")),
         harder_rows=rows(HARDER_SCRIPT),
+        harder_said=_said(HARDER_SCRIPT),
     )
     PAGE.write_text(page, encoding="utf-8")
+
+
+def _said(script: str) -> dict[str, str]:
+    return {row.what: told(row.value, row.unit) for row in rows(script) if row.value is not None}
 
 
 # --- counts ------------------------------------------------------------------------------------------------------

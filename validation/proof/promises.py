@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from validation.proof.details import map_value
 from validation.proof.shares import ends
 from validation.provenance import in_words
 from validation.targets import Promise, Target, Unit, at_least, at_most
@@ -45,8 +44,7 @@ def promises(found: Facts) -> Iterator[Promise]:
     yield share("sign of the moving − twin contrast, right", found["sign"]["all layers"]["all"])
     yield share("95 % intervals cover", found["coverage"]["all|cosine|all layers"])
     for what, rules, measure, unit, target in MAPS:
-        value, films = map_value(found, rules, measure)
-        films = 0 if value is None else films
+        value, films = _map_value(found, rules, measure)
         yield Promise(area="maps", what=what, unit=unit, target=target, value=value, n=films, **taken)
 
 
@@ -58,6 +56,13 @@ MAPS: tuple[tuple[str, str, str, Unit, Target], ...] = (
     ("Grad-CAM, energy in the box ÷ its share, foreground rules", "foreground", "energy ratio", "", at_least(3)),
     ("Grad-CAM, energy in the box ÷ its share, background rule", "background", "energy ratio", "", at_most(1)),
 )
+
+
+def _map_value(found: Facts, rules: str, measure: str) -> tuple[float | None, int]:
+    """The mean of a measure of Grad-CAM at the second convolution, and over how many films."""
+    wanted = {"rules": rules, "measure": measure, "layer": "third", "method": "grad-cam"}
+    (row,) = (row for row in found["maps"] if wanted.items() <= row.items())
+    return row["value"], 0 if row["value"] is None else row["films"]
 
 
 def _over_layers(rows: list[Facts]) -> list[Facts]:

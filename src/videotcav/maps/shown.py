@@ -72,6 +72,7 @@ class ShownMaps(ABC):
             sentences=[*self._sentences, *([left_out] if len(self) > CLIPS_SHOWN else [])],
             table=table_html((name.replace("_", " ") for name in rows[0]), (map(_cell, row.values()) for row in rows)),
             dpi=80,
+            are_charts=False,
         )
 
 

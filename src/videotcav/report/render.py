@@ -52,9 +52,11 @@ def write_figures_page(
     sentences: Sequence[str],
     table: str,
     dpi: int,
+    are_charts: bool = True,
 ) -> Path:
     """The page of results that lie in no run folder: sentences, figures with their captions, a table that is escaped.
 
+    Charts are dark on a dark page; figures with photographs in them are not `are_charts`, and stay as they are.
     Raises OutputError where somebody else's file is in the way.
     """
     page = Path(page)
@@ -71,6 +73,7 @@ def write_figures_page(
         pictures=pictures,
         table=Markup(table),  # noqa: S704 - escaped by whoever made it
         mark=MARK,
+        are_charts=are_charts,
     )
 
 
