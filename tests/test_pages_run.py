@@ -89,7 +89,6 @@ RUN = {
     "audit": ["audit results.json"],
     "cam": ["cam", "scores"],
     "concepts": ["concepts show", "concepts accept"],
-    "discover": ["concepts discover", "concepts find"],
     "lists": ["datasets"],
     "models": ["models"],
 }
@@ -103,9 +102,6 @@ def test_commands_of_other_pages_run_on_what_is_bundled(
     page = ROOT / "docs" / f"{name}.md"
     for place, file in {"demo": "", "video.mp4": "classes/swing/swing_000.mp4", "concepts": "concepts"}.items():
         (tmp_path / place).symlink_to(demo / "demo" / file)
-    (tmp_path / "videos").mkdir()
-    for folder in ("classes", "random_source"):
-        (tmp_path / "videos" / folder).symlink_to(demo / "demo" / folder)
     for text in blocks(page, "json"):
         (tmp_path / "results.json").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)

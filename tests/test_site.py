@@ -150,6 +150,7 @@ def test_a_long_line_of_code_is_found_in_either_form(tmp_path: Path) -> None:
         assert max(map(len, code_lines(tmp_path / "page.md"))) > MOST_COLUMNS
 
 
+LEVELS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa")  # what the theme does beside them is its own
 PEOPLE_START_AT = ("index", "ten-minutes", "probe", "report")
 
 
@@ -161,24 +162,29 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         site_dir=str(tmp_path_factory.mktemp("site")),
         plugins=[],
         nav=None,
-        exclude_docs="\n".join(["*", *(f"!{name}.md" for name in PEOPLE_START_AT), "!*.css", "!images/*"]),
+        exclude_docs="\n".join(["*.md", *(f"!{name}.md" for name in PEOPLE_START_AT)]),
         use_directory_urls=False,
     )
     build(config)
     return Path(config.site_dir)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", PEOPLE_START_AT)
+@pytest.mark.parametrize(
+    ("name", "screen", "scheme"),
+    [
+        *(("index", "laptop", "light"), ("ten-minutes", "phone", "dark")),
+        *(("probe", "phone", "light"), ("report", "laptop", "dark")),
+    ],
+)
 def test_axe_finds_nothing_on_the_pages_that_people_start_at(
-    built: Path, visit: Callable[..., Any], name: str, scheme: str
+    built: Path, visit: Callable[..., Any], name: str, screen: str, scheme: str
 ) -> None:
-    page = visit(built / f"{name}.html", "phone" if scheme == "dark" else "laptop", color_scheme=scheme)
+    page = visit(built / f"{name}.html", screen, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert not faults(page)
+    assert not faults(page, *LEVELS)
 
 
 def test_axe_would_find_a_picture_without_words(built: Path, visit: Callable[..., Any]) -> None:
     page = visit(built / "index.html")
     page.evaluate("document.querySelector('article img').removeAttribute('alt')")
-    assert "image-alt" in faults(page)
+    assert "image-alt" in faults(page, *LEVELS)

@@ -225,7 +225,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "moments_contrast": moments_contrast,
     "propose_throughput": propose_throughput,
     "edits_truth": partial(arranged, "validation/proof/edits_page.py", r"object edits by (?P<column>.+): (?P<line>.+)"),
-    "edits_boxes": partial(arranged, "validation/proof/edits_boxes.py", r"object edits by box, (?P<line>.+): (?P<column>.+)"),
+    "edits_boxes": partial(
+        arranged, "validation/proof/edits_boxes.py", r"object edits by box, (?P<line>.+): (?P<column>.+)"
+    ),
     "joint": lambda: targets.table(targets.rows("validation/proof/joint_page.py")),
     "map_badges": partial(arranged, "benchmarks/map_badges.py", r"badge: (?P<line>.+) at (?P<column>.+), followed"),
     "cam_why_targets": partial(

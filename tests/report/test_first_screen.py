@@ -33,6 +33,7 @@ WORDS_BEFORE_DETAILS = """() => {
   return text.split(/\\s+/).filter(Boolean).length;
 }"""
 
+
 def page_of(folder: Path, results: list[Result], effects: list[EditEffect] | None = None, **changes: Any) -> Path:
     return write_report(write_legs(folder, results, effects or [], **({"media": []} | changes)))
 

@@ -44,15 +44,20 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
         context.close()
 
 
-def faults(page: Any) -> str:
-    """What axe complains of, in words; empty where there is nothing. The page must bypass its policy."""
+def faults(page: Any, *tags: str) -> str:
+    """What axe complains of, in words; empty where there is nothing. Asked are the rules with the tags, or all.
+
+    The page must bypass its policy.
+    """
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    found = axe.Axe().run(page)
+    found = axe.Axe().run(page, options={"runOnly": {"type": "tag", "values": tags}} if tags else None)
     return str(found.generate_report()) if found.violations_count else ""
 
 
 def stands_out(page: Any, picture: str) -> bool:
     """Whether a picture's corner has another colour than the card that it lies on."""
     corner = Image.open(BytesIO(page.locator(picture).first.screenshot())).convert("RGB").getpixel((4, 4))
-    card = page.locator(picture).first.evaluate("(one) => getComputedStyle(one.closest('.glance, .plate')).backgroundColor")
+    card = page.locator(picture).first.evaluate(
+        "(one) => getComputedStyle(one.closest('.glance, .plate')).backgroundColor"
+    )
     return max(abs(ours - int(theirs)) for ours, theirs in zip(corner, re.findall(r"\d+", card), strict=True)) > 3

@@ -50,7 +50,10 @@ def _rejected(found: Facts) -> Iterator[list[str]]:
         nulls[f"{test}|all layers"] for test in ("set-level|cosine", *(f"{name}|sign_count" for name in RECIPES[2:]))
     )
     yield ["nothing there: true nulls", _percent(ours), "–", *map(_percent, recipes), f"{ours['of']:,}"]
-    for key, words in (("irrelevant", "irrelevant, {sort}"), ("relevant_rejected", "**relevant**, against the {against}")):
+    for key, words in (
+        ("irrelevant", "irrelevant, {sort}"),
+        ("relevant_rejected", "**relevant**, against the {against}"),
+    ):
         for row in found[key]:
             if row["layer"] == "all layers" and row["default"]["of"]:
                 yield [words.format(**row), *(_percent(row[name]) for name in RECIPES), f"{row['default']['of']:,}"]
