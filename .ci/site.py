@@ -1,5 +1,5 @@
-"""What every build of the site (mkdocs.yml) does: a page that loads something from elsewhere is refused, and a search
-finds what explains before references and what was measured.
+"""What every build of the site (mkdocs.yml) does: a page that loads something from elsewhere is refused, a search
+finds what explains before references and what was measured, and a number in a table stays with its unit.
 """
 
 from __future__ import annotations
@@ -47,14 +47,16 @@ def loaded_from_elsewhere(html: str) -> list[str]:
     return parser.found
 
 
+_ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:[%×σ]|ms|MiB)(?!\w))")
 _LAST = ("api", "beside", "method", "mutants", "performance", "reliability", "scale", "validity")
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> str:  # noqa: ARG001 - as mkdocs calls it
-    """The page's text as it is."""
+    """The page's text, in whose tables no line ends between a number and its unit."""
     if page.file.name.startswith(_LAST):
         page.meta["search"] = {"boost": 0.2}
-    return markdown
+    return _ROW.sub(lambda row: _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", row[0]), markdown)
 
 
 def on_post_page(output: str, *, page: Any, config: Any) -> str:  # noqa: ARG001 - as mkdocs calls it

@@ -11,7 +11,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Annotated, Any
 
 import pytest
@@ -66,6 +66,13 @@ def test_a_page_that_loads_from_elsewhere_is_refused(load: str) -> None:
 )
 def test_links_and_files_of_the_site_itself_are_not_meant(page: str) -> None:
     assert hook.loaded_from_elsewhere(page) == []
+
+
+def test_a_number_in_a_table_stays_with_its_unit() -> None:
+    page = SimpleNamespace(file=SimpleNamespace(name="index"), meta={})
+    text = "5 % of\n\n| a | 5 % (2.5 % to 8 ×), 12 MiB |\n| --- | --- |\n\n    | 5 % |\n"
+    shown = hook.on_page_markdown(text, page=page, config=None, files=None)
+    assert shown == text.replace("| a | 5 % (2.5 % to 8 ×), 12 MiB |", "| a | 5\xa0% (2.5\xa0% to 8\xa0×), 12\xa0MiB |")
 
 
 def test_the_reference_of_the_interface_has_every_public_name_once() -> None:
