@@ -1,6 +1,6 @@
 # Two commands for a new user: make demo, make test. Python 3.11 or newer and git are all they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check mutants targets pages gallery-cut gallery-ucf50 bench bench-again lock site clean
+.PHONY: help demo test coverage check mutants targets pages gallery-cut gallery-kinetics gallery-ucf50 bench bench-again lock site clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -65,6 +65,18 @@ gallery-cut: .venv/.ready  ## the gallery's page on cuts anew; needs pip install
 	$(BIN)/videotcav run examples/cut/study.toml -o examples/cut/run
 	$(BIN)/python benchmarks/gallery_cut.py
 	$(BIN)/python benchmarks/pages/tables.py
+
+# Your own copy of Kinetics-400 with its lists, and a detector of COCO's classes.
+KINETICS ?= ../kinetics400
+DETECTOR ?= yolov7.onnx
+DEVICE ?= cpu
+TENNIS := examples/kinetics/tennis
+gallery-kinetics: .venv/.ready  ## the paper's own study on your Kinetics-400: cut, reviewed by you, asked both ways
+	$(BIN)/python examples/kinetics/recipe.py study $(KINETICS) --detector $(DETECTOR) -o $(TENNIS)
+	rm -rf $(TENNIS)/paper $(TENNIS)/run
+	$(BIN)/videotcav plan $(TENNIS)/study.toml --device $(DEVICE) --workers 8
+	$(BIN)/videotcav paper $(TENNIS)/study.toml -o $(TENNIS)/paper --store $(TENNIS)/rows --device $(DEVICE)
+	$(BIN)/videotcav run $(TENNIS)/study.toml -o $(TENNIS)/run --store $(TENNIS)/rows --device $(DEVICE)
 
 gallery-ucf50: .venv/.ready  ## the gallery's page on two networks of UCF50 anew
 	$(BIN)/python examples/ucf50/recipe.py $(UCF50)

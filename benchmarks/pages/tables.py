@@ -20,6 +20,7 @@ from validation.targets import told, value_in_words
 PAGES = (
     "classic",
     "gallery/cut",
+    "gallery/kinetics",
     "gallery/ucf50",
     "planted",
     "review",
@@ -160,6 +161,31 @@ def gallery_cut_default() -> str:
     return table(("put into films without", "truth", "contrast", "classic cosine", "shift"), rows)
 
 
+def gallery_kinetics() -> str:
+    """What `plan` says of the studies of Kinetics-400 and Something-Something v2."""
+    found = [cell["findings"] for cell in cells("gallery_kinetics").values()]
+    more = [each["map_passes"] + each["edit_passes"] + each["share_passes"] for each in found]
+    rows = [
+        ["clips forward, of them backward", *(f"{each['clips_forward']}, {each['clips_backward']}" for each in found)],
+        ["more, at most: edits, maps", *(f"{count:,}" for count in more)],
+        ["rows on disk", *(f"{each['store_bytes'] / 2**30:.1f} GiB" for each in found)],
+        ["passes a second, *stated*", *(f"{each['passes_a_second']:.0f}" for each in found)],
+        *(
+            [f"{name}: passes + rows", *(_gpu_and_core(each["stages"], workers) for each in found)]
+            for name, workers in (("one GPU and core", 1), ("eight", 8))
+        ),
+    ]
+    return table(("", "playing tennis", "pushing right or left"), rows)
+
+
+def _gpu_and_core(stages: Mapping[str, float], workers: int) -> str:
+    """Minutes of a GPU's passes, and of a core that writes, reads and multiplies rows."""
+    alone = stages["maps"] + stages["shares"]
+    passes = alone + (stages["passes"] + stages["edits"]) / workers
+    rows = (stages["store"] + stages["reading"] + stages["products"]) / workers
+    return f"{passes / 60:.1f} + {rows / 60:.1f} min"
+
+
 def gallery_ucf50() -> str:
     """The reliance of two networks on what edits take away, class by class."""
     (cell,) = cells("gallery_ucf50").values()
@@ -219,6 +245,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "box_precision": box_precision,
     "gallery_cut": gallery_cut,
     "gallery_cut_default": gallery_cut_default,
+    "gallery_kinetics": gallery_kinetics,
     "gallery_ucf50": gallery_ucf50,
     "gallery_ucf50_differences": gallery_ucf50_differences,
     "moments": moments,

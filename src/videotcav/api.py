@@ -25,6 +25,7 @@ from videotcav.concepts.propose.videos import propose as propose_from
 from videotcav.concepts.review.random_sets import RandomDraw, write_random_set
 from videotcav.concepts.review.review import reviewed_sets
 from videotcav.datasets.forms import datasets
+from videotcav.datasets.read import read_list
 from videotcav.datasets.rows import ClipList
 from videotcav.engine.local import Engine, here
 from videotcav.engine.on_ray import OnRay
@@ -186,7 +187,7 @@ def layers(model: VideoModel | str, *, weights: str | None = None, depth: int | 
 
 
 def propose(
-    videos: Path | str | Sequence[Path | str],
+    videos: Path | str | Sequence[Path | str] | ClipList,
     output: Path | str,
     *,
     detector: AnyDetector,
@@ -202,10 +203,17 @@ def propose(
 ) -> Proposal:
     """What was added to the concept folder `output`: candidate clips of every label, with their twins.
 
-    `detector` is what `load_detector` takes: an ONNX file, a file of boxes, `transformers:NAME`, a function. `masks`
-    names a SAM 2 or EdgeTAM of transformers, or its folder, that outlines what is in the boxes, to be cut out with
-    `Recipe(cut="mask")`. Other arguments and errors as those of `videotcav.concepts.propose.videos.propose`.
+    `videos` may be a list of clips, which then says what they were cut from too; some of many are drawn by the recipe's
+    seed. `detector` is what `load_detector` takes: an ONNX file, a file of boxes, `transformers:NAME`, a function.
+    `masks` names a SAM 2 or EdgeTAM of transformers, or its folder, that outlines what is in the boxes, to be cut out
+    with `Recipe(cut="mask")`. Other arguments and errors as those of `videotcav.concepts.propose.videos.propose`.
     """
+    if isinstance(videos, ClipList):
+        listed = read_list(videos, Path(), seed=(recipe or Recipe()).seed)
+        for remark in listed.remarks:
+            warnings.warn(remark, VideotcavWarning, stacklevel=2)
+        videos = [path for paths in listed.classes.values() for path in paths]
+        sources = {path.stem: name for path, name in (listed.sources | listed.groups).items()} | {**(sources or {})}
     return propose_from(
         videos,
         load_detector(detector) if masks is None else WithMasks(load_detector(detector), masks),
@@ -458,27 +466,31 @@ def plan(
     score: ScoreName | None = None,
     pilot: Run | Path | str | None = None,
     spreads: Spreads | None = None,
+    device: str | None = None,
     clips_per_second: float | None = None,
+    workers: int = 1,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     progress: Progress = silent,
 ) -> Plan:
     """What a study needs, could see and will cost, without passing a clip of it; of several models with the first, and
-    a warning says so. Arguments as `plan_study`, and `events`, `target` and `score` as for `run`.
+    a warning says so. Arguments as `plan_study`, and `events`, `target`, `score` and `device`, which is timed, as for
+    `run`.
     """
     if isinstance(study, Study):
-        _refuse_changes(events=events, target=target, score=score)
+        _refuse_changes(events=events, target=target, score=score, device=device)
     else:
         models = len(model_keys(Path(study)))
         if models > 1:
             warnings.warn(
                 f"the study asks {models} models; the plan is that of the first", VideotcavWarning, stacklevel=2
             )
-        study = Study.from_file(study, model=0, events=events, target=target, score=score)
+        study = Study.from_file(study, model=0, events=events, target=target, score=score, device=device)
     return plan_study(
         study,
         pilot=read_run(pilot) if isinstance(pilot, Path | str) else pilot,
         spreads=spreads,
         clips_per_second=clips_per_second,
+        workers=workers,
         memory_bytes=memory_bytes,
         progress=progress,
     )

@@ -85,6 +85,15 @@ def test_a_table_that_leaves_a_recording_open_makes_no_source_of_it(videos: Path
     assert found == {"v0", "v1"}
 
 
+def test_a_list_of_clips_names_the_videos_and_their_recordings(videos: Path, tmp_path: Path):
+    """Of three rows one is of another class, and one of a video that is lost."""
+    (videos / "clips.csv").write_text("path,label,source\nv0.mp4,goal,match\nv1.mp4,foul,other\nv2.mp4,goal,match\n")
+    words = ("propose", videos / "clips.csv", "--detector", videos / "marks.json", "--label", "mark")
+    with pytest.warns(VideotcavWarning, match="1 of 2 rows of .* are about files that are not there"):
+        proposal = run(*words, "--list", "include=goal", "-o", tmp_path / "out")
+    assert [(one["video"], one["source"]) for one in proposal["outcomes"]] == [("v0", "match")]
+
+
 def test_recordings_of_other_videos_are_told(videos: Path, tmp_path: Path):
     (tmp_path / "scenes.csv").write_text("file,source\nv0.mp4,a\nrenamed.mp4,a\n")
     words = ("propose", videos, "--detector", videos / "marks.json", "--label", "mark", "-o", tmp_path / "out")

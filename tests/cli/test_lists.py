@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import videotcav as vt
+from videotcav.cli.lists import list_of
 from videotcav.cli.main import main
-from videotcav.cli.probe import _list_of
 from videotcav.errors import ArgumentError
 
 
@@ -27,7 +27,7 @@ def test_the_forms_are_listed_with_what_they_need(
 
 def test_keys_of_a_list_are_those_of_a_study_file() -> None:
     told = ["videos=there", "limit_per_class=5", "include=run,jump", "numbers_from=1", "cut=true", "columns.path=file"]
-    assert _list_of([Path("clips.csv")], told) == vt.ClipList(
+    assert list_of([Path("clips.csv")], told) == vt.ClipList(
         list=Path("clips.csv"),
         videos=Path("there"),
         limit_per_class=5,
@@ -36,12 +36,12 @@ def test_keys_of_a_list_are_those_of_a_study_file() -> None:
         cut=True,
         columns={"path": "file"},
     )
-    assert _list_of([Path("clips.csv")], []) == vt.ClipList(list=Path("clips.csv"))
-    assert _list_of([Path("videos")], []) is None
-    assert _list_of([Path("videos")], ["form=folders"]) == vt.ClipList(list=Path("videos"), form="folders")
+    assert list_of([Path("clips.csv")], []) == vt.ClipList(list=Path("clips.csv"))
+    assert list_of([Path("videos")], []) is None
+    assert list_of([Path("videos")], ["form=folders"]) == vt.ClipList(list=Path("videos"), form="folders")
 
 
 @pytest.mark.parametrize("told", ["limit=5", "limit_per_class=none", "numbers_from=2", "form=other"])
 def test_a_key_that_does_not_fit_is_told(told: str) -> None:
     with pytest.raises(ArgumentError, match=told.partition("=")[0]):
-        _list_of([Path("clips.csv")], [told])
+        list_of([Path("clips.csv")], [told])

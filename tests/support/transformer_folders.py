@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ HAS_VIDEOPRISM = (
 _FRAMES, _SIDE, _PATCH = 4, 32, 8
 
 
-def write_transformer(family: str, folder: Path) -> Path:
+def write_transformer(family: str, folder: Path, classes: Sequence[str] = CLASSES) -> Path:
     """A folder with the family's config, random weights and processor."""
     import_torchvision()
     transformers = importlib.import_module("transformers")  # only once torchvision is there
@@ -28,9 +29,9 @@ def write_transformer(family: str, folder: Path) -> Path:
         "hidden_size": 24,
         "num_hidden_layers": 3,
         "num_attention_heads": 2,
-        "num_labels": len(CLASSES),
-        "id2label": dict(enumerate(CLASSES)),
-        "label2id": {name: index for index, name in enumerate(CLASSES)},
+        "num_labels": len(classes),
+        "id2label": dict(enumerate(classes)),
+        "label2id": {name: index for index, name in enumerate(classes)},
         "initializer_range": 0.2,  # far enough from linear that gradients differ from clip to clip
     }
     picture = {"image_size": _SIDE, "num_frames": _FRAMES, "intermediate_size": 32}

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from videotcav.cli.discover import discover_command, find_command, recordings
 from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOption, GpusPerWorker, Workers, engine_of
+from videotcav.cli.lists import ListOption, list_of
 from videotcav.cli.options import Device, FormOption, Replace
 from videotcav.errors import ArgumentError, closest
 from videotcav.texts import first_problem, read_names
@@ -23,7 +24,10 @@ _PAIR = "="
 @concepts.command("propose")
 def propose_command(  # noqa: PLR0917 - typer's parameters are options
     context: typer.Context,
-    videos: Annotated[list[str], typer.Argument(help="Videos, folders of them, or patterns.")],
+    videos: Annotated[
+        list[str],
+        typer.Argument(help="Videos, folders of them, or patterns; or a list of clips (see videotcav datasets)."),
+    ],
     detector: Annotated[
         str, typer.Option(help="transformers:NAME, an ONNX file (YOLO), a file or folder of boxes, or module:function.")
     ],
@@ -44,6 +48,7 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
     ] = None,
     form: FormOption = None,
     names: Annotated[Path | None, typer.Option(help="File of class names, one a line.")] = None,
+    listing: ListOption = None,
     sources: Annotated[Path | None, typer.Option(help="CSV table: which video comes from which recording.")] = None,
     source_column: Annotated[str, typer.Option(help="Column of --sources that names the recording.")] = "source",
     overlay: Annotated[
@@ -63,7 +68,7 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
 
     where = engine_of(engine, address=address, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker)
     proposal = api.propose(
-        videos,
+        list_of(videos, listing or []) or videos,
         output,
         detector=api.load_detector(detector, form=form, class_names=read_names(names) if names else None),
         labels=_concepts(label),

@@ -19,7 +19,10 @@ def paper(  # noqa: PLR0917 - typer's parameters are options
         str | None, typer.Option("--class", help="Class of the figures, where the study has several.")
     ] = None,
     boxes: Annotated[
-        str | None, typer.Option(help="Boxes on the class's videos, for Figure 1: boxes.json, or a detector.")
+        str | None,
+        typer.Option(
+            help="Boxes on the class's videos, for Figure 1: boxes.json, or a detector; else the study's own."
+        ),
     ] = None,
     label: Annotated[list[str] | None, typer.Option(help="Which boxes count; repeat for several.")] = None,
     store: Annotated[str | None, typer.Option(help="Folder or URL where passes are kept for other studies.")] = None,
@@ -31,7 +34,9 @@ def paper(  # noqa: PLR0917 - typer's parameters are options
     from videotcav import api  # noqa: PLC0415 - torch is slow to import
     from videotcav.report.paper import summary  # noqa: PLC0415 - as above
 
-    truths = api.Truths(boxes=api.load_detector(boxes) if boxes else None, labels=tuple(label or ()))
+    truths = None
+    if boxes or label:
+        truths = api.Truths(boxes=api.load_detector(boxes) if boxes else None, labels=tuple(label or ()))
     found = api.paper(
         study,
         output,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from videotcav.cli.console import parsed_bytes
-from videotcav.cli.options import EventsOption, ScoreOption, TargetOption
+from videotcav.cli.options import Device, EventsOption, ScoreOption, TargetOption
 
 
 def plan(
@@ -21,6 +21,8 @@ def plan(
     clips_per_second: Annotated[
         float | None, typer.Option(min=1e-9, help="Forward passes a second; else timed.")
     ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Say the time with so many workers of an engine too.")] = 1,
+    device: Device = None,
     events: EventsOption = None,
     target: TargetOption = None,
     score: ScoreOption = None,
@@ -39,7 +41,9 @@ def plan(
         score=score,  # type: ignore[arg-type] # checked there
         pilot=pilot,
         spreads=None if null_spread is None else api.Spreads(null_spread, estimate_spread),
+        device=device,
         clips_per_second=clips_per_second,
+        workers=workers,
         memory_bytes=parsed_bytes(memory),
         progress=context.obj.progress,
     )

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from videotcav.cli.browser import Open, show
 from videotcav.cli.console import command_line
 from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOption, GpusPerWorker, Workers, engine_of
+from videotcav.cli.lists import ListOption, list_of
 from videotcav.cli.options import MODELS, BatchSize, Device, FormOption, PrecisionOption
 from videotcav.errors import ArgumentError
-from videotcav.texts import first_problem, read_names
-
-if TYPE_CHECKING:
-    from videotcav.datasets.rows import ClipList
-
-LISTS = (".csv", ".tsv", ".txt", ".json")
-"""What lists of clips end with."""
+from videotcav.texts import read_names
 
 
 def probe(  # noqa: PLR0917 - typer's parameters are options
@@ -43,10 +38,7 @@ def probe(  # noqa: PLR0917 - typer's parameters are options
         typer.Option(help="Labels of the videos (CSV, JSONL, Parquet) by a column file: class, source, and others."),
     ] = None,
     by: Annotated[str, typer.Option(help="Column of the table whose labels make subgroups.")] = "",
-    listing: Annotated[
-        list[str] | None,
-        typer.Option("--list", help="How the list is read, as in a study file: videos=FOLDER; repeat for several."),
-    ] = None,
+    listing: ListOption = None,
     edit: Annotated[list[str] | None, typer.Option(help="Edit; repeat for several. All by default.")] = None,
     detector: Annotated[
         str | None,
@@ -104,7 +96,7 @@ def probe(  # noqa: PLR0917 - typer's parameters are options
     ]
     found = api.probe(
         loaded,
-        _list_of(videos, listing or []) or (videos[0] if len(videos) == 1 else videos),
+        list_of(videos, listing or []) or (videos[0] if len(videos) == 1 else videos),
         output,
         target=class_name,
         table=table,
@@ -133,26 +125,3 @@ def probe(  # noqa: PLR0917 - typer's parameters are options
     context.obj.result("\n".join([*found.sentences, *page]), facts)
     if output is not None:
         show(context.obj, output / "report.html", asked=open_page)
-
-
-def _list_of(videos: list[Path], told: list[str]) -> ClipList | None:
-    """The list that is named, read as told; None where videos are named."""
-    from pydantic import ValidationError  # noqa: PLC0415 - as above
-
-    from videotcav import api  # noqa: PLC0415 - as above
-
-    is_list = len(videos) == 1 and videos[0].suffix.lower() in LISTS
-    if not (is_list or told):
-        return None
-    if len(videos) > 1:
-        raise ArgumentError("--list says how a list of clips is read: name that list alone")
-    keys = dict(each.partition("=")[::2] for each in told)
-    read: dict[str, object] = {"include": tuple(keys["include"].split(","))} if "include" in keys else {}
-    if keys.get("numbers_from", "").isdecimal():
-        read["numbers_from"] = int(keys["numbers_from"])
-    columns = {key.removeprefix("columns."): value for key, value in keys.items() if key.startswith("columns.")}
-    others = {key: value for key, value in keys.items() if not key.startswith("columns.")}
-    try:
-        return api.ClipList.model_validate({**others, **read, "columns": columns, "list": videos[0]})
-    except ValidationError as error:
-        raise ArgumentError(f"--list: {first_problem(error)}") from None

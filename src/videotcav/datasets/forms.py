@@ -8,11 +8,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from videotcav.datasets.rows import COLUMNS, LABELS, ClipList, FormName, Row, Table, lines_of, source_in
+from videotcav.datasets.rows import COLUMNS, LABELS, ClipList, FormName, Row, Table, lines_of
 from videotcav.errors import UnreadableText
 from videotcav.records import Record
 from videotcav.texts import read_json
 from videotcav.video.find import videos_in
+from videotcav.video.sources import source_in
 
 
 class DatasetForm(Record):

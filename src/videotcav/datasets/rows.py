@@ -118,14 +118,3 @@ class Table:
                 self.path, f"line {row['line']}: {name} is '{row[name]}'; expected seconds, a number from 0 on"
             )
         return float(text)
-
-
-_FROM_NAMES = (
-    re.compile(r"([\w-]{11})_\d{6}_\d{6}"),  # Kinetics: YouTube id and seconds
-    re.compile(r"v_(\w+_g\d{2})_c\d{2}"),  # UCF101: clips of one group are of one recording
-)
-
-
-def source_in(stem: str) -> str:
-    """What the name of a file says it was cut from, where it is one of Kinetics or UCF101; else empty."""
-    return next((found[1] for form in _FROM_NAMES if (found := form.fullmatch(stem))), "")

@@ -49,6 +49,10 @@ class Rates(Record):
     clips_read: float | None = None
 
 
+_OF_ONE = ("maps", "shares")
+"""Stages that an engine does not divide among its workers."""
+
+
 class Costs(Record):
     """What a study takes. `seconds` is by stage, of one worker; empty where no rates are known."""
 
@@ -63,6 +67,10 @@ class Costs(Record):
     gram_bytes: int
     statistics_bytes: int
     seconds: dict[str, float]
+
+    def elapsed(self, workers: int = 1) -> float:
+        """Seconds until the end where so many workers, each as fast as the one, divide what an engine divides."""
+        return sum(taken if stage in _OF_ONE else taken / workers for stage, taken in self.seconds.items())
 
 
 def costs(

@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from videotcav.concepts.detectors.detect import load_detector, require_label, spec_below
+from videotcav.concepts.detectors.detect import require_label
 from videotcav.engine.local import Engine, here
 from videotcav.engine.store import Store
 from videotcav.errors import TrackNotFound
@@ -77,7 +77,7 @@ class Editor:
     def __init__(
         self, file: StudyText, section: InterventionsSection, labels: Mapping[str, str], clips: StudyClips
     ) -> None:
-        detector = load_detector(spec_below(file.folder, section.boxes or section.detector or ""))
+        detector = section.finder(file.folder)
         for label in labels.values():
             if label != BACKGROUND:
                 require_label(detector, label)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
+from videotcav.concepts.detectors.detect import Detector, load_detector, spec_below
 from videotcav.datasets.read import Listed
 from videotcav.errors import VideoError
 from videotcav.explain.design.settings import MOST_SEED, AnalysisSettings
@@ -183,6 +184,10 @@ class InterventionsSection(Record):
         if self.objects and BACKGROUND in named and not set(self.edits) & set(_OF_BACKGROUND):
             raise ValueError(f"edits: the {BACKGROUND} takes {', '.join(_OF_BACKGROUND)}, and none of them is named")
         return self
+
+    def finder(self, folder: Path) -> Detector:
+        """What finds the objects; `folder` is the study file's. Raises BoxesError, DetectorError."""
+        return load_detector(spec_below(folder, self.boxes or self.detector or ""))
 
     def labels(self, concepts: Iterable[str]) -> dict[str, str]:
         """What is edited, and what the boxes call it, in a study of these concepts."""

@@ -19,7 +19,7 @@ from videotcav.study.file import SourcesSection, StudyText, class_videos
 from videotcav.study.held_out import HeldOut
 from videotcav.video.find import videos_in
 from videotcav.video.segment import Segment, file_of, segment_of
-from videotcav.video.sources import Sources, counted_pieces
+from videotcav.video.sources import Sources, counted_pieces, source_in
 
 AnyFile = TypeVar("AnyFile", ClipFile, ConceptClip)
 
@@ -265,7 +265,7 @@ def _random_pool(place: Path, sources: Sources, folder: Path, held_out: HeldOut)
 def _clip_file(path: Path, sources: Sources, folder: Path, listed: Listed | None = None) -> ClipFile:
     """A file whose source is what the study's table says, or its list of clips, or else its own path."""
     video = file_of(path)
-    own = str(video.relative_to(folder)) if video.is_relative_to(folder) else str(video)
+    own = source_in(video.stem) or str(video.relative_to(folder) if video.is_relative_to(folder) else video)
     if listed is None:
         return ClipFile(path=path, source=sources.unit(path, own))
     source = sources.unit(path, listed.sources.get(path, own))

@@ -23,6 +23,7 @@ from videotcav.maps import last_spatial_layer
 from videotcav.maps.evaluation import Truths
 from videotcav.records import Progress, silent
 from videotcav.report.paper import PaperResults, read_paper, write_paper
+from videotcav.results.edit_effect import BACKGROUND
 from videotcav.results.folder import MEDIA, new_run_folder
 from videotcav.results.manifest import stamp, write_manifest
 from videotcav.results.paper_facts import DYNAMIC, PAPER_KINDS, STATIC, PaperFacts, PictureFigure, Strip
@@ -67,7 +68,8 @@ def run_paper(
         study_file: the study; its model, videos, concepts, random pool, classifier and seed are used.
         output: the folder, which must not exist; it appears complete or not at all.
         class_name: the class that the figures are about, where the study has several.
-        truths: boxes on the class's own videos, which tell a hit of Grad-CAM from a miss.
+        truths: boxes on the class's own videos, which tell a hit of Grad-CAM from a miss; those of the study's
+            interventions, of all its objects, when left out.
         device: where passes run.
         skip_bad: leave unreadable videos out and record it.
         replace: an earlier paper folder at `output` is replaced when the new one is complete.
@@ -84,7 +86,7 @@ def run_paper(
         raise StudyFileError(given.file.path, ["align: is no part of the published protocol; leave it out"])
     inputs = study_inputs(given.file)
     asked = paper_study(given, inputs, class_name=class_name)
-    truths = truths or Truths()
+    truths = truths or _truths(given, inputs)
     with new_run_folder(Path(output), replace=replace) as folder:
         run = asked.run(folder / "run", skip_bad=skip_bad, store=store, command=command, progress=progress)
         inputs = inputs.without(run.manifest.left_out)
@@ -156,6 +158,7 @@ def paper_study(study: Study, inputs: Inputs, *, class_name: str | None) -> Stud
         ),
         "score": "logit",
         "target": "",
+        "interventions": None,
         "cam": None,
     }
     return with_changes(study, file=study.file.model_copy(update={"study": text.model_copy(update=changes)}))
@@ -227,6 +230,15 @@ def departures(study: Study, inputs: Inputs, records: Sequence[ClipRecord], *, c
     if unseen:
         yield f"Every crop was verified by hand; here nobody looked through {', '.join(unseen)}."
     yield f"CAVs are {study.file.study.tests.classifier}; the paper does not name its classifier."
+
+
+def _truths(study: Study, inputs: Inputs) -> Truths:
+    """The boxes that the study has of its own class's videos."""
+    section = study.file.study.interventions
+    if section is None:
+        return Truths()
+    labels = {label for target, label in section.labels(inputs.kinds).items() if target != BACKGROUND}
+    return Truths(boxes=section.finder(study.file.folder), labels=tuple(sorted(labels)))
 
 
 def _records(study: Study) -> Iterator[tuple[Path, ClipRecord]]:

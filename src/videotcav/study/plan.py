@@ -65,7 +65,8 @@ class Plan(Record):
     `alignment` are of its files.
 
     `pool` is what concepts and pool differ in, `equivalence` says what it would take to show that a concept leaves the
-    class alone, where that is more than there is. `edits` says of how many class clips each edit can be asked.
+    class alone, where that is more than there is. `edits` says of how many class clips each edit can be asked. The
+    time is told of so many `workers` too.
     """
 
     tests: int
@@ -78,6 +79,7 @@ class Plan(Record):
     equivalence: str = ""
     edits: tuple[str, ...] = ()
     pool: PoolFacts | None = None
+    workers: int = 1
 
     @property
     def is_enough(self) -> bool:
@@ -103,7 +105,8 @@ class Plan(Record):
             *([f"at most {cost.map_passes} forward passes more to check maps"] if cost.map_passes else []),
             *([f"at most {cost.edit_passes} forward passes more of edited clips"] if cost.edit_passes else []),
             *([f"at most {cost.share_passes} forward passes more for concepts' shares"] if cost.share_passes else []),
-            f"about {_duration(sum(cost.seconds.values()))} of one worker: {by_stage}",
+            f"about {_duration(cost.elapsed())} of one worker: {by_stage}",
+            *([f"about {_duration(cost.elapsed(self.workers))} of {self.workers} of them"] if self.workers > 1 else []),
             f"{_size(cost.store_bytes)} of rows, {_size(cost.read_bytes)} read for {cost.operations:.1e} operations",
             f"{_size(cost.gram_bytes)} of inner products, {_size(cost.statistics_bytes)} of memory for the statistics",
         ]
@@ -125,17 +128,19 @@ def plan_study(
     pilot: RunResults | None = None,
     spreads: Spreads | None = None,
     clips_per_second: float | None = None,
+    workers: int = 1,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     progress: Progress = silent,
 ) -> Plan:
     """The plan of a study, its clips counted and this machine timed, without passing a clip of it.
 
     `pilot` is an earlier run, whose spreads are carried over; `clips_per_second` the rate of forward passes, timed
-    where it is left out. Other arguments as those of `plan`. Raises as `Study.run` does before its passes.
+    where it is left out; `workers` how many the time is told of too. Other arguments as those of `plan`. Raises as
+    `Study.run` does before its passes.
     """
     file = study.file.study
     inputs = study.told(study_inputs(study.file).with_views(study.model.card.clip_spec.views), progress=progress)
-    return plan(
+    made = plan(
         file,
         inputs,
         widths=widths_of(study.model, study.layers, pooling=file.pooling),
@@ -152,6 +157,7 @@ def plan_study(
         pilot=pilot.results if pilot else (),
         spreads=spreads,
     )
+    return made.model_copy(update={"workers": workers})
 
 
 def plan(

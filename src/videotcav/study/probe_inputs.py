@@ -20,7 +20,7 @@ from videotcav.video.find import find_videos, videos_in
 from videotcav.video.info import ClipOrigin
 from videotcav.video.labels import Labels
 from videotcav.video.segment import file_of
-from videotcav.video.sources import counted_pieces
+from videotcav.video.sources import counted_pieces, source_in
 
 CLASS, SOURCE = "class", "source"
 """The columns of a table of labels that say of which class a video is, and what it was cut from."""
@@ -108,7 +108,12 @@ def _as_listed(clip: ClipToProbe, listed: Listed) -> ClipToProbe:
     """A clip with the source that the list has for it, where nothing else said one."""
     path = Path(clip.name)
     own = listed.groups.get(path) or listed.sources.get(path)
-    return replace(clip, source=own) if own and clip.source == str(file_of(path)) else clip
+    return replace(clip, source=own) if own and clip.source == _own_source(path) else clip
+
+
+def _own_source(path: Path) -> str:
+    """The source of a video of which nothing is said: what its name says, else its file."""
+    return source_in(file_of(path).stem) or str(file_of(path))
 
 
 def _by_class(
@@ -169,7 +174,7 @@ def _clips(where: Clips | Where, class_name: str, labels: Labels | None, by: str
         yield ClipToProbe(
             name=str(path),
             class_name=class_name or told(CLASS) or "",
-            source=told(SOURCE) or source or str(file_of(path)),
+            source=told(SOURCE) or source or _own_source(path),
             read=read,
             labels={by: told(by)} if by else {},
         )

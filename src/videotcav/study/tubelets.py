@@ -18,6 +18,7 @@ from videotcav.study.reading import StudyClips
 from videotcav.video.find import videos_there
 from videotcav.video.info import ClipOrigin
 from videotcav.video.read import VideoFile
+from videotcav.video.sources import source_in
 
 LEAST_SCORE = 1e-4
 """Of a tubelet in a frame: 0 would say that it was not looked for there."""
@@ -52,7 +53,10 @@ class UnlabelledVideos:
         progress: Progress,
     ) -> UnlabelledVideos:
         """These files, folders and patterns; `sources` are by names without ending. Raises VideoNotFound."""
-        every = [ClipFile(path=path, source=sources.get(path.stem, path.stem)) for path in videos_there(videos)]
+        every = [
+            ClipFile(path=path, source=sources.get(path.stem) or source_in(path.stem) or path.stem)
+            for path in videos_there(videos)
+        ]
         reader = ClipReader({None: every}, read, progress=progress)
         reader.clips()
         files = tuple({reader.digests[file.path]: file for file in reversed(every)}.values())[::-1]

@@ -6,10 +6,10 @@ column of groups (patients, sites, matches), its groups take the place of source
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from re import fullmatch
 
 from videotcav.errors import UnreadableText
 from videotcav.texts import read_table
@@ -144,6 +144,17 @@ def as_sources(given: Mapping[Path | str, str] | Path | str | None) -> Sources:
     return Sources.read(Path(given)) if isinstance(given, str | Path) else Sources(given)
 
 
+_FROM_NAMES = (
+    re.compile(r"([\w-]{11})_\d{6}_\d{6}"),  # Kinetics: YouTube id and seconds
+    re.compile(r"v_(\w+_g\d{2})_c\d{2}"),  # UCF101: clips of one group are of one recording
+)
+
+
+def source_in(name: str) -> str:
+    """What the name of a file, without its ending, says it was cut from: of Kinetics and UCF101; else empty."""
+    return next((found[1] for form in _FROM_NAMES if (found := form.fullmatch(name))), "")
+
+
 def counted_pieces(paths: Iterable[Path]) -> Iterator[tuple[str, list[Path]]]:
     """Files that look like pieces of several longer videos by their names: what they share, and the files.
 
@@ -152,7 +163,7 @@ def counted_pieces(paths: Iterable[Path]) -> Iterator[tuple[str, list[Path]]]:
     """
     groups: dict[tuple[Path, str], list[tuple[int, Path]]] = {}
     for path in dict.fromkeys(map(file_of, paths)):
-        if found := fullmatch(r"(.*?\D)(\d{1,6})", path.stem):
+        if found := re.fullmatch(r"(.*?\D)(\d{1,6})", path.stem):
             groups.setdefault((path.parent, found[1]), []).append((int(found[2]), path))
     several = {key: sorted(files) for key, files in groups.items() if len(files) > 1}
     folders = [folder for folder, _ in several]

@@ -28,6 +28,8 @@ from videotcav.records import Progress, Record, silent
 from videotcav.video.find import videos_there
 from videotcav.video.info import VideoInfo
 from videotcav.video.read import VideoFile
+from videotcav.video.segment import file_of
+from videotcav.video.sources import source_in
 
 
 class Proposal(Record):
@@ -76,7 +78,8 @@ def propose(
 
     `videos` are files, folders or patterns. `labels` are names of the detector, or map them to names of concepts;
     `"*"` stands for all other labels. `sources` maps file names (without ending) to what they were cut from, where
-    several files come from one recording; by default each file is its own source. `overlay` is a folder for videos
+    several files come from one recording; by default each file is its own source, unless its name says otherwise as
+    those of Kinetics and UCF101 do. `overlay` is a folder for videos
     that show the tracks, each held in memory whole while it is drawn; a file there that the tool did not write is
     replaced only with `replace`, and a video that is read never. `engine` is where videos are decoded, detected in and
     cut, in this process by default; clips are chosen here and in the order of the videos, as what is a duplicate
@@ -205,5 +208,6 @@ def _jobs(
         names[name] = seen[info.sha256] = info.sha256
         missing = tuple(concept for concept in labels if not workshop.knows(info.sha256, concept, labels[concept]))
         if missing:
-            jobs.append(Job(name, sources.get(info.path.stem, name), info, missing))
+            source = sources.get(info.path.stem) or source_in(file_of(info.path).stem) or name
+            jobs.append(Job(name, source, info, missing))
     return jobs
