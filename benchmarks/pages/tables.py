@@ -21,6 +21,7 @@ PAGES = (
     "classic",
     "gallery/cut",
     "gallery/kinetics",
+    "gallery/tennis",
     "gallery/ucf50",
     "planted",
     "review",
@@ -209,6 +210,46 @@ def gallery_ucf50_differences() -> str:
     return table(("without colour", "ConvLSTM minus LRCN, σ", "windows"), rows)
 
 
+def gallery_tennis() -> str:
+    """What two networks of tennis strokes lose by each edit, over the clips that carry the mark, and the difference."""
+    every = {title: cell["findings"] for title, cell in cells("gallery_tennis").items()}
+    rows = []
+    for question, found in every.items():
+        of = found["pooled"]["with the mark"]
+        told_of = [_with_ends(of[name]) for name in ("random-split", "scene-split", "difference")]
+        rows.append([question, *told_of, f"{of['difference']['clips']}"])
+    return table(("without", "random split, σ", "scene split, σ", "difference", "clips"), rows)
+
+
+def gallery_tennis_strokes() -> str:
+    """What filling the mark's corner does to the score of each stroke."""
+    found = cells("gallery_tennis")["watermark"]["findings"]
+    rows = []
+    for apart in found["differences"]:
+        of = {row["model"]: row for row in found["rows"] if row["class_name"] == apart["class_name"]}
+        said = [_reliance(of[name]) for name in ("random-split", "scene-split")]
+        difference = _with_ends({**apart, "value": apart["difference"]})
+        rows.append([apart["class_name"], *said, difference, f"{apart['sources']}"])
+    return table(("", "random split, σ", "scene split, σ", "difference", "scenes"), rows)
+
+
+def gallery_tennis_right() -> str:
+    """How many held-out clips are right, as they are and with the mark's corner filled."""
+    found = cells("gallery_tennis")["watermark"]["findings"]["right"]
+    rows = []
+    for network in ("random-split", "scene-split"):
+        for of, each in found[network].items():
+            before, after, change = (each[when] for when in ("before", "after", "change"))
+            ends = f"{100 * change['value']:+.0f} ({100 * change['low']:+.0f} to {100 * change['high']:+.0f})"
+            shares = (f"{100 * share['value']:.0f} %" for share in (before, after))
+            rows.append([f"{network.replace('-', ' ')}, {of}", f"{before['clips']}", *shares, ends])
+    return table(("held out", "clips", "as they are", "corner filled", "change, points"), rows)
+
+
+def _with_ends(row: Mapping[str, Any]) -> str:
+    return f"{row['value']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
+
+
 def _reliance(row: Mapping[str, Any]) -> str:
     if row["effect"] is None:
         return "–"
@@ -248,6 +289,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "gallery_kinetics": gallery_kinetics,
     "gallery_ucf50": gallery_ucf50,
     "gallery_ucf50_differences": gallery_ucf50_differences,
+    "gallery_tennis": gallery_tennis,
+    "gallery_tennis_strokes": gallery_tennis_strokes,
+    "gallery_tennis_right": gallery_tennis_right,
     "moments": moments,
     "moments_contrast": moments_contrast,
     "propose_throughput": propose_throughput,
