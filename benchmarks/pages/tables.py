@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ PAGES = (
     "classic",
     "gallery/cut",
     "gallery/kinetics",
+    "gallery/profiles",
     "gallery/tennis",
     "gallery/ucf50",
     "planted",
@@ -30,6 +32,7 @@ PAGES = (
     "validity-maps",
     "validity-moments",
 )
+PROFILED = ("still", "shuffle", "reverse", "grey", "still part", "moving places")
 PLACE = re.compile(r"(?<=<!-- table )(?P<name>.+?)(?P<middle> -->\n)(?P<old>.*?)(?=<!-- end -->)", re.DOTALL)
 
 
@@ -250,6 +253,44 @@ def _with_ends(row: Mapping[str, Any]) -> str:
     return f"{row['value']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
 
 
+@dataclass(frozen=True)
+class Profiled:
+    """What an edit does to a network's classes: a row a class of which it could be told."""
+
+    rows: list[Mapping[str, Any]]
+
+    @property
+    def words(self) -> str:
+        """The mean effect, and how many classes fall beyond doubt, of how many."""
+        if not self.rows:
+            return "–"
+        mean = sum(row["effect"] for row in self.rows) / len(self.rows)
+        said = [row["verdict"] for row in self.rows]
+        return f"{mean:+.2f} ({said.count('negative')}/{len(said)})"
+
+
+def profiles() -> dict[str, dict[str, Profiled]]:
+    """Of every network of the gallery what each ranked edit does."""
+    told_of = {title: cell["findings"]["rows"] for title, cell in cells("gallery_profiles").items()}
+    for cell in cells("gallery_ucf50").values():
+        for row in cell["findings"]["rows"]:
+            name = {"lrcn": "LRCN, UCF50", "convlstm": "ConvLSTM, UCF50"}[row["model"]]
+            told_of.setdefault(name, []).append(row)
+    return {
+        title: {
+            edit: Profiled([row for row in rows if row["edit"] == edit and row["effect"] is not None])
+            for edit in PROFILED
+        }
+        for title, rows in told_of.items()
+    }
+
+
+def gallery_profiles() -> str:
+    """A row a network: the mean effect of each edit, and how many of its classes fall."""
+    rows = [[title, *(row[edit].words for edit in PROFILED)] for title, row in profiles().items()]
+    return table(("network", *(f"`{edit}`" for edit in PROFILED)), rows)
+
+
 def _reliance(row: Mapping[str, Any]) -> str:
     if row["effect"] is None:
         return "–"
@@ -287,6 +328,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "gallery_cut": gallery_cut,
     "gallery_cut_default": gallery_cut_default,
     "gallery_kinetics": gallery_kinetics,
+    "gallery_profiles": gallery_profiles,
     "gallery_ucf50": gallery_ucf50,
     "gallery_ucf50_differences": gallery_ucf50_differences,
     "gallery_tennis": gallery_tennis,

@@ -162,6 +162,18 @@ def test_an_array_of_the_clips_frames_is_the_clip() -> None:
     assert clips.spec == spec
 
 
+def test_arrays_of_two_lists_have_no_source_in_common() -> None:
+    """A probe of two classes took the first array of both for one video, so that its unit was far too small."""
+    arrays = np.random.default_rng(0).normal(size=(4, 4, 16, 16, 2)).astype(np.float32)
+    one, other = (
+        {clip.source for clip in vt.clips_from_arrays(own, flow_spec(reader=None)).records}
+        for own in ([*arrays[:2]], [*arrays[2:]])
+    )
+    assert (len(one), len(other), len(one | other)) == (2, 2, 4)
+    named = vt.clips_from_arrays({"a": arrays[0]}, flow_spec(reader=None))
+    assert [clip.source for clip in named.records] == ["a"]
+
+
 @pytest.mark.parametrize(
     ("how", "rate", "frames"),
     [

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import xxhash
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -31,7 +32,7 @@ def clips_from_arrays(
     An array of exactly the spec's frames is one clip; of a longer one frames are taken as of a video, where fixed
     seconds need its `frames_per_second`. Frames are resized, cropped and normalised as pictures are: uint8 is scaled to
     0…1 first, floats are taken as they are. `sources` says what each array comes from, in their order; without it each
-    is a source of its own.
+    is a source of its own, by its name, or in a list by its place and content: two lists have no source in common.
 
     Raises VideosError with all arrays that do not fit.
     """
@@ -47,6 +48,8 @@ def clips_from_arrays(
         except VideoError as error:
             wrong[name] = error.reason
         else:
+            if sources is None and not isinstance(arrays, Mapping):
+                source = f"{name}, {xxhash.xxh3_64_hexdigest(np.ascontiguousarray(each).data)}"  # noqa: PLW2901
             clips.append(clip.model_copy(update={"source": source}))
             pixels.append(shown)
     if wrong:
