@@ -2,13 +2,16 @@
 
 Every contestant passes the same clips into a new store, up to the first stage of torchvision's r3d_18, one thread a
 worker, once with few clips and once with many. What more clips take is told apart from what a cluster's actors take to
-start, which a study pays once for its passes and once for its inner products, however many clips it has.
+start, which a study pays once, however many clips and phases it has. Then what each phase of work on one engine waits
+for: the first, one whose worker is light, one that brings another model.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +31,8 @@ from videotcav.models.model import VideoModel
 FEW, MANY = 2 * CLIPS_A_SHARD, 6 * CLIPS_A_SHARD  # as many shards for each of two workers
 LAYERS = ("layer1",)
 REPEATS = 3
+FIRST, FURTHER = 10.0, 1.0
+"""Seconds."""
 
 
 def draw(path: Path, _class_name: str | None) -> Tensor:
@@ -45,7 +50,8 @@ class Passes:
 
     def __call__(self) -> None:
         """Passes and multiplies."""
-        with tempfile.TemporaryDirectory() as folder:
+        ends = self.engine if isinstance(self.engine, OnRay) else nullcontext()  # its actors hold cores others want
+        with ends, tempfile.TemporaryDirectory() as folder:
             measure(
                 self.model,
                 ClipReader({None: self.files}, draw),
@@ -57,9 +63,25 @@ class Passes:
             )
 
 
+@dataclass(frozen=True)
+class Light:
+    """Numbers as they are; `model` only travels along."""
+
+    model: VideoModel | None = None
+
+    def __call__(self, items: Iterable[int]) -> Iterator[int]:
+        """Each of them."""
+        yield from items
+
+
 def promises(cells: Cells) -> Iterator[Promise]:
-    """A twentieth above the passes at most, a clip."""
-    for cell in cells.values():
+    """A twentieth above the passes at most, a clip; ten seconds to begin, and one for each further phase."""
+    if cell := cells.get("phases"):
+        for phase, seconds in cell["findings"].items():
+            limit = FIRST if phase == "the first" else FURTHER
+            what = f"Ray, 1 worker: {phase} phase of work on an engine, seconds"
+            yield Promise(area="scale", what=what, unit="s", target=at_most(limit), value=seconds, n=1, **taken(cell))
+    if cell := cells.get("passes"):
         yield Promise(
             area="scale",
             what="a further clip, Ray with 1 worker ÷ the local engine, seconds",
@@ -96,6 +118,15 @@ def main() -> None:
             for name, engine in engines.items()
             for count in arguments.clips
         }
+        for title in book.wanted("phases"):
+            phases = {"the first": Light(), "a light": Light(), "another model's": Light(model)}
+            waited = {}
+            with OnRay(workers=1) as engine:
+                for phase, worker in phases.items():
+                    started = time.perf_counter()
+                    list(engine(worker, [1, 2]))
+                    waited[phase] = time.perf_counter() - started
+            book.note(title, **waited)
         for title in book.wanted("passes"):
             list(OnRay(workers=1)(iter, [1]))  # begins the cluster, which all later ones find
             found = book.race(title, contestants, warm_up=False, few=few, many=many)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
@@ -143,6 +146,56 @@ def test_who_waits_for_room_is_told_and_leaves_nobody_behind(cluster: Any, monke
         found = list(engine(Squares(), [5]))
     assert found == [(5, 25), (5, -25)]
     assert len(told) == 1
+
+
+@dataclass(frozen=True)
+class Who:
+    """The process that does it, and what it was told to add."""
+
+    told: str
+
+    def __call__(self, items: Iterable[int]) -> Iterator[tuple[int, str]]:
+        for item in items:
+            if item == 7:
+                os._exit(1)
+            yield os.getpid(), f"{self.told}{item}"
+
+
+def test_actors_live_as_long_as_their_engine_and_load_each_worker_anew(cluster: Any) -> None:
+    first = OnRay(address=cluster.address)
+    ((process, _),) = first(Who("a"), [1])
+    assert list(first(Who("b"), [1, 2])) == [(process, "b1"), (process, "b2")]
+    made = first(Who("c"), [1])
+    next(made)
+    assert first._kept.where
+    list(made)
+    with OnRay(address=cluster.address) as second:
+        first.close()
+        ((other, _),) = second(Who("d"), [1])
+        assert other != process
+        del first
+    ((again, _),) = second(Who("e"), [1])  # a closed engine begins again
+    assert again not in {process, other}
+    second.close()
+
+
+def test_an_actor_that_was_lost_in_between_is_replaced(cluster: Any) -> None:
+    with OnRay(address=cluster.address) as engine:
+        ((process, _),) = engine(Who("a"), [1])
+        os.kill(process, signal.SIGKILL)
+        with pytest.warns(VideotcavWarning, match="lost an actor"):
+            ((other, told),) = engine(Who("b"), [1])
+    assert (other != process, told) == (True, "b1")
+
+
+def test_a_cluster_of_ones_own_asks_for_a_token_though_ray_was_imported_first_and_another_runs(cluster: Any) -> None:
+    code = (
+        "import ray, os; from videotcav.engine.on_ray import OnRay\n"
+        "print(list(OnRay()(iter, ['worked'])), os.environ['RAY_AUTH_MODE'], ray.get_runtime_context().gcs_address)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert said.stdout.startswith("['worked'] token "), said.stderr
+    assert cluster.address not in said.stdout
 
 
 def test_an_actor_that_finds_no_room_is_one_sentence(cluster: Any) -> None:

@@ -118,6 +118,11 @@ def generate_command(  # noqa: PLR0917 - as above
     device: Device = None,
     *,
     download: Annotated[bool, typer.Option("--download", help="Fetch weights that are not on this machine.")] = False,
+    engine: EngineOption = EngineName.LOCAL,
+    address: Address = None,
+    workers: Workers = None,
+    cpus_per_worker: CpusPerWorker = 1.0,
+    gpus_per_worker: GpusPerWorker = 0.0,
 ) -> None:
     """Generate candidate clips of concepts from prompts, with their twins; a person reviews them like any others."""
     from videotcav import api  # noqa: PLC0415 - slow to import
@@ -135,6 +140,7 @@ def generate_command(  # noqa: PLR0917 - as above
         raise ArgumentError(first_problem(error)) from None
     how: dict[str, Any] = {"pipeline": pipeline, "per_prompt": per_prompt, "seed": seed, "pool": pool}
     how |= {"settings": settings, "download": download, "device": device}
+    how["engine"] = engine_of(engine, address=address, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker)
     made = api.generate(prompts, output, **how, announce=context.obj.say, progress=context.obj.progress)
     text = [f"{count} new candidates in {folder}" for folder, count in made.folders.items()]
     text.append(f"of {made.prompts} prompts; {made.done_before} clips were there before")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from videotcav.cli.console import parsed_bytes
+from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOption, GpusPerWorker, Workers, engine_of
 from videotcav.cli.options import BatchSize, Device, MemoryOption, ModelOption, PrecisionOption, StoreOption, Weights
 from videotcav.errors import UnreadableText
 from videotcav.texts import read_table
@@ -41,6 +42,11 @@ def discover_command(  # noqa: PLR0917 - typer's parameters are options
     store: StoreOption = None,
     memory: MemoryOption = "2GiB",
     batch_size: BatchSize = None,
+    engine: EngineOption = EngineName.LOCAL,
+    address: Address = None,
+    workers: Workers = None,
+    cpus_per_worker: CpusPerWorker = 1.0,
+    gpus_per_worker: GpusPerWorker = 0.0,
 ) -> None:
     """Find concepts that nobody collected: factors of what a layer sees, as candidate clips for a person to name."""
     from videotcav import api  # noqa: PLC0415 - slow to import
@@ -63,6 +69,7 @@ def discover_command(  # noqa: PLR0917 - typer's parameters are options
         store=store,
         memory_bytes=parsed_bytes(memory),
         batch_size=batch_size,
+        engine=engine_of(engine, address=address, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker),
         progress=shell.obj.progress,
     )
     text = [
@@ -91,6 +98,11 @@ def find_command(  # noqa: PLR0917 - as above
     precision: PrecisionOption = "fp32",
     store: StoreOption = None,
     memory: MemoryOption = "2GiB",
+    engine: EngineOption = EngineName.LOCAL,
+    address: Address = None,
+    workers: Workers = None,
+    cpus_per_worker: CpusPerWorker = 1.0,
+    gpus_per_worker: GpusPerWorker = 0.0,
 ) -> None:
     """Find more like a concept: videos ranked by what a layer sees, the first of them as candidates for a person."""
     from videotcav import api  # noqa: PLC0415 - slow to import
@@ -107,6 +119,7 @@ def find_command(  # noqa: PLR0917 - as above
         context=context,
         store=store,
         memory_bytes=parsed_bytes(memory),
+        engine=engine_of(engine, address=address, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker),
         progress=shell.obj.progress,
     )
     text = [f"{each.score:8.2f}  {each.video}" for each in ranked[:clips]]

@@ -1,7 +1,8 @@
 """Work on many machines: actors of Ray take it item by item, each with a copy of the worker and so of the model.
 
-What a worker makes of its items should be small, as everything that is wide goes through the store; then no machine,
-and least of all this one, holds more than the items in flight.
+Actors live as long as their engine: what a process takes to begin is paid once, and a copy of the next worker is loaded
+where the last one was. What a worker makes of its items should be small, as everything that is wide goes through the
+store; then no machine, and least of all this one, holds more than the items in flight.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import socket
 import sys
 import time
 import traceback
+import uuid
 import warnings
+import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from videotcav.compat.torchvision import import_torchvision
 from videotcav.errors import EngineError, MissingExtra, VideotcavWarning
@@ -37,11 +40,38 @@ Item = TypeVar("Item")
 Done = TypeVar("Done")
 
 
+class _Kept:
+    """The actors of an engine, each with its machine, or nothing while it comes up; `is_free` while nothing is done."""
+
+    def __init__(self) -> None:
+        self.is_free = True
+        self.where: dict[Any, str] = {}
+        self._ray: ModuleType | None = None
+        self._job: object = None
+
+    def of(self, ray: ModuleType) -> None:
+        """Takes them into use; those of a cluster that this process has left are forgotten."""
+        self.is_free = False
+        job = ray.get_runtime_context().get_job_id()
+        if (self._ray, self._job) != (ray, job):
+            self.where.clear()
+        self._ray, self._job = ray, job
+
+    def end(self) -> None:
+        """Ends them, whatever they are at."""
+        if self._ray is not None and self._ray.is_initialized():
+            for actor in self.where:
+                self._ray.kill(actor)
+        self.where.clear()
+
+
 @dataclass(frozen=True)
 class OnRay:
     """An engine that does its work on a Ray cluster; see `videotcav.engine.local.Engine`.
 
-    An item that was in flight on a machine that is lost is done again elsewhere, and a warning says so.
+    An item that was in flight on a machine that is lost is done again elsewhere, and a warning says so. Its actors keep
+    their cores between one piece of work and the next, until the engine is closed (`with OnRay() as engine:` does it)
+    or nobody has it any more.
 
     Attributes:
         address: of a running cluster (`auto` finds the one of this machine); without one, a cluster of this
@@ -55,6 +85,20 @@ class OnRay:
     workers: int | None = None
     cpus: float = 1.0
     gpus: float = 0.0
+    _kept: _Kept = field(default_factory=_Kept, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, self._kept.end).atexit = False  # Ray ends them with the process
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the actors, so that others have their cores; the next piece of work begins new ones."""
+        self._kept.end()
 
     def __call__(self, worker: Callable[[Iterable[Item]], Iterator[Done]], items: Sequence[Item]) -> Iterator[Done]:
         """What the worker makes of the items, in the order in which they are finished.
@@ -66,7 +110,9 @@ class OnRay:
         ray = self._connected()
         actors = self._actors(ray, len(items))
         new_actor = ray.remote(_Actor).options(num_cpus=self.cpus, num_gpus=self.gpus)
-        pool = _Pool(ray, new_actor, [ray.put(worker)], items)
+        kept = self._kept if self._kept.is_free else _Kept()  # two pieces of work at once share no actors
+        kept.of(ray)
+        pool = _Pool(ray, new_actor, (uuid.uuid4().hex, [ray.put(worker)]), items, kept)
         try:
             for done, raised, warned in pool.made(actors):
                 for each in warned:
@@ -80,14 +126,16 @@ class OnRay:
                 "is not computed twice"
             ) from error
         finally:
-            pool.end()
+            if kept is not self._kept or not pool.is_done:
+                kept.end()
+            kept.is_free = True
 
     def _connected(self) -> ModuleType:
         """Ray, connected to the cluster. Raises MissingExtra, EngineError."""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
         if self.address is None and "RAY_AUTH_MODE" not in os.environ:
-            # Ray listens on the network also where it is alone; who does not know this cannot speak to it.
-            os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+            # Ray listens on the network also where it is alone, and asks for a token there; this one no file has.
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         try:
             import ray  # noqa: PLC0415 - an optional extra, and slow to import
         except ImportError as error:
@@ -101,7 +149,7 @@ class OnRay:
             try:
                 with _no_chatter():
                     ray.init(
-                        address=self.address,
+                        address=self.address or "local",  # without it Ray takes whatever cluster runs here
                         include_dashboard=False if alone else None,
                         log_to_driver=False,
                         logging_level=logging.ERROR,
@@ -131,15 +179,17 @@ class OnRay:
 # What the worker made, what it raised and what it warned of in between: one of the first two is None.
 _Made = tuple[Any, Exception | None, list[str]]
 
+# A worker's name, and where a copy of it is had: in a list, as Ray would send it along with each call.
+_Named = tuple[str, list[Any]]
+
 
 class _Actor:
-    """A copy of the worker on one of the cluster's machines; it takes one item at a time."""
+    """A process on one of the cluster's machines with a copy of the worker; it takes one item at a time."""
 
-    def __init__(self, worker: list[Any]) -> None:
-        import ray  # noqa: PLC0415 - it runs in a process of Ray's
-
+    def __init__(self) -> None:
         import_torchvision()  # a model that is unpickled imports it by itself, which fails beside a CPU-only torch
-        self._worker: Callable[[Iterable[Any]], Iterator[Any]] = ray.get(worker[0])
+        self._name = ""
+        self._worker: Callable[[Iterable[Any]], Iterator[Any]] = iter
 
     def where(self) -> str:
         """The machine, for people."""
@@ -147,11 +197,18 @@ class _Actor:
 
         return f"node {ray.get_runtime_context().get_node_id()[:8]} ({socket.gethostname()})"
 
-    def make(self, item: Any) -> list[_Made]:
+    def make(self, worker: _Named, item: Any) -> list[_Made]:
         """All that the worker makes of the item, and what it raises.
 
         An error travels as a value: raised here, Ray would take it for its own and wrap it.
         """
+        name, copies = worker
+        if name != self._name:
+            import ray  # noqa: PLC0415 - as above
+
+            self._worker = iter  # two models may be more than the machine holds
+            (self._worker,) = ray.get(copies)
+            self._name = name
         made: list[_Made] = []
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", VideotcavWarning)
@@ -177,21 +234,23 @@ class _Pool:
     done, and where it found none it would wait for ever.
     """
 
-    def __init__(self, ray: ModuleType, new_actor: Any, worker: list[Any], items: Sequence[Any]) -> None:
+    def __init__(self, ray: ModuleType, new_actor: Any, worker: _Named, items: Sequence[Any], kept: _Kept) -> None:
         self._ray = ray
         self._new_actor, self._worker = new_actor, worker
         self._items = items
         self._waiting = deque(range(len(items)))
-        self._where: dict[Any, str] = {}  # an actor: the machine, or nothing while it comes up
+        self._where = kept.where
         self._calls: dict[Any, tuple[Any, int | None]] = {}  # a call: its actor, and the item's number or none
         self._losses = Counter[int | None]()  # by item, and of those that never came up
 
     def made(self, actors: int) -> Iterator[_Made]:
         """What becomes of the items, one after the other as they are finished. Raises RayError."""
-        for _ in range(actors):
+        for actor in [each for each, where in self._where.items() if not where]:
+            self._calls[actor.where.remote()] = actor, None  # it was coming up when the last piece of work was done
+        for _ in range(actors - len(self._where)):
             self._begin_actor()
         patient_until = time.monotonic() + _PATIENCE_SECONDS
-        while self._waiting or any(number is not None for _, number in self._calls.values()):
+        while not self.is_done:
             ended, _ = self._ray.wait(list(self._calls), timeout=_SECONDS_BETWEEN_LOOKS)
             if not any(self._where.values()) and time.monotonic() > patient_until:
                 patient_until = math.inf  # it is said once
@@ -207,7 +266,7 @@ class _Pool:
             for actor in [each for each, where in self._where.items() if where]:
                 while self._waiting and sum(each == actor for each, _ in self._calls.values()) < _CALLS_AN_ACTOR:
                     number = self._waiting.popleft()
-                    self._calls[actor.make.remote(self._items[number])] = actor, number
+                    self._calls[actor.make.remote(self._worker, self._items[number])] = actor, number
 
     def _ended(self, call: Any) -> list[_Made]:
         """What a call has made: nothing where its actor has just come up, or is lost. Raises RayError."""
@@ -228,13 +287,13 @@ class _Pool:
             return []
         return cast("list[_Made]", answer)
 
-    def end(self) -> None:
-        """Ends the actors, whatever they are at."""
-        for actor in self._where:
-            self._ray.kill(actor)
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing waits and nobody is at work."""
+        return not self._waiting and all(number is None for _, number in self._calls.values())
 
     def _begin_actor(self) -> None:
-        actor = self._new_actor.remote(self._worker)
+        actor = self._new_actor.remote()
         self._where[actor] = ""
         self._calls[actor.where.remote()] = actor, None
 

@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from videotcav.compat.mapped import in_memory
 from videotcav.compat.torchvision import import_torchvision
 from videotcav.errors import MissingExtra, ModelError, ModelNotFound
 from videotcav.models import checkpoint, fit
@@ -201,7 +202,7 @@ def _loaded(kind: Any, config: Any, origin: str, file: str, place: str | None, *
     if said := "; ".join(f"{what}: {keys}" for what, keys in wrong.items() if keys):
         raise ModelError(f"{file or origin}: does not fit {origin if file else 'its config.json'}: {said}")
     fit.tell_left(unexpected, origin=origin, name="the classifier")
-    return module
+    return in_memory(module)
 
 
 def _fetched(origin: str, what: str, fetch: Callable[[], Any]) -> Any:

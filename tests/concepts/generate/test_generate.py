@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,19 @@ def test_clips_land_as_candidates_with_twins_and_all_that_they_were_made_of(wan:
     assert (twins["reversed"][::-1] == twins["spatiotemporal"]).all()
     assert twins["spatiotemporal"].shape == (9, 32, 32, 3)
     assert {record.concept for record in read_records(pool)} == {"random"}
+
+
+def test_an_engine_is_given_all_that_a_clip_needs(wan: Path, prompts: Path) -> None:
+    """A copy of the worker, as another process would have it, makes the same bytes."""
+    out = {}
+    for name, engine in (("here", None), ("there", lambda worker, work: pickle.loads(pickle.dumps(worker))(work))):  # noqa: S301 - our own
+        out[name] = prompts.parent / name
+        generate(prompts, out[name], pipeline=str(wan), per_prompt=1, settings=SMALL, engine=engine)
+    here, there = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.mp4")} for folder in out.values()
+    )
+    assert here == there
+    assert len(here) == 12  # of two prompts: what was generated, and the five kinds of clip
 
 
 def test_killed_and_taken_up_again_is_as_uninterrupted(

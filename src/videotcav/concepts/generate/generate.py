@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -36,6 +36,10 @@ _RECIPE = Recipe(
     max_clips_per_source=0,
 )
 """The whole picture and the whole clip; a person says what is good enough."""
+
+
+Wanted = tuple[Path, Prompt, int]
+"""Into which folder, of what prompt, and which of its clips."""
 
 
 class Generation(Record):
@@ -76,6 +80,7 @@ def generate(
     device: str | None = None,
     announce: Callable[[str], None] = lambda _: None,
     progress: Progress = silent,
+    engine: Callable[[Generator, Sequence[Wanted]], Iterable[bool]] | None = None,
 ) -> Generation:
     """Candidates of the concepts in `prompts` (TOML), generated into the concept folder `output`, with their twins.
 
@@ -95,6 +100,7 @@ def generate(
         device: where the pipeline runs; a GPU by default where there is one.
         announce: is told what is known of the weights, before they are fetched or loaded.
         progress: shows how far the clips are.
+        engine: where clips are generated, a clip an item; in this process without one.
 
     Raises:
         UnreadableText: the prompts do not fit.
@@ -113,10 +119,9 @@ def generate(
     folder, facts = find_pipeline(pipeline, download=download, announce=announce)
     loaded = VideoPipeline.load(folder, facts, settings or GenerationSettings(), device=device)
     work = [(place, each, number) for place, own in places.items() for each in own for number in range(per_prompt)]
-    made = [
-        _video(loaded, place, each, seed=_seed_of(seed, each, number), number=number, negative=negative)
-        for place, each, number in progress(work, "generating", total=len(work))
-    ]
+    generator = Generator(loaded, negative, seed)
+    news = generator(work) if engine is None else engine(generator, work)
+    made = list(progress(news, "generating", total=len(work)))
     added = {}
     for place, own in places.items():
         added[str(place)] = sum(
@@ -138,28 +143,39 @@ def _seed_of(seed: int, prompt: Prompt, number: int) -> int:
     return int.from_bytes(digest[:6], "big")
 
 
-def _video(pipeline: VideoPipeline, place: Path, prompt: Prompt, *, seed: int, number: int, negative: str) -> bool:
-    """Whether the video had to be generated."""
-    path = _path(place, prompt, number)
-    facts = Generated(
-        pipeline=pipeline.facts.name,
-        weights_sha256=pipeline.sha256,
-        licence=pipeline.facts.licence or "cannot be told",
-        prompt=prompt.text,
-        negative=negative,
-        seed=seed,
-        asked=pipeline.asked,
-    )
-    before = generated_beside(path) if path.is_file() else None
-    if before not in (None, facts):
-        raise PathTaken(f"{path}: was generated otherwise (other weights, seed or settings); name another folder")
-    if before is not None:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    frames = pipeline(prompt.text, seed=seed, negative=negative)
-    write_video(path, frames, frames_per_second=pipeline.frames_per_second)
-    write_text(note_beside(path), facts.model_dump_json(indent=1) + "\n")
-    return True
+@dataclass(frozen=True)
+class Generator:
+    """A worker that makes the video of a folder, a prompt and a number, and says whether it had to be generated."""
+
+    pipeline: VideoPipeline
+    negative: str
+    seed: int
+
+    def __call__(self, work: Iterable[Wanted]) -> Iterator[bool]:
+        """For each: makes it, unless it is there."""
+        for place, prompt, number in work:
+            yield self._is_new(_path(place, prompt, number), prompt, _seed_of(self.seed, prompt, number))
+
+    def _is_new(self, path: Path, prompt: Prompt, seed: int) -> bool:
+        facts = Generated(
+            pipeline=self.pipeline.facts.name,
+            weights_sha256=self.pipeline.sha256,
+            licence=self.pipeline.facts.licence or "cannot be told",
+            prompt=prompt.text,
+            negative=self.negative,
+            seed=seed,
+            asked=self.pipeline.asked,
+        )
+        before = generated_beside(path) if path.is_file() else None
+        if before not in (None, facts):
+            raise PathTaken(f"{path}: was generated otherwise (other weights, seed or settings); name another folder")
+        if before is not None:
+            return False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        frames = self.pipeline(prompt.text, seed=seed, negative=self.negative)
+        write_video(path, frames, frames_per_second=self.pipeline.frames_per_second)
+        write_text(note_beside(path), facts.model_dump_json(indent=1) + "\n")
+        return True
 
 
 def _path(place: Path, prompt: Prompt, number: int) -> Path:

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from pydantic import FiniteFloat, PositiveFloat, PositiveInt
 
+from videotcav.compat.mapped import in_memory
 from videotcav.compat.torchvision import import_torchvision
 from videotcav.concepts.detectors.from_transformers import quietly
 from videotcav.errors import ArgumentError, MissingExtra, ModelError, ModelNotFound
@@ -148,7 +149,7 @@ class VideoPipeline:
         module.set_progress_bar_config(disable=True)
         for part in module.components.values():
             if isinstance(part, torch.nn.Module):
-                part.eval().requires_grad_(False)
+                in_memory(part).eval().requires_grad_(False)
         module.to(device)
         given = {
             "num_frames": settings.frames,
