@@ -7,7 +7,6 @@ from typing import Any
 
 from template import DOCS, cells, filled
 
-from videotcav.explain.design.design import PART_BYTES
 from videotcav.study.cost_model import Costs, Rates, costs
 
 PAGE = DOCS / "scale.md"
@@ -47,7 +46,6 @@ def main() -> None:
         sets=SET_CLIPS,
         classes=CLASSES,
         paper="\n".join(paper_rows([*cases, pooled])),
-        part=size(PART_BYTES),
         repeats=len(found["cost model"]["runs"]) // len(sizes),
         rated=rates is not None,
         processor=machine["processor"],
