@@ -12,7 +12,7 @@ from template import DOCS, cells, filled
 from validation.provenance import ROOT
 
 PAGE = DOCS / "reliability.md"
-OUTCOMES = ("same", "refused", "unknowable", "wrong", "traceback", "hang", "crash")
+OUTCOMES = ("same", "refused", "unknowable")
 
 
 def main() -> None:
@@ -20,6 +20,7 @@ def main() -> None:
     page = filled(
         "reliability.md.j2",
         outcomes=OUTCOMES,
+        faults=lambda counts: sum(n for outcome, n in counts.items() if outcome not in OUTCOMES),
         inputs=cells("hostile_inputs"),
         killed=cells("killed_runs"),
         load=cells("review_load"),
