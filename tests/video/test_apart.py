@@ -19,6 +19,7 @@ from videotcav.video.apart import Apart
 from videotcav.video.decode import Decoder
 from videotcav.video.info import VideoInfo
 from videotcav.video.read import VideoFile, read_all
+from videotcav.video.segment import segment_path
 
 
 @pytest.fixture(autouse=True)
@@ -60,9 +61,22 @@ def test_apart_and_inside_are_the_same(encode):
     np.testing.assert_array_equal(inside.times, outside.times)
     assert (inside.duration_seconds, inside.tick_seconds) == (outside.duration_seconds, outside.tick_seconds)
     np.testing.assert_array_equal(inside.frames([7, 3, 7]), outside.frames([7, 3, 7]))
-    for mine, theirs in zip(inside.stream(), outside.stream(), strict=True):
+    for mine, theirs in zip(inside.stream(2, 9), outside.stream(2, 9), strict=True):
         np.testing.assert_array_equal(mine, theirs)
     assert inside.decoded == outside.decoded
+
+
+def test_one_worker_reads_file_after_file_and_parts_of_them(encode, pool):
+    """To begin one takes longer than a short clip does; one that has more to say cannot be kept."""
+    whole, other = encode("whole.mp4", 20), encode("other.mp4", 20)
+    found, workers = [], []
+    for path in (whole, segment_path(whole, 0.4, 1.0), other, segment_path(other, 0.0, 0.6)):
+        found.append(len(list(VideoFile(path).stream())))
+        workers.append([each.process.pid for each in pool.waiting])
+    assert found == [20, len(VideoFile(segment_path(whole, 0.4, 1.0)).times), 20, found[3]]
+    assert 0 < found[3] < 20
+    assert workers == [workers[0]] * 4
+    assert len(workers[0]) == 1
 
 
 def test_decoding_inside_is_one_word_away(encode, monkeypatch):

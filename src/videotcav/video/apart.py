@@ -58,10 +58,11 @@ class Apart:
         pixels: Frames = self._ask("frames", ranks=list(ranks))[1]
         return pixels
 
-    def stream(self) -> Generator[Frames, None, None]:
-        """Every frame in order. The worker is this generator's own until it ends."""
+    def stream(self, first: int, stop: int) -> Generator[Frames, None, None]:
+        """The frames of these ranks in order. The worker is this generator's own until it ends."""
         with _POOL.lent(self.path) as worker:
-            yield from (array for _, array in self._answers(worker, "stream") if array is not None)
+            answers = self._answers(worker, "stream", first=first, stop=stop)
+            yield from (array for _, array in answers if array is not None)
 
     def _ask(self, task: str, **arguments: object) -> tuple[dict[str, Any], Any]:
         with _POOL.room:

@@ -97,9 +97,9 @@ class Decoder:
         place = {rank: index for index, rank in enumerate(wanted)}
         return np.stack([pictures[place[rank]] for rank in ranks])
 
-    def stream(self) -> Generator[Frames, None, None]:
-        """Every frame in order, uint8 `height width channel`; only one is held at a time."""
-        yield from self._shown(range(len(self.times)), seek=False)
+    def stream(self, first: int, stop: int) -> Generator[Frames, None, None]:
+        """The frames of these ranks in order, uint8 `height width channel`; only one is held at a time."""
+        yield from self._shown(range(first, stop), seek=False)
 
     def _shown(self, wanted: Sequence[int], *, seek: bool) -> Iterator[Frames]:
         """The frames of `_presented` as arrays."""

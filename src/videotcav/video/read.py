@@ -10,7 +10,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -141,8 +140,8 @@ class VideoFile:
 
     def stream(self) -> Generator[Frames, None, None]:
         """Every frame in order, uint8 `height width channel`; only one is held at a time."""
-        with closing(self._decoder.stream()) as frames:
-            yield from islice(frames, self._first, self._first + len(self.times))
+        with closing(self._decoder.stream(self._first, self._first + len(self.times))) as frames:
+            yield from frames  # to the end of what was asked for: a worker with more to say is not kept
 
     def _seconds(self, segment: Segment) -> float:
         """How long a segment lasts. Raises VideoError where it lies outside of its file."""

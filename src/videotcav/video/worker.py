@@ -83,8 +83,8 @@ def _frames(decoder: Decoder, question: dict[str, Any]) -> Iterator[Answer]:
     yield {}, decoder.frames(question["ranks"])
 
 
-def _stream(decoder: Decoder, _: dict[str, Any]) -> Iterator[Answer]:
-    yield from (({"more": True}, frame) for frame in decoder.stream())
+def _stream(decoder: Decoder, question: dict[str, Any]) -> Iterator[Answer]:
+    yield from (({"more": True}, frame) for frame in decoder.stream(question["first"], question["stop"]))
     yield {}, None
 
 
