@@ -239,6 +239,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "propose_throughput": propose_throughput,
     "edits_truth": partial(proof, "edits_page"),
     "edits_boxes": partial(proof, "edits_boxes"),
+    "edits_cameras": partial(proof, "edits_cameras"),
     "joint": partial(proof, "joint_page"),
 }
 

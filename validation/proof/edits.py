@@ -1,8 +1,8 @@
 """One network's part of the proof of edits: objects edited in clips, held against the same scenes rendered anew.
 
 The truth of an edit is the film that the renderer makes of the scene with the object held, its frames in another order,
-or without it. Objects are given exactly, as masks or as boxes, and grown as the tool grows them. The camera stands; that
-of `validation.proof.edits_cameras` moves.
+or without it. Objects are given exactly, as masks or as boxes, and grown as the tool grows them. The camera stands
+here; that of `validation.proof.edits_cameras` moves.
 """
 
 from __future__ import annotations
