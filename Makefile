@@ -51,6 +51,7 @@ pages: .venv/.ready  ## the docs' pages anew from the results and docs/targets.j
 	$(BIN)/python benchmarks/pages/scale_page.py
 	$(BIN)/python -m validation.proof.edits_page --page
 	$(BIN)/python -m validation.proof.edits_boxes --page
+	$(BIN)/python -m validation.proof.edits_cameras --page
 	$(BIN)/python -m validation.proof.joint_page --page
 	$(BIN)/python benchmarks/pages/tables.py
 	$(BIN)/python -m validation.proof --page

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from validation.proof import edits, edits_boxes, edits_page, joint, joint_page
+from validation.proof import edits, edits_boxes, edits_cameras, edits_page, joint, joint_page
 from validation.proof.shares import rate
 from validation.proof.world import sample
 from validation.provenance import machine
@@ -24,6 +24,18 @@ def test_a_scene_rendered_anew_is_the_film_but_for_the_object_that_is_posed(seed
     # The distractor's way is the same backwards and forwards, but for its sign.
     backwards = edits.frames_of(film.swapped(distractor_speed=-0.8)).astype(int)
     assert np.abs(edits.rendered_anew(film, "distractor", range(7, -1, -1)) - backwards).max() <= 1
+
+
+def test_a_camera_moves_by_the_films_seed_alone_and_the_object_is_held_in_the_scene() -> None:
+    """Training shows one scene in all classes, by one camera; an object is held in the scene, not in the frame."""
+    films = [sample(np.random.default_rng(5), motion=motion) for motion in ("slide", "rest")]
+    paths = [edits_cameras.moved(film).scene.camera for film in films]
+    assert paths[0] == paths[1]
+    assert not paths[0].stands
+    others = {edits_cameras.moved(sample(np.random.default_rng(seed))).scene.camera.zoom == 1 for seed in range(9)}
+    assert others == {True, False}  # some pan, some turn and zoom
+    resting = edits_cameras.moved(films[1])
+    assert (edits.rendered_anew(resting, "actor", (4,) * 8) == edits.frames_of(resting)).all()
 
 
 def test_a_box_is_grown_by_a_tenth_on_each_side_and_ends_at_the_picture() -> None:

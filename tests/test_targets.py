@@ -19,7 +19,7 @@ import pytest
 from pydantic import ValidationError
 
 from validation import targets
-from validation.proof import contrast_page, discovered, edits_boxes, edits_page, harder_page, joint_page
+from validation.proof import contrast_page, discovered, edits_boxes, edits_cameras, edits_page, harder_page, joint_page
 from validation.proof.page import page, read
 from validation.proof.promises import SCRIPT, promises
 from validation.targets import Promise, Row, at_least, at_most, between, both, record, rows
@@ -120,7 +120,7 @@ def test_the_rows_of_harder_conditions_are_made_of_their_results() -> None:
     assert own == rows(contrast_page.HARDER_SCRIPT), "python -m validation.proof.harder_page --page"
 
 
-@pytest.mark.parametrize("page", [edits_page, edits_boxes])
+@pytest.mark.parametrize("page", [edits_page, edits_boxes, edits_cameras])
 def test_the_rows_of_edits_are_made_of_their_results(page: ModuleType) -> None:
     found = json.loads(page.RESULT.read_text(encoding="utf-8"))
     own = [Row(**vars(each), met=each.meets(), script=page.SCRIPT) for each in page.promises(found)]
@@ -154,6 +154,7 @@ def test_every_row_has_a_script_that_can_be_run_again() -> None:
         contrast_page.HARDER_SCRIPT,
         edits_page.SCRIPT,
         edits_boxes.SCRIPT,
+        edits_cameras.SCRIPT,
         joint_page.SCRIPT,
         discovered.SCRIPT,
     }

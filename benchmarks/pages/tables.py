@@ -341,6 +341,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "edits_boxes": partial(
         arranged, "validation/proof/edits_boxes.py", r"object edits by box, (?P<line>.+): (?P<column>.+)"
     ),
+    "edits_cameras": partial(
+        arranged, "validation/proof/edits_cameras.py", r"object edits by (?P<column>.+), the camera moves: (?P<line>.+)"
+    ),
     "joint": lambda: targets.table(targets.rows("validation/proof/joint_page.py")),
     "map_badges": partial(arranged, "benchmarks/map_badges.py", r"badge: (?P<line>.+) at (?P<column>.+), followed"),
     "cam_why_targets": partial(

@@ -1,7 +1,8 @@
 """One network's part of the proof of edits: objects edited in clips, held against the same scenes rendered anew.
 
 The truth of an edit is the film that the renderer makes of the scene with the object held, its frames in another order,
-or without it. Objects are given exactly, as masks or as boxes, and grown as the tool grows them; the camera stands.
+or without it. Objects are given exactly, as masks or as boxes, and grown as the tool grows them. The camera stands
+here; that of `validation.proof.edits_cameras` moves.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -59,6 +60,8 @@ Way = Literal["mask", "box", "black"]
 WAYS: tuple[Way, ...] = ("mask", "box", "black")
 """By mask, by box, and by mask with black as the fill."""
 
+ASKED = tuple((who, edit) for who in OBJECTS for edit in EDITS)
+
 OWN: Mapping[str, frozenset[str]] = {
     "motion": frozenset({"still"}),
     "shape": frozenset({"moving places"}),
@@ -75,20 +78,33 @@ _SIZE: dict[str, int] = {"height": SIDE, "width": SIDE, "frames": FRAMES}
 Row = dict[str, Any]
 
 
-def facts(model: VideoModel, job: Job) -> dict[str, Any]:
-    """Everything that is counted of one network."""
+def as_drawn(film: Film) -> Film:
+    """The film itself."""
+    return film
+
+
+def facts(
+    model: VideoModel,
+    job: Job,
+    *,
+    seen: Callable[[Film], Film] = as_drawn,
+    ways: Sequence[Way] = WAYS,
+    asked: Sequence[tuple[str, str]] = ASKED,
+) -> dict[str, Any]:
+    """Everything that is counted of one network; `seen` is what a camera makes of a film, `asked` objects and edits."""
     rng = np.random.default_rng([job.seed, 40])
-    reference = _Passed(model, [frames_of(sample(rng)) for _ in range(POOL)]).scores
+    reference = _Passed(model, [frames_of(seen(sample(rng))) for _ in range(POOL)]).scores
     rows = []
     for place, name in enumerate(model.card.classes):
-        films = [sample(rng, RULES[job.rule], name) for _ in range(CLIPS)]
-        rows += [{"class": name, **row} for row in _Class(model, place, films, reference[:, place]).rows()]
+        films = [seen(sample(rng, RULES[job.rule], name)) for _ in range(CLIPS)]
+        own = _Class(model, place, films, reference[:, place], ways, asked)
+        rows += [{"class": name, **row} for row in own.rows()]
     return {
         "rule": job.rule,
         "seed": job.seed,
         "architecture": job.architecture,
         "rows": rows,
-        "probe": probed(model, job),
+        "probe": probed(model, job, seen=seen),
     }
 
 
@@ -187,6 +203,8 @@ class _Class:
     place: int
     films: Sequence[Film]
     reference: np.ndarray
+    ways: Sequence[Way]
+    asked: Sequence[tuple[str, str]]
     _clips: list[Frames] = field(default_factory=list)
     _places: dict[bytes, int] = field(default_factory=dict)
 
@@ -203,19 +221,20 @@ class _Class:
         cells: dict[tuple[Way, str, str], list[_Made]] = {}
         for film in self.films:
             original, places = frames_of(film), where(film)
-            for who in OBJECTS:
-                by_mask = ObjectClip(original, places[who, "mask"])
-                in_black = replace(by_mask, fill=black)
+            clips: dict[tuple[Way, str], ObjectClip] = {}
+            for who in dict.fromkeys(who for who, _ in self.asked):
+                by_mask = clips["mask", who] = ObjectClip(original, places[who, "mask"])
+                clips["box", who] = ObjectClip(original, places[who, "box"])
+                in_black = clips["black", who] = replace(by_mask, fill=black)
                 vars(in_black)["camera"] = by_mask.camera  # of the same frames and masks
-                clips = {"mask": by_mask, "box": ObjectClip(original, places[who, "box"]), "black": in_black}
-                for way in WAYS:
-                    clip = clips[way]
-                    for edit in EDITS:
-                        cells.setdefault((way, who, edit), []).append(self._made(film, who, edit, clip))
+            for way in self.ways:
+                for who, edit in self.asked:
+                    made = self._made(film, who, edit, clips[way, who])
+                    cells.setdefault((way, who, edit), []).append(made)
         passed = _Passed(self.model, self._clips)
         scores, given = passed.scores[:, self.place], passed.logits.argmax(axis=1) == self.place
-        for (way, who, edit), made in cells.items():
-            yield {"way": way, "object": who, "edit": edit} | self._row(who, edit, made, scores, given)
+        for (way, who, edit), of_clips in cells.items():
+            yield {"way": way, "object": who, "edit": edit} | self._row(who, edit, of_clips, scores, given)
 
     def _made(self, film: Film, who: str, edit: str, clip: ObjectClip) -> _Made:
         before, made = self._put(clip.frames), object_edit(edit)
@@ -281,9 +300,9 @@ class _Made:
 # --- whole clips -------------------------------------------------------------------------------------------------
 
 
-def probed(model: VideoModel, job: Job) -> Row:
+def probed(model: VideoModel, job: Job, *, seen: Callable[[Film], Film] = as_drawn) -> Row:
     """The ranked edits of a probe, those that cost most first, and which are the rule's own."""
-    films = held_out(job, CLIPS * len(model.card.classes))
+    films = [seen(film) for film in held_out(job, CLIPS * len(model.card.classes))]
     names = [str(RULES[job.rule].label(film.scene)) for film in films]
     own = {name: [film for film, each in zip(films, names, strict=True) if each == name] for name in set(names)}
     clips = {name: _clips(name, own[name]) for name in model.card.classes}

@@ -153,45 +153,47 @@ def own_first(probe: Row) -> bool:
 def promises(found: Facts) -> Iterator[Promise]:
     """The rows of docs/targets.json: by mask and by box held to targets, black reported."""
     taken = {"area": "interventions", "commit": found["commit"], "machine": in_words(found["machine"])}
+    for way, of in found["ways"].items():
+        yield from of_a_way(f"object edits {WORDS[way]}", way, of, taken)
+    if found["probe"]["of"]:
+        what = "probe: the largest ranked edit is the network's own, ρ = 0.7 not counted"
+        yield Promise(what=what, unit="%", target=at_least(0.95), **taken, **ends(found["probe"]))
+
+
+def of_a_way(words: str, way: str, of: Facts, taken: Facts) -> Iterator[Promise]:
+    """The rows of one way of editing, whose numbers are `of` it."""
 
     def told(what: str, unit: Unit, target: Target | None, row: Facts) -> Iterator[Promise]:
         if row["n"]:
-            yield Promise(what=what, unit=unit, target=target, **taken, **row)
+            yield Promise(what=f"{words}: {what}", unit=unit, target=target, **taken, **row)
 
     def share(what: str, cell: Facts, target: Target | None = None) -> Iterator[Promise]:
         yield from told(what, "%", target, ends(cell))
 
-    for way, of in found["ways"].items():
-        number, words = partial(told, unit=""), f"object edits {WORDS[way]}"
-        is_held = way != "black"
-        yield from number(
-            f"{words}: rank correlation with the scene rendered anew over a cell's clips, median of cells",
-            target=at_least(ORDERED[way]) if is_held else None,
-            row=of["ordered"],
-        )
-        yield from number(f"{words}: the same of relevant cells", target=None, row=of["ordered_relevant"])
-        yield from number(
-            f"{words}: mean error of a class's mean, in σ",
-            target=at_most(CLOSE[way]) if is_held else None,
-            row=of["error"],
-        )
-        for who in OBJECTS:
-            yield from number(f"{words}: the rank correlation, {who} alone", target=None, row=of[f"ordered_{who}"])
-            yield from number(f"{words}: the mean error, {who} alone", target=None, row=of[f"error_{who}"])
-        upper = at_most(0.05, on="high") if is_held else None
-        yield from share(f"{words}: irrelevant ones rejected by the full rule", of["irrelevant"], upper)
-        yield from share(f"{words}: irrelevant ones rejected by the raw test alone", of["irrelevant_raw"])
-        yield from share(f"{words}: relevant ones found by the full rule before correction", of["power"])
-        area = of["auroc"]
-        yield from number(
-            f"{words}: relevant against irrelevant, AUROC",
-            target=at_least(0.97) if is_held else None,
-            row={"value": area["auroc"], "n": 0 if area["auroc"] is None else area["relevant"] + area["irrelevant"]},
-        )
-        yield from share(f"{words}: sign of relevant ones right", of["sign"], at_least(0.99) if is_held else None)
-    yield from share(
-        "probe: the largest ranked edit is the network's own, ρ = 0.7 not counted", found["probe"], at_least(0.95)
+    number, is_held = partial(told, unit=""), way != "black"
+    yield from number(
+        "rank correlation with the scene rendered anew over a cell's clips, median of cells",
+        target=at_least(ORDERED[way]) if is_held else None,
+        row=of["ordered"],
     )
+    yield from number("the same of relevant cells", target=None, row=of["ordered_relevant"])
+    yield from number(
+        "mean error of a class's mean, in σ", target=at_most(CLOSE[way]) if is_held else None, row=of["error"]
+    )
+    for who in OBJECTS:
+        yield from number(f"the rank correlation, {who} alone", target=None, row=of[f"ordered_{who}"])
+        yield from number(f"the mean error, {who} alone", target=None, row=of[f"error_{who}"])
+    upper = at_most(0.05, on="high") if is_held else None
+    yield from share("irrelevant ones rejected by the full rule", of["irrelevant"], upper)
+    yield from share("irrelevant ones rejected by the raw test alone", of["irrelevant_raw"])
+    yield from share("relevant ones found by the full rule before correction", of["power"])
+    area = of["auroc"]
+    yield from number(
+        "relevant against irrelevant, AUROC",
+        target=at_least(0.97) if is_held else None,
+        row={"value": area["auroc"], "n": 0 if area["auroc"] is None else area["relevant"] + area["irrelevant"]},
+    )
+    yield from share("sign of relevant ones right", of["sign"], at_least(0.99) if is_held else None)
 
 
 if __name__ == "__main__":

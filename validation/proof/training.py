@@ -12,7 +12,7 @@ import hashlib
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -118,15 +118,15 @@ def _cnn(classes: int, width: int) -> nn.Module:
     )
 
 
-def trained(job: Job, cache: Path) -> tuple[VideoModel, dict[str, Any]]:
-    """The job's model and the log of its training, from the cache where it is there."""
+def trained(job: Job, cache: Path, *, seen: Callable[[Film], Film] | None = None) -> tuple[VideoModel, dict[str, Any]]:
+    """The job's model and the log of its training, from the cache where it is there; `seen` as for `train`."""
     weights = cache / f"{job.name}.safetensors"
     log_file = weights.with_suffix(".json")
     classes = tuple(RULES[job.rule].classes)
     module = build(len(classes), architecture=job.architecture)
     if not log_file.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        fresh, log = train(job)
+        fresh, log = train(job, seen=seen)
         save_file({name: _half(tensor) for name, tensor in fresh.state_dict().items()}, weights)
         log_file.write_text(json.dumps(log), encoding="utf-8")
     module.load_state_dict(load_file(weights))
@@ -144,10 +144,11 @@ def _half(tensor: Tensor) -> Tensor:
     return (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
 
 
-def train(job: Job) -> tuple[nn.Module, dict[str, Any]]:
+def train(job: Job, *, seen: Callable[[Film], Film] | None = None) -> tuple[nn.Module, dict[str, Any]]:
     """A module with the running mean of the weights, and the log. The same job gives the same on one machine.
 
-    Each scene is shown in all classes of the rule, all else alike; what the class does not hang on cancels.
+    Each scene is shown in all classes of the rule, all else alike; what the class does not hang on cancels. `seen` is
+    what a camera makes of each film.
     """
     started = time.perf_counter()
     torch.manual_seed(job.seed)
@@ -159,7 +160,9 @@ def train(job: Job) -> tuple[nn.Module, dict[str, Any]]:
         for seed in rng.integers(2**63, size=job.rendered // count)
         for name in rule.classes
     ]
-    pixels = rearrange(_rendered(films), "(film name) ... -> film name ...", name=count)
+    pixels = rearrange(
+        _rendered([seen(film) for film in films] if seen else films), "(film name) ... -> film name ...", name=count
+    )
     module = build(count, architecture=job.architecture)
     mean = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(0.99), use_buffers=True)  # type: ignore[no-untyped-call]
     optimiser = torch.optim.AdamW(module.parameters(), lr=job.peak_rate, weight_decay=0.05)
