@@ -36,7 +36,7 @@ from videotcav.planted.factors import CameraPath
 
 SCRIPT = "validation/proof/edits_cameras.py"
 RESULT = ROOT / "benchmarks" / "results" / "edits_cameras.json"
-WEIGHTS = NETWORKS / "cameras"
+WEIGHTS = NETWORKS.with_name("networks_cameras")
 
 RULES_ASKED, SEED = ("motion", "background", "shape", "reversed pairs", "shape × motion"), 3
 WAYS: tuple[Way, ...] = ("mask", "box")
