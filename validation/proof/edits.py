@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +21,8 @@ import torch
 from einops import rearrange
 
 from validation.proof import world
-from validation.proof.training import NETWORKS, Job, held_out, trained
+from validation.proof.kept import kept, timed
+from validation.proof.training import NETWORKS, Job, as_drawn, held_out, trained
 from validation.proof.world import (
     CLIP_SPEC,
     FRAMES,
@@ -76,11 +76,6 @@ _AWAY = 9.0  # widths of the picture: outside of it
 _SIZE: dict[str, int] = {"height": SIDE, "width": SIDE, "frames": FRAMES}
 
 Row = dict[str, Any]
-
-
-def as_drawn(film: Film) -> Film:
-    """The film itself."""
-    return film
 
 
 def facts(
@@ -370,12 +365,4 @@ def path_of(job: Job, cache: Path) -> Path:
 
 def edits_of_network(job: Job, cache: Path) -> dict[str, Any]:
     """The facts of a network, from the cache where they are there and the code is the same."""
-    path = path_of(job, cache)
-    if not path.exists():
-        model, _ = trained(job, NETWORKS)
-        started = time.process_time()
-        found = facts(model, job) | {"processor_seconds": round(time.process_time() - started, 1)}
-        cache.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(found), encoding="utf-8")
-    read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return read
+    return kept(path_of(job, cache), lambda: timed(partial(facts, trained(job, NETWORKS)[0], job)))

@@ -14,12 +14,11 @@ import ast
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from threadpoolctl import threadpool_limits
 
 from validation.proof import edits
 from validation.proof.contrast_page import CACHE
@@ -28,9 +27,10 @@ from validation.proof.edits import CLIPS, EDITS, OBJECTS, POOL, frames_of, order
 from validation.proof.edits_page import RESULT as EXACT
 from validation.proof.edits_page import mean_error, median_correlation, spread
 from validation.proof.harder_page import in_turn
+from validation.proof.kept import kept, of_each, write
 from validation.proof.training import NETWORKS, Job, trained
 from validation.proof.world import CLIP_SPEC, FRAMES, RULES, SIDE, sample
-from validation.provenance import ROOT, commit, in_words, machine
+from validation.provenance import ROOT, in_words
 from validation.targets import Promise, record
 from videotcav.concepts.propose.track import Track
 from videotcav.interventions.frames import Masks
@@ -61,19 +61,13 @@ def main() -> None:
     parser.add_argument("--page", action="store_true", help="only write the rows again")
     arguments = parser.parse_args()
     if not arguments.page:
-        torch.set_num_threads(1)
         share, _, parts = (arguments.part or "0/1").partition("/")
         asked = {(each["rule"], each["seed"]) for each in json.loads(EXACT.read_text(encoding="utf-8"))["networks"]}
         own = [job for job in in_turn() if job.architecture == "cnn" and (job.rule, job.seed) in asked]
-        networks = []
-        with threadpool_limits(1):
-            for job in own[int(share) :: int(parts)]:
-                networks.append(of_network(job, CACHE))
-                print(job.name, flush=True)
+        networks = of_each(own[int(share) :: int(parts)], partial(of_network, cache=CACHE))
         if arguments.part:
             return
-        found = summary(networks) | {"machine": machine(), "commit": commit()}
-        RESULT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write(RESULT, summary(networks))
     record(SCRIPT, promises(json.loads(RESULT.read_text(encoding="utf-8"))))
 
 
@@ -173,12 +167,7 @@ def of_network(job: Job, cache: Path) -> dict[str, Any]:
     """The facts of a network, from the cache where they are there and the code is the same."""
     code = ast.unparse(ast.parse(Path(__file__).read_text(encoding="utf-8"))) + path_of(job, cache).name
     path = cache / f"{job.name}-{hashlib.sha256(code.encode()).hexdigest()[:8]}.boxes.json"
-    if not path.exists():
-        model, _ = trained(job, NETWORKS)
-        cache.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(facts(model, job)), encoding="utf-8")
-    read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return read
+    return kept(path, lambda: facts(trained(job, NETWORKS)[0], job))
 
 
 # --- counts ------------------------------------------------------------------------------------------------------

@@ -14,24 +14,23 @@ import ast
 import hashlib
 import json
 import math
-import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from threadpoolctl import threadpool_limits
 
 from validation.proof.contrast_page import CACHE
 from validation.proof.edits import CLIPS, EDITS, Way, facts, path_of
 from validation.proof.edits_page import WORDS, counted, of_a_way, own_first
+from validation.proof.evaluate import accuracy_of, is_half_way
+from validation.proof.kept import kept, of_each, timed, write
 from validation.proof.shares import ends, rate
-from validation.proof.training import NETWORKS, Job, held_out, jobs, trained
-from validation.proof.world import RULES, Film, normalised, render_films
-from validation.provenance import ROOT, commit, in_words, machine
+from validation.proof.training import NETWORKS, Job, jobs, trained
+from validation.proof.world import Film
+from validation.provenance import ROOT, in_words
 from validation.targets import Promise, record
-from videotcav.models.model import VideoModel
 from videotcav.planted.factors import CameraPath
 
 SCRIPT = "validation/proof/edits_cameras.py"
@@ -41,8 +40,8 @@ WEIGHTS = NETWORKS.with_name("networks_cameras")
 RULES_ASKED, SEED = ("motion", "background", "shape", "reversed pairs", "shape × motion"), 3
 WAYS: tuple[Way, ...] = ("mask", "box")
 ASKED = (*(("actor", edit) for edit in EDITS), ("distractor", "remove"))
-LEARNED = 0.5
-"""Of the way from chance to all right: below it a network has not learned its rule."""
+HELD_OUT = 256
+"""Films of which the accuracy is told."""
 
 _PAN, _TURN, _ZOOM = 0.25, 0.15, math.log(1.2)
 
@@ -62,14 +61,7 @@ def main() -> None:
     parser.add_argument("--page", action="store_true", help="only write the rows again")
     arguments = parser.parse_args()
     if not arguments.page:
-        torch.set_num_threads(1)
-        networks = []
-        with threadpool_limits(1):
-            for job in asked():
-                networks.append(of_network(job, CACHE))
-                print(job.name, networks[-1]["accuracy"], flush=True)
-        found = summary(networks) | {"machine": machine(), "commit": commit()}
-        RESULT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write(RESULT, summary(of_each(asked(), partial(of_network, cache=CACHE))))
     record(SCRIPT, promises(json.loads(RESULT.read_text(encoding="utf-8"))))
 
 
@@ -82,31 +74,19 @@ def of_network(job: Job, cache: Path) -> dict[str, Any]:
     """The facts of a network, from the cache where they are there and the code is the same."""
     code = ast.unparse(ast.parse(Path(__file__).read_text(encoding="utf-8"))) + path_of(job, cache).name
     path = cache / f"{job.name}-{hashlib.sha256(code.encode()).hexdigest()[:8]}.cameras.json"
-    if not path.exists():
-        model, _ = trained(job, WEIGHTS, seen=moved)
-        started = time.process_time()
-        found = facts(model, job, seen=moved, ways=WAYS, asked=ASKED) | {"accuracy": accuracy(model, job)}
-        cache.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(found | {"processor_seconds": round(time.process_time() - started, 1)}))
-    read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return read
+    return kept(path, lambda: timed(partial(_found, job)))
 
 
-def accuracy(model: VideoModel, job: Job) -> float:
-    """The share of fresh films that it is right about."""
-    films = held_out(job, 256)
-    answers = model(normalised(render_films([moved(film) for film in films]))).argmax(dim=1)
-    names = [RULES[job.rule].label(film.scene) for film in films]
-    return float(np.mean([model.card.classes[index] == name for index, name in zip(answers, names, strict=True)]))
+def _found(job: Job) -> dict[str, Any]:
+    model, _ = trained(job, WEIGHTS, seen=moved)
+    accuracy = accuracy_of(model, job, count=HELD_OUT, seen=moved)
+    return facts(model, job, seen=moved, ways=WAYS, asked=ASKED) | {"accuracy": accuracy}
 
 
 def summary(networks: list[dict[str, Any]]) -> dict[str, Any]:
     """All numbers, of the networks that learned their rule."""
-    learned = []
-    for each in networks:
-        chance = 1 / len(RULES[each["rule"]].classes)
-        if (each["accuracy"] - chance) / (1 - chance) >= LEARNED:
-            learned.append(each)
+    rules = {job.rule: job for job in asked()}
+    learned = [each for each in networks if is_half_way(rules[each["rule"]], each["accuracy"])]
     return {
         "clips": CLIPS,
         "networks": [

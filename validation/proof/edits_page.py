@@ -17,17 +17,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 from scipy.stats import spearmanr
-from threadpoolctl import threadpool_limits
 
 from validation.proof.contrast_page import CACHE
 from validation.proof.contrast_page import RESULT as CONTRAST
 from validation.proof.counting import Facts, Row, auroc, clustered, hits, moves, no_effect, right
 from validation.proof.edits import CLIPS, NOT_COUNTED, OBJECTS, WAYS, edits_of_network, path_of
 from validation.proof.harder_page import in_turn, is_small
+from validation.proof.kept import of_each, write
 from validation.proof.shares import ALPHA, ends
-from validation.provenance import ROOT, commit, in_words, machine
+from validation.provenance import ROOT, in_words
 from validation.targets import Promise, Target, Unit, at_least, at_most, record
 
 SCRIPT = "validation/proof/edits_page.py"
@@ -50,16 +49,9 @@ def main() -> None:
     parser.add_argument("--page", action="store_true", help="only write the rows again")
     arguments = parser.parse_args()
     if not arguments.page:
-        torch.set_num_threads(1)
-        networks = []
-        with threadpool_limits(1):
-            for job in in_turn():
-                is_asked = is_small(job) and job.seed in arguments.seeds
-                if is_asked and (not arguments.cached or path_of(job, CACHE).exists()):
-                    networks.append(edits_of_network(job, CACHE))
-                    print(job.name, flush=True)
-        found = summary(networks) | {"machine": machine(), "commit": commit()}
-        RESULT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        own = (job for job in in_turn() if is_small(job) and job.seed in arguments.seeds)
+        asked = (job for job in own if not arguments.cached or path_of(job, CACHE).exists())
+        write(RESULT, summary(of_each(asked, partial(edits_of_network, cache=CACHE))))
     record(SCRIPT, promises(json.loads(RESULT.read_text(encoding="utf-8"))))
 
 

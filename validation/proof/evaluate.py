@@ -6,7 +6,7 @@ import ast
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ import numpy as np
 from validation.proof import concepts, maps, nulls, passes, study
 from validation.proof.concepts import logits, planted, tied
 from validation.proof.passes import take_inventory
-from validation.proof.training import NETWORKS, Job, held_out, trained
-from validation.proof.world import RULES
+from validation.proof.training import NETWORKS, Job, as_drawn, held_out, trained
+from validation.proof.world import RULES, Film
 from videotcav.models.model import VideoModel
 
 HELD_OUT = 400
@@ -54,11 +54,18 @@ def evaluated(job: Job, cache: Path) -> dict[str, Any]:
     return facts
 
 
-def accuracy_of(model: VideoModel, job: Job) -> float:
-    """The share of held-out films that are given their class."""
-    films = held_out(job, HELD_OUT)
+def accuracy_of(
+    model: VideoModel, job: Job, *, count: int = HELD_OUT, seen: Callable[[Film], Film] = as_drawn
+) -> float:
+    """The share of held-out films that are given their class; `seen` is what a camera makes of each."""
+    films = [seen(film) for film in held_out(job, count)]
     true = [model.card.classes.index(str(RULES[job.rule].label(film.scene))) for film in films]
     return float((logits(model, films).argmax(axis=1) == np.array(true)).mean())
+
+
+def is_half_way(job: Job, accuracy: float) -> bool:
+    """Whether an accuracy is at least half-way from chance to 1."""
+    return accuracy >= (1 + 1 / len(RULES[job.rule].classes)) / 2
 
 
 def learned(job: Job, accuracy: float, truths: Sequence[study.Row], *, said: str = "change") -> bool:
@@ -78,4 +85,4 @@ def learned(job: Job, accuracy: float, truths: Sequence[study.Row], *, said: str
         )
         for name in classes
     ]
-    return accuracy >= (1 + 1 / len(classes)) / 2 and min(raised) >= LEAST_CHANGE
+    return is_half_way(job, accuracy) and min(raised) >= LEAST_CHANGE

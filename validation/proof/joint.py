@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -27,6 +26,7 @@ from validation.proof.concepts import CLIPS as OF_CONCEPT
 from validation.proof.concepts import CONCEPTS, Concept
 from validation.proof.counting import Row
 from validation.proof.edits import _Passed, frames_of, order_of, path_of, rendered_anew, where
+from validation.proof.kept import kept
 from validation.proof.training import NETWORKS, Job, trained
 from validation.proof.world import MOTIONS, RULES, SHAPES, Film, sample
 from videotcav.explain.inference.interval_null import Margins, against_pool, within_pairs
@@ -218,10 +218,4 @@ def kept_at(job: Job, cache: Path) -> Path:
 
 def of_network(job: Job, cache: Path) -> dict[str, Any]:
     """The facts of a network, from the cache where they are there and the code is the same."""
-    path = kept_at(job, cache)
-    if not path.exists():
-        model, _ = trained(job, NETWORKS)
-        cache.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(facts(model, job)), encoding="utf-8")
-    read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return read
+    return kept(kept_at(job, cache), lambda: facts(trained(job, NETWORKS)[0], job))

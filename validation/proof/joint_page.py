@@ -11,18 +11,17 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
-
-import torch
-from threadpoolctl import threadpool_limits
 
 from validation.proof.contrast_page import CACHE
 from validation.proof.contrast_page import RESULT as CONTRAST
 from validation.proof.counting import Facts, Row, auroc, clustered, hits, rejected
 from validation.proof.harder_page import in_turn, is_small
 from validation.proof.joint import joint, kept_at, of_network
+from validation.proof.kept import of_each, write
 from validation.proof.shares import IRRELEVANT, RELEVANT, ends
-from validation.provenance import ROOT, commit, in_words, machine
+from validation.provenance import ROOT, in_words
 from validation.targets import Promise, Target, at_least, at_most, record
 
 SCRIPT = "validation/proof/joint_page.py"
@@ -39,21 +38,15 @@ def main() -> None:
     parser.add_argument("--page", action="store_true", help="only write the rows again")
     arguments = parser.parse_args()
     if not arguments.page:
-        torch.set_num_threads(1)
         share, _, parts = (arguments.part or "0/1").partition("/")
         known = json.loads(CONTRAST.read_text(encoding="utf-8"))["networks"]
         learned = {(each["rule"], each["seed"]) for each in known if each["learned"] and each["architecture"] == "cnn"}
         own = [job for job in in_turn() if is_small(job) and (job.rule, job.seed) in learned]
-        networks = []
-        with threadpool_limits(1):
-            for job in own[int(share) :: int(parts)]:
-                if not arguments.cached or kept_at(job, CACHE).exists():
-                    networks.append(of_network(job, CACHE))
-                    print(job.name, flush=True)
+        asked = (job for job in own[int(share) :: int(parts)] if not arguments.cached or kept_at(job, CACHE).exists())
+        networks = of_each(asked, partial(of_network, cache=CACHE))
         if arguments.part:
             return
-        found = summary(networks) | {"machine": machine(), "commit": commit()}
-        RESULT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write(RESULT, summary(networks))
     record(SCRIPT, promises(json.loads(RESULT.read_text(encoding="utf-8"))))
 
 

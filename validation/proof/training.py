@@ -118,7 +118,12 @@ def _cnn(classes: int, width: int) -> nn.Module:
     )
 
 
-def trained(job: Job, cache: Path, *, seen: Callable[[Film], Film] | None = None) -> tuple[VideoModel, dict[str, Any]]:
+def as_drawn(film: Film) -> Film:
+    """The film itself."""
+    return film
+
+
+def trained(job: Job, cache: Path, *, seen: Callable[[Film], Film] = as_drawn) -> tuple[VideoModel, dict[str, Any]]:
     """The job's model and the log of its training, from the cache where it is there; `seen` as for `train`."""
     weights = cache / f"{job.name}.safetensors"
     log_file = weights.with_suffix(".json")
@@ -144,7 +149,7 @@ def _half(tensor: Tensor) -> Tensor:
     return (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
 
 
-def train(job: Job, *, seen: Callable[[Film], Film] | None = None) -> tuple[nn.Module, dict[str, Any]]:
+def train(job: Job, *, seen: Callable[[Film], Film] = as_drawn) -> tuple[nn.Module, dict[str, Any]]:
     """A module with the running mean of the weights, and the log. The same job gives the same on one machine.
 
     Each scene is shown in all classes of the rule, all else alike; what the class does not hang on cancels. `seen` is
@@ -156,13 +161,11 @@ def train(job: Job, *, seen: Callable[[Film], Film] | None = None) -> tuple[nn.M
     rule = RULES[job.rule]
     count = len(rule.classes)
     films = [
-        sample(np.random.default_rng(seed), rule, name)
+        seen(sample(np.random.default_rng(seed), rule, name))
         for seed in rng.integers(2**63, size=job.rendered // count)
         for name in rule.classes
     ]
-    pixels = rearrange(
-        _rendered([seen(film) for film in films] if seen else films), "(film name) ... -> film name ...", name=count
-    )
+    pixels = rearrange(_rendered(films), "(film name) ... -> film name ...", name=count)
     module = build(count, architecture=job.architecture)
     mean = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(0.99), use_buffers=True)  # type: ignore[no-untyped-call]
     optimiser = torch.optim.AdamW(module.parameters(), lr=job.peak_rate, weight_decay=0.05)
