@@ -27,7 +27,7 @@ from videotcav.study.read_file import read_study_file
 from videotcav.video.container import _IN_ONE_FILE
 from videotcav.video.find import VIDEO_SUFFIXES, find_videos
 from videotcav.video.read import frame_times
-from videotcav.video.sources import Sources, counted_pieces
+from videotcav.video.sources import Sources, counted_pieces, source_in
 from videotcav.video.write import write_video
 
 SPEC = ClipSpec(frames=4, seconds_between_frames=0.1, height=8, width=8, resize=8)
@@ -370,3 +370,14 @@ def test_a_link_that_leads_nowhere_is_a_video_that_is_not_there(tmp_path: Path) 
     (tmp_path / "a.mp4").symlink_to("gone.mp4")
     (tmp_path / "folder.mp4").mkdir()
     assert find_videos(tmp_path) == (tmp_path / "a.mp4",)
+
+
+def test_names_of_kinetics_and_ucf101_say_their_source_with_or_without_an_ending_or_seconds() -> None:
+    for name in (
+        "dQw4w9WgXcQ_000010_000020",
+        "dQw4w9WgXcQ_000010_000020.mp4",
+        "a/dQw4w9WgXcQ_000010_000020.mp4#t=1.5,3",
+    ):
+        assert source_in(Path(name)) == "dQw4w9WgXcQ"
+    assert source_in("v_Archery_g07_c02.avi") == "Archery_g07"
+    assert source_in("match_01.mp4") == ""

@@ -82,7 +82,7 @@ from videotcav.study.tcav_results import TcavResults
 from videotcav.video.alignment import Align, Alignment, Edges
 from videotcav.video.arrays import clips_from_arrays
 from videotcav.video.clips import Clips, read_clips, read_windows
-from videotcav.video.sources import as_sources
+from videotcav.video.sources import as_sources, sources_by_name
 
 __all__ = [
     "AnalysisSettings",
@@ -212,8 +212,8 @@ def propose(
         listed = read_list(videos, Path(), seed=(recipe or Recipe()).seed)
         for remark in listed.remarks:
             warnings.warn(remark, VideotcavWarning, stacklevel=2)
+        sources = sources_by_name(str(videos.list), (listed.sources | listed.groups).items()) | {**(sources or {})}
         videos = [path for paths in listed.classes.values() for path in paths]
-        sources = {path.stem: name for path, name in (listed.sources | listed.groups).items()} | {**(sources or {})}
     return propose_from(
         videos,
         load_detector(detector) if masks is None else WithMasks(load_detector(detector), masks),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,16 @@ def test_a_list_of_clips_names_the_videos_and_their_recordings(videos: Path, tmp
     with pytest.warns(VideotcavWarning, match="1 of 2 rows of .* are about files that are not there"):
         proposal = run(*words, "--list", "include=goal", "-o", tmp_path / "out")
     assert [(one["video"], one["source"]) for one in proposal["outcomes"]] == [("v0", "match")]
+
+
+def test_a_list_that_tells_two_recordings_of_one_name_is_refused(videos: Path, tmp_path: Path):
+    (videos / "again").mkdir()
+    shutil.copy(videos / "v0.mp4", videos / "again" / "v0.mp4")
+    (videos / "clips.csv").write_text("path,label,source\nv0.mp4,goal,match\nagain/v0.mp4,goal,other\n")
+    words = ("propose", videos / "clips.csv", "--detector", videos / "marks.json", "--label", "mark")
+    with pytest.raises(UnreadableText, match="says that 'v0' is of 'match' and of 'other'"):
+        run(*words, "-o", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_recordings_of_other_videos_are_told(videos: Path, tmp_path: Path):

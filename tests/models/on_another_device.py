@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
+from support.noise import write_noise
 from videotcav.features.measure import Batch, measure
 from videotcav.models import passes
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec, ModelCard
 from videotcav.study.probe import probe
-from videotcav.video.write import write_video
 
 SPEC = ClipSpec(frames=4, seconds_between_frames=0.1, height=8, width=8, resize=8)
 _ELSEWHERE = "elsewhere"
@@ -124,13 +124,7 @@ def test_a_study_and_a_probe_with_objects_bring_their_numbers_home(
             model, [Batch(("s1", "s2"), sets), Batch(("c",), own, "a")], classes=["a"], layers=["norm"], pooling="space"
         )
     assert found.clips_passed == 2  # pixels of fake clips are one content each
-    rng = np.random.default_rng(1)
-    for name in ("a", "b"):
-        (tmp_path / "videos" / name).mkdir(parents=True)
-        for number in range(3):
-            pixels = rng.integers(0, 255, (6, 16, 16, 3), dtype=np.uint8)
-            write_video(tmp_path / "videos" / name / f"{number}.mp4", pixels, frames_per_second=10)
-    (tmp_path / "regions.json").write_text('{"regions": {"corner": [2, 2, 9, 9]}}')
+    write_noise(tmp_path)
     rows = probe(model, tmp_path / "videos", objects=tmp_path / "regions.json")
     assert {row.target for row in rows} >= {"object", "background"}
 

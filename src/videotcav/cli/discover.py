@@ -12,6 +12,7 @@ from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOpti
 from videotcav.cli.options import BatchSize, Device, MemoryOption, ModelOption, PrecisionOption, StoreOption, Weights
 from videotcav.errors import UnreadableText
 from videotcav.texts import read_table
+from videotcav.video.sources import sources_by_name
 
 
 def discover_command(  # noqa: PLR0917 - typer's parameters are options
@@ -136,10 +137,4 @@ def recordings(table: Path | None, column: str) -> dict[str, str] | None:
     if missing:
         there = ", ".join(filter(None, rows[0])) if rows else "no rows"
         raise UnreadableText(table, f"has no column '{missing[0]}'; found: {there}")
-    found: dict[str, str] = {}
-    for row in rows:
-        video, recording = Path(row["file"]).stem, row[column].strip()
-        if recording and found.setdefault(video, recording) != recording:
-            both = f"'{found[video]}' and of '{recording}'"
-            raise UnreadableText(table, f"says that '{video}' is of {both}; videos go by their names here")
-    return found
+    return sources_by_name(table, ((Path(row["file"]), row[column].strip()) for row in rows))

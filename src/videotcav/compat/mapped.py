@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from torch import nn
 
+_EVEN = 64
+"""Bytes to which torch aligns what it allocates itself."""
+
 
 def in_memory(module: nn.Module) -> nn.Module:
-    """The module, each of its weights in memory of its own.
+    """The module, each weight that lies at an odd address of a file moved to an even one in memory.
 
-    At an odd address the same product rounds otherwise than at an even one, so that a copy in another process would
-    give other last bits than the module itself.
+    The same product rounds otherwise there, so that a copy in another process would give other last bits than the
+    module itself.
     """
     for weight in [*module.parameters(), *module.buffers()]:
-        weight.data = weight.data.clone()
+        if weight.data_ptr() % _EVEN:
+            weight.data = weight.data.clone()
     return module

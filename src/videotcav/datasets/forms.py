@@ -143,7 +143,7 @@ def _path_label(_: ClipList, place: Path) -> Iterator[Row]:
         if found is None:
             raise UnreadableText(place, f"line {number} is no path with a number behind it: '{line[:80]}'")
         path, label = found
-        yield Row(f"line {number}", (path,), label, source=source_in(Path(path).stem))
+        yield Row(f"line {number}", (path,), label, source=source_in(path))
 
 
 def _path_and_number(line: str) -> tuple[str, str] | None:
@@ -230,4 +230,4 @@ def _folders(_: ClipList, place: Path) -> Iterator[Row]:
         raise UnreadableText(place, "is no folder with a folder of videos a class")
     for folder in sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith(".")):
         for video in videos_in(folder, below=True):
-            yield Row(str(video), (str(video.absolute()),), folder.name, source=source_in(video.stem))
+            yield Row(str(video), (str(video.absolute()),), folder.name, source=source_in(video))

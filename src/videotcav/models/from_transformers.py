@@ -165,7 +165,7 @@ def _module(transformers: Any, origin: str, place: str, config: Any, weights: st
                     f"{held.path}: {len(held.classes)} classes are named but the model has {config.num_labels} outputs"
                 )
             config.id2label = dict(enumerate(held.classes))
-    whole: nn.Module = module.float()  # some are stored in half precision; precision says what passes compute in
+    whole = in_memory(module.float())  # some are stored in half precision; precision says what passes compute in
     return whole.eval(), label
 
 
@@ -202,7 +202,7 @@ def _loaded(kind: Any, config: Any, origin: str, file: str, place: str | None, *
     if said := "; ".join(f"{what}: {keys}" for what, keys in wrong.items() if keys):
         raise ModelError(f"{file or origin}: does not fit {origin if file else 'its config.json'}: {said}")
     fit.tell_left(unexpected, origin=origin, name="the classifier")
-    return in_memory(module)
+    return module
 
 
 def _fetched(origin: str, what: str, fetch: Callable[[], Any]) -> Any:

@@ -265,7 +265,7 @@ def _random_pool(place: Path, sources: Sources, folder: Path, held_out: HeldOut)
 def _clip_file(path: Path, sources: Sources, folder: Path, listed: Listed | None = None) -> ClipFile:
     """A file whose source is what the study's table says, or its list of clips, or else its own path."""
     video = file_of(path)
-    own = source_in(video.stem) or str(video.relative_to(folder) if video.is_relative_to(folder) else video)
+    own = source_in(path) or str(video.relative_to(folder) if video.is_relative_to(folder) else video)
     if listed is None:
         return ClipFile(path=path, source=sources.unit(path, own))
     source = sources.unit(path, listed.sources.get(path, own))

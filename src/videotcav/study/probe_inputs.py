@@ -113,7 +113,7 @@ def _as_listed(clip: ClipToProbe, listed: Listed) -> ClipToProbe:
 
 def _own_source(path: Path) -> str:
     """The source of a video of which nothing is said: what its name says, else its file."""
-    return source_in(file_of(path).stem) or str(file_of(path))
+    return source_in(path) or str(file_of(path))
 
 
 def _by_class(

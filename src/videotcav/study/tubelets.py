@@ -54,7 +54,7 @@ class UnlabelledVideos:
     ) -> UnlabelledVideos:
         """These files, folders and patterns; `sources` are by names without ending. Raises VideoNotFound."""
         every = [
-            ClipFile(path=path, source=sources.get(path.stem) or source_in(path.stem) or path.stem)
+            ClipFile(path=path, source=sources.get(path.stem) or source_in(path) or path.stem)
             for path in videos_there(videos)
         ]
         reader = ClipReader({None: every}, read, progress=progress)

@@ -150,9 +150,23 @@ _FROM_NAMES = (
 )
 
 
-def source_in(name: str) -> str:
-    """What the name of a file, without its ending, says it was cut from: of Kinetics and UCF101; else empty."""
+def source_in(path: Path | str) -> str:
+    """What the name of a file, or of a segment's, says it was cut from: of Kinetics and UCF101; else empty."""
+    name = file_of(Path(path)).stem
     return next((found[1] for form in _FROM_NAMES if (found := form.fullmatch(name))), "")
+
+
+def sources_by_name(place: Path | str, told: Iterable[tuple[Path, str]]) -> dict[str, str]:
+    """What each video is from, by its name without ending, where anything is told of it by a table or list (`place`).
+
+    Raises UnreadableText where two are told of one name.
+    """
+    found: dict[str, str] = {}
+    for path, source in told:
+        if source and found.setdefault(path.stem, source) != source:
+            both = f"'{found[path.stem]}' and of '{source}'"
+            raise UnreadableText(place, f"says that '{path.stem}' is of {both}; videos go by their names here")
+    return found
 
 
 def counted_pieces(paths: Iterable[Path]) -> Iterator[tuple[str, list[Path]]]:

@@ -147,10 +147,10 @@ class VideoPipeline:
         if not {"prompt", "num_frames", "num_inference_steps", "generator"} <= takes.keys():
             raise ModelError(f"{facts.name}: {kind} makes no videos of text; name a text-to-video pipeline")
         module.set_progress_bar_config(disable=True)
+        module.to(device)
         for part in module.components.values():
             if isinstance(part, torch.nn.Module):
                 in_memory(part).eval().requires_grad_(False)
-        module.to(device)
         given = {
             "num_frames": settings.frames,
             "height": settings.height,

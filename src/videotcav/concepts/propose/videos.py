@@ -28,7 +28,6 @@ from videotcav.records import Progress, Record, silent
 from videotcav.video.find import videos_there
 from videotcav.video.info import VideoInfo
 from videotcav.video.read import VideoFile
-from videotcav.video.segment import file_of
 from videotcav.video.sources import source_in
 
 
@@ -208,6 +207,6 @@ def _jobs(
         names[name] = seen[info.sha256] = info.sha256
         missing = tuple(concept for concept in labels if not workshop.knows(info.sha256, concept, labels[concept]))
         if missing:
-            source = sources.get(info.path.stem) or source_in(file_of(info.path).stem) or name
+            source = sources.get(info.path.stem) or source_in(info.path) or name
             jobs.append(Job(name, source, info, missing))
     return jobs
