@@ -16,6 +16,7 @@ import json
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ def kinetics(folder: Path, *, of_class: int = 12, asked: int = 12, others: int =
 
     The first two videos of each part are of one recording.
     """
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for part, first, count in (("train", 0, of_class), ("val", of_class, asked)):
         listed = []
         for number in range(count + others * (part == "train")):
@@ -66,7 +67,7 @@ def kinetics(folder: Path, *, of_class: int = 12, asked: int = 12, others: int =
 
 def something(folder: Path, *, of_class: int = 12, asked: int = 12, others: int = 32) -> None:
     """The same in the form of Something-Something v2, where the person is a hand."""
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for part, first, count in (("train", 0, of_class), ("validation", of_class + others, asked)):
         listed = []
         for number in range(count + others * (part == "train")):
@@ -105,13 +106,13 @@ _COLUMNS = ("video", "frame", "left", "top", "right", "bottom", "label", "track"
 def _film(number: int, *, of_class: bool) -> tuple[Scene, Frames, dict[str, list[Box | None]]]:
     """A racket swings and a ball passes; elsewhere other things do other things. All of it stays in the frame."""
     rng = np.random.default_rng([number, of_class])
-    factors: dict[str, object] = {"shape": "racket", "distractor": "ball"}
+    factors: dict[str, Any] = {"shape": "racket", "distractor": "ball"}
     if not of_class:
         factors = {"shape": rng.choice(["bottle", "hammer", "key"]), "distractor": rng.choice(["box", "star"])}
-    places = {name: rng.uniform(0.4, 0.6) for name in ("x", "y", "distractor_x", "distractor_y")}
-    sizes = {"size": 0.4, "pivot": 0.1, "distractor_size": 0.25, "distractor_speed": 0.3}
-    scene = sample_scene(rng, class_name="swing" if of_class else "jump", **factors, **places, **sizes)
-    frame = {"height": SIDE, "width": SIDE, "frames": FRAMES // HELD}
+    factors |= {name: rng.uniform(0.4, 0.6) for name in ("x", "y", "distractor_x", "distractor_y")}
+    factors |= {"size": 0.4, "pivot": 0.1, "distractor_size": 0.25, "distractor_speed": 0.3}
+    scene = sample_scene(rng, class_name="swing" if of_class else "jump", **factors)
+    frame: dict[str, Any] = {"height": SIDE, "width": SIDE, "frames": FRAMES // HELD}
     found = {role: [box for box in own for _ in range(HELD)] for role, own in boxes(scene, **frame).items()}
     return scene, render(scene, **frame).repeat(HELD, axis=0), found
 

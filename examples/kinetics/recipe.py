@@ -148,7 +148,7 @@ def _with(text: str, said: dict[str, Path | str | None]) -> str:
     """The study with other values; a key without one goes."""
     for key, value in said.items():
         line = "" if value is None else f"{key} = {json.dumps(str(value), ensure_ascii=False)}"
-        text, count = re.subn(rf'^{key} = "[^"]*"', lambda _, line=line: line, text, flags=re.MULTILINE)
+        text, count = re.subn(rf'^{key} = "[^"]*"', line.replace("\\", r"\\"), text, flags=re.MULTILINE)
         if not count and line:
             sys.exit(f"{key} has no place in the study")
     return text

@@ -69,7 +69,7 @@ def bundled(_folder: Path) -> Asked:
     """The network in the package, on fresh scenes of its five motions."""
     model, rng = vt.load_model("planted:swin"), np.random.default_rng(0)
     spec = model.card.clip_spec
-    size = {"height": spec.height, "width": spec.width, "frames": FRAMES_PER_VIDEO}
+    size: dict[str, Any] = {"height": spec.height, "width": spec.width, "frames": FRAMES_PER_VIDEO}
     pictures = {
         name: {f"{name} {number}": render(sample_scene(rng, class_name=name), **size) for number in range(OF_CLASS)}
         for name in model.card.classes
