@@ -547,3 +547,63 @@ def test_a_store_keeps_models_apart(tmp_path: Path) -> None:
         asked = quietly(Weighed(weight), card=card)
         kept = vt.probe(asked, clips(3), edits=["reverse"], store=tmp_path / "store")
         assert kept.clips == vt.probe(asked, clips(3), edits=["reverse"]).clips
+
+
+def test_views_of_a_video_are_one_clip_of_which_the_model_says_the_mean(tmp_path: Path) -> None:
+    """Levels by hand: 40 and then 200 make two clips, a black left and a white right end two crops; mean 120."""
+    levels: dict[str, float] = {}
+    seen: dict[str, dict[str, float]] = {}
+    for class_name in ("up", "down"):
+        (tmp_path / class_name).mkdir()
+    for number in range(4):
+        dark, bright = 40 + number, 200 + 5 * number
+        halves = np.repeat([dark, bright], 20).astype(np.uint8)
+        levels[f"{number}.mp4"] = (dark + bright) / 2
+        film = np.broadcast_to(halves[:, None, None, None], (40, 16, 32, 3)).copy()
+        write_video(tmp_path / "up" / f"{number}.mp4", film, frames_per_second=10)
+        film[:, :, :8], film[:, :, 24:] = film[:, :, :8] // 2, film[:, :, 24:] // 2  # half of the crop at either end
+        write_video(tmp_path / "down" / f"{number}.mp4", film, frames_per_second=10)
+    own = model(lambda x: x.mean(dim=(1, 2, 3, 4))).with_clip(clips_per_video=2, crops_per_clip=3)
+    found = vt.probe(own, tmp_path, edits=["still", "reverse"])
+    for each in found.clips:
+        level = (each[score_of("up")] / 2 + 0.5) * 255
+        seen.setdefault(each["class"], {})[Path(each["clip"]).name] = level
+    assert len(found.clips) == 8
+    assert "own is shown each video as 6 clips, whose logits are averaged." in found.manifest.remarks
+    assert seen["up"] == pytest.approx(levels, abs=2)
+    of_ends = {name: level * (1 + 2 * 0.75) / 3 for name, level in levels.items()}
+    assert seen["down"] == pytest.approx(of_ends, abs=2.5)
+    centre = vt.probe(model(own.module.what), tmp_path, edits=["still"])
+    alone = {
+        Path(each["clip"]).name: (each[score_of("up")] / 2 + 0.5) * 255
+        for each in centre.clips
+        if each["class"] == "down"
+    }
+    assert alone == pytest.approx(levels, abs=2)
+
+
+def test_an_edit_of_a_video_is_made_where_it_is_of_all_its_views(tmp_path: Path) -> None:
+    for name in ("up", "down"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            film = np.full((40, 16, 16, 3), 90 + 10 * number, np.uint8)
+            film[:20] += np.random.default_rng(number).integers(0, 60, (20, 16, 16, 3), np.uint8)  # then a plain field
+            write_video(tmp_path / name / f"{number}.mp4", film, frames_per_second=10)
+    spec = {"clips_per_video": 2, "frames": 8, "height": 16, "width": 16, "resize": 16}
+    brightness = model(lambda x: x.mean(dim=(1, 2, 3, 4)))
+    found = vt.probe(brightness.with_clip(**spec), tmp_path, edits=["still part"])
+    whys = {each.why for each in found if each.edit == "still part"}
+    assert found.manifest.clips == 6
+    assert all(whys), whys
+
+
+def test_clips_at_hand_are_views_already() -> None:
+    asked = vt.probe(model(growth).with_clip(clips_per_video=3), clips(3), edits=["still"])
+    assert [each["score"] for each in asked.clips] == [
+        each["score"] for each in vt.probe(model(growth), clips(3), edits=["still"]).clips
+    ]
+
+
+def test_a_clip_spec_that_cannot_be_is_one_sentence() -> None:
+    with pytest.raises(ArgumentError, match="clips of own: crops_per_clip: Input should be 1 or 3"):
+        model(growth).with_clip(crops_per_clip=2)

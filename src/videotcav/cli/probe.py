@@ -14,6 +14,7 @@ from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOpti
 from videotcav.cli.lists import ListOption, list_of
 from videotcav.cli.options import MODELS, BatchSize, Device, FormOption, PrecisionOption
 from videotcav.errors import ArgumentError
+from videotcav.records import MOST_VIEWS
 from videotcav.texts import read_names
 
 
@@ -59,6 +60,18 @@ def probe(  # noqa: PLR0917 - typer's parameters are options
         list[str] | None,
         typer.Option(help="Name of published weights or a checkpoint file; of several models one for each, in order."),
     ] = None,
+    clips: Annotated[
+        int | None,
+        typer.Option(
+            "--clips-per-video", min=1, max=MOST_VIEWS, help="Clips of each video, whose logits are averaged."
+        ),
+    ] = None,
+    crops: Annotated[
+        int | None,
+        typer.Option(
+            "--crops-per-clip", help="Crops of each clip, averaged too: 1, the centre; or 3, both ends and the centre."
+        ),
+    ] = None,
     device: Device = None,
     precision: PrecisionOption = "fp32",
     batch_size: BatchSize = None,
@@ -90,8 +103,10 @@ def probe(  # noqa: PLR0917 - typer's parameters are options
         )
     if open_page and output is None:
         raise ArgumentError("--open shows the page, which is written into a folder: give --output")
+    views = {"clips_per_video": clips, "crops_per_clip": crops}
+    said = {name: value for name, value in views.items() if value is not None}
     loaded = [
-        api.load_model(name, weights=own, device=device, precision=precision)  # type: ignore[arg-type] # checked there
+        api.load_model(name, weights=own, device=device, precision=precision).with_clip(**said)  # type: ignore[arg-type] # checked there
         for name, own in zip_longest(model, weights or ())
     ]
     found = api.probe(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from threading import RLock
@@ -14,13 +14,15 @@ from weakref import WeakKeyDictionary, WeakSet
 import numpy as np
 import torch
 from einops import rearrange
+from pydantic import ValidationError
 from torch import Tensor, nn
 
-from videotcav.errors import ClassNotFound, LayerNotFound, LayoutError, ModelError, closest
+from videotcav.errors import ArgumentError, ClassNotFound, LayerNotFound, LayoutError, ModelError, closest
 from videotcav.models.layout import fold
 from videotcav.models.output import ReadLogits, remarks, rows_of
 from videotcav.models.user_code import unpassable
 from videotcav.records import ModelCard
+from videotcav.texts import first_problem
 
 T = TypeVar("T")
 
@@ -125,6 +127,18 @@ class VideoModel:
         """Where the parameters are; clips are brought there."""
         parameter = next(self.module.parameters(), None)
         return torch.device("cpu") if parameter is None else parameter.device
+
+    def with_clip(self, **changes: Any) -> VideoModel:
+        """The same network, shown other clips: fields of its `ClipSpec`, as `clips_per_video=10, crops_per_clip=3`.
+
+        Raises:
+            ArgumentError: the clip spec has no such field, or not with this value.
+        """
+        try:
+            spec = self.card.clip_spec.changed(changes)
+        except ValidationError as error:
+            raise ArgumentError(f"clips of {self.name}: {first_problem(error)}") from error
+        return replace(self, card=self.card.model_copy(update={"clip_spec": spec}))
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """The logits `clip class`, in evaluation mode and without a graph."""

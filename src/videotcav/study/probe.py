@@ -40,7 +40,7 @@ from videotcav.study.against_model import class_named
 from videotcav.study.object_edits import edits_of
 from videotcav.study.probe_differences import differences
 from videotcav.study.probe_edits import ProbeEdits, probe_edits
-from videotcav.study.probe_inputs import Given, gather
+from videotcav.study.probe_inputs import Given, ToProbe, gather
 from videotcav.study.probe_passes import Answers, Passed, Passer
 from videotcav.video.labels import Labels
 
@@ -123,12 +123,20 @@ def probe(
     )
     with nullcontext() if output is None else new_run_folder(Path(output)) as folder:
         passed = passer(models, gathered.clips, progress)
-        remarks = (*gathered.remarks, *chosen.remarks(passed, gathered.asked))
+        remarks = (*gathered.remarks, *_views(models, gathered), *chosen.remarks(passed, gathered.asked))
         asking = _Asking(passed, chosen, gathered.asked, by, settings)
         found = asking.run(command=command, of_classes=gathered.classes, remarks=remarks)
         if folder is not None:
             found.write(folder)
     return found if output is None else read_probe(output)
+
+
+def _views(models: Mapping[str, VideoModel], gathered: ToProbe) -> Iterator[str]:
+    """A remark on each model that is shown videos as several clips."""
+    for label, each in models.items():
+        most = max((len(clip.views(each.card.clip_spec)) for clip in gathered.clips), default=1)
+        if most > 1:
+            yield f"{label} is shown each video as {most} clips, whose logits are averaged."
 
 
 def _by_label(model: VideoModel | Sequence[VideoModel] | Mapping[str, VideoModel]) -> dict[str, VideoModel]:

@@ -31,13 +31,26 @@ Given = Clips | Where | ClipList | Mapping[str, Clips | Where]
 
 @dataclass(frozen=True, eq=False)
 class ClipToProbe:
-    """A clip of a class: `read` decodes it as a clip spec says, and is picklable."""
+    """A clip of a class: `read` decodes it as a clip spec says, and is picklable.
+
+    A `video` is asked by all views that the spec takes of it: `read` is given a `view` then.
+    """
 
     name: str
     class_name: str
     source: str
-    read: Callable[[ClipSpec], tuple[ClipOrigin, Tensor]]
+    read: Callable[..., tuple[ClipOrigin, Tensor]]
     labels: Mapping[str, str | None] = field(default_factory=dict)
+    is_video: bool = False
+
+    def views(self, spec: ClipSpec) -> list[ClipToProbe]:
+        """Itself, or each view of a video."""
+        if not self.is_video or spec.views == 1:
+            return [self]
+        return [
+            replace(self, name=f"{self.name}, view {view}", read=partial(self.read, view=view))
+            for view in range(spec.views)
+        ]
 
 
 @dataclass(frozen=True)
@@ -160,7 +173,7 @@ def class_folders(folder: Path) -> list[Path]:
 
 def _clips(where: Clips | Where, class_name: str, labels: Labels | None, by: str) -> Iterator[ClipToProbe]:
     if isinstance(where, Clips):
-        entries: Iterable[tuple[Path, str, Callable[[ClipSpec], tuple[ClipOrigin, Tensor]]]] = (
+        entries: Iterable[tuple[Path, str, Callable[..., tuple[ClipOrigin, Tensor]]]] = (
             (clip.video.path, clip.source, partial(_held, clip, pixels))
             for clip, pixels in zip(where.records, where.pixels, strict=True)
         )
@@ -177,6 +190,7 @@ def _clips(where: Clips | Where, class_name: str, labels: Labels | None, by: str
             source=told(SOURCE) or source or _own_source(path),
             read=read,
             labels={by: told(by)} if by else {},
+            is_video=not isinstance(where, Clips),
         )
 
 

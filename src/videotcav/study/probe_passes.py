@@ -62,6 +62,37 @@ class Answers:
         """The class that each clip is given to."""
         return np.asarray(self.logits(edit, rows).argmax(dim=1).numpy(), dtype=np.intp)
 
+    def together(self, videos: Sequence[int]) -> Answers:
+        """The answers about videos, by which of them each row is a view of: the mean of its views' logits.
+
+        An edit is made of a video where it is of all its views.
+        """
+        index, views = torch.tensor(videos), np.bincount(videos)
+        whys: dict[str, dict[int, str]] = {edit: {} for edit in self.why}
+        for edit, why in self.why.items():
+            for row, reason in sorted(why.items()):
+                whys[edit].setdefault(videos[row], reason)
+
+        def mean(found: Tensor) -> Tensor:
+            summed = torch.zeros(len(views), found.shape[1]).index_add(0, index, found)
+            return summed / torch.from_numpy(views)[:, None]
+
+        def share(found: Floats, *, of: Floats | None = None) -> Floats:
+            held = np.ones(len(found)) if of is None else of
+            with np.errstate(invalid="ignore"):
+                return np.asarray(np.bincount(videos, found * held) / np.bincount(videos, held))
+
+        return replace(
+            self,
+            before=mean(self.before),
+            after={edit: mean(found) for edit, found in self.after.items()},
+            changed={edit: share(found) for edit, found in self.changed.items()},
+            inpainted={
+                edit: share(np.nan_to_num(found), of=np.isfinite(found)) for edit, found in self.inpainted.items()
+            },
+            why=whys,
+        )
+
     def of(self, rows: Sequence[int]) -> Answers:
         """The answers about some of the clips."""
         place, some = {row: new for new, row in enumerate(rows)}, list(rows)
@@ -131,14 +162,16 @@ class Passer:
         progress: Progress,
     ) -> dict[str, Answers]:
         """What models of one clip spec say; clips that cannot be read are added to the `bad` ones."""
+        views = [(video, view) for video, clip in enumerate(clips) for view in clip.views(spec)]
+        videos = [video for video, _ in views]
         size = self.batch_size or min(clips_a_pass(model) for model in models.values())
         kept = None if self.store is None else _Kept(self.store, models, size)
         known = kept.known if kept else frozenset[str]()
         worker = EditPasser(models, spec, self.edit, frozenset(self.asked), size, self.skip_bad, known)
-        heard = _Heard(models, self.edit.names, len(clips), self.score)
+        heard = _Heard(models, self.edit.names, len(views), self.score)
 
         def seen() -> Iterator[ClipSeen]:
-            for each in self.engine(worker, [*batched(iter(enumerate(clips)), _CLIPS_A_GROUP)]):
+            for each in self.engine(worker, [*batched(enumerate(view for _, view in views), _CLIPS_A_GROUP)]):
                 if isinstance(each, ClipSeen):
                     yield each
                     continue
@@ -148,16 +181,16 @@ class Passer:
                     kept.add(each)
 
         with kept or nullcontext():
-            for each in progress(seen(), self.doing, total=len(clips)):
+            for each in progress(seen(), self.doing, total=len(views)):
                 heard.saw(each)
                 if each.bad:
-                    bad[each.clip] = each.bad
+                    bad[videos[each.clip]] = each.bad
         try:
             for label, clip, key, row in () if kept is None else kept.rows([*heard.places]):
                 heard.said(label, clip, key, row)
         except RowsLost:  # told, and gone from the store: passed again
             return self._pass(models, spec, clips, bad, progress)
-        return heard.all_answers()
+        return {label: found.together(videos) for label, found in heard.all_answers().items()}
 
 
 class _Heard:
