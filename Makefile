@@ -1,6 +1,6 @@
 # Two commands for a new user: make demo, make test. Python 3.11 or newer and git are all they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check mutants targets pages gallery-cut gallery-kinetics gallery-profiles gallery-tennis gallery-ucf50 bench bench-again lock site clean
+.PHONY: help demo test coverage check mutants targets pages gallery-cut gallery-kinetics gallery-profiles gallery-tennis gallery-ucf50 bench bench-again bench-gpu lock site clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -94,6 +94,10 @@ gallery-ucf50: .venv/.ready  ## the gallery's page on two networks of UCF50 anew
 	rm -rf examples/ucf50/probe
 	UCF50=$(UCF50) $(BIN)/python benchmarks/gallery_ucf50.py
 	$(BIN)/python benchmarks/pages/tables.py
+
+bench-gpu: .venv/.ready  ## what a GPU does with the same passes, and whether half precision says the same; ten minutes
+	$(BIN)/python benchmarks/gpu.py
+	$(BIN)/python benchmarks/precision.py --device cuda
 
 # Stop it at will: a script that has finished is not run again before make bench-again.
 BENCHMARKS := $(filter-out harness same_results clips_picture moving_picture,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py)))

@@ -85,6 +85,17 @@ def test_reading_is_a_stage_where_there_are_clips_to_try(tmp_path: Path) -> None
     assert list(cost.seconds) == ["clips", "passes", "store", "reading", "products"]
 
 
+@pytest.mark.parametrize(
+    ("clips_read", "told"),
+    [(9.0, "passes wait for clips to be read"), (11.0, "reading clips waits for passes"), (None, "")],
+)
+def test_which_of_reading_and_passing_waits_is_told(clips_read: float | None, told: str) -> None:
+    """By hand: 20 clips at 20 a second and 10 at 5 pass in 3 s; 30 are read in 3.3 s or in 2.7 s."""
+    rate = Rates(forward=20, forward_and_backward=5, written_bytes=1, read_bytes=1, operations=1, clips_read=clips_read)
+    cost = costs(set_clips=20, class_clips=[10], widths={"first": 9}, memory_bytes=2**30, rates=rate)
+    assert cost.waits == told
+
+
 def test_rates_are_those_of_some_machine(tmp_path: Path) -> None:
     model = load_model(Net(), card=ModelCard(name="net", clip_spec=SPEC, classes=("a", "b")))
     found = rates(model, ["first"], pooling="none", folder=tmp_path)

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from videotcav.errors import ArgumentError, ClassNotFound, LayerNotFound, LayoutError, ModelError, closest
+from videotcav.models.fp32 import whole_fp32
 from videotcav.models.layout import fold
 from videotcav.models.output import ReadLogits, remarks, rows_of
 from videotcav.models.user_code import unpassable
@@ -35,7 +36,7 @@ _BORROWED: WeakSet[nn.Module] = WeakSet()  # looked at under a module's own lock
 
 @contextmanager
 def borrowed(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode and constant parameters inside; every flag as it was afterwards, also when the body raises.
+    """Evaluation mode, constant parameters, whole fp32; every flag as it was afterwards, also when the body raises.
 
     Threads borrow a module one after the other. Whoever has borrowed it borrows it again for nothing: looking through
     hundreds of parts for every pass takes some 3 % of the time of a Video Swin.
@@ -46,7 +47,8 @@ def borrowed(module: nn.Module) -> Iterator[None]:
             return
         _BORROWED.add(module)
         try:
-            yield from _borrowed(module)
+            with whole_fp32():
+                yield from _borrowed(module)
         finally:
             _BORROWED.discard(module)
 

@@ -68,6 +68,14 @@ class Costs(Record):
     statistics_bytes: int
     seconds: dict[str, float]
 
+    @property
+    def waits(self) -> str:
+        """Which of reading clips and passing them waits for the other, as they run side by side; "" where not known."""
+        reading, passing = self.seconds.get("clips"), self.seconds.get("passes")
+        if reading is None or passing is None:
+            return ""
+        return "passes wait for clips to be read" if reading > passing else "reading clips waits for passes"
+
     def elapsed(self, workers: int = 1) -> float:
         """Seconds until the end where so many workers, each as fast as the one, divide what an engine divides."""
         return sum(taken if stage in _OF_ONE else taken / workers for stage, taken in self.seconds.items())

@@ -107,6 +107,7 @@ class Plan(Record):
             *([f"at most {cost.share_passes} forward passes more for concepts' shares"] if cost.share_passes else []),
             f"about {_duration(cost.elapsed())} of one worker: {by_stage}",
             *([f"about {_duration(cost.elapsed(self.workers))} of {self.workers} of them"] if self.workers > 1 else []),
+            *([f"{cost.waits}, where there are cores or a GPU for both"] if cost.waits else []),
             f"{_size(cost.store_bytes)} of rows, {_size(cost.read_bytes)} read for {cost.operations:.1e} operations",
             f"{_size(cost.gram_bytes)} of inner products, {_size(cost.statistics_bytes)} of memory for the statistics",
         ]
