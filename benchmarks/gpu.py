@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from harness import Book, Cells, middle, options, ratios, taken
+from harness import Book, Cells, Contestants, middle, options, ratios, taken
 from validation.targets import Promise
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
@@ -87,7 +87,7 @@ def main() -> None:
     book = Book(__file__, "passes on a GPU", arguments, promises)
     for name in book.wanted(*LAYERS):
         model = load_model(f"torchvision:{name}", device="cuda")
-        contestants = {
+        contestants: Contestants = {
             precision: passes(
                 replace(model, card=model.card.model_copy(update={"clip_spec": SPEC, "precision": precision})),
                 LAYERS[name],

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,10 +59,10 @@ def asked(name: str, device: str) -> VideoModel:
     return replace(model, module=model.module.to(device))
 
 
-def scenes(model: VideoModel, count: int, stream: int, **factors: object) -> Clips:
+def scenes(model: VideoModel, count: int, stream: int, **factors: Any) -> Clips:
     """Films of scenes that have these factors, everything else at random."""
     spec, rng = model.card.clip_spec, np.random.default_rng([7, stream])
-    size = {"height": spec.height, "width": spec.width, "frames": spec.frames}
+    size: dict[str, Any] = {"height": spec.height, "width": spec.width, "frames": spec.frames}
     films = (
         render(sample_scene(rng, class_name=str(factors.get("motion", "")) or None, **factors), **size)
         for _ in range(count)
