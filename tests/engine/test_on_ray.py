@@ -20,7 +20,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from support.noise import write_noise
 from videotcav.compat.torchvision import import_torchvision
 from videotcav.concepts.detectors.detect import load_detector
 from videotcav.concepts.propose.recipe import Recipe
@@ -247,6 +246,8 @@ def test_with_a_node_killed_at_work_the_bits_are_those_of_this_process(
 
 def test_edits_are_those_of_this_process(cluster: Any, tmp_path: Path) -> None:
     """Objects are found, clips edited and passed there; every number has the same bits."""
+    from support.noise import write_noise  # noqa: PLC0415 - actors import this file, and know no other of the tests
+
     write_noise(tmp_path)
     torch.manual_seed(0)
     net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 8 * 8, 2))
