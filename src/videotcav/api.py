@@ -29,7 +29,7 @@ from videotcav.datasets.read import read_list
 from videotcav.datasets.rows import ClipList
 from videotcav.engine.local import Engine, here
 from videotcav.engine.on_ray import OnRay
-from videotcav.errors import OutputError, StudyFileError, VideotcavError, VideotcavWarning
+from videotcav.errors import ArgumentError, OutputError, StudyFileError, VideotcavError, VideotcavWarning
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES
 from videotcav.interventions.clips import EditedClips, edit_clips
@@ -61,6 +61,7 @@ from videotcav.report.render import PAGE
 from videotcav.report.run import Run, read_run
 from videotcav.report.runs import RunIndex, write_runs_page
 from videotcav.results.attacked import AttackResults
+from videotcav.results.folder import free_run_folder
 from videotcav.results.manifest import kind_of
 from videotcav.study.alignment import moments, moments_of
 from videotcav.study.attack import attack
@@ -72,6 +73,7 @@ from videotcav.study.discover import discover
 from videotcav.study.edits import NO_INTERVENTIONS
 from videotcav.study.find import Ranked, find
 from videotcav.study.first_file import init
+from videotcav.study.held_out import HeldOut
 from videotcav.study.paper import run_paper
 from videotcav.study.plan import Plan, Spreads, plan_study
 from videotcav.study.probe import probe
@@ -232,15 +234,32 @@ def propose(
 def review(
     folder: Path | str,
     *,
+    model: VideoModel | None = None,
+    layer: str | None = None,
+    videos: Path | str | Sequence[Path | str] = (),
+    store: Path | str | None = None,
     port: int = 0,
     reviewer: str | None = None,
     open_browser: bool = True,
     announce: Callable[[str], None] | None = None,
 ) -> None:
-    """Opens the page on which a person verifies candidates; Ctrl-C ends it. Raises MissingExtra, ConceptError."""
+    """Opens the page on which a person verifies candidates; Ctrl-C ends it.
+
+    With a model, a layer and unlabelled `videos` the page offers more like each concept: `find` with these, into a new
+    folder beside this one. Raises MissingExtra, ConceptError, and ArgumentError where one of the three is missing.
+    """
     from videotcav.review_app import launch  # noqa: PLC0415 - an optional extra
 
-    launch(folder, port=port, reviewer=reviewer, open_browser=open_browser, announce=announce)
+    def more(concept: str) -> Path:
+        output = free_run_folder(Path(folder).absolute().parent, f"{Path(folder).absolute().name}-like-{concept}")
+        find(model, videos, output, like=Path(folder) / concept, layer=layer, store=store)  # type: ignore[arg-type]
+        return output
+
+    given = [model is not None, layer is not None, bool(videos)]
+    if any(given) and not all(given):
+        raise ArgumentError("more like a concept needs a model, a layer and videos: give all three, or none")
+    how: dict[str, Any] = {"port": port, "reviewer": reviewer, "open_browser": open_browser, "announce": announce}
+    launch(folder, find_more=more if all(given) else None, **how)
 
 
 def mark(
@@ -301,12 +320,14 @@ def read_concepts(
     """The accepted concept sets of a folder as clips, by `concept/kind`; a twin has the order of its tracks.
 
     Clips count as in a study: what reviewers accepted, under the name that they gave it, and what was accepted unseen.
+    Of a folder of `discover` those of held-out videos do, which is told in a VideotcavWarning.
     `sources` says what the clips, or the videos that they were cut from, come from, as for `read_clips`.
     So do `align`, `events` and `edges`; still clips and twins take the moment of the moving clip of their track.
     """
     clips = {}
     table = as_sources(sources)
-    sets = reviewed_sets(folder, sources=table).sets
+    held_out = HeldOut.of([Path(folder)])
+    sets = held_out.sets(reviewed_sets(folder, sources=table).sets)
     alignment = Alignment.of(align, events, edges)
     how: dict[str, Any] = {}
     if alignment.align != "none":
@@ -319,7 +340,9 @@ def read_concepts(
             for record, clip in zip(read.records, concept.clips, strict=True)
         )
         clips[concept.name] = replace_fields(read, records=records)
-    for remark in table.remarks():
+    found = f"{held_out.found} concepts were found in {len(held_out.finding)} videos, whose clips are left out"
+    corrected = f"{folder}: {found}; a study corrects p for all that were found, and nothing else does"
+    for remark in (*table.remarks(), *((corrected,) if held_out else ())):
         warnings.warn(remark, VideotcavWarning, stacklevel=2)
     return clips
 

@@ -50,6 +50,26 @@ def decide(client: TestClient, **fields: object):
     return client.post("/api/decisions", content=json.dumps(request), headers={"content-type": "application/json"})
 
 
+# --- more like a concept ----------------------------------------------------------------------------------------
+
+
+def test_more_like_a_concept_is_found_by_what_the_review_was_opened_with(folder: Path, client: TestClient) -> None:
+    def find_more(concept: str) -> Path:
+        if concept != "racket":
+            raise ConceptError("none of its clips is accepted")
+        return folder / concept
+
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    with TestClient(create_app(folder, token=TOKEN, find_more=find_more), base_url=HOME, headers=headers) as page:
+        assert page.get("/api/session").json()["finds"]
+        assert page.post("/api/more", json={"concept": "racket"}).json() == {"folder": str(folder / "racket")}
+        refused = page.post("/api/more", json={"concept": "ball"})
+        assert (refused.status_code, refused.json()["detail"]) == (422, "none of its clips is accepted")
+        assert page.post("/api/more", json={"concept": "../racket"}).status_code == 422
+    assert not client.get("/api/session").json()["finds"]
+    assert client.post("/api/more", json={"concept": "racket"}).status_code == 404
+
+
 # --- the door ---------------------------------------------------------------------------------------------------
 
 

@@ -31,6 +31,7 @@ OPERATIONS = [
     ("GET", "/api/decisions"),
     ("POST", "/api/decisions/import"),
     ("GET", "/api/summary"),
+    ("POST", "/api/more"),
     ("GET", "/api/videos"),
     ("GET", "/api/videos/{number}"),
     ("GET", "/api/videos/{number}/frames"),
@@ -49,7 +50,7 @@ def schema(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     folder = tmp_path_factory.mktemp("openapi") / "concepts"
     shutil.copytree(template, folder)
     videos = template.parent / "videos"
-    app = create_app(folder, token="token-of-the-tests", videos=videos)  # noqa: S106 - not a secret
+    app = create_app(folder, token="token-of-the-tests", videos=videos, find_more=Path)  # noqa: S106 - not a secret
     yield schemathesis.openapi.from_asgi("/api/openapi.json", app, headers=HEADERS)
     app.state.desk.ledger.close()
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from videotcav.cli.discover import discover_command, find_command, recordings
 from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOption, GpusPerWorker, Workers, engine_of
 from videotcav.cli.lists import ListOption, list_of
-from videotcav.cli.options import Device, FormOption, Replace
+from videotcav.cli.options import Device, FormOption, PrecisionOption, Replace, StoreOption, Weights
 from videotcav.errors import ArgumentError, closest
 from videotcav.texts import first_problem, read_names
 
@@ -176,18 +176,28 @@ def show_command(
 
 
 @concepts.command("review")
-def review_command(
+def review_command(  # noqa: PLR0917 - as above
     context: typer.Context,
     folder: Folder,
     reviewer: Annotated[str | None, typer.Option("--as", help="Your name, as decisions record it.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 0,
+    videos: Annotated[list[str] | None, typer.Option(help="Videos in which more like a concept is found.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model that says what is alike.")] = None,
+    layer: Annotated[str | None, typer.Option(help="Its layer whose rows are compared.")] = None,
+    weights: Weights = None,
+    device: Device = None,
+    precision: PrecisionOption = "fp32",
+    store: StoreOption = None,
     *,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:
     """Verify candidates in the browser, by keyboard; Ctrl-C ends it and every decision is saved as it is made."""
     from videotcav import api  # noqa: PLC0415 - slow to import
 
-    api.review(folder, port=port, reviewer=reviewer, open_browser=browser, announce=context.obj.say)
+    how: dict[str, Any] = {"weights": weights, "device": device, "precision": precision}
+    loaded = api.load_model(model, **how) if model else None
+    finds: dict[str, Any] = {"model": loaded, "layer": layer, "videos": videos or (), "store": store}
+    api.review(folder, **finds, port=port, reviewer=reviewer, open_browser=browser, announce=context.obj.say)
 
 
 @concepts.command("mark")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from videotcav.cli.options import BatchSize, Device, MemoryOption, ModelOption, 
 from videotcav.errors import UnreadableText
 from videotcav.texts import read_table
 from videotcav.video.sources import sources_by_name
+
+if TYPE_CHECKING:
+    from videotcav.concepts.discover.candidates import Explained
 
 
 def discover_command(  # noqa: PLR0917 - typer's parameters are options
@@ -26,6 +29,12 @@ def discover_command(  # noqa: PLR0917 - typer's parameters are options
     ] = None,
     class_name: Annotated[
         str | None, typer.Option("--class", help="Class by whose shift the concepts are ranked.")
+    ] = None,
+    concepts: Annotated[
+        Path | None, typer.Option(help="Your own concept folder: what its sets leave unexplained is told.")
+    ] = None,
+    random: Annotated[
+        Path | None, typer.Option(help="Random clips, cut alike, that --concepts are held against.")
     ] = None,
     factors: Annotated[
         int | None, typer.Option(min=2, help="Concepts of each layer; else as many as hold 90 % of the variance.")
@@ -60,6 +69,8 @@ def discover_command(  # noqa: PLR0917 - typer's parameters are options
         layers=layer,
         pool=pool,
         target=class_name,
+        concepts=concepts,
+        random=random,
         factors=factors,
         clips=clips,
         held_out=held_out,
@@ -76,11 +87,22 @@ def discover_command(  # noqa: PLR0917 - typer's parameters are options
     text = [
         f"{len(found.found)} concepts from {len(found.finding)} videos in {output}; {len(found.held_out)} are held out"
     ]
+    text += [
+        f"{', '.join(found.known)} explain{'s' * (len(found.known) == 1)} {_told(each)} of what tells "
+        f"'{found.class_name}' from other videos at {name}"
+        for name, each in found.explained.items()
+    ]
     for one in found.found:
         shift = "" if one.shift is None else f", shift of '{found.class_name}' {one.shift:+.2f} σ"
-        text.append(f"  {one.concept}: {one.strength:.1f} times as strong as in the average video{shift}")
+        known = "" if one.explained is None else f", {_told(one.explained)} explained{', left' * one.is_left}"
+        text.append(f"  {one.concept}: {one.strength:.1f} times as strong as in the average video{shift}{known}")
     text.append(f"name them: videotcav concepts review {output}")
     shell.obj.result("\n".join(text), found.model_dump(mode="json"))
+
+
+def _told(share: Explained) -> str:
+    chance = "" if share.by_chance is None else f"; sets drawn at random below {100 * share.by_chance:.0f} %"
+    return f"{100 * share.share:.0f} % ({100 * share.low:.0f} to {100 * share.high:.0f} %{chance})"
 
 
 def find_command(  # noqa: PLR0917 - as above
@@ -94,6 +116,8 @@ def find_command(  # noqa: PLR0917 - as above
     clips: Annotated[int, typer.Option(min=1, help="How many candidates.")] = 20,
     mode: Annotated[str, typer.Option(help="Crop: window (real surroundings), paper (padded) or in-place.")] = "window",
     context: Annotated[float, typer.Option(min=0.0, help="How much wider than the tubelet a window is.")] = 2.0,
+    sources: Annotated[Path | None, typer.Option(help="CSV table: which video comes from which recording.")] = None,
+    source_column: Annotated[str, typer.Option(help="Column of --sources that names the recording.")] = "source",
     weights: Weights = None,
     device: Device = None,
     precision: PrecisionOption = "fp32",
@@ -118,6 +142,7 @@ def find_command(  # noqa: PLR0917 - as above
         clips=clips,
         mode=mode,  # type: ignore[arg-type] # checked there
         context=context,
+        sources=recordings(sources, source_column),
         store=store,
         memory_bytes=parsed_bytes(memory),
         engine=engine_of(engine, address=address, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker),

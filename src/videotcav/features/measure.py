@@ -76,8 +76,8 @@ class Measured:
 
     grams: Mapping[str, Gram]
     logits: Mapping[str | None, npt.NDArray[np.float64]]
+    passing: Passing
     clips_passed: int = 0
-    passing: Passing | None = None
 
     def scores(self, model: VideoModel, score: ClassScore) -> ClipScores:
         """What each class is asked by, of the set clips."""

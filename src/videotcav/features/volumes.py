@@ -7,27 +7,35 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from videotcav.engine.local import batched
 from videotcav.engine.store import RowsLost, Store
 from videotcav.errors import StoreError
-from videotcav.features.extract import Passing
+from videotcav.features.measure import ClipReader, Measured
 from videotcav.models.passes import rows_are_clips
 from videotcav.models.tap import tap
 
 
 def stored_volumes(
-    passing: Passing, store: Store, keys: Sequence[str], layer: str, *, one: Tensor, memory_bytes: int
+    measured: Measured,
+    store: Store,
+    clips: ClipReader,
+    layer: str,
+    *,
+    memory_bytes: int,
+    places: Sequence[int] | None = None,
 ) -> Iterator[npt.NDArray[np.float32]]:
-    """What the layer gave for the clips of these keys, one after the other, `channel time height width`.
+    """What the layer gave for the set clips that were measured, or for those at some `places`, one after the other,
+    `channel time height width`.
 
-    The rows were stored without pooling and as the layer gave them; the pixels `one` (`channel time height width`) of
-    any clip show that shape. As many are read at once as an eighth of `memory_bytes` holds.
+    The rows were stored without pooling and as the layer gave them; the first clip shows that shape. As many are read
+    at once as an eighth of `memory_bytes` holds.
 
     Raises LayoutError where nobody said how the layer is laid out, and StoreError where rows are lost meanwhile.
     """
-    model = passing.model
+    passing, known = measured.passing, clips.clips()[None]
+    model, one = passing.model, clips.loader()(known[0], None)
+    keys = [known[place].key for place in (range(len(known)) if places is None else places)]
     with tap(model, [layer]) as tapped, torch.no_grad():
         output = tapped.read(one[None])[layer]
     # As rows are flattened where features are extracted: as the layer gives them where a row is a clip, else folded.

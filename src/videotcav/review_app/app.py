@@ -39,6 +39,7 @@ from videotcav.records import Kind, Record
 from videotcav.review_app.catalogue import CandidateTable, Catalogue, Entry, key_of
 from videotcav.review_app.guard import IMPORT_PATH, LOCAL_HOSTS, MARK_PATH, Guard
 from videotcav.review_app.marking import Videos, add_marking
+from videotcav.review_app.more import FindMore, add_more
 from videotcav.review_app.problems import add_errors, answers_of
 
 MOST_AT_ONCE = 2000
@@ -48,10 +49,13 @@ CandidateKey = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
 class Session(Record):
-    """What the page needs to know first. `reviewer` is None where the person has to say who they are."""
+    """What the page needs to know first. `reviewer` is None where the person has to say who they are, and `finds`
+    whether it can find more like a concept.
+    """
 
     folder: str
     videos: int
+    finds: bool
     reviewer: str | None
     suggestion: str
 
@@ -118,10 +122,12 @@ def create_app(
     reviewer: str | None = None,
     hosts: Collection[str] = LOCAL_HOSTS,
     videos: Path | str | Sequence[Path | str] | None = None,
+    find_more: FindMore | None = None,
 ) -> FastAPI:
     """The application for one concept folder; `app.state.token` is what every request must carry.
 
     `reviewer` is who decides, unless the page is told another name. `videos` may be marked, and the folder be new then.
+    With `find_more` the page offers more like each concept.
     Raises ConceptError for a name that cannot be recorded, a folder without clips, or a database that cannot be used,
     VideoError for videos that are not there.
     """
@@ -155,13 +161,16 @@ def create_app(
     _add_page(app, with_marking=to_mark is not None)
     if to_mark is not None:
         add_marking(app, folder, to_mark)
+    if find_more is not None:
+        add_more(app, find_more)
     _add_candidates(app, desk)
     _add_decisions(app, desk)
 
     @app.get("/api/session")
     def session() -> Session:
         many = len(to_mark.paths) if to_mark is not None else 0
-        return Session(folder=folder.resolve().name, videos=many, reviewer=reviewer, suggestion=_user())
+        finds = find_more is not None
+        return Session(folder=folder.resolve().name, videos=many, finds=finds, reviewer=reviewer, suggestion=_user())
 
     return app
 

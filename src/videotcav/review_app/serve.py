@@ -25,6 +25,7 @@ def launch(
     folder: Path | str,
     *,
     videos: Path | str | Sequence[Path | str] | None = None,
+    find_more: Callable[[str], Path] | None = None,
     port: int = 0,
     reviewer: str | None = None,
     open_browser: bool = True,
@@ -32,7 +33,8 @@ def launch(
 ) -> None:
     """Serve the review of a concept folder on this machine until Ctrl-C. Returns nothing; all is on the disk.
 
-    With `videos` it opens where clips are marked in them, and the folder may be new. `port` 0 takes a free one.
+    With `videos` it opens where clips are marked in them, and the folder may be new; with `find_more` the page offers
+    more like each concept. `port` 0 takes a free one.
     `announce` gets the lines for the person, the link among them; by default they go to the standard output. Raises
     MissingExtra without FastAPI and uvicorn, ConceptError for a folder that cannot be reviewed, VideoError for videos
     that are not there, and VideotcavError for a port that is taken.
@@ -46,7 +48,7 @@ def launch(
     except ModuleNotFoundError as error:
         raise MissingExtra(str(error.name), extra="review", purpose="Reviewing concepts") from error
     say = announce or _print
-    app = create_app(folder, reviewer=reviewer, videos=videos)
+    app = create_app(folder, reviewer=reviewer, videos=videos, find_more=find_more)
     with closing(app.state.desk.ledger), _listening(port) as listener:
         site = f"http://{_HOST}:{listener.getsockname()[1]}/"
         if videos is None:

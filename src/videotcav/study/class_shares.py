@@ -87,7 +87,7 @@ def _held(inputs: Inputs) -> dict[str, tuple[_Files, _Files]]:
             _a_few([ClipFile(path=clip.path, source=clip.source) for clip in each.clips]),
             _a_few(_pool(each, inputs)),
         )
-        for each in _chief(inputs.concepts)
+        for each in chief_sets(inputs.concepts)
     }
 
 
@@ -102,7 +102,8 @@ def telling_layer(results: Sequence[Result], layers: Sequence[str]) -> str:
     return max(known, key=lambda layer: known[layer], default=layers[-1] if layers else "")
 
 
-def _chief(concepts: Sequence[ConceptSet]) -> list[ConceptSet]:
+def chief_sets(concepts: Sequence[ConceptSet]) -> list[ConceptSet]:
+    """Of each concept its moving clips, or its still ones where none move."""
     by_name: dict[str, dict[str, ConceptSet]] = {}
     for each in concepts:
         by_name.setdefault(each.concept, {})[each.kind] = each

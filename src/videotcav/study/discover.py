@@ -9,7 +9,7 @@ videos show a person what was found, those of the others are what a study may te
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from videotcav.concepts.discover.candidates import (
     Discovery,
+    Explained,
     Finder,
     FoundSet,
     tubelet_recipe,
@@ -32,12 +33,13 @@ from videotcav.engine.run_store import scratch_store
 from videotcav.engine.store import Store, folder_name
 from videotcav.errors import ArgumentError, NotEnoughData, PathTaken
 from videotcav.explain.cavs.gram import Floats
-from videotcav.features.measure import DEFAULT_MEMORY_BYTES, ClipFile, measure
+from videotcav.features.measure import DEFAULT_MEMORY_BYTES, ClipFile, ClipReader, measure
 from videotcav.features.volumes import stored_volumes
 from videotcav.models.class_score import asked_score
 from videotcav.models.model import VideoModel
 from videotcav.outputs import whole_file
 from videotcav.records import Kind, Progress, silent
+from videotcav.study.known_sets import KnownRows, KnownSets, mean_rows
 from videotcav.study.reading import StudyClips
 from videotcav.study.tubelets import LEAST_SCORE, Tubelet, UnlabelledVideos
 
@@ -55,6 +57,8 @@ def discover(
     layers: Sequence[str],
     pool: Path | str | None = None,
     target: str | None = None,
+    concepts: Path | str | None = None,
+    random: Path | str | None = None,
     factors: int | None = None,
     clips: int = 20,
     held_out: float = 0.5,
@@ -82,6 +86,9 @@ def discover(
         layers: names of layers whose output has places.
         pool: a new folder for a random pool: of each held-out video a tubelet drawn at random, cut alike.
         target: the class by whose shift factors are ranked, the largest first; without it, by their strength.
+        concepts: the folder of sets that you have already: how much of the class, and of each found set, they explain
+            is told (`Explained`), from the finding videos that none of their clips was cut from.
+        random: what these are held against, random clips that were cut alike.
         factors: how many, of each layer; by default as many as principal components hold 90 % of the variance, at
             most 16.
         clips: of each factor, from finding and from held-out videos each.
@@ -98,18 +105,19 @@ def discover(
         progress: shows how far it is.
 
     Raises:
-        NotEnoughData: fewer than ten sources on one side.
+        NotEnoughData: fewer than ten sources on one side, fewer than three of a set, or more factors than a layer has.
+        ArgumentError: two sources of one video, or one of `concepts` and `random` without the other.
         LayoutError: nobody said how a layer is laid out.
         PathTaken: the folder is there already.
         VideosError: videos cannot be read.
     """
     if not 0 < held_out < 1:
         raise ArgumentError(f"held_out is a share between 0 and 1, not {held_out:g}")
-    folders = [Path(output)] if pool is None else [Path(output), Path(pool)]
-    for folder in folders:
-        if folder.exists():
+    for folder in (output, pool):
+        if folder is not None and Path(folder).exists():
             raise PathTaken(f"{folder}: is there already; name a new folder, as what is found is one family of tests")
     layers = [model.layer_name(layer) for layer in layers]
+    known = KnownSets.of(concepts, random)
     read = StudyClips(model.card.clip_spec)
     given = UnlabelledVideos.of(videos, sources or {}, read, progress=progress)
     finding = _finding(given.files, held_out=held_out, seed=seed)
@@ -129,70 +137,74 @@ def discover(
         reader = given.reader()
         measured = passes(reader, classes=())
         readouts: dict[str, Floats] = {}
+        explained: dict[str, Explained] = {}
         if target is not None:
             target = model.card.classes[model.class_index(target)]
             shown = _of_class(target, given.files, finding, measured.predicted(model))
             score = asked_score(model, target, None)[1]
             grams = passes(given.reader({target: shown}), classes=(target,), score=score).grams
             readouts = {layer: gram.cross.mean(axis=0) for layer, gram in grams.items()}
-        assert measured.passing is not None  # noqa: S101 - measure() says it
-        clips_read = reader.clips()[None]
-        volumes = partial(
-            stored_volumes,
-            measured.passing,
-            rows,
-            [clip.key for clip in clips_read],
-            one=reader.loader()(clips_read[0], None),
-            memory_bytes=memory_bytes,
-        )
+        volumes = partial(stored_volumes, measured, rows, reader, memory_bytes=memory_bytes)
         how: dict[str, Any] = {"count": factors, "seed": seed, "memory_bytes": memory_bytes}
         found = {
             layer: strongest_tubelets(partial(volumes, layer), finding, **how)
             for layer in progress(layers, "factors", total=len(layers))
         }
+        sets = [each for layer in layers for each in _sets(layer, found[layer], finding, clips, readouts.get(layer))]
+        if known.concepts:
+            theirs = ClipReader({None: known.files}, read, progress=progress)
+            of_known = partial(stored_volumes, passes(theirs, classes=()), rows, theirs, memory_bytes=memory_bytes)
+            both = {layer: (mean_rows(volumes(layer)), mean_rows(of_known(layer))) for layer in layers}
+            of_class = np.array(measured.predicted(model)) == target
+            sets, explained = _explained(sets, KnownRows(known, given, both, seed), finding, of_class)
     key = folder_name({layer: measured.passing.cache_key(layer, None) for layer in layers})
-    sets = [each for layer in layers for each in _sets(layer, found[layer], finding, clips, readouts.get(layer))]
-    chosen = {each.found.concept: each.tubelets for each in sets}
     settings: dict[str, str | float] = {"layers": " ".join(layers), "factors_seed": seed}
     recipe = tubelet_recipe(mode=mode, context=context, kinds=kinds)
 
     def cut(folder: Path, wanted: Mapping[str, Sequence[Tubelet]]) -> None:
         given.cut(folder, wanted, Finder(f"discover {model.name}", key, tuple(wanted), settings), recipe=recipe)
 
-    def side(*, finds: bool) -> dict[str, str]:
-        """The videos of one side by their sha256, with their sources where somebody said them."""
-        return {
-            given.digests[file.path]: "" if file.source == file.path.stem else file.source
-            for file, is_finding in zip(given.files, finding, strict=True)
-            if is_finding == finds
-        }
-
-    with ExitStack() as stack:
-        for folder in folders:
-            unfinished = stack.enter_context(whole_file(folder))
-            if folder == folders[0]:
-                cut(unfinished, chosen)
-                discovery = Discovery(
-                    model=model.name,
-                    model_sha256=model.card.weights_sha256,
-                    rows=key,
-                    layers=tuple(layers),
-                    class_name=target or "",
-                    seed=seed,
-                    found=tuple(each.found for each in sets),
-                    finding=side(finds=True),
-                    held_out=side(finds=False),
-                )
-                write_discovery(unfinished, discovery)
-            else:
-                cut(unfinished, {"random": _at_random(found, finding, seed)})
-                accept(unfinished)
+    with whole_file(Path(output)) as unfinished, whole_file(Path(pool)) if pool else nullcontext() as drawn:
+        cut(unfinished, {each.found.concept: each.tubelets for each in sets})
+        discovery = Discovery(
+            model=model.name,
+            model_sha256=model.card.weights_sha256,
+            rows=key,
+            layers=tuple(layers),
+            class_name=target or "",
+            seed=seed,
+            found=tuple(each.found for each in sets),
+            finding=given.sources_of(finding),
+            held_out=given.sources_of(~finding),
+            known=tuple(known.concepts),
+            explained=explained,
+        )
+        write_discovery(unfinished, discovery)
+        if drawn is not None:
+            cut(drawn, {"random": _at_random(found, finding, seed)})
+            accept(drawn)
     return discovery
 
 
 class _Set(NamedTuple):
     found: FoundSet
     tubelets: list[Tubelet]
+
+
+def _explained(
+    sets: Sequence[_Set], rows: KnownRows, finding: NDArray[np.bool_], of_class: NDArray[np.bool_]
+) -> tuple[list[_Set], dict[str, Explained]]:
+    """The sets with how much known ones explain of what tells their finding videos from the others; and how much of
+    the class, at each layer.
+    """
+    told = []
+    for each in sets:
+        own = np.zeros_like(finding)
+        own[[tubelet.video for tubelet in each.tubelets]] = True
+        found = rows.explained(each.found.layer, finding & own, finding & ~own)
+        told.append(each._replace(found=each.found.model_copy(update={"explained": found})))
+    layers = {layer: rows.explained(layer, finding & of_class, finding & ~of_class) for layer in rows.layers}
+    return told, {layer: each for layer, each in layers.items() if each is not None}
 
 
 def _finding(files: Sequence[ClipFile], *, held_out: float, seed: int) -> NDArray[np.bool_]:

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
-from einops import reduce
 
 from videotcav.concepts.discover.candidates import Finder, tubelet_recipe
 from videotcav.concepts.discover.factors import GridPlace
-from videotcav.concepts.folder import read_records
 from videotcav.concepts.propose.crop import Mode
-from videotcav.concepts.review.review import counted_videos
+from videotcav.concepts.review.review import concept_folder_of, counted_clips, reviewed_clips
 from videotcav.engine.local import Engine, here
 from videotcav.engine.run_store import scratch_store
 from videotcav.engine.store import Store, folder_name
@@ -26,6 +24,7 @@ from videotcav.features.volumes import stored_volumes
 from videotcav.models.model import VideoModel
 from videotcav.outputs import whole_file
 from videotcav.records import Kind, Progress, Record, silent
+from videotcav.study.known_sets import mean_rows
 from videotcav.study.reading import StudyClips
 from videotcav.study.tubelets import LEAST_SCORE, Tubelet, UnlabelledVideos
 
@@ -65,12 +64,13 @@ def find(
     `output` for a person's review.
 
     What a clip shows at the layer is the mean of its row over time and places. A candidate is cut around the tubelet
-    that lies furthest along the concept's displacement. Videos that the concept's clips were cut from are left out.
+    that lies furthest along the concept's displacement. Videos that clips of the concept were cut from,
+    accepted or not, are left out, and those of their named sources.
 
     Args:
         model: from `load_model`; handed back unchanged.
         videos: files, folders or patterns; of each the clip in its middle is read.
-        output: a new folder; the concept is called as in `like`.
+        output: a new folder; the concept is called as in `like`, which may be what reviewers call it.
         like: the folder of one concept, as `concepts/racket`: its accepted moving clips.
         layer: the name of a layer whose output has places.
         by: "displacement", mean of the concept's clips less mean of the videos; or "similarity", the mean cosine with
@@ -89,6 +89,7 @@ def find(
     Raises:
         NothingAccepted: no clip of the concept counts.
         NotEnoughData: fewer than three clips of the concept, or videos.
+        ArgumentError: a folder of several concepts, or two sources of one video.
         LayoutError: nobody said how the layer is laid out.
         PathTaken: the folder is there already.
     """
@@ -99,13 +100,19 @@ def find(
         raise PathTaken(f"{output}: is there already; name a new folder for what is found")
     layer = model.layer_name(layer)
     read = StudyClips(model.card.clip_spec)
-    examples = tuple(ClipFile(path=path, source=source) for path, source in counted_videos(like).items())
+    counted = counted_clips(like)
+    if len(names := sorted({clip.concept for clip in counted})) > 1:
+        raise ArgumentError(f"{like} has the concepts {', '.join(names)}; name the folder of one of them")
+    concept = names[0]
+    examples = tuple(ClipFile(path=clip.path, source=clip.source) for clip in counted)
     given = UnlabelledVideos.of(videos, sources or {}, read, progress=progress)
     reader = ClipReader({None: examples}, read, progress=progress)
     reader.clips()
-    own = set(reader.digests.values())
-    own |= {record.source_sha256 for record in read_records(like.parent) if record.concept == like.name}
-    given = given.without(own)
+    root = concept_folder_of(like)
+    judged = [] if root is None else reviewed_clips(root)
+    known = [*counted, *(one.clip for one in judged if concept in {one.concept, one.clip.concept})]
+    are_clips = np.array([given.digests[file.path] in reader.digests.values() for file in given.files])
+    given = given.where(~(given.cut_into(known) | are_clips))
     if min(len(examples), len(given.files)) < LEAST:
         raise NotEnoughData(
             f"{like} has {len(examples)} clips that count, and there are {len(given.files)} other videos; at least "
@@ -126,26 +133,20 @@ def find(
             engine=engine,
             kernel=False,
         )
-        assert measured.passing is not None  # noqa: S101 - measure() says it
-        known = every.clips()[None]
-        volumes = partial(stored_volumes, measured.passing, rows, layer=layer, memory_bytes=memory_bytes)
-        one = every.loader()(known[0], None)
-        means = np.stack(
-            [reduce(each, "c t h w -> c", "mean") for each in volumes(keys=[clip.key for clip in known], one=one)]
-        ).astype(np.float64)
+        volumes = partial(stored_volumes, measured, rows, every, layer, memory_bytes=memory_bytes)
+        means = mean_rows(volumes())
         scores, along = _likeness(means[: len(given.files)], means[len(given.files) :], by)
         order = np.argsort(-scores, kind="stable").tolist()
-        peak, first = float(scores[order[0]]), order[:clips]
-        keys = [known[video].key for video in first]
+        peak, first = max(float(scores[order[0]]), 1e-12), order[:clips]
         tubelets = [
             _furthest(video, np.tensordot(along, each, axes=1), float(scores[video]) / peak)
-            for video, each in zip(first, volumes(keys=keys, one=one), strict=True)
+            for video, each in zip(first, volumes(places=first), strict=True)
         ]
     key = folder_name(measured.passing.cache_key(layer, None))
-    finder = Finder(f"find {model.name}", key, (like.name,), {"layer": layer, "like": str(like), "by": by})
+    finder = Finder(f"find {model.name}", key, (concept,), {"layer": layer, "like": str(like), "by": by})
     with whole_file(output) as unfinished:
         given.cut(
-            unfinished, {like.name: tubelets}, finder, recipe=tubelet_recipe(mode=mode, context=context, kinds=kinds)
+            unfinished, {concept: tubelets}, finder, recipe=tubelet_recipe(mode=mode, context=context, kinds=kinds)
         )
     return tuple(Ranked(video=given.files[video].path, score=float(scores[video])) for video in order)
 

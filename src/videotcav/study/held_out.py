@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from videotcav.concepts.discover.candidates import Discovery, read_discovery
+from videotcav.concepts.discover.candidates import DISCOVERY, Discovery, read_discovery
 from videotcav.concepts.folder import read_records
 from videotcav.errors import ConceptError
 from videotcav.features.measure import ClipFile
@@ -19,17 +19,26 @@ class HeldOut:
     """What the study's concept folders were found in. `away` counts the clips that were left out, by where they are;
     `cut_from` is the sha256 of the video that each other clip was cut from.
 
-    A clip took part in finding where its file, or the video that it was cut from, did, or shares its named source.
+    A clip took part in finding where its file, or the video that it was cut from, did, or shares its named source;
+    `sources` are those of files where groups have taken the place of sources.
     """
 
     by_folder: Mapping[Path, Discovery] = field(default_factory=dict)
     away: Counter[str] = field(default_factory=Counter)
     cut_from: dict[Path, str] = field(default_factory=dict)
+    sources: Mapping[Path, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, folders: Sequence[Path]) -> HeldOut:
-        """That of concept folders."""
-        return cls({folder: found for folder in folders if (found := read_discovery(folder))})
+    def of(cls, folders: Sequence[Path], sources: Mapping[Path, str] | None = None) -> HeldOut:
+        """That of concept folders. Raises ConceptError where one has lost what it was found in."""
+        by_folder = {folder: found for folder in folders if (found := read_discovery(folder))}
+        for folder in folders:
+            if folder not in by_folder and any(each.detector.startswith("discover ") for each in read_records(folder)):
+                raise ConceptError(
+                    f"{folder} has clips that were found by discover, and no {DISCOVERY} that says in which videos, "
+                    "which must take no part: put that file beside its metadata.jsonl"
+                )
+        return cls(by_folder, sources={} if sources is None else sources)
 
     def __bool__(self) -> bool:
         return bool(self.by_folder)
@@ -44,14 +53,15 @@ class HeldOut:
         """The sha256 of all videos that took part in finding."""
         return frozenset(sha256 for each in self.discoveries for sha256 in each.finding)
 
-    def took_part(self, sha256: str, source: str) -> bool:
-        """Whether a video did; of a segment the sha256 ends in its seconds."""
-        named = any(source in each.finding.values() for each in self.discoveries)
-        return (bool(source) and named) or sha256.partition("#")[0] in self.finding
+    def took_part(self, sha256: str, path: Path, source: str) -> bool:
+        """Whether a file did, or the video of this sha256 that it was cut from; a segment's ends in its seconds."""
+        known = {source, self.sources.get(path, source)} - {""}
+        named = any(not known.isdisjoint(each.finding.values()) for each in self.discoveries)
+        return named or sha256.partition("#")[0] in self.finding
 
     def clips(self, clips: Sequence[ConceptClip], *, of: str) -> tuple[ConceptClip, ...]:
         """The clips that are cut from other videos."""
-        kept = tuple(clip for clip in clips if not self.took_part(clip.source_sha256, clip.source))
+        kept = tuple(clip for clip in clips if not self.took_part(clip.source_sha256, clip.path, clip.source))
         self.away[of] += len(clips) - len(kept)
         self.cut_from.update((clip.path, clip.source_sha256) for clip in kept)
         return kept
@@ -71,7 +81,7 @@ class HeldOut:
 
     def files(self, files: tuple[ClipFile, ...], digests: Mapping[Path, str], *, of: str) -> tuple[ClipFile, ...]:
         """The files that did not take part."""
-        kept = tuple(file for file in files if not self.took_part(digests[file.path], file.source))
+        kept = tuple(file for file in files if not self.took_part(digests[file.path], file.path, file.source))
         self.away[of] += len(files) - len(kept)
         return kept
 

@@ -164,7 +164,7 @@ def study_inputs(file: StudyText) -> Inputs:
     sources = _sources(study.sources, folder)
     concepts: list[ConceptSet] = []
     reviews: dict[str, SetReview] = {}
-    held_out = HeldOut.of([folder / path for path in study.concepts.folders])
+    held_out = HeldOut.of([folder / path for path in study.concepts.folders], sources.videos)
     for path in study.concepts.folders:
         reviewed = reviewed_sets(folder / path, sources=sources)
         twice = sorted(reviews.keys() & reviewed.reviews)

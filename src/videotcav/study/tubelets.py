@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from videotcav.concepts.discover.candidates import Finder, TubeletBox, write_candidates
 from videotcav.concepts.discover.factors import GridPlace
 from videotcav.concepts.propose.recipe import Recipe
+from videotcav.errors import ArgumentError
 from videotcav.features.measure import ClipFile, ClipReader
-from videotcav.records import Progress
+from videotcav.records import ConceptClip, Progress
 from videotcav.study.reading import StudyClips
 from videotcav.video.find import videos_there
 from videotcav.video.info import ClipOrigin
 from videotcav.video.read import VideoFile
-from videotcav.video.sources import source_in
+from videotcav.video.sources import source_in, tell_rows_of_others
 
 LEAST_SCORE = 1e-4
 """Of a tubelet in a frame: 0 would say that it was not looked for there."""
@@ -35,10 +38,13 @@ class Tubelet(NamedTuple):
 
 @dataclass(frozen=True)
 class UnlabelledVideos:
-    """Videos that nobody said anything of, each content once; a file is its own source where none is named."""
+    """Videos that nobody said anything of, each content once; a file is its own source where none is `named` (by the
+    sha256).
+    """
 
     files: tuple[ClipFile, ...]
     digests: dict[Path, str]
+    named: dict[str, str]
     read: StudyClips
     progress: Progress
     _origins: dict[int, ClipOrigin] = field(default_factory=dict)
@@ -52,19 +58,48 @@ class UnlabelledVideos:
         *,
         progress: Progress,
     ) -> UnlabelledVideos:
-        """These files, folders and patterns; `sources` are by names without ending. Raises VideoNotFound."""
-        every = [
-            ClipFile(path=path, source=sources.get(path.stem) or source_in(path) or path.stem)
-            for path in videos_there(videos)
-        ]
-        reader = ClipReader({None: every}, read, progress=progress)
-        reader.clips()
-        files = tuple({reader.digests[file.path]: file for file in reversed(every)}.values())[::-1]
-        return cls(files, reader.digests, read, progress)
+        """These files, folders and patterns; `sources` are by names without ending.
 
-    def without(self, sha256: Collection[str]) -> UnlabelledVideos:
-        """The same without videos of such content."""
-        return replace(self, files=tuple(file for file in self.files if self.digests[file.path] not in sha256))
+        Raises VideoNotFound, also of a part of a file, and ArgumentError where one content has two sources.
+        """
+        paths = videos_there(videos)
+        tell_rows_of_others(sources, paths)
+        reader = ClipReader({None: [ClipFile(path=path, source="") for path in paths]}, read, progress=progress)
+        reader.clips()
+        first: dict[str, Path] = {}
+        named: dict[str, str] = {}
+        for path in paths:
+            sha256, source = reader.digests[path], sources.get(path.stem) or source_in(path)
+            first.setdefault(sha256, path)
+            if source and (known := named.setdefault(sha256, source)) != source:
+                both = f"'{known}' and from '{source}'"
+                raise ArgumentError(f"{first[sha256]} and {path} are the same video, from {both}: name one source")
+        stems = Counter(path.stem for path in first.values())
+        own = {
+            sha256: path.stem if stems[path.stem] == 1 else f"{path.stem}-{sha256[:8]}"
+            for sha256, path in first.items()
+        }
+        files = tuple(ClipFile(path=path, source=named.get(sha256) or own[sha256]) for sha256, path in first.items())
+        return cls(files, reader.digests, named, read, progress)
+
+    def cut_into(self, clips: Collection[ConceptClip]) -> NDArray[np.bool_]:
+        """Which videos some clips are cut from, or share a named source with."""
+        videos = {clip.source_sha256.partition("#")[0] for clip in clips}
+        sources = {clip.source for clip in clips} - {""}
+        return np.array([self.digests[f.path] in videos or self.source_of(f) in sources for f in self.files])
+
+    def where(self, some: NDArray[np.bool_]) -> UnlabelledVideos:
+        """Some of them alone."""
+        return replace(self, files=tuple(self.files[place] for place in np.flatnonzero(some)))
+
+    def source_of(self, file: ClipFile) -> str:
+        """The source that somebody named of it, or nothing."""
+        return self.named.get(self.digests[file.path], "")
+
+    def sources_of(self, some: NDArray[np.bool_]) -> dict[str, str]:
+        """Some of the videos by their sha256, with their sources where somebody named them."""
+        files = (self.files[place] for place in np.flatnonzero(some))
+        return {self.digests[file.path]: self.source_of(file) for file in files}
 
     def reader(self, classes: Mapping[str, Sequence[ClipFile]] | None = None) -> ClipReader:
         """What brings them to the passes, with the clips of classes."""

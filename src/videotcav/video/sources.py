@@ -7,11 +7,12 @@ column of groups (patients, sites, matches), its groups take the place of source
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
-from videotcav.errors import UnreadableText
+from videotcav.errors import UnreadableText, VideotcavWarning
 from videotcav.texts import read_table
 from videotcav.video.segment import file_of
 
@@ -167,6 +168,15 @@ def sources_by_name(place: Path | str, told: Iterable[tuple[Path, str]]) -> dict
             both = f"'{found[path.stem]}' and of '{source}'"
             raise UnreadableText(place, f"says that '{path.stem}' is of {both}; videos go by their names here")
     return found
+
+
+def tell_rows_of_others(sources: Mapping[str, str], paths: Iterable[Path]) -> None:
+    """Warns where sources are named, by name without ending, of videos that are not among these."""
+    if elsewhere := sorted(sources.keys() - {path.stem for path in paths}):
+        message = (
+            f"{len(elsewhere)} rows of sources are about videos that are not among these, such as '{elsewhere[0]}'"
+        )
+        warnings.warn(message, VideotcavWarning, stacklevel=4)
 
 
 def counted_pieces(paths: Iterable[Path]) -> Iterator[tuple[str, list[Path]]]:

@@ -69,3 +69,11 @@ def test_as_many_factors_as_hold_nine_tenths_of_the_variance() -> None:
 def test_a_layer_that_says_the_same_everywhere_has_no_factors() -> None:
     with pytest.raises(NotEnoughData, match="all tubelets of the layer are alike"):
         found([np.ones((4, *GRID), np.float32)] * 4, np.arange(4) < 2)
+
+
+def test_no_more_factors_are_asked_of_a_layer_than_it_can_have() -> None:
+    """Four channels in two parts each are eight numbers; a layer of one channel has two factors at most."""
+    volumes, _ = planted(np.random.default_rng(4), videos=4)
+    with pytest.raises(NotEnoughData, match="9 factors were asked for, and the layer's tubelets can have 1 to 8"):
+        found(volumes, np.arange(4) < 2, count=9)
+    assert len(found([each[:1] for each in volumes], np.arange(4) < 2, count=None)[0].strength) == 2

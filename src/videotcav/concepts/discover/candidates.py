@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic import Field
+
 from videotcav.concepts.detectors.detect import Detections, VideoFrames
 from videotcav.concepts.detectors.masks import BoxEdges
 from videotcav.concepts.folder import read_as
@@ -71,21 +73,41 @@ class _NewFolder(Workshop):
         self.outcomes[outcome.video, outcome.concept] = outcome
 
 
+class Explained(Record):
+    """How much of what tells some videos from others a person's own sets explain: the share of the squared
+    displacement of a layer's mean rows that lies in the span of the sets' (method.md 8.15), with its 95 % interval over
+    source videos. As many sets drawn from their pool explain less than `by_chance` in 95 % of draws; None where the
+    pool is too small for that.
+    """
+
+    share: float
+    low: float
+    high: float
+    by_chance: float | None = None
+
+
 class FoundSet(Record):
     """One factor: the concept it was called at first; how many times as strong its candidates of the finding videos are
-    as the strongest tubelet of a finding video on average; and by how many standard deviations the layer's readout of
-    the class is shifted where they are from.
+    as the strongest tubelet of a finding video on average; by how many standard deviations the layer's readout of
+    the class is shifted where they are from; and how much of what tells these videos from the others is `explained`.
     """
 
     concept: str
     layer: str
     strength: float
     shift: float | None = None
+    explained: Explained | None = None
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the person's own sets explain less than half of it, by the upper end of the interval."""
+        return self.explained is not None and self.explained.high < 0.5  # noqa: PLR2004 - half
 
 
 class Discovery(Record):
     """What `discovery.json` states. `finding` and `held_out` are videos by their sha256, with the sources that were
-    named; `rows` is the hash of all that the layers' rows depend on besides their clip.
+    named; `rows` is the hash of all that the layers' rows depend on besides their clip. `known` are a person's own
+    sets, and `explained` is what they explain of the class at each layer at which it is told from other videos.
     """
 
     model: str
@@ -97,6 +119,8 @@ class Discovery(Record):
     found: tuple[FoundSet, ...]
     finding: dict[str, str]
     held_out: dict[str, str]
+    known: tuple[str, ...] = ()
+    explained: dict[str, Explained] = Field(default_factory=dict)
 
 
 def tubelet_recipe(*, mode: Mode, context: float, kinds: Sequence[Kind]) -> Recipe:

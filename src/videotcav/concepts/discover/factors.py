@@ -65,7 +65,8 @@ def strongest_tubelets(
     """Where each video shows each factor most, the factors being those of the `finding` videos alone.
 
     They are fitted to as many tubelets of each of these videos, drawn by `seed`, as a quarter of `memory_bytes` holds.
-    `count` is their number, see `number_of_factors` for None. Raises NotEnoughData where all rows are alike.
+    `count` is their number, see `number_of_factors` for None. Raises NotEnoughData where all rows are alike, or have
+    fewer parts than that.
     """
     from sklearn.decomposition import NMF  # noqa: PLC0415 - it would take a second of every start
     from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - as above
@@ -80,7 +81,10 @@ def strongest_tubelets(
     fitted_to = np.concatenate(drawn)
     if not fitted_to.std(axis=0).any():
         raise NotEnoughData("all tubelets of the layer are alike, so that there is nothing to find; name another layer")
-    number = count or number_of_factors(fitted_to)
+    most = min(fitted_to.shape)
+    number = min(number_of_factors(fitted_to), most) if count is None else count
+    if not 0 < number <= most:
+        raise NotEnoughData(f"{number} factors were asked for, and the layer's tubelets can have 1 to {most}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a factor is looked at, not believed
         model = NMF(number, init="nndsvda", tol=1e-3, max_iter=200, random_state=seed).fit(fitted_to)

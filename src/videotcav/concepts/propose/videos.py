@@ -7,7 +7,6 @@ On an engine its workers cut as well: what is left here is to say what is a dupl
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,13 +21,13 @@ from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.track import Track, tracks_of
 from videotcav.concepts.propose.watch import Job, Seen, Watcher, in_order
 from videotcav.concepts.propose.workshop import STATE, VideoOutcome, Workshop
-from videotcav.errors import ArgumentError, ConceptError, VideoError, VideosError, VideotcavWarning
+from videotcav.errors import ArgumentError, ConceptError, VideoError, VideosError
 from videotcav.outputs import refuse_overwriting
 from videotcav.records import Progress, Record, silent
 from videotcav.video.find import videos_there
 from videotcav.video.info import VideoInfo
 from videotcav.video.read import VideoFile
-from videotcav.video.sources import source_in
+from videotcav.video.sources import source_in, tell_rows_of_others
 
 
 class Proposal(Record):
@@ -93,7 +92,7 @@ def propose(
     infos, bad = _probe(videos_there(videos))
     if bad and (not skip_bad or not infos):
         raise VideosError(bad)
-    _tell_rows_of_others(sources or {}, infos)
+    tell_rows_of_others(sources or {}, (info.path for info in infos))
     jobs = _jobs(infos, workshop, _labels_of(wanted), sources or {})
     drawn = {job.name: Path(overlay) / f"{job.name}.mp4" for job in jobs} if overlay is not None else {}
     refuse_overwriting(drawn.values(), inputs=[info.path for info in infos], replace=replace)
@@ -181,14 +180,6 @@ def _probe(paths: Iterable[Path]) -> tuple[list[VideoInfo], dict[str, str]]:
         except VideoError as error:
             bad[str(path)] = error.reason
     return infos, bad
-
-
-def _tell_rows_of_others(sources: Mapping[str, str], infos: Iterable[VideoInfo]) -> None:
-    if elsewhere := sorted(sources.keys() - {info.path.stem for info in infos}):
-        message = (
-            f"{len(elsewhere)} rows of sources are about videos that are not among these, such as '{elsewhere[0]}'"
-        )
-        warnings.warn(message, VideotcavWarning, stacklevel=3)
 
 
 def _jobs(

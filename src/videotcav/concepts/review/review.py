@@ -162,16 +162,26 @@ def is_concept_folder(folder: Path) -> bool:
     return (folder / METADATA).is_file() or (folder / DATABASE).is_file()
 
 
-def counted_videos(place: Path | str) -> dict[Path, str]:
-    """The source of each clip that counts in a concept folder, in that of one of its concepts, or in that of one kind.
+def concept_folder_of(place: Path) -> Path | None:
+    """The concept folder that a folder is, or whose concept's or kind's it is."""
+    return next((folder for folder in (place, *place.absolute().parents[:2]) if is_concept_folder(folder)), None)
 
-    A folder that is none of these, without a table or a review above it, has all of its videos.
-    Raises as `reviewed_sets`, and VideosError where there is no video.
+
+def counted_clips(place: Path | str) -> tuple[ConceptClip, ...]:
+    """The clips that count in a concept folder, in that of one of its concepts, or in that of one kind.
+
+    Of several kinds they are the moving ones, or those that are no twins. A folder that is none of these, without a
+    table or a review above it, has all of its videos. Raises as `reviewed_sets`, and VideosError where there is no
+    video.
     """
     place = Path(place)
-    root = next((folder for folder in (place, *place.absolute().parents[:2]) if is_concept_folder(folder)), None)
+    root = concept_folder_of(place)
     if root is None:
-        return {path: str(path) for path in find_videos(place)}
+        name = place.parent.name if place.name in KINDS else place.name
+        return tuple(
+            ConceptClip(id=path.stem, concept=name, kind="spatiotemporal", path=path, source=str(path))
+            for path in find_videos(place)
+        )
     wanted = place.absolute().relative_to(root.absolute()).parts
     sets = [
         each
@@ -179,10 +189,15 @@ def counted_videos(place: Path | str) -> dict[Path, str]:
         if wanted in ((), (each.concept,), (each.concept, each.kind)) and (len(wanted) > 1 or each.kind not in TWINS)
     ]
     moving = [each for each in sets if each.kind == "spatiotemporal"]
-    found = {clip.path: clip.source for each in moving or sets for clip in each.clips}
+    found = tuple(clip for each in moving or sets for clip in each.clips)
     if not found:
         raise NothingAccepted(f"{place}: none of its clips is accepted", hint=f'look at them with `review("{root}")`')
     return found
+
+
+def counted_videos(place: Path | str) -> dict[Path, str]:
+    """The source of each of `counted_clips`."""
+    return {clip.path: clip.source for clip in counted_clips(place)}
 
 
 def set_reviews(clips: Collection[ReviewedClip]) -> dict[str, SetReview]:

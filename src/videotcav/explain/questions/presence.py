@@ -119,6 +119,12 @@ class Displacement:
         """|d|² without the noise of its means: not above 0 where nothing is left of it."""
         return float(self._whole.length())
 
+    @property
+    def lengths_without_one(self) -> tuple[Floats, Floats]:
+        """The same without each video of the concept, and without each of the pool."""
+        without_concept, without_pool = self._without_one
+        return without_concept.length(), without_pool.length()
+
     @cached_property
     def held_out(self) -> tuple[Floats, Floats]:
         """The share of each video of the concept, and of the pool, by all other videos."""
@@ -163,7 +169,8 @@ class Displacement:
 
     def share(self, clip: Floats) -> JackknifeEstimate:
         """Of a clip, by its inner products with the videos, `moment video`."""
-        return self._estimated(*self._shares(clip))
+        value, *without = self._shares(clip)
+        return jackknifed(float(value), *without)
 
     def over_time(self, clip: Floats) -> Floats:
         """The share at each moment, (moment,), whose mean is the share: how far the clip is along d at that moment,
@@ -193,7 +200,7 @@ class Displacement:
         unit = pool_scores.std(ddof=1)
         units = (np.full(n, unit), np.array([np.delete(pool_scores, j).std(ddof=1) for j in range(N)]))
         without = (a * b / c for a, b, c in zip(shares, slopes, units, strict=True))
-        return self._estimated(share * slope / unit, *without)
+        return jackknifed(float(share * slope / unit), *without)
 
     def weights(self) -> Floats:
         """D as weights of the videos."""
@@ -210,12 +217,14 @@ class Displacement:
             without_pool.share(concept.sum(), pool.sum() - pool),
         )
 
-    def _estimated(self, value: Floats, without_concept: Floats, without_pool: Floats) -> JackknifeEstimate:
-        parts = [((len(each) - 1) * each.var(), len(each) - 1) for each in (without_concept, without_pool)]
-        variance = sum(part for part, _ in parts)
-        freedom = variance**2 / sum(part**2 / of for part, of in parts) if variance > 0 else 1.0
-        reach = float(stats.t.isf(0.025, freedom) * np.sqrt(variance))
-        return JackknifeEstimate(float(value), float(value) - reach, float(value) + reach)
+
+def jackknifed(value: float, *without: Floats) -> JackknifeEstimate:
+    """The estimate of a number by what it is without each video of one set, of another, and so on."""
+    parts = [((len(each) - 1) * each.var(), len(each) - 1) for each in without]
+    variance = sum(part for part, _ in parts)
+    freedom = variance**2 / sum(part**2 / of for part, of in parts) if variance > 0 else 1.0
+    reach = float(stats.t.isf(0.025, freedom) * np.sqrt(variance))
+    return JackknifeEstimate(value, value - reach, value + reach)
 
 
 def percentile(value: float, among: Floats) -> float:

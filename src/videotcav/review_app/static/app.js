@@ -279,6 +279,7 @@ async function begin() {
   store.table = table;
   store.last = changes.last;
   store.me = session.reviewer ?? "";
+  store.finds = session.finds;
   learn(changes.standings);
   setText(byId("folder"), session.folder);
   document.title = `Review ${session.folder}`;

@@ -1,6 +1,6 @@
 /** The dialogs: who is reviewing, relabelling, the summary with its files, the keys. */
 
-import { importLines, read } from "./api.js";
+import { importLines, read, send } from "./api.js";
 import { byId, el, plural, setText } from "./dom.js";
 import { store } from "./store.js";
 
@@ -108,17 +108,35 @@ export async function showSummary({ onImport }) {
 
 async function fill(box) {
   const { reviews, agreement, reviewers } = await read("/api/summary");
-  const head = ["Concept", "Accepted", "Rejected", "Unsure", "Conflicts", "Undecided"];
+  const head = ["Concept", "Accepted", "Rejected", "Unsure", "Conflicts", "Undecided", ...(store.finds ? ["Find"] : [])];
   const cells = (review) => [review.accepted + review.unseen, review.rejected, review.unsure, review.conflicts, review.undecided];
   const table = el("table", {},
     el("thead", {}, el("tr", {}, ...head.map((name) => el("th", { scope: "col" }, name)))),
     el("tbody", {}, ...reviews.map((review) => el("tr", {},
-      el("th", { scope: "row" }, review.concept), ...cells(review).map((count) => el("td", {}, count.toLocaleString("en")))))));
+      el("th", { scope: "row" }, review.concept), ...cells(review).map((count) => el("td", {}, count.toLocaleString("en"))),
+      ...(store.finds ? [el("td", {}, moreLike(review.concept))] : []))))));
   const people = Object.entries(reviewers).map(([name, count]) => `${name} (${count.toLocaleString("en")})`);
   box.replaceChildren(
     el("p", {}, people.length ? `Judged by ${people.join(", ")}.` : "Nobody has judged anything yet."),
     el("p", { class: "agreement" }, agreed(agreement)),
     el("div", { class: "wide", tabIndex: 0, role: "region", "aria-label": "What was decided, by concept" }, table));
+}
+
+/** The button that finds more like a concept; what came of it takes its place. */
+function moreLike(concept) {
+  const button = el("button", { type: "button" }, "More like this");
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    setText(byId("more-result"), `Looking for more like ${concept} …`);
+    try {
+      const { folder } = await send("/api/more", { concept });
+      setText(byId("more-result"), `The first candidates lie in ${folder}: videotcav concepts review "${folder}"`);
+    } catch (error) {
+      setText(byId("more-result"), error.message);
+    }
+    button.disabled = false;
+  });
+  return button;
 }
 
 function agreed(found) {

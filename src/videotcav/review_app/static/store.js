@@ -2,6 +2,7 @@
 
 export const store = {
   me: "",
+  finds: false, // whether more like a concept can be found
   table: null,
   standings: new Map(), // key → standing, as the server said
   ahead: new Map(), // key → my opinion, on its way to the server
