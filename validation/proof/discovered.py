@@ -46,7 +46,9 @@ SEEDS, PURE, ALPHA = 10, 0.8, 0.05
 def of_seed(seed: int, folder: Path) -> dict[str, Any]:
     """What was found in one network's videos, and what studies say of it and of sets drawn at random."""
     model, _ = trained(Job(RULE, seed // 2), NETWORKS)
-    films = _filmed(folder / "videos", seed)
+    rng = np.random.default_rng([seed, 70])
+    films = [sample(rng, RULES[RULE]) for _ in range(VIDEOS)]
+    filmed(folder / "videos", films)
     found = vt.discover(
         model,
         folder / "videos",
@@ -67,15 +69,12 @@ def of_seed(seed: int, folder: Path) -> dict[str, Any]:
     return {"seed": seed, "sets": sets, "family": _family(tested), "random": [*_at_random(model, folder, found, seed)]}
 
 
-def _filmed(folder: Path, seed: int) -> list[Film]:
-    """Films of all classes alike, as files that are called by their number."""
-    rng = np.random.default_rng([seed, 70])
-    films = [sample(rng, RULES[RULE]) for _ in range(VIDEOS)]
+def filmed(folder: Path, films: Sequence[Film]) -> None:
+    """Films as files of a new folder that are called by their number."""
     folder.mkdir(parents=True)
     for number, pixels in enumerate(render_films(films)):
         shown = rearrange(pixels, "c t h w -> t h w c").numpy()
         write_video(folder / f"{number:03}.mp4", shown, frames_per_second=7.5)
-    return films
 
 
 def _study(model: VideoModel, folder: Path, concepts: str, pool: str, name: str = "run") -> vt.Run:
