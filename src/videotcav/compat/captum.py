@@ -92,5 +92,5 @@ def captum_scores(
         still = (unmoved or {}).get(row.layer, 0.0)
         other = 1 - still - row.value if row.statistic == "sign_count" else -row.value
         layer = found.setdefault(key, {}).setdefault(row.layer, {})
-        layer[names[row.statistic]] = torch.tensor([row.value, other])
+        layer[names[row.statistic]] = torch.tensor([row.value, other], dtype=torch.float32, device="cpu")
     return found

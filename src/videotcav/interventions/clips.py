@@ -40,7 +40,7 @@ class EditedClips(Clips):
 
     edit: str = ""
     told: tuple[Told, ...] = ()
-    before: Tensor = field(default_factory=lambda: torch.empty(0))
+    before: Tensor = field(default_factory=lambda: torch.empty(0, device="cpu"))
 
     def preview(self, place: int = 0) -> Frames:
         """A clip before and after the edit, beside each other: uint8, time height width 3."""

@@ -39,7 +39,10 @@ def to_frames(pixels: Tensor, spec: ClipSpec) -> Frames:
         raise ArgumentError(
             f"a clip to be edited has the shape {shape} (channel time height width), got {tuple(pixels.shape)}"
         )
-    mean, std = (rearrange(torch.tensor(each), "c -> c 1 1 1") for each in (spec.mean, spec.std))
+    mean, std = (
+        rearrange(torch.tensor(each, dtype=torch.float32, device="cpu"), "c -> c 1 1 1")
+        for each in (spec.mean, spec.std)
+    )
     levels = (pixels.detach().cpu().float() * std + mean) * 255
     whole = levels.round()
     off = (levels - whole).abs()

@@ -171,7 +171,7 @@ class Evaluator:
 
     def _changed(self, pixels: Tensor, rng: np.random.Generator) -> Iterator[tuple[str, Tensor, Tensor]]:
         """The clip changed in each way, and what brings the frames of its maps back to the clip's own order."""
-        frames = torch.arange(pixels.shape[2])
+        frames = torch.arange(pixels.shape[2], device="cpu")
         order = torch.from_numpy(rng.permutation(len(frames)))
         noise = torch.from_numpy(rng.normal(size=pixels.shape)).to(pixels)
         yield "reversal", pixels.flip(2), frames.flip(0)

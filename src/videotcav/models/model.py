@@ -243,7 +243,7 @@ class VideoModel:
             for name, part in self.module.named_modules()
             if name and not isinstance(part, torch.jit.ScriptModule)
         }
-        clip = torch.zeros(1, spec.channels, spec.frames, spec.height, spec.width)
+        clip = torch.zeros(1, spec.channels, spec.frames, spec.height, spec.width, dtype=torch.float32, device="cpu")
         hooks = [part.register_forward_hook(partial(note, name)) for name, part in parts.items()]
         try:
             self(clip)

@@ -121,7 +121,7 @@ def inspected(
     spec = card.clip_spec
     clips = _MANY if len(card.classes) != _MANY else _MANY + 1
     size = (spec.channels, spec.frames, spec.height, spec.width)
-    pixels = torch.randn(clips, *size, generator=torch.Generator().manual_seed(0))
+    pixels = torch.randn(clips, *size, generator=torch.Generator().manual_seed(0), dtype=torch.float32, device="cpu")
     pixels[0] = 0
     with torch.inference_mode(mode=False), torch.enable_grad():
         found = _with_empty_graph(lambda: located(forward(pixels.clone().requires_grad_()), card, read))
@@ -138,7 +138,7 @@ def inspected(
 def _with_empty_graph(work: Callable[[], Tensor]) -> Tensor:
     """What the work gives, with a graph that names its operations and keeps none of their tensors in memory."""
     try:
-        nothing = torch.empty(0)
+        nothing = torch.empty(0, device="cpu")
         with torch.autograd.graph.saved_tensors_hooks(lambda _: nothing, lambda _: nothing):
             return work()
     except RuntimeError as error:

@@ -34,7 +34,7 @@ class Goal:
     score: ClassScore
     weight: float
     layer: str = ""
-    readout: Tensor = field(default_factory=lambda: torch.zeros(0))
+    readout: Tensor = field(default_factory=lambda: torch.zeros(0, device="cpu"))
     pooling: Pooling = "none"
 
 
@@ -48,12 +48,15 @@ def perturbed(
     Raises ModelError where the model gives no gradients of its pixels.
     """
     spec = model.card.clip_spec
-    mean, std = (rearrange(torch.tensor(each), "c -> 1 c 1 1 1") for each in (spec.mean, spec.std))
+    mean, std = (
+        rearrange(torch.tensor(each, dtype=torch.float32, device="cpu"), "c -> 1 c 1 1 1")
+        for each in (spec.mean, spec.std)
+    )
     bound = levels / 255 / std
     low, high = torch.maximum(pixels - bound, -mean / std), torch.minimum(pixels + bound, (1 - mean) / std)
     noise = torch.from_numpy(rng.uniform(-1.0, 1.0, size=tuple(pixels.shape)).astype(np.float32))
     tried = (pixels + noise * bound).clamp(low, high)
-    best, most = pixels.clone(), torch.full((len(pixels),), -torch.inf)
+    best, most = pixels.clone(), torch.full((len(pixels),), -torch.inf, dtype=torch.float32, device="cpu")
     for step in range(steps + 1):
         values, slopes = _slopes(model, tried, goal)
         better = values > most

@@ -93,7 +93,7 @@ def _processed(origin: str, processor: Any, frames: np.ndarray[Any, Any]) -> tor
         clip = next(iter(processor(list(frames), return_tensors="pt").values()))[0]
     except (ValueError, TypeError, RuntimeError) as error:
         raise ModelError(f"{origin}: its processor cannot be used: {brief(error)}") from None
-    return torch.as_tensor(clip)
+    return torch.as_tensor(clip, device="cpu")
 
 
 def _resize(origin: str, processor: Any) -> int | tuple[int, int]:

@@ -182,7 +182,7 @@ class ClipSet:
         """The means of the clips of each video, but for those of these sources, or with a clip of such content."""
         alike = {source for source, content in zip(self.sources, self.contents, strict=True) if content in contents}
         kept = [source for source in dict.fromkeys(self.sources) if source not in without | alike]
-        belongs = torch.tensor([[float(each == source) for each in self.sources] for source in kept]).double()
+        belongs = torch.from_numpy(np.array([[each == source for each in self.sources] for source in kept], np.float64))
         return _Videos(belongs.reshape(len(kept), len(self.sources)), self)
 
 

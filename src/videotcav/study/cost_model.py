@@ -146,7 +146,7 @@ def costs(
 def widths(model: VideoModel, layers: Sequence[str], *, pooling: Pooling) -> dict[str, int]:
     """Activations of a clip at each layer, after pooling: from one pass of an empty clip."""
     spec = model.card.clip_spec
-    clip = torch.zeros(1, spec.channels, spec.frames, spec.height, spec.width)
+    clip = torch.zeros(1, spec.channels, spec.frames, spec.height, spec.width, dtype=torch.float32, device="cpu")
     return {layer: rows.shape[1] for layer, rows in features(model, clip, layers, pooling=pooling).items()}
 
 
@@ -192,7 +192,8 @@ def _rates_of_passes(model: VideoModel, layers: Sequence[str], pooling: Pooling)
     passing, spec = Passing(model, pooling), model.card.clip_spec
     generator = torch.Generator().manual_seed(0)
     clips = [ClipRef(str(number), str(number)) for number in range(passing.clips_a_pass)]
-    pixels = [torch.randn(spec.channels, spec.frames, spec.height, spec.width, generator=generator) for _ in clips]
+    size = (spec.channels, spec.frames, spec.height, spec.width)
+    pixels = [torch.randn(size, generator=generator, dtype=torch.float32, device="cpu") for _ in clips]
     taken = []
     for class_name in (None, model.card.classes[0]):
         shard = Shard(tuple(clips), class_name, (*layers, *((LOGITS,) if class_name else ())))

@@ -67,14 +67,16 @@ class Answers:
 
         An edit is made of a video where it is of all its views.
         """
-        index, views = torch.tensor(videos), np.bincount(videos)
+        index, views = torch.tensor(videos, device="cpu"), np.bincount(videos)
         whys: dict[str, dict[int, str]] = {edit: {} for edit in self.why}
         for edit, why in self.why.items():
             for row, reason in sorted(why.items()):
                 whys[edit].setdefault(videos[row], reason)
 
         def mean(found: Tensor) -> Tensor:
-            summed = torch.zeros(len(views), found.shape[1]).index_add(0, index, found)
+            summed = torch.zeros(len(views), found.shape[1], dtype=found.dtype, device=found.device).index_add(
+                0, index, found
+            )
             return summed / torch.from_numpy(views)[:, None]
 
         def share(found: Floats, *, of: Floats | None = None) -> Floats:
@@ -204,7 +206,10 @@ class _Heard:
         self.why: dict[str, dict[int, str]] = {name: {} for name in edits}
         self.answers: dict[str, Answers] = {}
         for label, model in models.items():
-            after = {edit: torch.full((clips, len(model.card.classes)), torch.nan) for edit in ("", *edits)}
+            after = {
+                edit: torch.full((clips, len(model.card.classes)), torch.nan, dtype=torch.float32, device="cpu")
+                for edit in ("", *edits)
+            }
             asked_by = score or default_score(model)
             self.answers[label] = Answers(model, after.pop(""), after, self.changed, self.inpainted, self.why, asked_by)
 
@@ -221,7 +226,9 @@ class _Heard:
     def said(self, label: str, clip: int, key: str, row: Float32Array) -> None:
         """A model passed pixels of a clip that was seen."""
         for edit in self.places[clip, key]:
-            self.answers[label].logits(edit)[clip] = torch.tensor(row)  # what a cluster sends is read-only
+            self.answers[label].logits(edit)[clip] = torch.tensor(
+                row, device="cpu"
+            )  # what a cluster sends is read-only
 
     def all_answers(self) -> dict[str, Answers]:
         """When all is heard: after an edit that changes nothing is as before it."""

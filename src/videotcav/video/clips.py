@@ -60,7 +60,10 @@ class Clips:
         """The first clip as it was before it was normalised; None where that cannot be shown."""
         if not len(self) or self.spec is None or self.spec.unlike_pictures:
             return None
-        mean, std = (torch.tensor(each)[:, None, None, None] for each in (self.spec.mean, self.spec.std))
+        mean, std = (
+            torch.tensor(each, dtype=torch.float32, device="cpu")[:, None, None, None]
+            for each in (self.spec.mean, self.spec.std)
+        )
         levels = ((self.pixels[0].cpu().float() * std + mean) * 255).round().clamp(0, 255)
         return strip_png(rearrange(levels.to(torch.uint8), "c t h w -> t h w c").numpy())
 
@@ -131,8 +134,8 @@ def normalised(frames: Tensor, spec: ClipSpec) -> Tensor:
     uint8 is scaled to 0…1; (x − mean) / std.
     """
     scaled = frames.float() if frames.is_floating_point() else frames.float() / 255
-    mean = rearrange(torch.tensor(spec.mean), "c -> c 1 1")
-    std = rearrange(torch.tensor(spec.std), "c -> c 1 1")
+    mean = rearrange(torch.tensor(spec.mean, dtype=torch.float32, device="cpu"), "c -> c 1 1")
+    std = rearrange(torch.tensor(spec.std, dtype=torch.float32, device="cpu"), "c -> c 1 1")
     return rearrange((scaled - mean) / std, "t c h w -> c t h w").contiguous()
 
 
@@ -158,8 +161,12 @@ def to_source(volume: NDArray[np.floating] | Tensor, clip: ClipOrigin) -> NDArra
     array = volume.numpy(force=True) if isinstance(volume, Tensor) else volume
     maps = torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
     height, width = maps.shape[1:]
-    y = (torch.arange(clip.video.height) + 0.5 - clip.top) / (clip.pixels_per_row * height)  # 0…1 within the crop
-    x = (torch.arange(clip.video.width) + 0.5 - clip.left) / (clip.pixels_per_column * width)
+    y = (torch.arange(clip.video.height, dtype=torch.float32, device="cpu") + 0.5 - clip.top) / (
+        clip.pixels_per_row * height
+    )  # 0…1 within the crop
+    x = (torch.arange(clip.video.width, dtype=torch.float32, device="cpu") + 0.5 - clip.left) / (
+        clip.pixels_per_column * width
+    )
     rows, columns = torch.meshgrid(2 * y - 1, 2 * x - 1, indexing="ij")
     grid = torch.stack([columns, rows], dim=-1)[None]  # grid_sample wants x first, in −1…1
     over_source = functional.grid_sample(maps[None], grid, padding_mode="border", align_corners=False)[0]
@@ -271,7 +278,8 @@ def read_clips(
         alignment.events.refuse_unnamed(paths)
     clips: list[ClipOrigin] = []
     left_out: dict[str, str] = {}
-    pixels = torch.empty((len(paths), spec.channels, spec.frames, spec.height, spec.width))
+    size = (len(paths), spec.channels, spec.frames, spec.height, spec.width)
+    pixels = torch.empty(size, dtype=torch.float32, device="cpu")
     for path in progress(paths, "reading", total=len(paths)):
         try:
             moment = alignment.moment(path)

@@ -79,7 +79,12 @@ def spread_ranks(spec: ClipSpec, frames: int) -> Ranks:
     """Which of so many frames a clip spec takes that spreads over all of them, see `records.Spread`."""
     match spec.spread:
         case "linspace":
-            return torch.linspace(0, frames - 1, spec.frames).clamp(0, frames - 1).long().numpy()
+            return (
+                torch.linspace(0, frames - 1, spec.frames, dtype=torch.float32, device="cpu")
+                .clamp(0, frames - 1)
+                .long()
+                .numpy()
+            )
         case "skip":
             return np.minimum(np.arange(spec.frames) * max(frames // spec.frames, 1), frames - 1)
         case _:

@@ -31,5 +31,5 @@ def integrated_gradients(
     shares = (torch.arange(steps, dtype=pixels.dtype, device=pixels.device) + 0.5) / steps
     way = pixels - baseline
     points = (baseline + rearrange(part, "n -> n 1 1 1 1") * way for part in torch.split(shares, batch_size))
-    mean = sum((slopes(batch).sum(dim=1) for batch in points), start=torch.zeros(())) / steps
+    mean = sum((slopes(batch).sum(dim=1) for batch in points), start=torch.zeros((), device="cpu")) / steps
     return torch.einsum("cthw,kcthw->kthw", way, mean.to(way.device))

@@ -58,8 +58,9 @@ def pointing_in_time(cam: Tensor, during: Tensor) -> Tensor:
 def blurred(pixels: Tensor, *, sigma: float) -> Tensor:
     """Every frame behind a Gaussian blur of `sigma` pixels: what is where is gone, colours and light stay."""
     radius = max(1, round(3 * sigma))
-    line = torch.exp(-(torch.arange(-radius, radius + 1, dtype=pixels.dtype) ** 2) / (2 * sigma**2))
-    line = (line / line.sum()).to(pixels.device)
+    steps = torch.arange(-radius, radius + 1, dtype=pixels.dtype, device=pixels.device)
+    line = torch.exp(-(steps**2) / (2 * sigma**2))
+    line = line / line.sum()
     frames = rearrange(pixels, "b c t h w -> (b c t) 1 h w")
     frames = F.conv2d(F.pad(frames, (0, 0, radius, radius), mode="replicate"), rearrange(line, "k -> 1 1 k 1"))
     frames = F.conv2d(F.pad(frames, (radius, radius, 0, 0), mode="replicate"), rearrange(line, "k -> 1 1 1 k"))
@@ -166,7 +167,7 @@ def rank_agreement(cam: Tensor, other: Tensor) -> Tensor:
         a, b = (rank - rank.mean() for rank in (rankdata(one), rankdata(two)))
         length = float(np.sqrt((a @ a) * (b @ b)))
         found.append(float(a @ b) / length if length > 0 else float("nan"))
-    return torch.tensor(found)
+    return torch.tensor(found, dtype=torch.float32, device="cpu")
 
 
 # --- maps that know nothing of the model --------------------------------------------------------------------------
@@ -175,7 +176,8 @@ def rank_agreement(cam: Tensor, other: Tensor) -> Tensor:
 def centre_map(pixels: Tensor) -> Tensor:
     """A soft spot in the middle of every frame: what a map must beat before it says more than where things are."""
     t, h, w = pixels.shape[2:]
-    spots = [torch.exp(-((torch.linspace(-1, 1, length) / 0.4) ** 2) / 2) for length in (h, w)]
+    sides = (torch.linspace(-1, 1, length, dtype=torch.float32, device="cpu") for length in (h, w))
+    spots = [torch.exp(-((side / 0.4) ** 2) / 2) for side in sides]
     return torch.einsum("h,w->hw", *spots).expand(len(pixels), t, h, w).clone()
 
 
