@@ -25,7 +25,7 @@ from videotcav.concepts.propose.videos import propose as propose_from
 from videotcav.concepts.review.random_sets import RandomDraw, write_random_set
 from videotcav.concepts.review.review import reviewed_sets
 from videotcav.datasets.forms import datasets
-from videotcav.datasets.read import read_list
+from videotcav.datasets.read import clips_and_sources
 from videotcav.datasets.rows import ClipList
 from videotcav.engine.local import Engine, here
 from videotcav.engine.on_ray import OnRay
@@ -84,7 +84,7 @@ from videotcav.study.tcav_results import TcavResults
 from videotcav.video.alignment import Align, Alignment, Edges
 from videotcav.video.arrays import clips_from_arrays
 from videotcav.video.clips import Clips, read_clips, read_windows
-from videotcav.video.sources import as_sources, sources_by_name
+from videotcav.video.sources import as_sources
 
 __all__ = [
     "AnalysisSettings",
@@ -210,14 +210,9 @@ def propose(
     `masks` names a SAM 2 or EdgeTAM of transformers, or its folder, that outlines what is in the boxes, to be cut out
     with `Recipe(cut="mask")`. Other arguments and errors as those of `videotcav.concepts.propose.videos.propose`.
     """
-    if isinstance(videos, ClipList):
-        listed = read_list(videos, Path(), seed=(recipe or Recipe()).seed)
-        for remark in listed.remarks:
-            warnings.warn(remark, VideotcavWarning, stacklevel=2)
-        sources = sources_by_name(str(videos.list), (listed.sources | listed.groups).items()) | {**(sources or {})}
-        videos = [path for paths in listed.classes.values() for path in paths]
+    places, sources = clips_and_sources(videos, sources, seed=(recipe or Recipe()).seed)
     return propose_from(
-        videos,
+        places,
         load_detector(detector) if masks is None else WithMasks(load_detector(detector), masks),
         output,
         labels=labels,
@@ -263,7 +258,7 @@ def review(
 
 
 def mark(
-    videos: Path | str | Sequence[Path | str],
+    videos: Path | str | Sequence[Path | str] | ClipList,
     output: Path | str,
     *,
     port: int = 0,
@@ -273,11 +268,14 @@ def mark(
 ) -> None:
     """Opens the page on which a person marks clips in videos for the concept folder `output`; Ctrl-C ends it.
 
-    Raises MissingExtra, VideoError, ConceptError. Without the page: `mark_clip`.
+    `videos` may be a list of clips, which then says what they were cut from too. Raises MissingExtra, VideoError,
+    UnreadableText, ConceptError. Without the page: `mark_clip`.
     """
     from videotcav.review_app import launch  # noqa: PLC0415 - an optional extra
 
-    launch(output, videos=videos, port=port, reviewer=reviewer, open_browser=open_browser, announce=announce)
+    places, sources = clips_and_sources(videos)
+    how: dict[str, Any] = {"port": port, "reviewer": reviewer, "open_browser": open_browser, "announce": announce}
+    launch(output, videos=places, sources=sources, **how)
 
 
 def concepts_in(folder: Path | str) -> list[ConceptSummary]:

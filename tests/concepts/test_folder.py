@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from videotcav.concepts.folder import accept, read_candidates, read_records, write_records
+from videotcav.concepts.folder import (
+    ClipRecord,
+    accept,
+    read_candidates,
+    read_records,
+    told_of_kinds,
+    write_records,
+)
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.show import contact_sheet, summarise
 from videotcav.concepts.propose.videos import propose_from_boxes
@@ -162,3 +171,43 @@ def test_a_random_set_says_when_it_must_share_sources(folder: Path, tmp_path: Pa
         write_random_set(folder, tmp_path / "random", concept="square", size=2, rng=0)
     with pytest.raises(ConceptNotFound, match="no concept 'sqare'; closest: 'square'"):
         write_random_set(folder, tmp_path / "other", concept="sqare", size=2, rng=0)
+
+
+def test_clips_that_lie_in_no_folder_of_a_kind_are_told(folder: Path, tmp_path: Path):
+    """Nobody said that they move."""
+    (folder / "metadata.jsonl").unlink()
+    assert not [*told_of_kinds(read_candidates(folder))]
+    loose = tmp_path / "loose"
+    (loose / "square").mkdir(parents=True)
+    for clip in (folder / "square/spatiotemporal").iterdir():
+        clip.rename(loose / "square" / clip.name)
+    sets = read_candidates(loose)
+    assert [one.name for one in sets] == ["square/spatiotemporal"]
+    (told,) = told_of_kinds(sets)
+    assert told.startswith("3 clips of square lie in no folder of a kind, and so count as moving ones")
+    (folder / "square/frozen").rename(loose / "square/frozen")  # whose moving ones the others must be
+    assert not [*told_of_kinds(read_candidates(loose))]
+
+
+def test_the_table_is_written_by_one_at_a_time(make_videos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Whoever reads it to write it anew holds the folder: another process that asks for it meanwhile has to wait."""
+    held: list[bool] = []
+
+    def read(place: Path) -> list[ClipRecord]:
+        other = os.open(place, os.O_RDONLY)
+        try:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held.append(True)
+        else:
+            held.append(False)
+        finally:
+            os.close(other)
+        return read_records(place)
+
+    monkeypatch.setattr("videotcav.concepts.propose.workshop.read_records", read)
+    monkeypatch.setattr("videotcav.concepts.folder.read_records", read)
+    videos = make_videos(1)
+    propose_from_boxes(videos, videos / "boxes.json", tmp_path / "out", labels=["square"], recipe=WHOLE)
+    accept(tmp_path / "out")
+    assert held == [True, True]

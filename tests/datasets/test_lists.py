@@ -260,3 +260,27 @@ def test_a_form_that_is_not_certain_is_asked_for(files: Path, text: str) -> None
 def test_every_form_is_listed() -> None:
     assert datasets() == FORMS
     assert {form.name for form in FORMS} == {"table", "path label", "kinetics", "ssv2", "ucf101", "hmdb51", "folders"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("kinetics_400_labels.csv", "id,name\n0,riding a bike\n1,archery\n"),
+        ("labels.csv", "riding a bike,0\narchery,1\n"),
+        ("classInd.txt", '0 "riding a bike"\r\n1 archery\r\n'),
+        ("kinetics_classnames.json", '{"\\"riding a bike\\"": 0, "archery": 1}'),
+    ],
+)
+def test_files_of_labels_are_read_as_they_are_given_out(files: Path, name: str, text: str) -> None:
+    """With a first line of names, names first, in quotes, and PyTorchVideo's, whose names hold quotes themselves."""
+    touch(files, "a.mp4", "b.mp4")
+    (files / name).write_bytes(text.encode())
+    found = listed(files, "l.txt", "a.mp4 0\nb.mp4 1\n", labels=name)
+    assert named(found, files) == {"archery": ["b.mp4"], "riding a bike": ["a.mp4"]}
+
+
+@pytest.mark.parametrize("what", ["source", "group"])
+def test_a_clip_that_is_said_to_be_of_two_is_refused(files: Path, what: str) -> None:
+    touch(files, "a.mp4")
+    with pytest.raises(UnreadableText, match=f"a.mp4 two {what}s: 'm1' in line 2, 'm2' in line 3"):
+        listed(files, "l.csv", f"path,label,{what}\na.mp4,run,m1\na.mp4,run,m2\n")

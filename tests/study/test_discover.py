@@ -198,8 +198,6 @@ def test_a_video_is_one_whatever_it_is_called_and_keeps_the_source_that_was_name
         given({"copy": "match", "1": "x"})
     with pytest.warns(vt.VideotcavWarning, match="about videos that are not among these, such as 'typo'"):
         given({"typo": "match"})
-    with pytest.raises(VideoNotFound, match="is a part of a file"):
-        UnlabelledVideos.of(f"{tmp_path}/b/1.mp4#t=1,2", {}, read, progress=silent)
 
 
 def test_more_like_a_concept_that_reviewers_named_is_in_other_videos(

@@ -201,19 +201,23 @@ def review_command(  # noqa: PLR0917 - as above
 
 
 @concepts.command("mark")
-def mark_command(
+def mark_command(  # noqa: PLR0917 - as above
     context: typer.Context,
-    videos: Annotated[list[Path], typer.Argument(help="Videos, folders or patterns to mark clips in.")],
+    videos: Annotated[
+        list[str], typer.Argument(help="Videos, folders or patterns to mark clips in; or a list of clips.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Concept folder to add to.")] = Path("concepts"),
     reviewer: Annotated[str | None, typer.Option("--as", help="Your name, as decisions record it.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 0,
+    listing: ListOption = None,
     *,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:
     """Mark concept clips in videos by hand in the browser, with a box that is followed or without; Ctrl-C ends it."""
     from videotcav import api  # noqa: PLC0415 - slow to import
 
-    api.mark(videos, output, port=port, reviewer=reviewer, open_browser=browser, announce=context.obj.say)
+    places = list_of(videos, listing or []) or videos
+    api.mark(places, output, port=port, reviewer=reviewer, open_browser=browser, announce=context.obj.say)
 
 
 @concepts.command("stills")

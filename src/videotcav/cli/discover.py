@@ -9,6 +9,7 @@ import typer
 
 from videotcav.cli.console import parsed_bytes
 from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOption, GpusPerWorker, Workers, engine_of
+from videotcav.cli.lists import ListOption, list_of
 from videotcav.cli.options import BatchSize, Device, MemoryOption, ModelOption, PrecisionOption, StoreOption, Weights
 from videotcav.errors import UnreadableText
 from videotcav.texts import read_table
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 def discover_command(  # noqa: PLR0917 - typer's parameters are options
     shell: typer.Context,
-    videos: Annotated[list[str], typer.Argument(help="Videos without labels, folders of them, or patterns.")],
+    videos: Annotated[
+        list[str], typer.Argument(help="Videos without labels, folders of them, or patterns; or a list of clips.")
+    ],
     model: ModelOption,
     layer: Annotated[list[str], typer.Option(help="Layer whose tubelets are looked at; repeat for several.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="New folder for what is found.")] = Path("found"),
@@ -46,6 +49,7 @@ def discover_command(  # noqa: PLR0917 - typer's parameters are options
     sources: Annotated[Path | None, typer.Option(help="CSV table: which video comes from which recording.")] = None,
     source_column: Annotated[str, typer.Option(help="Column of --sources that names the recording.")] = "source",
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is held out, drawn and fitted.")] = 0,
+    listing: ListOption = None,
     weights: Weights = None,
     device: Device = None,
     precision: PrecisionOption = "fp32",
@@ -64,7 +68,7 @@ def discover_command(  # noqa: PLR0917 - typer's parameters are options
     loaded = api.load_model(model, weights=weights, device=device, precision=precision)  # type: ignore[arg-type] # checked there
     found = api.discover(
         loaded,
-        videos,
+        list_of(videos, listing or []) or videos,
         output,
         layers=layer,
         pool=pool,
@@ -107,7 +111,9 @@ def _told(share: Explained) -> str:
 
 def find_command(  # noqa: PLR0917 - as above
     shell: typer.Context,
-    videos: Annotated[list[str], typer.Argument(help="Videos without labels, folders of them, or patterns.")],
+    videos: Annotated[
+        list[str], typer.Argument(help="Videos without labels, folders of them, or patterns; or a list of clips.")
+    ],
     like: Annotated[Path, typer.Option(help="Folder of one concept, as concepts/racket: its accepted clips.")],
     model: ModelOption,
     layer: Annotated[str, typer.Option(help="Layer whose rows are compared.")],
@@ -118,6 +124,7 @@ def find_command(  # noqa: PLR0917 - as above
     context: Annotated[float, typer.Option(min=0.0, help="How much wider than the tubelet a window is.")] = 2.0,
     sources: Annotated[Path | None, typer.Option(help="CSV table: which video comes from which recording.")] = None,
     source_column: Annotated[str, typer.Option(help="Column of --sources that names the recording.")] = "source",
+    listing: ListOption = None,
     weights: Weights = None,
     device: Device = None,
     precision: PrecisionOption = "fp32",
@@ -134,7 +141,7 @@ def find_command(  # noqa: PLR0917 - as above
 
     ranked = api.find(
         api.load_model(model, weights=weights, device=device, precision=precision),  # type: ignore[arg-type] # checked there
-        videos,
+        list_of(videos, listing or []) or videos,
         output,
         like=like,
         layer=layer,

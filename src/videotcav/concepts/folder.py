@@ -4,16 +4,19 @@
     concepts/metadata.jsonl                  one line a clip, ordered by file name
 
 Hugging Face `datasets` reads it as a `videofolder`. A folder made by hand works too, without the table and with or
-without folders of kinds: `concepts/<concept>/<clip>.mp4` are moving clips. The source of a clip is what the study's own
-table says of its file, or of the video that it was cut from; else what `metadata.jsonl` says; else its own file.
+without folders of kinds: `concepts/<concept>/<clip>.mp4` are moving clips, which a study tells. The source of a clip is
+what the study's own table says of its file, or of the video that it was cut from; else what `metadata.jsonl` says; else
+its own file.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import gc
 import itertools
 import json
+import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -27,6 +30,7 @@ from videotcav.outputs import write_text
 from videotcav.records import KINDS, ConceptClip, ConceptSet, Kind, Record
 from videotcav.texts import first_problem, read_text
 from videotcav.video.find import videos_in
+from videotcav.video.segment import file_of
 from videotcav.video.sources import Sources
 
 METADATA = "metadata.jsonl"
@@ -81,6 +85,17 @@ class ClipRecord(Record):
     decision: Literal["undecided", "accepted"] = "undecided"
     who: str = ""
     when: str = ""
+
+
+@contextmanager
+def held_folder(folder: Path) -> Iterator[None]:
+    """The folder's table for oneself: of two who change it at once the later waits."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 @contextmanager
@@ -160,7 +175,7 @@ def note_beside(video: Path) -> Path:
 
 def generated_beside(video: Path) -> Generated | None:
     """What a video was generated of; None where nothing says that it was."""
-    note = note_beside(video)
+    note = note_beside(file_of(video))
     return read_as(Generated, note.read_bytes(), where=str(note)) if note.is_file() else None
 
 
@@ -171,6 +186,11 @@ def accept(folder: Path | str, *, include: Collection[str] | None = None, when: 
     """
     if not Path(folder).is_dir():
         raise ConceptNotFound(f"{folder}: there is no such folder, so there is nothing to accept")
+    with held_folder(Path(folder)):
+        return _accepted(Path(folder), include, when)
+
+
+def _accepted(folder: Path, include: Collection[str] | None, when: str | None) -> int:
     records = read_records(folder)
     if not records:
         raise ConceptError(f"{folder}: no {METADATA}, so there is nothing to accept; every clip here counts already")
@@ -209,6 +229,19 @@ def read_as(record: type[AnyRecord], text: str | bytes, *, where: str) -> AnyRec
 def as_json(value: object) -> str:
     """Compact JSON with sorted keys: the same value is always the same text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def told_of_kinds(sets: Iterable[ConceptSet]) -> Iterator[str]:
+    """A remark on concepts of which nobody said a kind: no table names their clips, none lies in a folder of one."""
+    clips = [clip for each in sets for clip in each.clips]
+    said = {clip.concept for clip in clips if clip.source_sha256 or clip.path.parent.name in KINDS}
+    unsaid = [clip for clip in clips if clip.concept not in said]
+    if unsaid:
+        concepts = ", ".join(sorted({clip.concept for clip in unsaid}))
+        yield (
+            f"{len(unsaid)} clips of {concepts} lie in no folder of a kind, and so count as moving ones "
+            "(spatiotemporal); still ones belong in a folder spatial."
+        )
 
 
 def clip_of(folder: Path, record: ClipRecord, sources: Sources) -> ConceptClip:

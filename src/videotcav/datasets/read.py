@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,10 +13,14 @@ from pydantic import Field
 
 from videotcav.datasets.forms import form_of, listed_rows
 from videotcav.datasets.rows import ClipList, Row, lines_of
-from videotcav.errors import UnreadableText, closest
+from videotcav.errors import UnreadableText, VideotcavWarning, closest
 from videotcav.records import Record
 from videotcav.texts import read_json
 from videotcav.video.segment import segment_path
+from videotcav.video.sources import sources_by_name
+
+_WORD = r"(?:\w+_)?(?:id|index|number|label|class|name)s?"
+_HEADER = re.compile(rf"{_WORD}[\s,]+{_WORD}", re.IGNORECASE)
 
 
 class Listed(Record):
@@ -66,6 +71,22 @@ def read_list(given: ClipList, folder: Path, *, seed: int = 0) -> Listed:
     )
 
 
+def clips_and_sources(
+    videos: Path | str | Sequence[Path | str] | ClipList, sources: Mapping[str, str] | None = None, *, seed: int = 0
+) -> tuple[Path | str | Sequence[Path | str], dict[str, str]]:
+    """Videos as they are given, or the clips of a list; and what they were cut from, by name, as `sources` says first.
+
+    What there is to tell of a list is told in a VideotcavWarning. Raises as `read_list`.
+    """
+    if not isinstance(videos, ClipList):
+        return videos, {**(sources or {})}
+    listed = read_list(videos, Path(), seed=seed)
+    for remark in listed.remarks:
+        warnings.warn(remark, VideotcavWarning, stacklevel=3)
+    told = sources_by_name(videos.list, (listed.sources | listed.groups).items())
+    return [path for paths in listed.classes.values() for path in paths], {**told, **(sources or {})}
+
+
 def _found(rows: Sequence[Row], videos: Path, given: ClipList, place: Path, remarks: list[str]) -> dict[Path, Row]:
     """The clips that are there, each with its row; adds what is told of the others."""
     found: dict[Path, Row] = {}
@@ -76,10 +97,15 @@ def _found(rows: Sequence[Row], videos: Path, given: ClipList, place: Path, rema
             lost.append(row)
             continue
         known = found.setdefault(path, row)
-        if known.label != row.label:
-            raise UnreadableText(
-                place, f"gives {path} two classes: '{known.label}' in {known.where}, '{row.label}' in {row.where}"
-            )
+        for what, one, other in (
+            ("classes", known.label, row.label),
+            ("sources", known.source, row.source),
+            ("groups", known.group, row.group),
+        ):
+            if one != other:
+                raise UnreadableText(
+                    place, f"gives {path} two {what}: '{one}' in {known.where}, '{other}' in {row.where}"
+                )
         if known is not row:
             again.append(row)
     if lost and not found:
@@ -152,12 +178,14 @@ def _labels(file: Path, given: ClipList, has_zero: bool) -> tuple[Mapping[int, s
             named = {int(number): name for name, number in pairs}
         else:
             raise UnreadableText(file, "has no number for every class")
-        named = {number: re.sub(r"[\[\]]", "", name) for number, name in named.items()}
+        named = {number: re.sub(r'[\[\]"]', "", name) for number, name in named.items()}  # SSv2's, and PyTorchVideo's
         return named, set(named.values())
     lines = [line for _, line in lines_of(file)]
-    numbered = [re.fullmatch(r"(\d+)[\s,]+(.+)", line) for line in lines]
-    if all(numbered):
-        named = {int(found[1]): found[2] for found in numbered if found}
+    lines = lines[1:] if lines and _HEADER.fullmatch(lines[0]) else lines
+    forms = (r"(?P<number>\d+)[\s,]+(?P<name>.+)", r"(?P<name>.+?)\s*[,\t]\s*(?P<number>\d+)")
+    numbered = next((found for form in forms if all(found := [re.fullmatch(form, line) for line in lines])), [])
+    if numbered:
+        named = {int(found["number"]): found["name"].strip('"') for found in numbered if found}
     elif given.numbers_from is None and not has_zero:
         raise UnreadableText(file, "has names without numbers: say what they are counted from, as numbers_from = 0")
     else:

@@ -8,13 +8,12 @@ import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
+from videotcav.compat.hub import LOADING_ERRORS, hub_errors, local_only
 from videotcav.compat.mapped import in_memory
 from videotcav.compat.torchvision import import_torchvision
 from videotcav.errors import MissingExtra, ModelError, ModelNotFound
@@ -57,10 +56,11 @@ def load(name: str, *, weights: str | None) -> tuple[nn.Module, ModelCard]:
     with _quiet_transformers(origin) as transformers:
         place = str(Path(name).expanduser())
         _check_place(origin, name, Path(place))
-        config = _fetched(origin, "config", lambda: transformers.AutoConfig.from_pretrained(place))
+        how = local_only(place)
+        config = _fetched(origin, "config", lambda: transformers.AutoConfig.from_pretrained(place, **how))
         _check_kind(transformers, origin, config)
-        module, label = _module(transformers, origin, place, config, weights)
-        processor = processor_of(transformers, origin, place)
+        module, label = _module(transformers, origin, place, config, weights, how=how)
+        processor = processor_of(transformers, origin, place, how)
         family = FAMILIES.get(config.model_type)
         spec = clip_spec_of(origin, config, processor, family)
         return module, card_for(name, config, clip_spec=spec, weights=label)
@@ -140,7 +140,9 @@ def _check_kind(transformers: Any, origin: str, config: Any) -> None:
         )
 
 
-def _module(transformers: Any, origin: str, place: str, config: Any, weights: str | None) -> tuple[nn.Module, str]:
+def _module(
+    transformers: Any, origin: str, place: str, config: Any, weights: str | None, *, how: dict[str, bool]
+) -> tuple[nn.Module, str]:
     """The module, and what a card says of its weights. The config's classes become those of the weights."""
     kind = getattr(transformers, _known(transformers)[config.model_type])
     if weights == RANDOM:
@@ -148,7 +150,7 @@ def _module(transformers: Any, origin: str, place: str, config: Any, weights: st
             drawn: nn.Module = kind(config)
         return drawn.eval(), RANDOM
     if weights is None:
-        module = _loaded(kind, config, origin, "", place)
+        module = _loaded(kind, config, origin, "", place, **how)
         label = Path(place).name if Path(place).is_dir() else place
     else:
         held = checkpoint.read(weights)
@@ -169,7 +171,7 @@ def _module(transformers: Any, origin: str, place: str, config: Any, weights: st
     return whole.eval(), label
 
 
-def _loaded(kind: Any, config: Any, origin: str, file: str, place: str | None, **state: Any) -> nn.Module:
+def _loaded(kind: Any, config: Any, origin: str, file: str, place: str | None, **how: Any) -> nn.Module:
     """The module with the weights of its folder, or with those of a file, whose head may have another size."""
 
     def fetched() -> tuple[nn.Module, dict[str, Any]]:
@@ -177,7 +179,7 @@ def _loaded(kind: Any, config: Any, origin: str, file: str, place: str | None, *
             file or origin,
             "weights",
             lambda: kind.from_pretrained(
-                place, config=config, output_loading_info=True, ignore_mismatched_sizes=True, **state
+                place, config=config, output_loading_info=True, ignore_mismatched_sizes=True, **how
             ),
         )
 
@@ -207,8 +209,9 @@ def _loaded(kind: Any, config: Any, origin: str, file: str, place: str | None, *
 
 def _fetched(origin: str, what: str, fetch: Callable[[], Any]) -> Any:
     try:
-        return fetch()
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, UnpicklingError) as error:
+        with hub_errors():
+            return fetch()
+    except LOADING_ERRORS as error:
         name = origin.removeprefix("transformers:")
         if Path(name).expanduser().exists():
             raise ModelError(f"{origin}: its {what} cannot be read: {brief(error)}") from None

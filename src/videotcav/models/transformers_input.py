@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from videotcav.compat.hub import hub_errors
 from videotcav.errors import ModelError
 from videotcav.models.transformers_families import TransformersFamily
 from videotcav.records import ClipSpec
@@ -16,7 +17,7 @@ _REASON = 160
 _HEIGHT, _WIDTH = 300, 400  # of the clips that a processor is measured on
 
 
-def processor_of(transformers: Any, origin: str, place: str) -> Any:
+def processor_of(transformers: Any, origin: str, place: str, how: dict[str, bool]) -> Any:
     """The image processor if there is one, as older models have, or else the video processor."""
     kinds = [
         kind
@@ -25,7 +26,8 @@ def processor_of(transformers: Any, origin: str, place: str) -> Any:
     ]
     for kind in kinds:
         try:
-            return kind.from_pretrained(place)
+            with hub_errors():
+                return kind.from_pretrained(place, **how)
         except (OSError, ValueError, ImportError):
             continue
     raise ModelError(

@@ -7,7 +7,7 @@ import mimetypes
 import secrets
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib import resources
 from pathlib import Path
@@ -122,17 +122,18 @@ def create_app(
     reviewer: str | None = None,
     hosts: Collection[str] = LOCAL_HOSTS,
     videos: Path | str | Sequence[Path | str] | None = None,
+    sources: Mapping[str, str] | None = None,
     find_more: FindMore | None = None,
 ) -> FastAPI:
     """The application for one concept folder; `app.state.token` is what every request must carry.
 
-    `reviewer` is who decides, unless the page is told another name. `videos` may be marked, and the folder be new then.
-    With `find_more` the page offers more like each concept.
+    `reviewer` is who decides, unless the page is told another name. `videos` may be marked, and the folder be new then;
+    `sources` is what they were cut from, as for `propose`. With `find_more` the page offers more like each concept.
     Raises ConceptError for a name that cannot be recorded, a folder without clips, or a database that cannot be used,
     VideoError for videos that are not there.
     """
     folder = Path(folder)
-    to_mark = None if videos is None else Videos(videos)
+    to_mark = None if videos is None else Videos(videos, sources)
     reviewer = checked_name(reviewer) if reviewer is not None else None
     if to_mark is not None:
         folder.mkdir(parents=True, exist_ok=True)

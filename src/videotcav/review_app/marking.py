@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -83,10 +83,10 @@ class Added(Record):
 
 
 class Videos:
-    """The videos under their numbers, the last few of them open."""
+    """The videos under their numbers, the last few of them open; `sources` is as for `propose`."""
 
-    def __init__(self, videos: Path | str | Sequence[Path | str]) -> None:
-        self.paths = find_videos(videos, below=True)
+    def __init__(self, videos: Path | str | Sequence[Path | str], sources: Mapping[str, str] | None = None) -> None:
+        self.paths, self.sources = find_videos(videos, below=True), sources
         for path in self.paths:
             require_whole_file(file_of(path))  # what is not there is told before the page opens
         names = [path.name for path in self.paths]
@@ -152,7 +152,8 @@ def add_marking(app: FastAPI, folder: Path, videos: Videos) -> None:
     @app.post("/api/videos/{number}/clips", responses=answers_of(404))
     def add(number: VideoNumber, request: MarkRequest) -> Added:
         file, info = videos.opened(number)
-        made = add_marked(file, info, folder, request.marking, concept=request.concept, reviewer=request.reviewer)
+        who = {"concept": request.concept, "reviewer": request.reviewer}
+        made = add_marked(file, info, folder, request.marking, **who, sources=videos.sources)
         key = key_of(Candidate(made.concept, made.id))
         return Added(key=key, concept=made.concept, id=made.id, sentence=made.sentence)
 

@@ -8,7 +8,7 @@ import secrets
 import socket
 import sys
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -25,6 +25,7 @@ def launch(
     folder: Path | str,
     *,
     videos: Path | str | Sequence[Path | str] | None = None,
+    sources: Mapping[str, str] | None = None,
     find_more: Callable[[str], Path] | None = None,
     port: int = 0,
     reviewer: str | None = None,
@@ -33,8 +34,8 @@ def launch(
 ) -> None:
     """Serve the review of a concept folder on this machine until Ctrl-C. Returns nothing; all is on the disk.
 
-    With `videos` it opens where clips are marked in them, and the folder may be new; with `find_more` the page offers
-    more like each concept. `port` 0 takes a free one.
+    With `videos` it opens where clips are marked in them, and the folder may be new; `sources` is what they were cut
+    from, as for `propose`. With `find_more` the page offers more like each concept. `port` 0 takes a free one.
     `announce` gets the lines for the person, the link among them; by default they go to the standard output. Raises
     MissingExtra without FastAPI and uvicorn, ConceptError for a folder that cannot be reviewed, VideoError for videos
     that are not there, and VideotcavError for a port that is taken.
@@ -48,7 +49,7 @@ def launch(
     except ModuleNotFoundError as error:
         raise MissingExtra(str(error.name), extra="review", purpose="Reviewing concepts") from error
     say = announce or _print
-    app = create_app(folder, reviewer=reviewer, videos=videos, find_more=find_more)
+    app = create_app(folder, reviewer=reviewer, videos=videos, sources=sources, find_more=find_more)
     with closing(app.state.desk.ledger), _listening(port) as listener:
         site = f"http://{_HOST}:{listener.getsockname()[1]}/"
         if videos is None:

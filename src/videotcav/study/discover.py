@@ -28,6 +28,7 @@ from videotcav.concepts.discover.candidates import (
 from videotcav.concepts.discover.factors import GridPlace, Strongest, strongest_tubelets
 from videotcav.concepts.folder import accept
 from videotcav.concepts.propose.crop import Mode
+from videotcav.datasets.rows import ClipList
 from videotcav.engine.local import Engine, here
 from videotcav.engine.run_store import scratch_store
 from videotcav.engine.store import Store, folder_name
@@ -51,7 +52,7 @@ LEAST_SIDE = 10
 
 def discover(
     model: VideoModel,
-    videos: Path | str | Sequence[Path | str],
+    videos: Path | str | Sequence[Path | str] | ClipList,
     output: Path | str,
     *,
     layers: Sequence[str],
@@ -81,7 +82,7 @@ def discover(
 
     Args:
         model: from `load_model`; handed back unchanged.
-        videos: files, folders or patterns, 50 to 200 of them; of each the clip in its middle is read.
+        videos: files, folders, patterns or a list of clips, 50 to 200; of each the clip in its middle is read.
         output: a new folder.
         layers: names of layers whose output has places.
         pool: a new folder for a random pool: of each held-out video a tubelet drawn at random, cut alike.
@@ -119,7 +120,7 @@ def discover(
     layers = [model.layer_name(layer) for layer in layers]
     known = KnownSets.of(concepts, random)
     read = StudyClips(model.card.clip_spec)
-    given = UnlabelledVideos.of(videos, sources or {}, read, progress=progress)
+    given = UnlabelledVideos.of(videos, sources, read, seed=seed, progress=progress)
     finding = _finding(given.files, held_out=held_out, seed=seed)
     with ExitStack() as stack:
         rows = Store(store) if store is not None else stack.enter_context(scratch_store(memory_bytes // 2))

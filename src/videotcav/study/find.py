@@ -14,6 +14,7 @@ from videotcav.concepts.discover.candidates import Finder, tubelet_recipe
 from videotcav.concepts.discover.factors import GridPlace
 from videotcav.concepts.propose.crop import Mode
 from videotcav.concepts.review.review import concept_folder_of, counted_clips, reviewed_clips
+from videotcav.datasets.rows import ClipList
 from videotcav.engine.local import Engine, here
 from videotcav.engine.run_store import scratch_store
 from videotcav.engine.store import Store, folder_name
@@ -43,7 +44,7 @@ class Ranked(Record):
 
 def find(
     model: VideoModel,
-    videos: Path | str | Sequence[Path | str],
+    videos: Path | str | Sequence[Path | str] | ClipList,
     output: Path | str,
     *,
     like: Path | str,
@@ -69,7 +70,7 @@ def find(
 
     Args:
         model: from `load_model`; handed back unchanged.
-        videos: files, folders or patterns; of each the clip in its middle is read.
+        videos: files, folders or patterns, or a list of clips; of each the clip in its middle is read.
         output: a new folder; the concept is called as in `like`, which may be what reviewers call it.
         like: the folder of one concept, as `concepts/racket`: its accepted moving clips.
         layer: the name of a layer whose output has places.
@@ -105,7 +106,7 @@ def find(
         raise ArgumentError(f"{like} has the concepts {', '.join(names)}; name the folder of one of them")
     concept = names[0]
     examples = tuple(ClipFile(path=clip.path, source=clip.source) for clip in counted)
-    given = UnlabelledVideos.of(videos, sources or {}, read, progress=progress)
+    given = UnlabelledVideos.of(videos, sources, read, progress=progress)
     reader = ClipReader({None: examples}, read, progress=progress)
     reader.clips()
     root = concept_folder_of(like)

@@ -8,6 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TypeVar
 
+from videotcav.concepts.folder import told_of_kinds
 from videotcav.concepts.review.review import SetReview, is_concept_folder, reviewed_sets
 from videotcav.datasets.read import Listed
 from videotcav.errors import ConceptError, ConceptNotFound, NotEnoughData, StudyFileError, UnreadableText, closest
@@ -224,6 +225,7 @@ def study_inputs(file: StudyText) -> Inputs:
         remarks=(
             *file.listed.remarks,
             *remarks,
+            *told_of_kinds(used),
             *HeldOut.chosen([folder / path for path in study.concepts.folders]),
         ),
         videos=sources.videos,

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from videotcav.errors import VideoError, VideoNotFound, VideosError, VideotcavWarning
-from videotcav.video.segment import file_of, segment_of
+from videotcav.video.segment import file_of
 
 # fmt: off
 VIDEO_SUFFIXES = frozenset({
@@ -68,9 +68,7 @@ def videos_there(where: Path | str | Iterable[Path | str]) -> list[Path]:
     """As `find_videos`, in sub-folders too, by name. Raises VideoNotFound where one is not there."""
     found = sorted(find_videos(where, below=True))
     for path in found:
-        if segment_of(path):
-            raise VideoNotFound(path, "is a part of a file, and whole files are looked at here: cut it out")
-        if not path.exists():
+        if not file_of(path).exists():
             raise VideoNotFound(path, "there is no such video, and no folder or pattern that holds one")
     return found
 

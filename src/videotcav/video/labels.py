@@ -73,7 +73,7 @@ class Labels:
         """The label of a file, or else of the video that it was cut from, or of its source; None where the table does
         not say.
         """
-        files = (path, cut_from, file_of(path))
+        files = (path, cut_from, file_of(path), cut_from and file_of(cut_from))
         paths = (self._paths.get(each.resolve()) for each in files if each is not None)
         for name in (*paths, source):
             row = self._rows.get(name or "")

@@ -66,12 +66,20 @@ def start_of(path: Path) -> float:
     return 0.0 if segment is None else segment.start
 
 
-def clip_sha256(path: Path) -> str:
-    """What the content of a clip is known by: its file's hash, and which seconds of it."""
+def clip_name(path: Path) -> str:
+    """The name of a clip without its ending; of a segment that of its file with the seconds behind it."""
     segment = segment_of(path)
     if segment is None:
-        return content_sha256(path)
-    return f"{content_sha256(segment.file)}{segment_path(Path('_'), *segment[1:]).name[1:]}"
+        return path.stem
+    ends = (segment.start, *(() if segment.end is None else (segment.end,)))
+    return "-".join((segment.file.stem, *map(_number, ends)))
+
+
+def clip_sha256(path: Path, sha256: str | None = None) -> str:
+    """What the content of a clip is known by: its file's hash (`sha256` where it is known), and which seconds of it."""
+    segment = segment_of(path)
+    own = sha256 or content_sha256(file_of(path))
+    return own if segment is None else f"{own}{segment_path(Path('_'), *segment[1:]).name[1:]}"
 
 
 def content_sha256(file: Path) -> str:

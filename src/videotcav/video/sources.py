@@ -14,7 +14,7 @@ from pathlib import Path
 
 from videotcav.errors import UnreadableText, VideotcavWarning
 from videotcav.texts import read_table
-from videotcav.video.segment import file_of
+from videotcav.video.segment import clip_name, file_of
 
 
 class Sources:
@@ -86,7 +86,7 @@ class Sources:
 
     def of(self, path: Path, cut_from: Path | None = None) -> str | None:
         """The source of a file, or else of the video that it was cut from; None where the table does not say."""
-        for each in (path, cut_from, file_of(path)):
+        for each in (path, cut_from, file_of(path), cut_from and file_of(cut_from)):
             if each is not None and each.resolve() in self._rows:
                 self._asked[each.resolve()] = True
                 return self._rows[each.resolve()]
@@ -157,22 +157,29 @@ def source_in(path: Path | str) -> str:
     return next((found[1] for form in _FROM_NAMES if (found := form.fullmatch(name))), "")
 
 
+def named_source(path: Path, told: Mapping[str, str]) -> str:
+    """What is told of a clip or of its file, see `sources_by_name`, or what its name says; else empty."""
+    return told.get(clip_name(path)) or told.get(file_of(path).stem) or source_in(path)
+
+
 def sources_by_name(place: Path | str, told: Iterable[tuple[Path, str]]) -> dict[str, str]:
-    """What each video is from, by its name without ending, where anything is told of it by a table or list (`place`).
+    """What each clip is from, by its `clip_name`, where anything is told of it by a table or list (`place`).
 
     Raises UnreadableText where two are told of one name.
     """
     found: dict[str, str] = {}
     for path, source in told:
-        if source and found.setdefault(path.stem, source) != source:
-            both = f"'{found[path.stem]}' and of '{source}'"
-            raise UnreadableText(place, f"says that '{path.stem}' is of {both}; videos go by their names here")
+        name = clip_name(path)
+        if source and found.setdefault(name, source) != source:
+            both = f"'{found[name]}' and of '{source}'"
+            raise UnreadableText(place, f"says that '{name}' is of {both}; videos go by their names here")
     return found
 
 
 def tell_rows_of_others(sources: Mapping[str, str], paths: Iterable[Path]) -> None:
     """Warns where sources are named, by name without ending, of videos that are not among these."""
-    if elsewhere := sorted(sources.keys() - {path.stem for path in paths}):
+    here = {name for path in paths for name in (clip_name(path), file_of(path).stem)}
+    if elsewhere := sorted(sources.keys() - here):
         message = (
             f"{len(elsewhere)} rows of sources are about videos that are not among these, such as '{elsewhere[0]}'"
         )

@@ -12,7 +12,7 @@ import pytest
 import videotcav as vt
 from tests.concepts.conftest import SIDE, TOP, draw, left_edge
 from videotcav.concepts.by_hand.follow import around, follow
-from videotcav.concepts.by_hand.mark import DrawnBox, Marking, follow_marked
+from videotcav.concepts.by_hand.mark import DrawnBox, Marking, add_marked, follow_marked
 from videotcav.concepts.folder import read_records
 from videotcav.concepts.propose.videos import propose_from_boxes
 from videotcav.concepts.review.review import recorded, reviewed_sets
@@ -20,6 +20,7 @@ from videotcav.errors import ArgumentError, ConceptError, ReviewError
 from videotcav.planted.scenes import boxes, render, sample_scene
 from videotcav.records import KINDS, Box
 from videotcav.video.read import VideoFile, read_all
+from videotcav.video.segment import segment_path
 from videotcav.video.write import write_video
 
 MakeVideos = Callable[[int], Path]
@@ -163,3 +164,40 @@ def test_a_part_that_does_not_fit_into_memory_is_refused_before_it_is_read(make_
     file = VideoFile(make_videos(1) / "v0.mp4")
     with pytest.raises(ArgumentError, match="mark at most 11"):
         follow_marked(file, file.info(), Marking(first=0, last=11, boxes=(DrawnBox(frame=0, box=square(0)),)))
+
+
+def test_videos_of_one_name_have_names_of_their_own_and_the_sources_that_are_told(
+    make_videos: MakeVideos, tmp_path: Path
+):
+    """A clip is called after its video, whatever recording that is from; two recordings never become one."""
+    videos, out = make_videos(2), tmp_path / "out"
+    other = tmp_path / "other" / "v0.mp4"
+    other.parent.mkdir()
+    (videos / "v1.mp4").rename(other)
+    part = Marking(first=2, last=7)
+
+    def add(path: Path, **sources: str) -> vt.MarkedClip:
+        file = VideoFile(path)
+        return add_marked(file, file.info(), out, part, concept="square", reviewer="Ada", sources=sources)
+
+    first, second = add(videos / "v0.mp4", v0="match"), add(other, v0="another")
+    assert first.id.startswith("v0-square-")
+    assert second.id == first.id.replace("v0-", f"v0-{VideoFile(other).info().sha256[:8]}-")
+    assert [{clip.source for clip in one.clips} for one in (first, second)] == [{"match"}, {"another"}]
+    for again, path in ((first, videos / "v0.mp4"), (second, other)):
+        assert set(add(path).clips) == set(again.clips)  # and so once more, with nothing told
+    half = add(segment_path(other, 0.0, 0.9))
+    assert half.id.startswith("v0-0-0.9-square-")
+    assert {clip.source for clip in half.clips} == {"another"}  # of the same file
+    kinetics = videos / "dQw4w9WgXcQ_000010_000020.mp4"
+    write_video(kinetics, draw(5), frames_per_second=10)
+    assert {clip.source for clip in add(kinetics).clips} == {"dQw4w9WgXcQ"}
+
+
+def test_a_list_of_clips_is_what_is_marked(make_videos: MakeVideos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    videos, given = make_videos(1), {}
+    (videos / "clips.csv").write_text("path,label,start,end,source\nv0.mp4,a,0,0.6,north\nv0.mp4,a,0.6,1.2,north\n")
+    monkeypatch.setattr("videotcav.review_app.launch", lambda folder, **how: given.update(how, folder=folder))
+    vt.mark(vt.ClipList(list=videos / "clips.csv"), tmp_path / "out", open_browser=False)
+    assert [path.name for path in given["videos"]] == ["v0.mp4#t=0,0.6", "v0.mp4#t=0.6,1.2"]
+    assert given["sources"] == {"v0-0-0.6": "north", "v0-0.6-1.2": "north"}

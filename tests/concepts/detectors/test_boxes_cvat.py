@@ -274,3 +274,36 @@ def test_a_track_without_end_is_not_drawn(tmp_path: Path):
 def test_what_is_no_track_of_boxes_is_one_sentence(tmp_path: Path, text: str, says: str):
     with pytest.raises(BoxesError, match=says):
         read(tmp_path, text)
+
+
+def polygon(frame: int, *corners: float) -> str:
+    points = ";".join(f"{x:.2f},{y:.2f}" for x, y in zip(corners[::2], corners[1::2], strict=True))
+    return f'<polygon frame="{frame}" keyframe="1" outside="0" occluded="0" points="{points}" z_order="0"></polygon>'
+
+
+SQUARE, MOVED = (20, 20, 60, 20, 60, 60, 20, 60), (60, 30, 100, 30, 100, 70, 60, 70)
+MORE_CORNERS = (60, 30, 80, 30, 100, 30, 100, 70, 60, 70)  # the same outline
+
+
+@pytest.mark.parametrize("last", [MOVED, MORE_CORNERS])
+def test_a_polygon_goes_straight_from_keyframe_to_keyframe_with_its_outline(tmp_path: Path, last: tuple[float, ...]):
+    """A square of 40 pixels that moves by 40 and 10 in four frames: half-way it is the same square, moved by half."""
+    boxes = read(tmp_path, xml(track(polygon(2, *SQUARE) + polygon(6, *last))))
+    found = boxes(black_frames(count=12))[4]
+    assert found.boxes[0].tolist() == pytest.approx([40, 25, 80, 65])
+    expected = np.zeros((100, 200), dtype=bool)
+    expected[25:65, 40:80] = True
+    assert (found.masks[0].pixels == expected).all()
+
+
+def test_a_mask_with_nothing_drawn_behind_it_is_refused(tmp_path: Path):
+    mask = '<mask frame="{}" outside="0" occluded="0" rle="1, 2, 1" left="10" top="10" width="2" height="2"></mask>'
+    with pytest.raises(BoxesError, match="track 0: has nothing drawn until frame 6, and only boxes and polygons go on"):
+        read(tmp_path, xml(track(mask.format(2) + mask.format(6))))
+    assert len(read(tmp_path, xml(track(mask.format(2) + mask.format(3))))(black_frames(count=12))[3]) == 1
+
+
+def test_a_task_that_is_longer_than_the_video_is_of_another_version(tmp_path: Path):
+    boxes = read(tmp_path, xml(track(box(0, 10) + box(1, 10, outside=1)), task(size=24)))
+    with pytest.raises(BoxesError, match=r"lists frame 23 of clip\.mp4, whose last frame is 11"):
+        boxes(black_frames(count=12))

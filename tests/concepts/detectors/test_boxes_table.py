@@ -156,3 +156,9 @@ def test_a_form_stands_behind_a_path_wherever_the_path_is(tmp_path: Path):
         assert spec_below(tmp_path, other) == other
     with pytest.raises(DetectorNotFound, match="there is no such detector file"):
         load_detector(f"{tmp_path}/nowhere.csv:{NAMED}")
+
+
+def test_a_score_that_is_left_out_of_one_row_is_not_made_up(tmp_path: Path):
+    path = written(tmp_path / "boxes.csv", [ROW, {**ROW, "conf": ""}])
+    with pytest.raises(BoxesError, match=r"boxes\.csv, row 2: its score '' is no number"):
+        load_detector(path, form=NAMED)

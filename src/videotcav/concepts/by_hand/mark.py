@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import hashlib
-import os
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import NonNegativeInt
 
 from videotcav.concepts.by_hand.follow import around, follow
-from videotcav.concepts.folder import METADATA, ClipRecord, as_json, read_records, write_records
+from videotcav.concepts.folder import METADATA, ClipRecord, as_json, held_folder, read_records, write_records
 from videotcav.concepts.propose.clips import Maker, put_clips
 from videotcav.concepts.propose.cutting import id_of, make
 from videotcav.concepts.propose.recipe import Recipe
@@ -31,6 +28,8 @@ from videotcav.records import Box, Record
 from videotcav.video.find import videos_in
 from videotcav.video.info import VideoInfo
 from videotcav.video.read import VideoFile
+from videotcav.video.segment import clip_name, clip_sha256, file_of
+from videotcav.video.sources import named_source
 
 BY_HAND = "by hand"
 """What stands in the place of the detector's name."""
@@ -142,9 +141,16 @@ def follow_marked(file: VideoFile, info: VideoInfo, marking: Marking) -> MarkedP
 
 
 def add_marked(
-    file: VideoFile, info: VideoInfo, output: Path | str, marking: Marking, *, concept: str, reviewer: str
+    file: VideoFile,
+    info: VideoInfo,
+    output: Path | str,
+    marking: Marking,
+    *,
+    concept: str,
+    reviewer: str,
+    sources: Mapping[str, str] | None = None,
 ) -> MarkedClip:
-    """As `mark_clip`, of frames. The same part marked again adds nothing."""
+    """As `mark_clip`, of frames; `sources` is as for `propose`. The same part marked again adds nothing."""
     concept, reviewer, folder = checked_name(concept), checked_name(reviewer), Path(output)
     followed = follow_marked(file, info, marking)
     recipe = recipe_of(folder) or Recipe()
@@ -163,7 +169,8 @@ def add_marked(
         if not records:
             require_table(folder)
         name = name_of(info.path, info.sha256, records)
-        job = Job(name, name, info, (concept,))
+        source = named_source(info.path, sources or {}) or source_of(info.path, info.sha256, records)
+        job = Job(name, source, info, (concept,))
         clip_id = id_of(job, tracklet)
         made = [record for record in records if (record.concept, record.id) == (concept, clip_id)]
         if not made:
@@ -203,13 +210,24 @@ def require_table(folder: Path) -> None:
         )
 
 
-def name_of(path: Path, sha256: str, records: list[ClipRecord]) -> str:
-    """The source that the folder has of these very bytes, or a name that no other source has there."""
+def name_of(path: Path, sha256: str, records: Sequence[ClipRecord]) -> str:
+    """What the clips cut from a video begin with: the same for the same content, and for no other in the folder."""
+    content = clip_sha256(path, sha256)
+    own = [one for one in records if clip_sha256(Path(one.source_video), one.source_sha256) == content]
+    name = clip_name(Path(own[0].source_video) if own else path)
+    taken = any(clip_name(Path(one.source_video)) == name for one in records if one.source_sha256 != sha256)
+    apart = f"{name}-{sha256[:8]}"
+    has_it = bool(own) and not own[0].id.startswith(apart)
+    return apart if taken and not has_it else name
+
+
+def source_of(path: Path, sha256: str, records: Sequence[ClipRecord]) -> str:
+    """The source that the folder has of this file's content, or a name that no other source has there."""
     for record in records:
         if record.source_sha256 == sha256:
             return record.source
-    taken = {record.source for record in records}
-    return path.stem if path.stem not in taken else f"{path.stem}-{sha256[:8]}"
+    name = file_of(path).stem
+    return name if name not in {record.source for record in records} else f"{name}-{sha256[:8]}"
 
 
 def record_acceptance(folder: Path, concept: str, clip_id: str, *, reviewer: str) -> None:
@@ -218,14 +236,3 @@ def record_acceptance(folder: Path, concept: str, clip_id: str, *, reviewer: str
     with Ledger(folder) as ledger:
         if not any(row.reviewer == reviewer for row in ledger.decisions([candidate])):
             ledger.decide([candidate], reviewer=reviewer, verdict="accept", gesture=f"hand-{uuid.uuid4().hex}")
-
-
-@contextmanager
-def held_folder(folder: Path) -> Iterator[None]:
-    """The folder's table for oneself: of two who add at once the later waits."""
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from videotcav.concepts.by_hand.mark import BY_HAND, MarkedClip, held_folder, name_of, record_acceptance, require_table
-from videotcav.concepts.folder import ClipRecord, as_json, read_records, write_records
+from videotcav.concepts.by_hand.mark import BY_HAND, MarkedClip, name_of, record_acceptance, require_table, source_of
+from videotcav.concepts.folder import ClipRecord, as_json, held_folder, read_records, write_records
 from videotcav.concepts.propose.crop import hold
 from videotcav.concepts.review.decisions import checked_name
 from videotcav.errors import ConceptError, VideotcavWarning
@@ -59,7 +59,7 @@ def mark_stills(
                     concept=concept,
                     kind="spatial",
                     label=concept,
-                    source=clip_id.removesuffix("-still"),
+                    source=source_of(path, sha256, records),
                     source_sha256=sha256,
                     source_video=Path(os.path.relpath(path, folder)).as_posix(),
                     track="still",

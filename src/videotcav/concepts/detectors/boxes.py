@@ -13,15 +13,19 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from videotcav.concepts.detectors.detect import Detection, Detections, VideoFrames
 from videotcav.concepts.detectors.masks import BoxEdges, Mask, Outline, Rle, mask_of
 from videotcav.errors import BoxesError, BoxesNotFound, VideotcavWarning, closest
 from videotcav.video.find import VIDEO_SUFFIXES
 from videotcav.video.info import VideoInfo
+from videotcav.video.read import frame_times
 from videotcav.video.segment import segment_of
 
 _MOST_DRIFT = 2  # frames, over the whole video: as far as a count of frames and a length in seconds are rounded
-_NEARLY = 1e-6
+_SLACK = 0.0005  # seconds by which a frame counts as on show early: containers round its time
 _SECONDS, _SHARE = 0.5, 0.02  # by which a length that a file states may differ from the video's
 
 
@@ -51,6 +55,7 @@ class VideoBoxes:
     `relative` boxes are fractions of the frame. A file that counts otherwise than the video says how: `rate` is how
     many of its frames are a second, `seconds` how long they are in all; `numbers` are those that its frames have in
     a video of which they are a part; `ticks` is how many a second its times are, which stand in the place of frames.
+    `last` is the last frame that it lists, with boxes or without.
     """
 
     frames: Mapping[int, list[BoxRow]]
@@ -60,6 +65,7 @@ class VideoBoxes:
     seconds: float | None = None
     numbers: tuple[int, ...] | None = None
     ticks: int | None = None
+    last: int = 0
 
     @cached_property
     def knows_instances(self) -> bool:
@@ -71,26 +77,35 @@ def _count(video: VideoInfo) -> int:
     return round(video.duration_seconds * video.frames_per_second)
 
 
+def _times(video: VideoInfo) -> NDArray[np.float64]:
+    """When each frame goes on show, in seconds; of a file that is not at hand as though they were evenly spread."""
+    if video.path.is_file():
+        return frame_times(video.path)
+    return np.arange(_count(video)) / video.frames_per_second
+
+
 @lru_cache(maxsize=64)
-def _own_frames(boxes: VideoBoxes, count: int, frames_per_second: float) -> Mapping[int, list[BoxRow]]:
+def _rows_of(boxes: VideoBoxes, video: VideoInfo) -> Mapping[int, list[BoxRow]]:
     """The rows by the index of the video's own frame, which may be one that the video has not."""
-    if boxes.numbers is not None and abs(count - len(boxes.numbers)) > 1:
+    if boxes.numbers is not None and abs(_count(video) - len(boxes.numbers)) > 1:
         return {boxes.numbers[place]: rows for place, rows in boxes.frames.items()}
     if boxes.ticks is not None:
-        nearest: dict[int, list[BoxRow]] = {}
-        for time, rows in sorted(boxes.frames.items()):
-            nearest.setdefault(round(time / boxes.ticks * frames_per_second), []).extend(rows)
+        times, nearest = _times(video), dict[int, list[BoxRow]]()
+        for tick, rows in sorted(boxes.frames.items()):
+            at = tick / boxes.ticks
+            beyond = at >= video.duration_seconds
+            own = round(at * video.frames_per_second) if beyond else np.searchsorted((times[1:] + times[:-1]) / 2, at)
+            nearest.setdefault(int(own), []).extend(rows)
         return nearest
-    pace = (boxes.rate or frames_per_second) / frames_per_second
-    if abs(pace - 1) * count < _MOST_DRIFT:
+    if boxes.rate is None:
         return boxes.frames
-    own = {index: boxes.frames.get(int(index * pace + _NEARLY)) for index in range(count)}
-    late = {int(frame / pace): rows for frame, rows in boxes.frames.items() if frame > count * pace + _MOST_DRIFT}
-    return {index: rows for index, rows in own.items() if rows} | late
-
-
-def _rows_of(boxes: VideoBoxes, video: VideoInfo) -> Mapping[int, list[BoxRow]]:
-    return _own_frames(boxes, _count(video), video.frames_per_second)
+    shown = (_times(video) + _SLACK) * boxes.rate
+    if np.abs(shown - np.arange(len(shown))).max(initial=0) < _MOST_DRIFT:
+        return boxes.frames
+    found = {index: boxes.frames.get(int(place)) for index, place in enumerate(shown)}
+    end, pace = video.duration_seconds * boxes.rate, boxes.rate / video.frames_per_second
+    late = {int(frame / pace): rows for frame, rows in boxes.frames.items() if frame > end + _MOST_DRIFT}
+    return {index: rows for index, rows in found.items() if rows} | late
 
 
 def _inside(boxes: VideoBoxes, row: BoxRow, width: int, height: int) -> BoxEdges | None:
@@ -160,9 +175,10 @@ class BoxesFile:
                 "its boxes belong to another version of the video"
             )
         last, count = max(_rows_of(boxes, video), default=0), _count(video)
-        if last >= count:
+        if max(last, boxes.last) >= count:
             raise BoxesError(
-                f"{self.path}: has boxes in frame {last} of {video.path.name}, whose last frame is {count - 1}"
+                f"{self.path}: {'has boxes in' if last >= count else 'lists'} frame {max(last, boxes.last)} of "
+                f"{video.path.name}, whose last frame is {count - 1}, the first being 0"
             )
         return boxes
 

@@ -195,11 +195,14 @@ def _videos(document: _Document) -> Iterator[tuple[str, VideoBoxes]]:
         boxes += sum(stop - key.frame for key, _, stop in spans)
         if boxes > MOST_BOXES:
             raise BoxesError(f"{track.where}: with it the file has more than {MOST_BOXES:,} boxes; split it")
-        of[place][name] = [
-            key if frame == key.frame else between(key, after, frame) if after else key._replace(frame=frame)
-            for key, after, stop in spans
-            for frame in range(key.frame, stop)
-        ]
+        try:
+            of[place][name] = [
+                key if frame == key.frame else between(key, after, frame) if after else key._replace(frame=frame)
+                for key, after, stop in spans
+                for frame in range(key.frame, stop)
+            ]
+        except ValueError as error:
+            raise BoxesError(f"{track.where}: {error}; export the task as CVAT for video 1.1, whole") from None
     for place, task in enumerate(tasks):
         is_tracked = any(len(keys) > 1 for keys in of[place].values())
         frames: dict[int, list[BoxRow]] = defaultdict(list)
@@ -210,7 +213,7 @@ def _videos(document: _Document) -> Iterator[tuple[str, VideoBoxes]]:
                 frames[key.frame].append(row)
         stem = document.path.parent.name if document.path.name == "annotations.xml" else document.path.stem
         source = task.facts.get("source") or stem
-        yield without_ending(source), VideoBoxes(frames=dict(frames), size=task.sides)
+        yield without_ending(source), VideoBoxes(frames=dict(frames), size=task.sides, last=task.last or 0)
 
 
 def _spans(track: _Track, task: _Task) -> list[tuple[Keyframe, Keyframe | None, int]]:

@@ -80,6 +80,10 @@ class _Image(_Numbered):
     frame_index: int | None = None
     frame_id: int | None = None
 
+    @property
+    def index(self) -> int | None:
+        return self.frame_index if self.frame_index is not None else self.frame_id
+
 
 class _Annotation(_InCategory):
     image_id: int | str
@@ -109,19 +113,21 @@ def read_coco(path: Path) -> BoxesFile:
     images = _by_number("images", coco.images, path)
     known = _by_number("videos", coco.videos, path)
     videos: dict[Any, dict[int, list[BoxRow]]] = {number: {} for number in known}
+    lasts: dict[Any, int] = {}
+    for image in coco.images:
+        lasts[image.video_id] = max(lasts.get(image.video_id, 0), image.index or 0)
     for number, annotation in _things(coco.annotations, path):
         where = f"{path}: annotations[{number}]"
-        image = images.get(annotation.image_id)
-        if image is None or image.video_id not in videos:
+        shown = images.get(annotation.image_id)
+        if shown is None or shown.video_id not in videos:
             raise BoxesError(f"{where} points to image {annotation.image_id}, which is in no video of the file")
         if annotation.category_id not in categories:
             raise BoxesError(f"{where} has category {annotation.category_id}, which 'categories' does not list")
-        index = image.frame_index if image.frame_index is not None else image.frame_id
-        if index is None or index < 0:
-            raise BoxesError(f"{path}: image {image.id} needs a frame_index, counted from 0")
+        if shown.index is None or shown.index < 0:
+            raise BoxesError(f"{path}: image {shown.id} needs a frame_index, counted from 0")
         instance = annotation.track_id if annotation.track_id is not None else annotation.instance_id
         left, top, width, height = annotation.bbox
-        videos[image.video_id].setdefault(index, []).append(
+        videos[shown.video_id].setdefault(shown.index, []).append(
             BoxRow(
                 *(left, top, left + width, top + height),
                 score=annotation.score,
@@ -136,6 +142,7 @@ def read_coco(path: Path) -> BoxesFile:
             VideoBoxes(
                 frames=videos[video.id],
                 size=(video.width, video.height) if video.width and video.height else None,
+                last=lasts.get(video.id, 0),
             ),
         )
         for video in coco.videos

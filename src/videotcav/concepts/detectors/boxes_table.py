@@ -132,9 +132,11 @@ class _Cells:
         return found or otherwise
 
     def number(self, key: str, otherwise: float = math.nan) -> float:
-        said = as_label(self.row.get(self.names[key])) if key in self.names else None
+        if key not in self.names:
+            return otherwise
+        said = as_label(self.row.get(self.names[key]))
         try:
-            found = otherwise if said is None else float(said)
+            found = float(said or math.nan)
         except ValueError:
             found = math.nan
         if not math.isfinite(found):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import hashlib
 import math
 import re
@@ -61,11 +62,26 @@ def read_mot(path: Path, *, class_names: tuple[str, ...] | None) -> BoxesFile:
             label = names[0] if number is None or names == _ANYTHING else class_of(names, number, where, first=1)
             known = None if instance < 0 else str(_whole(instance, "an instance", where))
             frames[int(frame) - 1].append(BoxRow(left, top, left + width, top + height, score, label, known))
-        videos[video] = VideoBoxes(frames=dict(frames))
+        size, count = _sequence_of(text)
+        videos[video] = VideoBoxes(frames=dict(frames), size=size, last=max(count - 1, 0))
     if left_out:
         told = f"{path}: {left_out} of {of} rows are left out, as ground truth does not consider them"
         warnings.warn(f"{told} (0 in the seventh column)", VideotcavWarning, stacklevel=2)
     return BoxesFile(path=path, sha256=_hash(texts), labels=names, videos=_some(path, videos))
+
+
+def _sequence_of(text: Path) -> tuple[tuple[int, int] | None, int]:
+    """Width and height, and the number of frames, of the sequence that ground truth is of, where MOT states them."""
+    path = text.parent.parent / "seqinfo.ini"
+    if text.name != "gt.txt" or not path.is_file():
+        return None, 0
+    said = configparser.ConfigParser(interpolation=None)
+    try:
+        said.read_string(read_text(path))
+        width, height, count = (said.getint("Sequence", key) for key in ("imWidth", "imHeight", "seqLength"))
+    except (configparser.Error, ValueError) as error:
+        raise BoxesError(f"{path}: does not say size and length as MOT does: {' '.join(str(error).split())}") from None
+    return (width, height), count
 
 
 def _considered(text: Path, rows: list[tuple[str, list[float]]]) -> list[tuple[str, list[float]]]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from videotcav.compat.hub import LOADING_ERRORS, hub_errors, local_only
 from videotcav.compat.torchvision import import_torchvision
 from videotcav.concepts.detectors.detect import Detections, VideoFrames
 from videotcav.errors import ArgumentError, DetectorError
@@ -24,15 +25,9 @@ class TransformersDetector:
     def __init__(self, name: str, *, min_score: float = 0.1) -> None:
         import_torchvision()  # before transformers, which imports it and gives up where it fails
         transformers: Any = importlib.import_module("transformers")
-        with quietly(transformers):
-            try:
-                self._processor: Any = transformers.AutoImageProcessor.from_pretrained(name)
-                self._model: Any = transformers.AutoModelForObjectDetection.from_pretrained(name).eval()
-            except (OSError, ValueError) as error:
-                reason = " ".join(str(error).split())[:200]
-                raise DetectorError(
-                    f"transformers:{name}: is no object detector that can be loaded: {reason}"
-                ) from None
+        with quietly(transformers), loading(name, f"transformers:{name}: is no object detector") as how:
+            self._model: Any = transformers.AutoModelForObjectDetection.from_pretrained(name, **how).eval()
+            self._processor: Any = transformers.AutoImageProcessor.from_pretrained(name, **how)
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._model.to(self._device)
         self.name = f"transformers:{name}"
@@ -67,6 +62,16 @@ def load(name: str, *, form: str | None = None, class_names: tuple[str, ...] | N
             f"transformers:{name}: knows its own form and class names", hint="leave `form` and `class_names` out"
         )
     return TransformersDetector(name)
+
+
+@contextmanager
+def loading(name: str, what: str) -> Iterator[dict[str, bool]]:
+    """What loaders in the body are told beside the name. Raises DetectorError where they cannot load it."""
+    try:
+        with hub_errors():
+            yield local_only(name)
+    except LOADING_ERRORS as error:
+        raise DetectorError(f"{what} that can be loaded: {' '.join(str(error).split())[:200]}") from None
 
 
 @contextmanager

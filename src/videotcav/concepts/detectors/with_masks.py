@@ -13,7 +13,7 @@ import torch
 
 from videotcav.compat.torchvision import import_torchvision
 from videotcav.concepts.detectors.detect import Detections, Detector, VideoFrames
-from videotcav.concepts.detectors.from_transformers import quietly, weights_hash
+from videotcav.concepts.detectors.from_transformers import loading, quietly, weights_hash
 from videotcav.concepts.detectors.masks import Mask
 from videotcav.errors import DetectorError, MissingExtra
 
@@ -32,13 +32,9 @@ class WithMasks:
             transformers: Any = importlib.import_module("transformers")
         except ModuleNotFoundError as error:
             raise MissingExtra(error.name or "transformers", extra="hub", purpose=f"masks of {name}") from None
-        with quietly(transformers):
-            try:
-                self._model: Any = transformers.AutoModelForMaskGeneration.from_pretrained(name).eval()
-                self._processor: Any = transformers.Sam2Processor.from_pretrained(name)
-            except (OSError, ValueError) as error:
-                reason = " ".join(str(error).split())[:200]
-                raise DetectorError(f"{name}: is no SAM 2 or EdgeTAM that can be loaded: {reason}") from None
+        with quietly(transformers), loading(name, f"{name}: is no SAM 2 or EdgeTAM") as how:
+            self._model: Any = transformers.AutoModelForMaskGeneration.from_pretrained(name, **how).eval()
+            self._processor: Any = transformers.Sam2Processor.from_pretrained(name, **how)
         if (kind := type(self._model).__name__) not in _PROMPTED:
             raise DetectorError(f"{name}: is a {kind}; masks of boxes come from SAM 2 or EdgeTAM")
         self._device = "cuda" if torch.cuda.is_available() else "cpu"

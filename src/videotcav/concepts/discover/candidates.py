@@ -25,6 +25,7 @@ from videotcav.concepts.propose.workshop import VideoOutcome, Workshop
 from videotcav.outputs import write_text
 from videotcav.records import Box, Kind, Progress, Record, silent
 from videotcav.video.info import VideoInfo
+from videotcav.video.segment import clip_sha256
 
 DISCOVERY = "discovery.json"
 
@@ -149,11 +150,11 @@ def write_candidates(
     sources: Mapping[str, str],
     progress: Progress = silent,
 ) -> None:
-    """Cuts the tubelets of each concept into a new folder; `sources` are those of videos, by the sha256."""
+    """Cuts the tubelets of each concept into a new folder; `sources` are those of clips, by the `clip_sha256`."""
     of_video: dict[str, list[tuple[str, TubeletBox]]] = {}
     for concept, boxes in found.items():
         for box in boxes:
-            of_video.setdefault(box.video.sha256, []).append((concept, box))
+            of_video.setdefault(clip_sha256(box.video.path, box.video.sha256), []).append((concept, box))
     with _NewFolder(folder, recipe, finder) as workshop:
         for sha256, own in progress(of_video.items(), "cutting", total=len(of_video)):
             info = own[0][1].video

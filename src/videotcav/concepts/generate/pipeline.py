@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from pydantic import FiniteFloat, PositiveFloat, PositiveInt
 
+from videotcav.compat.hub import LOADING_ERRORS
 from videotcav.compat.mapped import in_memory
 from videotcav.compat.torchvision import import_torchvision
 from videotcav.concepts.detectors.from_transformers import quietly
@@ -141,7 +142,7 @@ class VideoPipeline:
         try:
             with quietly(diffusers):
                 module: Any = diffusers.DiffusionPipeline.from_pretrained(str(folder), **how)
-        except (OSError, ValueError, AttributeError, RuntimeError) as error:
+        except (*LOADING_ERRORS, AttributeError) as error:
             raise ModelError(f"{facts.name}: cannot be loaded: {' '.join(str(error).split())[:300]}") from None
         kind, takes = type(module).__name__, inspect.signature(module.__call__).parameters
         if not {"prompt", "num_frames", "num_inference_steps", "generator"} <= takes.keys():

@@ -19,6 +19,7 @@ from videotcav.concepts.propose.watch import Job, Seen
 from videotcav.concepts.propose.workshop import VideoOutcome, Workshop
 from videotcav.outputs import refuse_overwriting
 from videotcav.records import Kind
+from videotcav.video.segment import clip_sha256
 
 
 class Maker(NamedTuple):
@@ -82,7 +83,7 @@ def make_clips(
     outcome = VideoOutcome(
         video=job.name,
         source=job.source,
-        sha256=job.info.sha256,
+        sha256=clip_sha256(job.info.path, job.info.sha256),
         concept=concept,
         labels=labels,
         tracks=len(tracks),

@@ -27,7 +27,8 @@ from videotcav.records import Progress, Record, silent
 from videotcav.video.find import videos_there
 from videotcav.video.info import VideoInfo
 from videotcav.video.read import VideoFile
-from videotcav.video.sources import source_in, tell_rows_of_others
+from videotcav.video.segment import clip_sha256, file_of
+from videotcav.video.sources import named_source, tell_rows_of_others
 
 
 class Proposal(Record):
@@ -95,7 +96,7 @@ def propose(
     tell_rows_of_others(sources or {}, (info.path for info in infos))
     jobs = _jobs(infos, workshop, _labels_of(wanted), sources or {})
     drawn = {job.name: Path(overlay) / f"{job.name}.mp4" for job in jobs} if overlay is not None else {}
-    refuse_overwriting(drawn.values(), inputs=[info.path for info in infos], replace=replace)
+    refuse_overwriting(drawn.values(), inputs=[file_of(info.path) for info in infos], replace=replace)
     watcher = Watcher(detector)
     watched = watcher(jobs) if engine is None else engine(Cutter(watcher, _labels_of(wanted), recipe), jobs)
     outcomes: list[VideoOutcome] = []
@@ -185,19 +186,25 @@ def _probe(paths: Iterable[Path]) -> tuple[list[VideoInfo], dict[str, str]]:
 def _jobs(
     infos: Iterable[VideoInfo], workshop: Workshop, labels: Mapping[str, tuple[str, ...]], sources: Mapping[str, str]
 ) -> list[Job]:
-    """What is still to do, in order; a video that is there twice is done once."""
+    """What is still to do, in order; a video that is there twice is done once. Segments of a file are of one source."""
     jobs: list[Job] = []
-    seen: dict[str, str] = {}
+    seen: set[str] = set()
     names: dict[str, str] = {}
+
+    def named(path: Path, content: str) -> str:
+        name = workshop.name_of(path, content)
+        if names.setdefault(name, content) != content:
+            name = f"{name}-{content[:8]}"
+        return name
+
     for info in infos:
-        if info.sha256 in seen:
+        content = clip_sha256(info.path, info.sha256)
+        if content in seen:
             continue
-        name = workshop.name_of(info.path, info.sha256)
-        if name in names:
-            name = f"{name}-{info.sha256[:8]}"
-        names[name] = seen[info.sha256] = info.sha256
-        missing = tuple(concept for concept in labels if not workshop.knows(info.sha256, concept, labels[concept]))
+        seen.add(content)
+        recording = named(file_of(info.path), info.sha256)
+        name = recording if content == info.sha256 else named(info.path, content)
+        missing = tuple(concept for concept in labels if not workshop.knows(content, concept, labels[concept]))
         if missing:
-            source = sources.get(info.path.stem) or source_in(info.path) or name
-            jobs.append(Job(name, source, info, missing))
+            jobs.append(Job(name, named_source(info.path, sources) or recording, info, missing))
     return jobs

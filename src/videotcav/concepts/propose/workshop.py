@@ -19,18 +19,21 @@ from pathlib import Path
 from typing import Any, Self
 
 from videotcav.concepts.detectors.detect import Detector
-from videotcav.concepts.folder import ClipRecord, as_json, read_as, read_records, write_records
+from videotcav.concepts.folder import ClipRecord, as_json, held_folder, read_as, read_records, write_records
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.errors import PathTaken, UnreadableText
 from videotcav.outputs import write_text
 from videotcav.records import Record
 from videotcav.texts import read_json
+from videotcav.video.segment import clip_name
 
 STATE = ".propose"  # a leading dot keeps it out of sight of Hugging Face datasets
 
 
 class VideoOutcome(Record):
-    """What became of one video for one concept. `rejected` counts candidates by reason."""
+    """What became of one video, or segment, for one concept. `sha256` is as of `clip_sha256`, `rejected` counts
+    candidates by reason.
+    """
 
     video: str
     source: str
@@ -81,11 +84,13 @@ class Workshop:
         """Write the table from all outcomes; what was decided about a clip, and foreign clips, stay in it."""
         shutil.rmtree(self.temporary, ignore_errors=True)
         made = {record.file_name: record for outcome in self.outcomes.values() for record in outcome.clips}
-        for old in read_records(self.folder):
-            kept = {"decision": old.decision, "who": old.who, "when": old.when}
-            new = made.get(old.file_name)
-            made[old.file_name] = new.model_copy(update=kept) if new else old
-        if made:
+        if not made:
+            return
+        with held_folder(self.folder):
+            for old in read_records(self.folder):
+                kept = {"decision": old.decision, "who": old.who, "when": old.when}
+                new = made.get(old.file_name)
+                made[old.file_name] = new.model_copy(update=kept) if new else old
             write_records(self.folder, made.values())
 
     def begin(self) -> None:
@@ -98,14 +103,13 @@ class Workshop:
         write_text(self._state / "recipe.json", json.dumps(self._rules, indent=1) + "\n")
 
     def name_of(self, path: Path, sha256: str) -> str:
-        """The name of a video in this folder: its stem, with a piece of its hash where another video has it already."""
-        for outcome in self.outcomes.values():
-            if outcome.video == path.stem and outcome.sha256 != sha256:
-                return f"{path.stem}-{sha256[:8]}"
-        return path.stem
+        """The name of a clip in this folder: its own, with a piece of its hash where another clip has it already."""
+        name = clip_name(path)
+        taken = any(one.video == name and one.sha256 != sha256 for one in self.outcomes.values())
+        return f"{name}-{sha256[:8]}" if taken else name
 
     def knows(self, sha256: str, concept: str, labels: tuple[str, ...]) -> bool:
-        """Whether a video with these bytes, whatever its name, is done for this concept.
+        """Whether a clip of this content (`clip_sha256`), whatever its name, is done for this concept.
 
         Raises PathTaken where the concept was made of other labels.
         """

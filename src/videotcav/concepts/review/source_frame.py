@@ -15,6 +15,7 @@ from videotcav.concepts.folder import ClipRecord
 from videotcav.errors import ReviewError, VideoError
 from videotcav.outputs import file_sha256
 from videotcav.video.read import VideoFile
+from videotcav.video.segment import file_of
 
 WIDEST_PIXELS = 960
 _JPEG_QUALITY = 85
@@ -28,10 +29,11 @@ def source_picture(folder: Path, record: ClipRecord) -> bytes:
     ReviewError where the source is not there any more, is another file, or cannot be read.
     """
     path = folder / record.source_video
-    if not record.boxes or len(record.boxes) != len(record.frames) or not record.source_video or not path.is_file():
+    file = file_of(path)
+    if not record.boxes or len(record.boxes) != len(record.frames) or not record.source_video or not file.is_file():
         raise ReviewError(f"The source video is not at hand: {_ALONE}")
-    status = path.stat()
-    if _sha256(path, status.st_mtime_ns, status.st_size) != record.source_sha256:
+    status = file.stat()
+    if _sha256(file, status.st_mtime_ns, status.st_size) != record.source_sha256:
         raise ReviewError(f"The source video has changed since the clip was cut: {_ALONE}")
     scores = dict(enumerate(record.scores))
     surest = max(range(len(record.boxes)), key=lambda i: scores.get(i, 0.0))
