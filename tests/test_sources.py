@@ -372,6 +372,18 @@ def test_a_link_that_leads_nowhere_is_a_video_that_is_not_there(tmp_path: Path) 
     assert find_videos(tmp_path) == (tmp_path / "a.mp4",)
 
 
+def test_videos_behind_links_to_folders_are_found_and_a_link_to_a_folder_above_ends(tmp_path: Path) -> None:
+    """As a shell's `find -L` lists them: data sets are often put together of links."""
+    for name in ("data/part/a.mp4", "data/part/.hidden/b.mp4", "all/c.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "all/linked").symlink_to(tmp_path / "data/part")
+    (tmp_path / "data/part/back").symlink_to(tmp_path / "all")
+    (tmp_path / "all/own").symlink_to(tmp_path / "all")
+    assert find_videos(tmp_path / "all", below=True) == (tmp_path / "all/c.mp4", tmp_path / "all/linked/a.mp4")
+    assert find_videos(tmp_path / "all") == (tmp_path / "all/c.mp4",)
+
+
 def test_names_of_kinetics_and_ucf101_say_their_source_with_or_without_an_ending_or_seconds() -> None:
     for name in (
         "dQw4w9WgXcQ_000010_000020",

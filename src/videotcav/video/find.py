@@ -7,7 +7,7 @@ import mimetypes
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from videotcav.errors import VideoError, VideoNotFound, VideosError, VideotcavWarning
@@ -74,10 +74,11 @@ def videos_there(where: Path | str | Iterable[Path | str]) -> list[Path]:
 
 
 def videos_in(folder: Path, *, below: bool = False) -> list[Path]:
-    """The videos of a folder by name; none where it has none. What is left out is told in a VideotcavWarning."""
-    paths = folder.rglob("*") if below else folder.iterdir()
-    # A link that leads nowhere is told where it is read, not left out.
-    files = sorted(path for path in paths if not _is_hidden(path.relative_to(folder)) and not path.is_dir())
+    """The videos of a folder by name; none where it has none. What is left out is told in a VideotcavWarning.
+
+    Raises VideoError for a folder that cannot be read.
+    """
+    files = sorted(_files_in(folder, below=below, above=frozenset({folder.resolve()})))
     videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES or _begins_as_video(path)]
     taken = set(videos)
     others = Counter(path.suffix.lower() or "no ending" for path in files if path not in taken)
@@ -107,6 +108,25 @@ def _expand(place: Path, *, below: bool) -> list[Path]:
     return found
 
 
+def _files_in(folder: Path, *, below: bool, above: frozenset[Path]) -> Iterator[Path]:
+    """What is not hidden, behind links to folders too, but for those `above`. A link that leads nowhere is told where
+    it is read, not left out.
+    """
+    try:
+        inside = sorted(folder.iterdir())
+    except FileNotFoundError:  # whoever wants videos says that there are none
+        return
+    except OSError as error:
+        raise VideoError(folder, f"cannot be read ({error.strerror or error})") from None
+    for path in inside:
+        if path.name.startswith("."):
+            continue
+        if not path.is_dir():
+            yield path
+        elif below and (real := path.resolve()) not in above:
+            yield from _files_in(path, below=True, above=above | {real})
+
+
 def _escaped(pattern: Path) -> str:
     """The pattern with what is there by that very name escaped: `dir [2024]/*.mp4` where `dir [2024]` is a folder."""
     literal, parts = Path(), []
@@ -132,7 +152,3 @@ def _begins_as_video(path: Path) -> bool:
     if len(head) > 2 * _TS_PACKET and {head[0], head[_TS_PACKET], head[2 * _TS_PACKET]} == {_TS_SYNC}:
         return True
     return any(head.startswith(beginning, offset) for offset, beginning in _BEGINNINGS)
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
