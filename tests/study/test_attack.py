@@ -108,6 +108,22 @@ def test_the_same_seed_is_the_same_attack_whoever_else_is_attacked(folder: Path,
     assert [row.overturned_at for row in again if row.statistic == "shift"] == [6, 6]  # the same mean of pixels
 
 
+def test_a_run_of_classic_scores_is_attacked_in_its_own_verdicts_as_they_were_tested(folder: Path) -> None:
+    """Corrected with each other, of 59 pseudo-concepts; contrasts, which nobody declared, are not among them."""
+    text = study_text(model=f"{MODULE}:build", videos="bright", of="bright")
+    tests = '[tests]\nscores = "classic"\npseudo_concepts = 59\nrandom_draws = 4\nbootstrap_resamples = 100\n'
+    (folder / "classic.toml").write_text(f'primary = "sensitivity"\n{text}{tests}')
+    told = Study.from_file(folder / "classic.toml").run(folder / "runs" / "classic").results
+    rows = [*attack(folder / "runs" / "classic", include=["far"], levels=(1,), steps=2)]
+    [far] = [each for each in told if (each.concept, each.statistic) == ("far", "sensitivity")]
+    assert far.verdict == "positive"
+    assert [(row.statistic, row.changed, row.value) for row in rows] == [
+        ("sensitivity", side, far.value) for side in ("concept", "pool")
+    ]
+    assert rows[0].control
+    assert not rows[0].noise
+
+
 def test_clips_that_are_others_now_are_refused(folder: Path) -> None:
     shutil.copy(folder / "random" / "04.mp4", folder / "random" / "03.mp4")
     with pytest.raises(AuditError, match="not those of the run any more"):

@@ -38,6 +38,7 @@ from videotcav.study.manifest import clips_digest
 from videotcav.study.reading import clip_reader
 from videotcav.study.run import Study
 
+_MOVES = ("contrast", "shift")
 _ALIKE = 0.01
 """How far a value may be from the run's own, as on another machine."""
 
@@ -60,8 +61,9 @@ def attack(
     """The smallest change of clips' pixels that overturns each declared verdict of a run, beside the same for shift
     and the classic score, and beside changes of the pool's clips.
 
-    Pixels are those that the model is shown, before they are normalised. Contrasts are judged in the run's own family
-    of tests; a classic score is asked alone, as cosine, without a correction for others.
+    Pixels are those that the model is shown, before they are normalised. Verdicts are judged in the run's own family of
+    tests; beside contrasts a classic score is asked alone, as cosine, without a correction for others. Of a run of
+    classic scores its own verdicts are attacked, as they were tested.
 
     Args:
         run: the folder of a run.
@@ -70,7 +72,7 @@ def attack(
         model: the run's model, where it has no name that can be loaded.
         layer: where shift and the classic score are attacked; the run's last one by default.
         include: only these concepts.
-        statistics: which verdicts.
+        statistics: which verdicts, of a run of contrasts.
         levels: the bounds, in 255ths of the brightness of a pixel.
         control: a bound at which an attack must succeed; random changes within the largest of `levels` must not.
         steps: of the gradient, for each bound.
@@ -192,16 +194,12 @@ class _Attacker:
     steps: int
     seed: int
     _measured: dict[object, Measured] = field(default_factory=dict)
-    _contrasts: dict[object, list[Result]] = field(default_factory=dict)
+    _results: dict[object, list[Result]] = field(default_factory=dict)
 
     @cached_property
     def design(self) -> Design:
-        """The study's own, of contrasts; without its hypotheses where these are of classic scores."""
-        design = self.study.design(self.inputs)
-        if design.asks_contrast:
-            return replace(design, groups=())
-        settings = design.settings.model_copy(update={"scores": "contrast", "equivalence_margin": None})
-        return replace(design, settings=settings, hypotheses=(), groups=())
+        """The study's own, without its groups."""
+        return replace(self.study.design(self.inputs), groups=())
 
     @cached_property
     def readouts(self) -> Readouts:
@@ -212,9 +210,9 @@ class _Attacker:
     def targets(self, include: Sequence[str], statistics: Collection[Statistic]) -> tuple[list[Result], list[str]]:
         """The verdicts that can be overturned, and remarks on what cannot be asked.
 
-        Raises AuditError where contrasts are not what they were in the run.
+        Raises AuditError where results are not what they were in the run.
         """
-        asked = self._contrast_rows(None)
+        asked, main = self._own_rows(None), self.study.file.study.told_by
         told = {_question(row): row for row in self.run.results}
         for row in asked:
             was = told.get(_question(row))
@@ -226,8 +224,10 @@ class _Attacker:
         wanted = [
             row
             for row in asked
-            if row.statistic == "contrast" and not row.exploratory and (not include or row.concept in include)
+            if row.statistic == main and not row.exploratory and (not include or row.concept in include)
         ]
+        if not self.design.asks_contrast:
+            return [row for row in wanted if row.verdict in (*CLEAR, *UNCLEAR)], []
         questions = {_question(row)[:5] for row in wanted}
         wanted += [row for row in asked if row.layer == self.layer and _question(row)[:5] in questions]
         remarks = []
@@ -253,8 +253,8 @@ class _Attacker:
 
     def _asked_again(self, row: Result, side: Side, level: float, steps: int) -> Result:
         change = self._change(row, side, level, steps)
-        if row.statistic in ("contrast", "shift"):
-            return next(each for each in self._contrast_rows(change) if _question(each) == _question(row))
+        if not self.design.asks_contrast or row.statistic in _MOVES:
+            return next(each for each in self._own_rows(change) if _question(each) == _question(row))
         [found] = self._classic(row, change)
         return found
 
@@ -264,22 +264,19 @@ class _Attacker:
         clips = concept.clips if side == "concept" else self.design.pool_of(concept)
         up = row.value >= row.null_centre
         towards = -1 if (up == (row.verdict not in CLEAR)) == (side == "pool") else 1
-        return _Change(
-            tuple(clips.rows.tolist()), row.class_name, row.layer, row.statistic == "cosine", towards, level, steps
-        )
+        classic = row.statistic not in _MOVES
+        return _Change(tuple(clips.rows.tolist()), row.class_name, row.layer, classic, towards, level, steps)
 
-    def _contrast_rows(self, change: _Change | None) -> list[Result]:
-        if change not in self._contrasts:
+    def _own_rows(self, change: _Change | None) -> list[Result]:
+        """What the run's own tests say with the clips so changed."""
+        if change not in self._results:
             measured = self._measure(change)
+            tests = [(e.p, e.p_equivalence, e.hypothesis) for e in self.run.effects if e.ranked and e.p is not None]
+            edits = Family.of(*map(list, zip(*tests, strict=True))) if tests else Family.of([], [], [])
             scores = measured.scores(self.study.model, self.study.score)
-            effects = [each for each in self.run.effects if each.ranked and each.p is not None]
-            edits = Family.of(
-                [each.p or 0.0 for each in effects],
-                [each.p_equivalence for each in effects],
-                [each.hypothesis for each in effects],
-            )
-            self._contrasts[change] = answers(measured.grams, self.design, scores=scores, edits=edits, removals=False)
-        return self._contrasts[change]
+            how: dict[str, Any] = {"primary": self.study.file.study.told_by, "edits": edits, "removals": False}
+            self._results[change] = answers(measured.grams, self.design, scores=scores, **how)
+        return self._results[change]
 
     def _classic(self, row: Result, change: _Change | None) -> list[Result]:
         """The cosine of the same question at the attacked layer, asked alone."""
