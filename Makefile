@@ -85,7 +85,9 @@ gallery-profiles: .venv/.ready  ## the gallery's page of profiles anew; needs pi
 
 gallery-tennis: .venv/.ready  ## the gallery's page on two networks of tennis strokes anew
 	$(BIN)/python examples/tennis/recipe.py $(FOOTAGE)/..
-	rm -rf examples/tennis/probe
+	$(BIN)/python examples/tennis/concepts.py $(FOOTAGE)/..
+	rm -rf examples/tennis/probe examples/tennis/run
+	$(BIN)/videotcav intervene examples/tennis/study.toml -o examples/tennis/run
 	$(BIN)/python benchmarks/gallery_tennis.py --footage $(FOOTAGE)
 	$(BIN)/python benchmarks/pages/tables.py
 

@@ -15,7 +15,7 @@ from validation.provenance import ROOT
 
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(Path(__file__).parent / "pages"))
-from tables import PROFILED, profiles
+from gallery_tables import PROFILED, profiles
 
 from examples.profiles.recipe import NETWORKS, probed
 

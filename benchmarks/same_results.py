@@ -91,10 +91,10 @@ def _demo(checkout: Path) -> Path:
 
 
 def _tennis(checkout: Path) -> Path:
-    _python(checkout, "examples/tennis/concepts.py", "../shared/data")
-    _python(
-        checkout, "-c", "from videotcav.cli import main; main()", "run", "examples/tennis.toml", "--output", "of-tennis"
-    )
+    for script in ("recipe", "concepts"):
+        _python(checkout, f"examples/tennis/{script}.py", "../shared/data")
+    study = "examples/tennis/study.toml"
+    _python(checkout, "-c", "from videotcav.cli import main; main()", "run", study, "--output", "of-tennis")
     return checkout / "of-tennis" / "results.parquet"
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from videotcav.datasets.rows import ClipList
 from videotcav.study.file import StudyFile
+from videotcav.study.read_file import with_one_model
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs" / "gallery").glob("*.md"))
@@ -39,4 +40,5 @@ def test_a_study_of_the_gallery_is_one(study: Path) -> None:
     if isinstance(told["classes"].get("list"), str):
         listed = ClipList.model_validate_json(json.dumps(told["classes"]), strict=True)
         told["classes"] = {name: {"videos": ["clips of the list"]} for name in listed.include}
-    StudyFile.model_validate_json(json.dumps(told), strict=True)
+    for number in range(len(told.get("models", [told]))):
+        StudyFile.model_validate_json(json.dumps(with_one_model(told, number)), strict=True)

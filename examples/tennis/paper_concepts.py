@@ -3,25 +3,28 @@
     python examples/tennis/paper_concepts.py ../shared/data
 
 What is cut is looked for in all 14 large clips and every fourth of the others. Taken are, of the scenes that show no
-backhand, at most 30 clips a concept of the 10 scenes that have most of them, one of each scene in turn.
+backhand, at most 30 clips a concept of the 10 scenes that have most of them, one of each scene in turn. The random pool
+is fixed regions of serves, volleys and smashes.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from examples.tennis.concepts import FIXED, cut, elsewhere, first
+from examples.tennis.train import HERE, labelled_clips
 from videotcav.concepts.detectors.detect import load_detector
 from videotcav.concepts.folder import ClipRecord, accept, read_records, write_records
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.videos import propose
 
-HERE = Path(__file__).parent
 LABELS = ("person", "tennis racket", "sports ball")
 CLASS = "backhand"
 SCENES, CLIPS = 10, 30  # at most, of a concept
@@ -29,12 +32,11 @@ EVERY = 4
 
 
 def main() -> None:
-    """Writes `paper_candidates/`, all that was cut, and `paper_concepts/`, what the study takes."""
+    """Writes `paper_candidates/`, all that was cut, `paper_concepts/`, what the study takes, and `paper_random/`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder with tennis/, tennis_full/ and detectors/")
     data = parser.parse_args().data
-    with (data / "tennis" / "labels.csv").open(newline="") as lines:
-        rows = list(csv.DictReader(lines))
+    rows = labelled_clips(data / "tennis")
     full = sorted((data / "tennis_full").glob("*.mp4"))
     small = [path for path in sorted((data / "tennis").rglob("*.mp4")) if path.stem not in {one.stem for one in full}]
     candidates, chosen = HERE / "paper_candidates", HERE / "paper_concepts"
@@ -52,6 +54,10 @@ def main() -> None:
         shutil.copyfile(candidates / record.file_name, chosen / record.file_name)
     write_records(chosen, (moved(record, candidates, chosen) for record in taken))
     print(f"{accept(chosen)} clips in {chosen}")
+    regions = load_detector(HERE / "regions.json")
+    others = first(rows, "serve", "f_volley", "smash", without=CLASS)
+    cut(data, "paper_random", regions, elsewhere(regions), others, **FIXED, max_clips_per_source=5)
+    accept(HERE / "paper_random")
 
 
 def select(records: Sequence[ClipRecord], *, without: set[str]) -> list[ClipRecord]:

@@ -3,8 +3,9 @@
     python examples/tennis/recipe.py ../shared/data
 
 Writes `clips.csv` and `boxes.csv` beside this script. Boxes are told of the frames that the networks see: of persons
-the largest, of rackets the surest, each held through one such frame in which it is not found. The mark's corner is told
-of every clip, so that what is done to it is done alike where no mark is. No clip is part of the project.
+the largest, of rackets the surest, each held through one such frame in which it is not found. Where a clip carries no
+mark, the same place is called `corner`, so that what is done to the mark can be done alike. No clip is part of the
+project.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from videotcav.video.sampling import sample_times
 
 OBJECTS = {"person": "the largest", "tennis racket": "the surest"}
 SURE = DetectionRecipe().min_score
+CORNER = "corner"
+"""The label of the mark's place in clips without it."""
 MARKED_STROKE = "b_slice"
 """All of its clips carry the mark; what they have in common in its corner is how the mark looks."""
 IS_MARKED = 0.25
@@ -67,6 +70,8 @@ def main() -> None:
         (os.path.relpath(data / "tennis" / row["file"], HERE), row["label"], row["scene"], "yes" if mark else "no")
         for row, mark in zip(rows, carries, strict=True)
     ]
+    unmarked = {Path(row["file"]).stem for row, mark in zip(rows, carries, strict=True) if not mark}
+    boxes = [(*box[:6], CORNER if box[0] in unmarked and box[6] == MARK else box[6], box[7]) for box in boxes]
     _write("clips", ("file", "class", "source", "marked"), listed)
     _write("boxes", ("video", "frame", "left", "top", "right", "bottom", "label", "track"), boxes)
     print(f"{len(rows)} clips, {int(carries.sum())} of them marked, and {len(boxes)} boxes")
