@@ -14,9 +14,9 @@ import numpy as np
 
 from harness import Book, Cells, options, taken
 from validation.targets import Promise
-from videotcav.interventions.camera import camera_motion
-from videotcav.interventions.fill import filled
 from videotcav.planted.scenes import CameraPath, masks, render, sample_scene, swap
+from videotcav.video.camera import camera_motion
+from videotcav.video.fill import filled
 from videotcav.video.softly import grown
 
 SIZE: dict[str, Any] = {"height": 64, "width": 64, "frames": 8}

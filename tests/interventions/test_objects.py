@@ -7,9 +7,9 @@ import pytest
 from scipy import ndimage
 
 from videotcav.errors import ArgumentError
-from videotcav.interventions.camera import standing
 from videotcav.interventions.objects import OBJECT, ObjectClip, object_edit, second_fill, side_by_side
 from videotcav.planted.scenes import CameraPath, masks, render, sample_scene, swap
+from videotcav.video.camera import standing
 from videotcav.video.softly import grown, soft
 
 SIZE = {"height": 96, "width": 96, "frames": 9}

@@ -37,7 +37,7 @@ from validation.proof.world import (
 )
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.interventions import ask as asking
-from videotcav.interventions import camera, fill, moving, objects, sham, whole
+from videotcav.interventions import moving, objects, sham, whole
 from videotcav.interventions.ask import Edits, ask, judged_edits
 from videotcav.interventions.frames import Frames, Masks
 from videotcav.interventions.objects import ObjectClip, object_edit, second_fill
@@ -47,6 +47,7 @@ from videotcav.interventions.whole import WHOLE, Watched, shuffled
 from videotcav.models.model import VideoModel
 from videotcav.planted.scenes import Boxes, outlines, render, swap
 from videotcav.study.probe import probe
+from videotcav.video import camera, fill
 from videotcav.video.clips import Clips
 from videotcav.video.info import ClipOrigin, VideoInfo
 from videotcav.video.softly import grown

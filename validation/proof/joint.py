@@ -30,11 +30,11 @@ from validation.proof.kept import kept
 from validation.proof.training import NETWORKS, Job, trained
 from validation.proof.world import MOTIONS, RULES, SHAPES, Film, sample
 from videotcav.explain.inference.interval_null import Margins, against_pool, within_pairs
-from videotcav.interventions.camera import standing
 from videotcav.interventions.frames import Frames
 from videotcav.interventions.objects import ObjectClip, object_edit
 from videotcav.interventions.sham import shams
 from videotcav.models.model import VideoModel
+from videotcav.video.camera import standing
 
 HOLDERS, LOOKED_AT = 16, 1000
 """Films of a class that hold a concept, and among how many of the class they are looked for."""

@@ -41,7 +41,9 @@ def propose_command(  # noqa: PLR0917 - typer's parameters are options
         str | None,
         typer.Option(help="SAM 2 or EdgeTAM that outlines boxes: facebook/sam2.1-hiera-tiny, or a local folder."),
     ] = None,
-    fill: Annotated[str | None, typer.Option(help="Colour of padding, R,G,B; the model's mean is best.")] = None,
+    fill: Annotated[
+        str | None, typer.Option(help="Colour of padding, R,G,B (best the model's mean); or scene, with --cut mask.")
+    ] = None,
     frames: Annotated[int, typer.Option(help="Frames a clip; 0 takes each track whole.")] = 16,
     rule: Annotated[
         list[str] | None, typer.Option(help="Any other rule, KEY=VALUE, as min_side_pixels=20 or seed=1.")
@@ -307,7 +309,7 @@ def _recipe(*, mode: str, cut: str, fill: str | None, frames: int, rules: list[s
 
     given: dict[str, Any] = {"mode": mode, "cut": cut, "frames_per_clip": frames or None}
     if fill is not None:
-        given["fill"] = tuple(fill.split(","))
+        given["fill"] = fill if fill == "scene" else tuple(fill.split(","))
     for text in rules:
         key, _, value = text.partition(_PAIR)
         given[key] = value.split(",") if key == "kinds" else value

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from videotcav.concepts.detectors.detect import AnyDetector
 from videotcav.errors import ArgumentError, TrackNotFound, VideotcavWarning
-from videotcav.interventions.camera import MotionModel
-from videotcav.interventions.fill import Fill
 from videotcav.interventions.frames import Frames, Masks, to_frames, with_frames
 from videotcav.interventions.locate import Located, objects_of
 from videotcav.interventions.objects import ObjectClip, object_edit, side_by_side
 from videotcav.interventions.sham import shams
 from videotcav.records import ClipSpec, Progress, Record, silent
+from videotcav.video.camera import MotionModel
 from videotcav.video.clips import Clips
+from videotcav.video.fill import Fill
 from videotcav.video.strip import strip_png
 
 

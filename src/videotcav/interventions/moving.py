@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from videotcav.interventions.camera import Camera, camera_motion
 from videotcav.interventions.frames import Frames, Masks
+from videotcav.video.camera import Camera, camera_motion
 
 MOVED = 20
 """Grey levels, in any colour: what is further from the median of its place over time has moved."""

@@ -14,10 +14,10 @@ from typing import Literal
 import numpy as np
 
 from videotcav.errors import ArgumentError, closest
-from videotcav.interventions.camera import Camera, MotionModel, camera_motion
-from videotcav.interventions.fill import Fill, Filled, filled
 from videotcav.interventions.frames import Frames, Masks
 from videotcav.interventions.whole import Changed, Watched, flat, shuffled
+from videotcav.video.camera import Camera, MotionModel, camera_motion
+from videotcav.video.fill import Fill, Filled, filled
 from videotcav.video.softly import Softness, blended, soft
 
 _RGB = 3

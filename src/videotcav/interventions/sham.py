@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft2, rfft2
 
-from videotcav.interventions.fill import filled
 from videotcav.interventions.frames import Masks
 from videotcav.interventions.objects import Edited, ObjectClip, ObjectEdit
 from videotcav.interventions.whole import Watched
+from videotcav.video.fill import filled
 from videotcav.video.softly import border_width, soft
 
 PLACES = 3

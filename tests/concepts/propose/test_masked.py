@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation, binary_erosion
 
+import videotcav as vt
 from videotcav.concepts.detectors.masks import Mask
 from videotcav.concepts.folder import read_records
 from videotcav.concepts.propose.drawn_boxes import draw_tracks
@@ -18,6 +19,7 @@ from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.track import Track
 from videotcav.concepts.propose.tracklets import Tracklet
 from videotcav.concepts.propose.videos import Proposal, propose_from_boxes
+from videotcav.concepts.propose.workshop import recipe_of
 from videotcav.concepts.review.source_frame import source_picture
 from videotcav.errors import ConceptError
 from videotcav.records import Box
@@ -143,3 +145,39 @@ def test_the_outline_is_drawn_into_overlays_and_beside_a_review(make_videos: Mak
     (record,) = read_records(tmp_path / "out")
     with_outline = source_picture(tmp_path / "out", record)
     assert with_outline != source_picture(tmp_path / "out", record.model_copy(update={"masks": None}))
+
+
+def test_the_scene_stands_behind_what_is_cut_and_nothing_else_moves() -> None:
+    """Before a ground that is known two squares pass, of which the mask says one: the other is gone."""
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    ground = np.stack([2 * x, 2 * y, (x * y) % 90], axis=-1).astype(np.uint8)
+    frames = np.stack([ground] * 8)
+    objects = [(y >= 8) & (y < 18) & (x >= 4 + 10 * at) & (x < 14 + 10 * at) for at in range(8)]
+    for at, each in enumerate(objects):
+        frames[at][each] = np.random.default_rng(at).integers(0, 256, (int(each.sum()), 3))
+        frames[at, 40:52, 80 - 10 * at : 92 - 10 * at] = (250, 10, 10)
+    boxes = {at: Box(left=4 + 10 * at, top=8, right=14 + 10 * at, bottom=18) for at in range(8)}
+    shown = alone(frames, candidate(dict(enumerate(objects)), boxes, range(8)), None)
+    for at, each in enumerate(objects):
+        np.testing.assert_array_equal(shown[at][each], frames[at][each])
+        around = ~binary_dilation(each, iterations=3)
+        np.testing.assert_array_equal(shown[at][around], ground[around])
+    with pytest.raises(ValueError, match='fill "scene" stands behind what is cut by mask'):
+        Recipe(fill="scene")
+
+
+def test_a_recipe_of_a_scene_is_kept_and_read_again(make_videos: MakeVideos, tmp_path: Path) -> None:
+    videos = make_videos(1)
+    recipe = Recipe(mode="window", cut="mask", fill="scene", frames_per_clip=FRAMES, min_sharpness=0)
+    given = {"labels": ["square"], "recipe": recipe}
+    assert propose_from_boxes(videos, with_masks(videos), tmp_path / "out", **given).added == 1
+    assert propose_from_boxes(videos, with_masks(videos), tmp_path / "out", **given).done_before == 1
+    assert recipe_of(tmp_path / "out") == recipe
+
+
+def test_a_person_marks_into_a_folder_of_clips_that_were_cut_by_mask(make_videos: MakeVideos, tmp_path: Path) -> None:
+    videos = make_videos(1)
+    proposed(videos, with_masks(videos), tmp_path / "out", cut="mask")
+    how = {"concept": "mine", "start_seconds": 0, "end_seconds": 1.1, "reviewer": "Ada"}
+    added = vt.mark_clip(videos / "v0.mp4", tmp_path / "out", **how)
+    assert {clip.masks for clip in added.clips} == {None}

@@ -38,7 +38,7 @@ MOST_BYTES = 512 * 2**20
 """Bytes of pixels that a marked part may have: a clip's frames are held in memory while its twins are made."""
 
 _LEAST_FRAMES = 3  # fewer have no third order to be shuffled into
-_NO_GATES = {"frames_per_clip": None, "min_sharpness": 0.0}
+_NO_GATES = {"frames_per_clip": None, "min_sharpness": 0.0, "cut": "box"}  # a person draws no masks
 
 
 class DrawnBox(Record):

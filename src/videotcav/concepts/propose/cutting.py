@@ -61,7 +61,7 @@ def make(seen: Seen, candidate: Tracklet, recipe: Recipe) -> Made:
     if recipe.still_frame is not None:
         still = min(recipe.still_frame, len(frames) - 1)
     if recipe.cut == "mask":
-        frames = alone(frames, candidate, recipe.fill_colour)
+        frames = alone(frames, candidate, None if recipe.fill == "scene" else recipe.fill_colour)
     rng = _rng(recipe.seed, id_of(seen.job, candidate))
     shown = by_kind(frames, candidate, recipe, still_frame=still, rng=rng)
     fingerprint = perceptual_hash(shown["spatiotemporal"].pixels)

@@ -1,4 +1,4 @@
-"""Candidates cut by their masks: what is not the object becomes one colour, before anything else is cut."""
+"""Candidates cut by their masks: what is not the object becomes one colour, or the scene, before all else is cut."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import numpy as np
 from videotcav.concepts.propose.crop import Colour, UInt8Array
 from videotcav.concepts.propose.places import places
 from videotcav.concepts.propose.tracklets import Tracklet
-from videotcav.video.softly import Masks, blended, soft
+from videotcav.video.camera import camera_motion
+from videotcav.video.fill import filled
+from videotcav.video.softly import Masks, blended, grown, soft
 
 _SOFT_SHARE = 1 / 32  # of the object's longer side
 
@@ -30,13 +32,21 @@ def masks_of_candidate(candidate: Tracklet) -> Masks:
     return np.stack(found)
 
 
-def alone(frames: UInt8Array, candidate: Tracklet, colour: Colour) -> UInt8Array:
+def alone(frames: UInt8Array, candidate: Tracklet, ground: Colour | None) -> UInt8Array:
     """The frames (uint8 `time height width 3`) with one colour wherever the object is not; its pixels stay as they are,
     and its border is soft outside them.
+
+    Without a colour it is the scene, as the edits of a study fill it: of each place the median over the frames in which
+    the object does not cover it, after the camera's motion. Whatever else moves is gone.
     """
-    width = max(1, round(_SOFT_SHARE * candidate.side))
-    ground = np.broadcast_to(np.array(colour, dtype=np.uint8), frames.shape)
-    return blended(ground, frames, soft(masks_of_candidate(candidate), width=width))
+    width, masks = max(1, round(_SOFT_SHARE * candidate.side)), masks_of_candidate(candidate)
+    if ground is None:
+        covered = grown(masks, width)
+        camera = camera_motion(frames, covered)
+        below = filled(frames, np.ones_like(masks), covered=covered, camera=camera).frames
+    else:
+        below = np.broadcast_to(np.array(ground, dtype=np.uint8), frames.shape)
+    return blended(below, frames, soft(masks, width=width))
 
 
 def _detected(candidate: Tracklet) -> set[int]:

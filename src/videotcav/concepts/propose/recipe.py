@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
 from videotcav.concepts.propose.crop import Colour, Mode
 from videotcav.records import KINDS, Kind, Record
@@ -18,7 +18,8 @@ class Recipe(Record):
 
     Cutting: `mode` is explained in `crop.py`; `cut` says whether the box or the mask is cut out: by mask all that is
     not the object is filled too. `fill` None means black for boxes in `paper` mode, as published, and else the mean of
-    ImageNet, which most video models subtract. `frames_per_clip` None takes each track whole. The spatial clip
+    ImageNet, which most video models subtract; "scene", by mask alone, is what other frames show behind the object,
+    and that colour beyond the frame. `frames_per_clip` None takes each track whole. The spatial clip
     and the frozen twin hold frame `still_frame` of the clip (of shorter clips the last); None means the sharpest one
     in which the object was detected.
     Tracking: a detection of `min_score` starts a track; weaker ones continue it. The next one is looked for up to
@@ -30,7 +31,7 @@ class Recipe(Record):
 
     mode: Mode = "paper"
     cut: Literal["box", "mask"] = "box"
-    fill: tuple[Byte, Byte, Byte] | None = None
+    fill: tuple[Byte, Byte, Byte] | Literal["scene"] | None = None
     kinds: tuple[Kind, ...] = KINDS
     frames_per_clip: Annotated[int, Field(ge=2)] | None = 16
     context: NonNegativeFloat = 0.25
@@ -49,9 +50,15 @@ class Recipe(Record):
     min_hash_distance: NonNegativeInt = 12
     max_clips_per_source: NonNegativeInt = 4
 
+    @model_validator(mode="after")
+    def _scene_is_behind_a_mask(self) -> Self:
+        if self.fill == "scene" and self.cut != "mask":
+            raise ValueError('fill "scene" stands behind what is cut by mask: take cut "mask", or a colour')
+        return self
+
     @property
     def fill_colour(self) -> Colour:
         """The colour of padding, RGB."""
-        if self.fill is not None:
+        if isinstance(self.fill, tuple):
             return self.fill
         return (0, 0, 0) if (self.mode, self.cut) == ("paper", "box") else (124, 116, 104)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from videotcav.interventions.camera import camera_motion
 from videotcav.planted.factors import BACKGROUNDS
 from videotcav.planted.scenes import CameraPath, masks, render, sample_scene
+from videotcav.video.camera import camera_motion
 from videotcav.video.softly import grown
 
 SIZE = {"height": 64, "width": 80, "frames": 8}

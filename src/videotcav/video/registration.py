@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft2, rfft2
 
-from videotcav.interventions.frames import Masks
+from videotcav.video.softly import Masks
 
 _Plane = NDArray[np.float32]
 Matrix = NDArray[np.float64]

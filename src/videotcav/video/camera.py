@@ -14,8 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from videotcav.interventions.frames import Frames, Masks
-from videotcav.interventions.registration import (
+from videotcav.video.registration import (
     HALF,
     Matrix,
     matrix_of,
@@ -25,6 +24,7 @@ from videotcav.interventions.registration import (
     relative,
     sees,
 )
+from videotcav.video.softly import Frames, Masks
 
 MotionModel = Literal["identity", "shift", "similarity"]
 

@@ -8,9 +8,9 @@ import pytest
 from scipy import ndimage
 
 from videotcav.errors import ArgumentError
-from videotcav.interventions.camera import camera_motion, standing
-from videotcav.interventions.fill import Fill, filled
 from videotcav.planted.scenes import CameraPath, masks, render, sample_scene, swap
+from videotcav.video.camera import camera_motion, standing
+from videotcav.video.fill import Fill, filled
 from videotcav.video.softly import border_width, grown, soft
 
 SIZE = {"height": 64, "width": 64, "frames": 8}

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videotcav.errors import ArgumentError, closest
-from videotcav.interventions.camera import Camera
-from videotcav.interventions.frames import Frames, Masks
-from videotcav.video.softly import blended, soft
+from videotcav.video.camera import Camera
+from videotcav.video.softly import Frames, Masks, blended, soft
 
 Fill = Callable[[Frames, Masks], Frames]
 """Frames, and where they are to be filled → frames; what these show elsewhere is not used."""
