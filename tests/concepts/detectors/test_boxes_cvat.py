@@ -307,3 +307,14 @@ def test_a_task_that_is_longer_than_the_video_is_of_another_version(tmp_path: Pa
     boxes = read(tmp_path, xml(track(box(0, 10) + box(1, 10, outside=1)), task(size=24)))
     with pytest.raises(BoxesError, match=r"lists frame 23 of clip\.mp4, whose last frame is 11"):
         boxes(black_frames(count=12))
+
+
+def test_an_ellipse_turns_between_its_keyframes(tmp_path: Path):
+    """Half-axes of 20 and 10, a quarter turn in four frames: half-way both reach √((20² + 10²) / 2) from the centre."""
+    shape = '<ellipse frame="{}" outside="0" occluded="0" cx="100.00" cy="50.00" rx="20.00" ry="10.00"{}></ellipse>'
+    shapes = shape.format(2, "") + shape.format(6, ' rotation="90.0"')
+    found = read(tmp_path, xml(track(shapes)))(black_frames(count=12))
+    reach = 250**0.5
+    assert found[4].boxes[0].tolist() == pytest.approx([100 - reach, 50 - reach, 100 + reach, 50 + reach])
+    assert found[2].boxes[0].tolist() == pytest.approx([80, 40, 120, 60])
+    assert found[6].boxes[0].tolist() == pytest.approx([90, 30, 110, 70])

@@ -251,10 +251,8 @@ def _key(track: _Track, frame: int, task: _Task) -> Keyframe:
     if shape == "box":
         return Keyframe(at, (number("xtl"), number("ytl"), number("xbr"), number("ybr")), degrees)
     if shape == "ellipse":
-        turned, across, down = math.radians(degrees), number("rx"), number("ry")
-        wide = math.hypot(across * math.cos(turned), down * math.sin(turned))
-        high = math.hypot(across * math.sin(turned), down * math.cos(turned))
-        return Keyframe(at, (number("cx") - wide, number("cy") - high, number("cx") + wide, number("cy") + high))
+        x, y, wide, high = (number(name) for name in ("cx", "cy", "rx", "ry"))
+        return Keyframe(at, (x - wide, y - high, x + wide, y + high), degrees, ellipse=True)
     if shape == "polygon":
         pairs = [pair.split(",") for pair in says.get("points", "").split(";")]
         if any(len(pair) != 2 for pair in pairs):  # noqa: PLR2004 - x and y

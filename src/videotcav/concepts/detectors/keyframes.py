@@ -15,19 +15,22 @@ MOST_BOXES = 3_000_000
 
 
 class Keyframe(NamedTuple):
-    """A box as it was drawn: `box` is upright, `degrees` is how far it is turned about its centre."""
+    """A box as it was drawn, or an ellipse in it: `box` is upright, `degrees` how far it is turned about its centre."""
 
     frame: int
     box: BoxEdges
     degrees: float = 0.0
     outline: Outline | None = None
+    ellipse: bool = False
 
     @property
     def edges(self) -> BoxEdges:
         """Of the upright box around it."""
         left, top, right, bottom = self.box
         cos, sin = abs(math.cos(math.radians(self.degrees))), abs(math.sin(math.radians(self.degrees)))
-        across, down = (right - left) * cos + (bottom - top) * sin, (right - left) * sin + (bottom - top) * cos
+        around = math.hypot if self.ellipse else lambda *parts: sum(parts)
+        across = around((right - left) * cos, (bottom - top) * sin)
+        down = around((right - left) * sin, (bottom - top) * cos)
         x, y = (left + right) / 2, (top + bottom) / 2
         return (x - across / 2, y - down / 2, x + across / 2, y + down / 2) if self.degrees else self.box
 
@@ -48,7 +51,7 @@ def between(before: Keyframe, after: Keyframe, frame: int) -> Keyframe:
         return Keyframe(frame, (left, top, right, bottom), outline=(tuple(corners.ravel().tolist()),))
     left, top, right, bottom = (a + share * (b - a) for a, b in zip(before.box, after.box, strict=True))
     turn = (after.degrees - before.degrees + 180) % 360 - 180
-    return Keyframe(frame, (left, top, right, bottom), before.degrees + share * turn)
+    return Keyframe(frame, (left, top, right, bottom), before.degrees + share * turn, ellipse=before.ellipse)
 
 
 def _between_polygons(one: tuple[float, ...], other: tuple[float, ...], share: float) -> NDArray[np.float64]:
