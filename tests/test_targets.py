@@ -19,7 +19,16 @@ import pytest
 from pydantic import ValidationError
 
 from validation import targets
-from validation.proof import contrast_page, discovered, edits_boxes, edits_cameras, edits_page, harder_page, joint_page
+from validation.proof import (
+    contrast_page,
+    discovered,
+    edits_boxes,
+    edits_cameras,
+    edits_page,
+    harder_page,
+    joint_page,
+    unlabelled,
+)
 from validation.proof.page import page, read
 from validation.proof.promises import SCRIPT, promises
 from validation.targets import Promise, Row, at_least, at_most, between, both, record, rows
@@ -141,10 +150,11 @@ def test_the_rows_of_contrast_are_made_of_its_results_and_its_page_of_the_rows(
     )
 
 
-def test_the_rows_of_discovered_sets_are_made_of_their_results() -> None:
-    found = json.loads(discovered.RESULT.read_text(encoding="utf-8"))
-    own = [Row(**vars(each), met=each.meets(), script=discovered.SCRIPT) for each in discovered.promises(found)]
-    assert own == rows(discovered.SCRIPT), "python -m validation.proof.discovered --page"
+@pytest.mark.parametrize("proof", [discovered, unlabelled], ids=["discovered", "unlabelled"])
+def test_the_rows_of_discovered_sets_are_made_of_their_results(proof: ModuleType) -> None:
+    found = json.loads(proof.RESULT.read_text(encoding="utf-8"))
+    own = [Row(**vars(each), met=each.meets(), script=proof.SCRIPT) for each in proof.promises(found)]
+    assert own == rows(proof.SCRIPT), f"python -m {proof.__name__} --page"
 
 
 def test_every_row_has_a_script_that_can_be_run_again() -> None:
@@ -157,6 +167,7 @@ def test_every_row_has_a_script_that_can_be_run_again() -> None:
         edits_cameras.SCRIPT,
         joint_page.SCRIPT,
         discovered.SCRIPT,
+        unlabelled.SCRIPT,
     }
     assert {row.script for row in rows()} <= writers
 
