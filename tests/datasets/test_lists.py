@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from videotcav.datasets.forms import FORMS, datasets, form_of
-from videotcav.datasets.read import Listed, read_list
+from videotcav.datasets.read import Listed, clips_and_sources, read_list
 from videotcav.datasets.rows import ClipList
 from videotcav.errors import UnreadableText
 
@@ -284,3 +284,14 @@ def test_a_clip_that_is_said_to_be_of_two_is_refused(files: Path, what: str) -> 
     touch(files, "a.mp4")
     with pytest.raises(UnreadableText, match=f"a.mp4 two {what}s: 'm1' in line 2, 'm2' in line 3"):
         listed(files, "l.csv", f"path,label,{what}\na.mp4,run,m1\na.mp4,run,m2\n")
+
+
+def test_a_source_is_not_given_to_another_file_of_the_same_name(files: Path) -> None:
+    """Where clips go by their names, as in proposing and marking."""
+    touch(files, "a/x.mp4", "b/x.mp4", "y.mp4")
+    text = "path,label,source\na/x.mp4,run,m1\nb/x.mp4,run,{}\ny.mp4,run,\n"
+    (files / "l.csv").write_text(text.format(""))
+    with pytest.raises(UnreadableText, match=r"names a source of one 'x' and none of .*b/x\.mp4; videos go by their"):
+        clips_and_sources(ClipList(list=files / "l.csv"))
+    (files / "l.csv").write_text(text.format("m1"))
+    assert clips_and_sources(ClipList(list=files / "l.csv"), {"y": "m2"})[1] == {"x": "m1", "y": "m2"}

@@ -16,7 +16,7 @@ from videotcav.datasets.rows import ClipList, Row, lines_of
 from videotcav.errors import UnreadableText, VideotcavWarning, closest
 from videotcav.records import Record
 from videotcav.texts import read_json
-from videotcav.video.segment import segment_path
+from videotcav.video.segment import clip_name, segment_path
 from videotcav.video.sources import sources_by_name
 
 _WORD = r"(?:\w+_)?(?:id|index|number|label|class|name)s?"
@@ -83,8 +83,14 @@ def clips_and_sources(
     listed = read_list(videos, Path(), seed=seed)
     for remark in listed.remarks:
         warnings.warn(remark, VideotcavWarning, stacklevel=3)
-    told = sources_by_name(videos.list, (listed.sources | listed.groups).items())
-    return [path for paths in listed.classes.values() for path in paths], {**told, **(sources or {})}
+    paths, known = [path for paths in listed.classes.values() for path in paths], listed.sources | listed.groups
+    told = sources_by_name(videos.list, known.items())
+    if alone := next((path for path in paths if path not in known and clip_name(path) in told), None):
+        raise UnreadableText(
+            videos.list,
+            f"names a source of one '{clip_name(alone)}' and none of {alone}; videos go by their names here: name both",
+        )
+    return paths, {**told, **(sources or {})}
 
 
 def _found(rows: Sequence[Row], videos: Path, given: ClipList, place: Path, remarks: list[str]) -> dict[Path, Row]:
