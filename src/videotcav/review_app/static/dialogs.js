@@ -114,7 +114,7 @@ async function fill(box) {
     el("thead", {}, el("tr", {}, ...head.map((name) => el("th", { scope: "col" }, name)))),
     el("tbody", {}, ...reviews.map((review) => el("tr", {},
       el("th", { scope: "row" }, review.concept), ...cells(review).map((count) => el("td", {}, count.toLocaleString("en"))),
-      ...(store.finds ? [el("td", {}, moreLike(review.concept))] : []))))));
+      ...(store.finds ? [el("td", {}, moreLike(review.concept))] : [])))));
   const people = Object.entries(reviewers).map(([name, count]) => `${name} (${count.toLocaleString("en")})`);
   box.replaceChildren(
     el("p", {}, people.length ? `Judged by ${people.join(", ")}.` : "Nobody has judged anything yet."),
