@@ -92,8 +92,9 @@ gallery-tennis: .venv/.ready  ## the gallery's page on two networks of tennis st
 	$(BIN)/python benchmarks/pages/tables.py
 
 gallery-ucf50: .venv/.ready  ## the gallery's page on two networks of UCF50 anew
-	$(BIN)/python examples/ucf50/recipe.py $(UCF50)
-	rm -rf examples/ucf50/probe
+	$(BIN)/python examples/ucf50/recipe.py $(UCF50) $(FOOTAGE)
+	rm -rf examples/ucf50/probe examples/ucf50/run
+	UCF50=$(UCF50) $(BIN)/videotcav run examples/ucf50/study.toml -o examples/ucf50/run
 	UCF50=$(UCF50) $(BIN)/python benchmarks/gallery_ucf50.py
 	$(BIN)/python benchmarks/pages/tables.py
 

@@ -88,6 +88,23 @@ def gallery_ucf50_differences() -> str:
     return table(("without colour", "ConvLSTM minus LRCN, σ", "windows"), rows)
 
 
+def gallery_ucf50_concepts() -> str:
+    """What concepts of ours do on other footage, beside the same factor put into the class's own windows."""
+    found = cells("gallery_ucf50")["concepts of ours"]["findings"]["rows"]
+    of = list(dict.fromkeys((row["model"], row["class_name"]) for row in found))
+    rows = []
+    for concept in dict.fromkeys(row["concept"] for row in found):
+        own = {(row["model"], row["class_name"]): row for row in found if row["concept"] == concept}
+        rows.append([concept, *(_push_and_hand(own[each]) for each in of)])
+    return table(("concept", *(f"{model}, {name}" for model, name in of)), rows)
+
+
+def _push_and_hand(row: Mapping[str, Any]) -> str:
+    push = row["push"]
+    mark = "" if push["verdict"] == "undecided" else f" *{push['verdict']}*"
+    return f"{push['value']:+.1f}{mark} / {row['by_hand']['value']:+.1f}"
+
+
 def gallery_tennis() -> str:
     """What two networks of tennis strokes lose by each edit, over the clips that carry the mark, and the difference."""
     every = {title: cell["findings"] for title, cell in cells("gallery_tennis").items() if "pooled" in cell["findings"]}
@@ -194,6 +211,7 @@ GALLERY: dict[str, Callable[[], str]] = {
         gallery_tennis_legs,
         gallery_tennis_right,
         gallery_ucf50,
+        gallery_ucf50_concepts,
         gallery_ucf50_differences,
     )
 }
