@@ -34,14 +34,17 @@ pytestmark = pytest.mark.skipif(
 class Site:
     """A review on a port of this machine, in a thread; it can go away and come back."""
 
-    def __init__(self, folder: Path, videos: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, videos: Path | None = None, find_more: Callable[[str], Path] | None = None
+    ) -> None:
+        self.find_more = find_more
         self.folder = folder
         self.videos = videos
         self.port = 0
         self.start()
 
     def start(self) -> None:
-        app = create_app(self.folder, token=TOKEN, videos=self.videos)
+        app = create_app(self.folder, token=TOKEN, videos=self.videos, find_more=self.find_more)
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", self.port))
@@ -232,6 +235,18 @@ def test_a_whole_review_by_keyboard_alone(site: Site, visit: Callable, width: st
     with page.expect_download() as download:
         press(page, "Enter")
     assert len(Path(download.value.path()).read_text().splitlines()) == 12
+
+
+def test_the_summary_finds_more_like_a_concept_and_says_where(folder: Path, visit: Callable) -> None:
+    running = Site(folder, find_more=lambda concept: folder.with_name(f"like-{concept}"))
+    try:
+        page = visit(running)
+        press(page, "p")
+        page.wait_for_selector("#summary table")
+        page.click("#summary tbody tr:last-child button")
+        until(page, "document.getElementById('more-result').textContent.includes('like-racket')")
+    finally:
+        running.stop()
 
 
 @pytest.mark.parametrize("width", WIDTHS)
