@@ -40,7 +40,7 @@ def promises(cells: Cells) -> Iterator[Promise]:
     """Rates, and how much faster half the precision is; nothing is promised of them, and without a GPU not measured."""
     for name in LAYERS:
         cell = cells.get(name)
-        at = taken(cell) if cell else {"n": 0}
+        at = taken(cell) if cell else {"n": 0, "commit": "not measured", "machine": "no GPU"}
         for precision in PRECISIONS:
             rate = CLIPS / cell["contestants"][precision]["wall_seconds"]["median"] if cell else None
             yield Promise(

@@ -111,6 +111,7 @@ def test_what_a_command_takes_its_function_takes(command: str, function: str) ->
         *("mode", "cut", "fill", "frames", "rule"),  # Recipe
         *("form", "names"),  # load_detector
         "listing",  # ClipList
+        *("clips_per_video", "crops_per_clip"),  # VideoModel.with_clip
         *("source_column", "sheet", "everything", "open_page"),
         *("baseline", "concept", "random"),  # PixelSettings, write_concept_map
         *("boxes", "label", "events", "rise_masks", "seed"),  # Truths, FaithfulnessSettings

@@ -60,13 +60,13 @@ def probe(  # noqa: PLR0917 - typer's parameters are options
         list[str] | None,
         typer.Option(help="Name of published weights or a checkpoint file; of several models one for each, in order."),
     ] = None,
-    clips: Annotated[
+    clips_per_video: Annotated[
         int | None,
         typer.Option(
             "--clips-per-video", min=1, max=MOST_VIEWS, help="Clips of each video, whose logits are averaged."
         ),
     ] = None,
-    crops: Annotated[
+    crops_per_clip: Annotated[
         int | None,
         typer.Option(
             "--crops-per-clip", help="Crops of each clip, averaged too: 1, the centre; or 3, both ends and the centre."
@@ -103,7 +103,7 @@ def probe(  # noqa: PLR0917 - typer's parameters are options
         )
     if open_page and output is None:
         raise ArgumentError("--open shows the page, which is written into a folder: give --output")
-    views = {"clips_per_video": clips, "crops_per_clip": crops}
+    views = {"clips_per_video": clips_per_video, "crops_per_clip": crops_per_clip}
     said = {name: value for name, value in views.items() if value is not None}
     loaded = [
         api.load_model(name, weights=own, device=device, precision=precision).with_clip(**said)  # type: ignore[arg-type] # checked there
