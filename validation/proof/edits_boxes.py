@@ -25,7 +25,7 @@ from validation.proof.contrast_page import CACHE
 from validation.proof.counting import moves
 from validation.proof.edits import CLIPS, EDITS, OBJECTS, POOL, frames_of, order_of, path_of, rendered_anew
 from validation.proof.edits_page import RESULT as EXACT
-from validation.proof.edits_page import mean_error, median_correlation, spread
+from validation.proof.edits_page import mean_error, median_order, spread, with_order
 from validation.proof.harder_page import in_turn
 from validation.proof.kept import kept, of_each, write
 from validation.proof.training import NETWORKS, Job, trained
@@ -177,13 +177,10 @@ def summary(networks: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """All numbers."""
     ways = {}
     for way in WAYS:
-        parts = [
-            [row | {"ordered": median_correlation([row])[0]} for row in each["rows"] if row["way"] == way]
-            for each in networks
-        ]
+        parts = [[with_order(row) for row in each["rows"] if row["way"] == way] for each in networks]
         ways[way] = {
-            "ordered": spread(parts, median_of_cells),
-            "ordered_relevant": spread([list(filter(moves, part)) for part in parts], median_of_cells),
+            "ordered": spread(parts, median_order),
+            "ordered_relevant": spread([list(filter(moves, part)) for part in parts], median_order),
             "error": spread(parts, mean_error),
         }
     return {
@@ -191,12 +188,6 @@ def summary(networks: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "networks": [{key: each[key] for key in ("rule", "seed")} for each in networks],
         "ways": ways,
     }
-
-
-def median_of_cells(rows: Sequence[dict[str, Any]]) -> tuple[float, int]:
-    """The median of the cells' rank correlations, counted once and not in every draw; and of how many cells."""
-    found = [row["ordered"] for row in rows if not np.isnan(row["ordered"])]
-    return (float(np.median(found)) if found else float("nan")), len(found)
 
 
 def promises(found: dict[str, Any]) -> Iterator[Promise]:

@@ -76,10 +76,11 @@ def summary(networks: Sequence[Facts]) -> dict[str, Any]:
 
 def counted(parts: Parts) -> Row:
     """The numbers of one way of editing."""
+    parts = [[*map(with_order, part)] for part in parts]
     return {
-        "ordered": spread(parts, median_correlation),
-        "ordered_relevant": spread([list(filter(moves, part)) for part in parts], median_correlation),
-        **{f"ordered_{who}": spread([_of(part, who) for part in parts], median_correlation) for who in OBJECTS},
+        "ordered": spread(parts, median_order),
+        "ordered_relevant": spread([list(filter(moves, part)) for part in parts], median_order),
+        **{f"ordered_{who}": spread([_of(part, who) for part in parts], median_order) for who in OBJECTS},
         "error": spread(parts, mean_error),
         **{f"error_{who}": spread([_of(part, who) for part in parts], mean_error) for who in OBJECTS},
         "irrelevant": clustered([hits(filter(no_effect, part), is_told) for part in parts]),
@@ -101,16 +102,20 @@ def is_told(row: Row) -> bool:
     return row["verdict"] in ("positive", "negative")
 
 
-def median_correlation(rows: Sequence[Row]) -> tuple[float, int]:
-    """Spearman's correlation of edit and truth over a cell's clips, the median over cells; and of how many cells.
+def with_order(row: Row) -> Row:
+    """A cell with Spearman's correlation of edit and truth over its clips: counted once, and not in every draw.
 
     A cell whose truth is one number for all clips has none; one whose edit alone is so follows nothing: 0.
     """
-    found = []
-    for row in rows:
-        if np.ptp(row["truths"]) > 0:
-            is_flat = np.ptp(row["changes"]) == 0
-            found.append(0.0 if is_flat else float(spearmanr(row["changes"], row["truths"]).statistic))
+    if np.ptp(row["truths"]) == 0:
+        return row | {"ordered": None}
+    is_flat = np.ptp(row["changes"]) == 0
+    return row | {"ordered": 0.0 if is_flat else float(spearmanr(row["changes"], row["truths"]).statistic)}
+
+
+def median_order(rows: Sequence[Row]) -> tuple[float, int]:
+    """The median of cells' correlations, and of how many."""
+    found = [row["ordered"] for row in rows if row["ordered"] is not None]
     return (float(np.median(found)) if found else float("nan")), len(found)
 
 
