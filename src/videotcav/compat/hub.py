@@ -15,8 +15,8 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-LOADING_ERRORS = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, UnpicklingError)
-"""What loaders raise of files that are missing, damaged or of something else."""
+LOADING_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError, UnpicklingError)
+"""What loaders raise of files that are missing, damaged or of something else, and where another library is needed."""
 
 _SECONDS = 5.0
 

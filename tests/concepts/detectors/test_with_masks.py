@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -94,3 +95,11 @@ def test_weights_are_part_of_the_provenance_and_what_is_no_sam_is_refused(folder
     assert (settings["masks"], len(str(settings["masks_weights"]))) == (str(folder), 64)
     with pytest.raises(DetectorError, match="is no SAM 2 or EdgeTAM that can be loaded"):
         WithMasks(plain, str(tmp_path))
+
+
+@pytest.mark.skipif(find_spec("timm") is not None, reason="is about an environment without timm")
+def test_a_network_that_needs_another_library_says_which(tmp_path: Path) -> None:
+    transformers.EdgeTamConfig().save_pretrained(tmp_path)
+    torch.save({}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(DetectorError, match=r"is no SAM 2 or EdgeTAM that can be loaded: .*requires the timm library"):
+        WithMasks(TwoBoxes(), str(tmp_path))
