@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,6 +94,24 @@ def of_tcav(model: VideoModel, _: Path) -> list[object]:
 
 def of_pathways(_: VideoModel, __: Path) -> list[object]:
     return [slow_fast(300, alpha=15, spacing="even")]
+
+
+def test_every_tensor_that_is_made_here_says_where_it_is() -> None:
+    """Those of the renderer alone do not: its text is part of what the trained networks are known by."""
+    makers = {"arange", "as_tensor", "empty", "eye", "full", "linspace", "ones", "rand", "randn", "tensor", "zeros"}
+    package = Path(vt.__file__).parent
+    forgot = [
+        f"{path.relative_to(package)}:{call.lineno}"
+        for path in sorted(package.rglob("*.py"))
+        if path.parent.name != "planted"
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and (call.func.value.id, call.func.attr in makers) == ("torch", True)
+        and "device" not in {keyword.arg for keyword in call.keywords}
+    ]
+    assert forgot == []
 
 
 @pytest.mark.parametrize("asked", [of_a_file, of_probe, of_maps, of_tcav, of_pathways])

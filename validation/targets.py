@@ -10,19 +10,17 @@ python -m validation.targets    # the rows that fall short
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from validation.provenance import ROOT, commit, in_words, machine
+from videotcav.concepts.folder import held_folder
 
 TARGETS = ROOT / "docs" / "targets.json"
 
@@ -152,7 +150,7 @@ def record(script: str, promises: Iterable[Promise], *, path: Path = TARGETS) ->
     new = [Row(**vars(promise), met=promise.meets(), script=script) for promise in promises]
     if len({row.what for row in new}) < len(new):
         raise ValueError(f"{script} promises the same twice")
-    with _alone(path.parent):
+    with held_folder(path.parent):
         kept = [row for row in rows(path=path) if row.script != script]
         every = sorted([*kept, *new], key=lambda row: row.script)
         facts = [row.model_dump(exclude_none=False) for row in every]
@@ -165,17 +163,6 @@ def record(script: str, promises: Iterable[Promise], *, path: Path = TARGETS) ->
         draft = path.with_suffix(".draft")
         draft.write_text(text + "\n", encoding="utf-8")
         draft.replace(path)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Nobody else records meanwhile."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def told(number: float, unit: Unit) -> str:

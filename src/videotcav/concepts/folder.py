@@ -89,7 +89,7 @@ class ClipRecord(Record):
 
 @contextmanager
 def held_folder(folder: Path) -> Iterator[None]:
-    """The folder's table for oneself: of two who change it at once the later waits."""
+    """A folder's table for oneself: of two who change it at once the later waits."""
     lock = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -23,7 +23,6 @@ def slow_fast(frames: int, *, alpha: int, spacing: Spacing) -> tuple[tuple[int, 
     if alpha < 1 or frames % alpha:
         raise ModelError(f"{frames} frames cannot be thinned out to every {alpha}th: take a multiple of {alpha} frames")
     whole = tuple(range(frames))
-    even = (
-        torch.linspace(0, frames - 1, frames // alpha, dtype=torch.float32, device="cpu").long().tolist()
-    )  # as both round it: down
+    spread = torch.linspace(0, frames - 1, frames // alpha, dtype=torch.float32, device="cpu")
+    even = spread.long().tolist()  # as both round it: down
     return (tuple(even) if spacing == "even" else whole[::alpha]), whole

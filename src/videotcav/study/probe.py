@@ -134,9 +134,9 @@ def probe(
 def _views(models: Mapping[str, VideoModel], gathered: ToProbe) -> Iterator[str]:
     """A remark on each model that is shown videos as several clips."""
     for label, each in models.items():
-        most = max((len(clip.views(each.card.clip_spec)) for clip in gathered.clips), default=1)
-        if most > 1:
-            yield f"{label} is shown each video as {most} clips, whose logits are averaged."
+        views = each.card.clip_spec.views
+        if views > 1 and any(clip.is_video for clip in gathered.clips):
+            yield f"{label} is shown each video as {views} clips, whose logits are averaged."
 
 
 def _by_label(model: VideoModel | Sequence[VideoModel] | Mapping[str, VideoModel]) -> dict[str, VideoModel]:

@@ -33,7 +33,7 @@ Given = Clips | Where | ClipList | Mapping[str, Clips | Where]
 class ClipToProbe:
     """A clip of a class: `read` decodes it as a clip spec says, and is picklable.
 
-    A `video` is asked by all views that the spec takes of it: `read` is given a `view` then.
+    One that `is_video` is asked by all views that the spec takes of it: `read` is given a `view` then.
     """
 
     name: str

@@ -74,9 +74,7 @@ class Answers:
                 whys[edit].setdefault(videos[row], reason)
 
         def mean(found: Tensor) -> Tensor:
-            summed = torch.zeros(len(views), found.shape[1], dtype=found.dtype, device=found.device).index_add(
-                0, index, found
-            )
+            summed = found.new_zeros(len(views), found.shape[1]).index_add(0, index, found)
             return summed / torch.from_numpy(views)[:, None]
 
         def share(found: Floats, *, of: Floats | None = None) -> Floats:
