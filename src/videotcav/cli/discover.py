@@ -10,9 +10,18 @@ import typer
 from videotcav.cli.console import parsed_bytes
 from videotcav.cli.engines import Address, CpusPerWorker, EngineName, EngineOption, GpusPerWorker, Workers, engine_of
 from videotcav.cli.lists import ListOption, list_of
-from videotcav.cli.options import BatchSize, Device, MemoryOption, ModelOption, PrecisionOption, StoreOption, Weights
+from videotcav.cli.options import (
+    BatchSize,
+    Device,
+    FormOption,
+    MemoryOption,
+    ModelOption,
+    PrecisionOption,
+    StoreOption,
+    Weights,
+)
 from videotcav.errors import UnreadableText
-from videotcav.texts import read_table
+from videotcav.texts import read_names, read_table
 from videotcav.video.sources import sources_by_name
 
 if TYPE_CHECKING:
@@ -46,6 +55,20 @@ def discover_command(  # noqa: PLR0917 - typer's parameters are options
     held_out: Annotated[float, typer.Option(help="Share of the videos that takes no part in finding.")] = 0.5,
     mode: Annotated[str, typer.Option(help="Crop: window (real surroundings), paper (padded) or in-place.")] = "window",
     context: Annotated[float, typer.Option(min=0.0, help="How much wider than the tubelet a window is.")] = 2.0,
+    detector: Annotated[
+        str | None,
+        typer.Option(
+            "--detector",
+            "--boxes",
+            help="Where objects are, whose tracks are then looked at in the place of grid positions: a file or folder "
+            "of boxes, an ONNX file (YOLO), or transformers:NAME.",
+        ),
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="Which of its objects; repeat for several. All by default.")
+    ] = None,
+    form: FormOption = None,
+    names: Annotated[Path | None, typer.Option(help="File of class names of the detector, one a line.")] = None,
     sources: Annotated[Path | None, typer.Option(help="CSV table: which video comes from which recording.")] = None,
     source_column: Annotated[str, typer.Option(help="Column of --sources that names the recording.")] = "source",
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is held out, drawn and fitted.")] = 0,
@@ -80,6 +103,10 @@ def discover_command(  # noqa: PLR0917 - typer's parameters are options
         held_out=held_out,
         mode=mode,  # type: ignore[arg-type] # checked there
         context=context,
+        objects=api.load_detector(detector, form=form, class_names=read_names(names) if names else None)
+        if detector
+        else None,
+        labels=label or (),
         sources=recordings(sources, source_column),
         seed=seed,
         store=store,
@@ -91,6 +118,8 @@ def discover_command(  # noqa: PLR0917 - typer's parameters are options
     text = [
         f"{len(found.found)} concepts from {len(found.finding)} videos in {output}; {len(found.held_out)} are held out"
     ]
+    if found.no_track:
+        text.append(f"{len(found.no_track)} videos that show no track are left out")
     text += [
         f"{', '.join(found.known)} explain{'s' * (len(found.known) == 1)} {_told(each)} of what tells "
         f"'{found.class_name}' from other videos at {name}"

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
+from einops import einsum, reduce
+from torch.nn.functional import adaptive_avg_pool3d
 
 from videotcav.engine.local import batched
 from videotcav.engine.store import RowsLost, Store
@@ -49,3 +51,15 @@ def stored_volumes(
         except RowsLost as error:
             raise StoreError(f"the store {store.place} lost rows while they were read: {error}; run it again") from None
         yield from (model.fold(layer, rows, clips=len(rows)) if is_whole else rows).numpy()
+
+
+def rows_of_objects(volume: npt.NDArray[np.float32], masks: Sequence[npt.NDArray[np.bool_]]) -> npt.NDArray[np.float32]:
+    """What a layer gave where each object of a clip is: `channel 1 1 object`, a volume whose places are objects.
+
+    A row is the mean of the volume, `channel time height width`, over its grid's cells, each weighed by the share of
+    its pixels and frames that the object covers. `masks` are `time height width` of the clip, none without a pixel.
+    """
+    shares = adaptive_avg_pool3d(torch.from_numpy(np.stack(masks)).float(), volume.shape[1:]).numpy()
+    weights = shares / reduce(shares, "object t h w -> object 1 1 1", "sum")
+    rows: npt.NDArray[np.float32] = einsum(volume, weights, "c t h w, object t h w -> c object")
+    return rows[:, None, None]

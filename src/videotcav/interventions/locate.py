@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from videotcav.concepts.detectors.detect import AnyDetector, Detector, VideoFram
 from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.track import ShotCuts, Track, known_tracks, single_frames, tracks_of
 from videotcav.errors import BoxesNotFound, TrackNotFound
+from videotcav.interventions.frames import Masks
 from videotcav.interventions.tracks import BOX_ERROR, MASK_ERROR, ObjectMasks, object_masks
 from videotcav.records import ClipSpec, Progress, silent
 from videotcav.video.info import ClipOrigin
@@ -122,16 +124,41 @@ def objects_of_labels(
     }
 
 
+def tracks_shown(clip: ClipOrigin, spec: ClipSpec, detector: Detector, labels: Collection[str]) -> list[Track]:
+    """The tracks of these labels that a clip shows, in frames of its file; none where nobody told of its video.
+
+    What was seen in one frame alone is no track, unless a file calls it one. Raises BoxesError where a file does not
+    fit the video.
+    """
+    own = on_file(clip)
+    file, found = VideoFile(own.video.path), list[Track]()
+    with suppress(BoxesNotFound):
+        shown = file.ranks_at(own.timestamps)
+        for track in _tracks(file, own, shown, detector=detector, labels=labels, recipe=Recipe(), alone=False):
+            with suppress(TrackNotFound):
+                if track.label in labels and track_masks(track, clip, spec).any():
+                    found.append(track)
+    return found
+
+
+def track_masks(track: Track, clip: ClipOrigin, spec: ClipSpec) -> Masks:
+    """Where a clip shows a track, whose boxes and masks are grown by nothing. Raises TrackNotFound and BoxesError."""
+    clip = on_file(clip)
+    shown = VideoFile(clip.video.path).ranks_at(clip.timestamps)
+    return object_masks([track], clip, shown, spec, box_error=0, mask_error=0).masks
+
+
 def _tracks(
     file: VideoFile,
     clip: ClipOrigin,
     shown: Sequence[int],
     *,
     detector: Detector,
-    labels: Sequence[str],
+    labels: Collection[str],
     recipe: Recipe,
+    alone: bool = True,
 ) -> list[Track]:
-    """The tracks of these labels that the clip may show."""
+    """The tracks of these labels that the clip may show; with what was seen in one frame `alone`, each a track."""
     if detector.knows_instances:
         found = [each for frames in _frames(file, clip, range(len(file.times)), detector) for each in detector(frames)]
         return known_tracks(found, min_score=recipe.min_score)
@@ -144,7 +171,8 @@ def _tracks(
         cuts += [at for at, frame in enumerate(frames.pixels, start=start) if shots.starts_at(frame, at)]
         found += detector(frames)
     tracks = tracks_of(found, recipe=recipe, labels=labels, cuts=cuts)
-    tracks += single_frames(found, labels=labels, min_score=recipe.min_score)
+    if alone:
+        tracks += single_frames(found, labels=labels, min_score=recipe.min_score)
     return [track.model_copy(update={"frames": tuple(frame + first for frame in track.frames)}) for track in tracks]
 
 

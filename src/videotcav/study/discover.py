@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from videotcav.concepts.detectors.detect import AnyDetector
 from videotcav.concepts.discover.candidates import (
     Discovery,
     Explained,
@@ -66,6 +67,8 @@ def discover(
     mode: Mode = "window",
     context: float = 2.0,
     kinds: Sequence[Kind] = ("spatiotemporal", "frozen"),
+    objects: AnyDetector | None = None,
+    labels: Sequence[str] = (),
     sources: Mapping[str, str] | None = None,
     seed: int = 0,
     store: Path | str | None = None,
@@ -76,7 +79,8 @@ def discover(
 ) -> Discovery:
     """What was found in videos without labels, and now lies in the new concept folder `output` for a person's review.
 
-    Of each layer the tubelets (positions of its grid) of the finding videos are taken apart into non-negative factors.
+    Of each layer the tubelets (positions of its grid, or tracks of `objects`: the layer's mean where the model is shown
+    the object) of the finding videos are taken apart into non-negative factors.
     Each factor is a concept, `LAYER-01` first, with its strongest tubelet of as many finding videos as `clips`, and
     of as many others. A study takes only the latter and leaves the finding videos out everywhere.
 
@@ -97,6 +101,9 @@ def discover(
         mode: how a tubelet is cut, see `Recipe`.
         context: how much wider than the tubelet a window is.
         kinds: the kinds of clips that are cut.
+        objects: where objects are, so that tubelets are their tracks: a detector, or what `load_detector` reads (a file
+            of boxes or masks, an ONNX file). Videos without a track are left out, and told.
+        labels: what the detector calls the objects; all that it finds when left out.
         sources: what files (by name without ending) were cut from, as for `propose`; a source is on one side only.
         seed: of what is held out, of the tubelets that factors are fitted to, and of the pool.
         store: where rows are kept for later; without one they are gone.
@@ -107,7 +114,9 @@ def discover(
 
     Raises:
         NotEnoughData: fewer than ten sources on one side, fewer than three of a set, or more factors than a layer has.
-        ArgumentError: two sources of one video, or one of `concepts` and `random` without the other.
+        ArgumentError: two sources of one video, labels without objects, or one of `concepts` and `random` without the
+            other.
+        TrackNotFound: no video shows an object.
         LayoutError: nobody said how a layer is laid out.
         PathTaken: the folder is there already.
         VideosError: videos cannot be read.
@@ -120,8 +129,9 @@ def discover(
     layers = [model.layer_name(layer) for layer in layers]
     known = KnownSets.of(concepts, random)
     read = StudyClips(model.card.clip_spec)
-    given = UnlabelledVideos.of(videos, sources, read, seed=seed, progress=progress)
-    finding = _finding(given.files, held_out=held_out, seed=seed)
+    every = UnlabelledVideos.of(videos, sources, read, seed=seed, progress=progress)
+    given = every.tracked(objects, labels)
+    finding = _finding(given, held_out=held_out, seed=seed)
     with ExitStack() as stack:
         rows = Store(store) if store is not None else stack.enter_context(scratch_store(memory_bytes // 2))
         passes = partial(
@@ -148,7 +158,7 @@ def discover(
         volumes = partial(stored_volumes, measured, rows, reader, memory_bytes=memory_bytes)
         how: dict[str, Any] = {"count": factors, "seed": seed, "memory_bytes": memory_bytes}
         found = {
-            layer: strongest_tubelets(partial(volumes, layer), finding, **how)
+            layer: strongest_tubelets(given.rows(partial(volumes, layer)), finding, **how)
             for layer in progress(layers, "factors", total=len(layers))
         }
         sets = [each for layer in layers for each in _sets(layer, found[layer], finding, clips, readouts.get(layer))]
@@ -159,7 +169,7 @@ def discover(
             of_class = np.array(measured.predicted(model)) == target
             sets, explained = _explained(sets, KnownRows(known, given, both, seed), finding, of_class)
     key = folder_name({layer: measured.passing.cache_key(layer, None) for layer in layers})
-    settings: dict[str, str | float] = {"layers": " ".join(layers), "factors_seed": seed}
+    settings: dict[str, str | float] = {"layers": " ".join(layers), "factors_seed": seed, **given.told_by}
     recipe = tubelet_recipe(mode=mode, context=context, kinds=kinds)
 
     def cut(folder: Path, wanted: Mapping[str, Sequence[Tubelet]]) -> None:
@@ -179,6 +189,8 @@ def discover(
             held_out=given.sources_of(~finding),
             known=tuple(known.concepts),
             explained=explained,
+            objects=given.told_by.get("objects", ""),
+            no_track=tuple(every.digests[file.path] for file in every.files if file not in given.files),
         )
         write_discovery(unfinished, discovery)
         if drawn is not None:
@@ -208,17 +220,18 @@ def _explained(
     return told, {layer: each for layer, each in layers.items() if each is not None}
 
 
-def _finding(files: Sequence[ClipFile], *, held_out: float, seed: int) -> NDArray[np.bool_]:
+def _finding(videos: UnlabelledVideos, *, held_out: float, seed: int) -> NDArray[np.bool_]:
     """Which files are for finding: of the source videos a share is held out, drawn by the seed."""
-    names = sorted({file.source for file in files})
+    names = sorted({file.source for file in videos.files})
     away = round(held_out * len(names))
     if min(away, len(names) - away) < LEAST_SIDE:
         raise NotEnoughData(
-            f"{len(names)} source videos with a share of {held_out:g} held out leave {len(names) - away} to find "
-            f"in and {away} to test on; at least {LEAST_SIDE} of each are needed, better 50"
+            f"{len(names)} source videos{' that show a track' * bool(videos.tracks)} with a share of {held_out:g} held "
+            f"out leave {len(names) - away} to find in and {away} to test on; at least {LEAST_SIDE} of each are "
+            "needed, better 50"
         )
     kept = set(np.random.default_rng(seed).permutation(names)[away:].tolist())
-    return np.array([file.source in kept for file in files])
+    return np.array([file.source in kept for file in videos.files])
 
 
 def _of_class(

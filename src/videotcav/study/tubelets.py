@@ -11,18 +11,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from videotcav.concepts.discover.candidates import Finder, TubeletBox, write_candidates
-from videotcav.concepts.discover.factors import GridPlace
+from videotcav.concepts.detectors.detect import AnyDetector, load_detector, require_label
+from videotcav.concepts.discover.candidates import Finder, TubeletTrack, write_candidates
+from videotcav.concepts.discover.factors import GridPlace, Volumes
 from videotcav.concepts.propose.recipe import Recipe
+from videotcav.concepts.propose.track import Track
 from videotcav.datasets.read import clips_and_sources
 from videotcav.datasets.rows import ClipList
-from videotcav.errors import ArgumentError
+from videotcav.errors import ArgumentError, TrackNotFound, require_distinct
 from videotcav.features.measure import ClipFile, ClipReader
-from videotcav.records import ConceptClip, Progress
+from videotcav.features.volumes import rows_of_objects
+from videotcav.interventions.locate import track_masks, tracks_shown
+from videotcav.records import Box, ConceptClip, Progress
 from videotcav.study.reading import StudyClips
 from videotcav.video.find import videos_there
 from videotcav.video.info import ClipOrigin
-from videotcav.video.read import VideoFile
+from videotcav.video.read import VideoFile, on_file
 from videotcav.video.segment import file_of
 from videotcav.video.sources import named_source, tell_rows_of_others
 
@@ -42,7 +46,7 @@ class Tubelet(NamedTuple):
 @dataclass(frozen=True)
 class UnlabelledVideos:
     """Videos that nobody said anything of, each content once; a file is its own source where none is `named` (by the
-    sha256).
+    sha256). Their tubelets are positions of a grid; or the `tracks` of each, in frames of its file, where told.
     """
 
     files: tuple[ClipFile, ...]
@@ -50,7 +54,9 @@ class UnlabelledVideos:
     named: dict[str, str]
     read: StudyClips
     progress: Progress
-    _origins: dict[int, ClipOrigin] = field(default_factory=dict)
+    tracks: Mapping[Path, Sequence[Track]] = field(default_factory=dict)
+    told_by: Mapping[str, str] = field(default_factory=dict)
+    _origins: dict[Path, ClipOrigin] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -122,27 +128,98 @@ class UnlabelledVideos:
         files.update((classes or {}).items())
         return ClipReader(files, self.read, progress=self.progress, digests=self.digests)
 
+    def tracked(self, objects: AnyDetector | None, labels: Sequence[str]) -> UnlabelledVideos:
+        """Those that show tracks of these labels, or of any where none is given; all where nothing tells tracks.
+
+        Raises TrackNotFound, NotFound where the detector has no such label, and BoxesError where a file does not fit a
+        video.
+        """
+        if objects is None:
+            if labels:
+                raise ArgumentError("labels say whose tracks are tubelets: say where objects are too")
+            return self
+        detector = load_detector(objects)
+        require_distinct("label", labels)
+        for label in labels:
+            require_label(detector, label)
+        wanted, spec = tuple(labels or detector.labels), self.read.spec
+        tracks = {
+            file.path: tracks_shown(self._origin(file.path), spec, detector, wanted)
+            for file in self.progress(self.files, "looking for objects", total=len(self.files))
+        }
+        if not any(tracks.values()):
+            what = f" of {' or '.join(map(repr, labels))}" if labels else ""
+            raise TrackNotFound(
+                f"{detector.name} has no track{what} in what the model is shown of any of {len(tracks)} videos"
+            )
+        told_by = {"objects": f"{detector.name} {detector.sha256}"}
+        return replace(self, tracks=tracks, told_by=told_by).where(
+            np.array([bool(tracks[file.path]) for file in self.files])
+        )
+
+    def rows(self, volumes: Volumes) -> Volumes:
+        """The rows of their tubelets, of what a layer gave for each video."""
+        if not self.tracks:
+            return volumes
+        spec, rows = self.read.spec, []
+        for file, volume in zip(self.files, volumes(), strict=True):
+            origin = self._origin(file.path)
+            rows.append(rows_of_objects(volume, [track_masks(each, origin, spec) for each in self.tracks[file.path]]))
+        return lambda: rows
+
+    def _origin(self, path: Path) -> ClipOrigin:
+        if path not in self._origins:
+            self._origins[path] = self.read.with_origin(path, None)[0]
+        return self._origins[path]
+
     def cut(self, folder: Path, wanted: Mapping[str, Sequence[Tubelet]], finder: Finder, *, recipe: Recipe) -> None:
         """Cuts the tubelets of each concept into a new folder."""
-        boxes = {concept: [self._box(each) for each in own] for concept, own in wanted.items()}
+        found = {concept: [self._track(each) for each in own] for concept, own in wanted.items()}
         sources = {self.digests[file.path]: file.source for file in self.files}
-        write_candidates(folder, boxes, finder, recipe=recipe, sources=sources, progress=self.progress)
+        write_candidates(folder, found, finder, recipe=recipe, sources=sources, progress=self.progress)
 
-    def _box(self, tubelet: Tubelet) -> TubeletBox:
-        """The tubelet in source pixels, over all frames that the model was shown."""
-        path, spec = self.files[tubelet.video].path, self.read.spec
-        if tubelet.video not in self._origins:
-            self._origins[tubelet.video] = self.read.with_origin(path, None)[0]
-        origin = self._origins[tubelet.video]
+    def _track(self, tubelet: Tubelet) -> TubeletTrack:
+        """The tubelet in source pixels, in each frame of those that the model was shown from first to last."""
+        path = self.files[tubelet.video].path
+        origin, file = self._origin(path), VideoFile(path)
+        first, last = file.ranks_at((origin.timestamps[0], origin.timestamps[-1]))
+        if self.tracks:
+            told = self.tracks[path][tubelet.place.width]
+            whole = on_file(origin)
+            before = VideoFile(whole.video.path).ranks_at(whole.timestamps[:1])[0] - first
+            return TubeletTrack(origin.video, _between(told, first, last, before, tubelet.over_time[0]))
+        spec, video = self.read.spec, origin.video
         (_, height, width), (time, row, column) = tubelet.grid, tubelet.place
         high, wide = origin.pixels_per_row * spec.height / height, origin.pixels_per_column * spec.width / width
         top, left = origin.top + row * high, origin.left + column * wide
-        video = origin.video
-        edges = max(0.0, left), max(0.0, top), min(video.width, left + wide), min(video.height, top + high)
-        first, last = VideoFile(path).ranks_at((origin.timestamps[0], origin.timestamps[-1]))
+        box = Box(
+            left=max(0.0, left),
+            top=max(0.0, top),
+            right=min(video.width, left + wide),
+            bottom=min(video.height, top + high),
+        )
         steps = np.arange(last - first + 1) * len(tubelet.over_time) // (last - first + 1)
         scores = tuple(tubelet.over_time[step] for step in steps)
-        return TubeletBox(video, f"{time}-{row}-{column}", edges, first, scores)
+        frames = tuple(range(first, last + 1))
+        name = f"{time}-{row}-{column}"
+        return TubeletTrack(video, Track(id=name, label="", frames=frames, boxes=(box,) * len(frames), scores=scores))
+
+
+def _between(track: Track, first: int, last: int, before: int, strength: float) -> Track:
+    """The part of a track from one frame of a clip to another, without a gap; the file has so many frames `before`.
+
+    Where the box is interpolated its score is 0.
+    """
+    seen = np.array(track.frames) - before
+    frames = np.arange(max(first, seen[0]), min(last, seen[-1]) + 1)
+    edges = {name: np.interp(frames, seen, [getattr(box, name) for box in track.boxes]) for name in Box.model_fields}
+    return Track(
+        id=f"{track.label}-{track.id}".replace(" ", "_").replace("/", "_"),
+        label=track.label,
+        frames=tuple(frames.tolist()),
+        boxes=tuple(Box(**dict(zip(edges, at, strict=True))) for at in zip(*edges.values(), strict=True)),
+        scores=tuple(np.where(np.isin(frames, seen), strength, 0.0).tolist()),
+    )
 
 
 def _of_file(sha256: str) -> str:

@@ -14,7 +14,6 @@ from typing import NamedTuple
 from pydantic import Field
 
 from videotcav.concepts.detectors.detect import Detections, VideoFrames
-from videotcav.concepts.detectors.masks import BoxEdges
 from videotcav.concepts.folder import read_as
 from videotcav.concepts.propose.clips import make_clips
 from videotcav.concepts.propose.crop import Mode
@@ -23,32 +22,18 @@ from videotcav.concepts.propose.track import Track
 from videotcav.concepts.propose.watch import Job, Seen
 from videotcav.concepts.propose.workshop import VideoOutcome, Workshop
 from videotcav.outputs import write_text
-from videotcav.records import Box, Kind, Progress, Record, silent
+from videotcav.records import Kind, Progress, Record, silent
 from videotcav.video.info import VideoInfo
 from videotcav.video.segment import clip_sha256
 
 DISCOVERY = "discovery.json"
 
 
-class TubeletBox(NamedTuple):
-    """A video's tubelet: its edges in source pixels, its first frame, and its strength in each frame from there on."""
+class TubeletTrack(NamedTuple):
+    """A video's tubelet as a track: its box in source pixels and its strength in each frame."""
 
     video: VideoInfo
-    track: str
-    edges: BoxEdges
-    first_frame: int
-    scores: tuple[float, ...]
-
-    def as_track(self, label: str) -> Track:
-        """The track of a thing that stays where it is."""
-        left, top, right, bottom = self.edges
-        return Track(
-            id=self.track,
-            label=label,
-            frames=tuple(range(self.first_frame, self.first_frame + len(self.scores))),
-            boxes=(Box(left=left, top=top, right=right, bottom=bottom),) * len(self.scores),
-            scores=self.scores,
-        )
+    track: Track
 
 
 @dataclass(frozen=True)
@@ -108,7 +93,8 @@ class FoundSet(Record):
 class Discovery(Record):
     """What `discovery.json` states. `finding` and `held_out` are videos by their sha256, with the sources that were
     named; `rows` is the hash of all that the layers' rows depend on besides their clip. `known` are a person's own
-    sets, and `explained` is what they explain of the class at each layer at which it is told from other videos.
+    sets, and `explained` is what they explain of the class at each layer at which it is told from other videos. Where
+    tubelets are tracks, `objects` is what told them and `no_track` the videos on neither side, which show none.
     """
 
     model: str
@@ -122,6 +108,8 @@ class Discovery(Record):
     held_out: dict[str, str]
     known: tuple[str, ...] = ()
     explained: dict[str, Explained] = Field(default_factory=dict)
+    objects: str = ""
+    no_track: tuple[str, ...] = ()
 
 
 def tubelet_recipe(*, mode: Mode, context: float, kinds: Sequence[Kind]) -> Recipe:
@@ -143,7 +131,7 @@ def tubelet_recipe(*, mode: Mode, context: float, kinds: Sequence[Kind]) -> Reci
 
 def write_candidates(
     folder: Path,
-    found: Mapping[str, Sequence[TubeletBox]],
+    found: Mapping[str, Sequence[TubeletTrack]],
     finder: Finder,
     *,
     recipe: Recipe,
@@ -151,17 +139,18 @@ def write_candidates(
     progress: Progress = silent,
 ) -> None:
     """Cuts the tubelets of each concept into a new folder; `sources` are those of clips, by the `clip_sha256`."""
-    of_video: dict[str, list[tuple[str, TubeletBox]]] = {}
-    for concept, boxes in found.items():
-        for box in boxes:
-            of_video.setdefault(clip_sha256(box.video.path, box.video.sha256), []).append((concept, box))
+    of_video: dict[str, list[tuple[VideoInfo, Track]]] = {}
+    for concept, tubelets in found.items():
+        for video, track in tubelets:
+            own = of_video.setdefault(clip_sha256(video.path, video.sha256), [])
+            own.append((video, track.model_copy(update={"label": concept})))
     with _NewFolder(folder, recipe, finder) as workshop:
         for sha256, own in progress(of_video.items(), "cutting", total=len(of_video)):
-            info = own[0][1].video
+            info = own[0][0]
             job = Job(workshop.name_of(info.path, sha256), sources[sha256], info, tuple(found))
-            seen = Seen(job, [], [], None, None).holding(frame for _, box in own for frame in box.as_track("").frames)
-            for concept, box in own:
-                make_clips(seen, concept, [box.as_track(concept)], labels=(concept,), recipe=recipe, workshop=workshop)
+            seen = Seen(job, [], [], None, None).holding(frame for _, track in own for frame in track.frames)
+            for _, track in own:
+                make_clips(seen, track.label, [track], labels=(track.label,), recipe=recipe, workshop=workshop)
 
 
 def write_discovery(folder: Path, discovery: Discovery) -> None:
