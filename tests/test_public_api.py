@@ -122,7 +122,7 @@ def test_what_a_command_takes_its_function_takes(command: str, function: str) ->
     other |= {"method": "methods", "weights_over": "weights", "start": "start_seconds", "pool": "pools"}
     other |= {"browser": "open_browser", "results": "path", "run": "folder", "study": "study_file", "videos": "clips"}
     other |= {"edit": "edits", "hypothesis": "hypotheses"}
-    other |= {"detector": "objects"} if command == "probe" else {}
+    other |= {"detector": "objects"} if command in {"probe", "concepts discover"} else {}
     taken = set(inspect.signature(getattr(vt, function)).parameters)
     taken |= {"attack", *inspect.signature(vt.attack).parameters} if command == "audit" else set()
     for parameter in words.params:
