@@ -26,7 +26,7 @@ from videotcav.concepts.discover.candidates import (
     tubelet_recipe,
     write_discovery,
 )
-from videotcav.concepts.discover.factors import GridPlace, Strongest, strongest_tubelets
+from videotcav.concepts.discover.factors import GridPlace, Strongest, by_turns, strongest_tubelets
 from videotcav.concepts.folder import accept
 from videotcav.concepts.propose.crop import Mode
 from videotcav.datasets.rows import ClipList
@@ -82,7 +82,8 @@ def discover(
     Of each layer the tubelets (positions of its grid, or tracks of `objects`: the layer's mean where the model is shown
     the object) of the finding videos are taken apart into non-negative factors.
     Each factor is a concept, `LAYER-01` first, with its strongest tubelet of as many finding videos as `clips`, and
-    of as many others. A study takes only the latter and leaves the finding videos out everywhere.
+    of as many others, the strongest of each source first. A study takes only the latter and leaves the finding videos
+    out everywhere.
 
     Args:
         model: from `load_model`; handed back unchanged.
@@ -161,7 +162,8 @@ def discover(
             layer: strongest_tubelets(given.rows(partial(volumes, layer)), finding, **how)
             for layer in progress(layers, "factors", total=len(layers))
         }
-        sets = [each for layer in layers for each in _sets(layer, found[layer], finding, clips, readouts.get(layer))]
+        chosen: dict[str, Any] = {"clips": clips, "sources": [file.source for file in given.files]}
+        sets = [each for name in layers for each in _sets(name, found[name], finding, readouts.get(name), **chosen)]
         if known.concepts:
             theirs = ClipReader({None: known.files}, read, progress=progress)
             of_known = partial(stored_volumes, passes(theirs, classes=()), rows, theirs, memory_bytes=memory_bytes)
@@ -250,13 +252,22 @@ def _of_class(
 
 
 def _sets(
-    layer: str, shown: Sequence[Strongest], finding: NDArray[np.bool_], clips: int, readout: Floats | None
+    layer: str,
+    shown: Sequence[Strongest],
+    finding: NDArray[np.bool_],
+    readout: Floats | None,
+    *,
+    clips: int,
+    sources: Sequence[str],
 ) -> list[_Set]:
-    """The factors of a layer, ranked; of each its strongest tubelets of finding videos, and of the others."""
+    """The factors of a layer, ranked; of each its strongest tubelets of finding videos, and of the others: the
+    strongest of each source first, as a source counts once in a study.
+    """
     strengths = np.stack([each.strength for each in shown])
     ranked = []
     for factor, strength in enumerate(strengths.T):
-        order = [video for video in np.argsort(-strength, kind="stable").tolist() if strength[video] > 0]
+        strongest = (video for video in np.argsort(-strength, kind="stable").tolist() if strength[video] > 0)
+        order = by_turns(strongest, sources)
         own = [video for video in order if finding[video]][:clips]
         others = [video for video in order if not finding[video]][:clips]
         rest = np.setdiff1d(np.flatnonzero(finding), own)

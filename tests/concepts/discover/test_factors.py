@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from videotcav.concepts.discover.factors import number_of_factors, split, strongest_tubelets
+from videotcav.concepts.discover.factors import by_turns, number_of_factors, split, strongest_tubelets
 from videotcav.errors import NotEnoughData
 
 GRID = (2, 3, 3)
@@ -77,3 +77,8 @@ def test_no_more_factors_are_asked_of_a_layer_than_it_can_have() -> None:
     with pytest.raises(NotEnoughData, match="9 factors were asked for, and the layer's tubelets can have 1 to 8"):
         found(volumes, np.arange(4) < 2, count=9)
     assert len(found([each[:1] for each in volumes], np.arange(4) < 2, count=None)[0].strength) == 2
+
+
+def test_each_source_has_its_first_before_any_has_its_second() -> None:
+    assert by_turns([4, 0, 3, 1, 2], ["a", "a", "b", "a", "a"]) == [4, 2, 0, 3, 1]
+    assert by_turns([2, 0, 1], ["a", "b", "c"]) == [2, 0, 1]

@@ -8,7 +8,8 @@ factors of both (NMF) are then parts that add up, where principal components wou
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -89,6 +90,16 @@ def strongest_tubelets(
         warnings.simplefilter("ignore", ConvergenceWarning)  # a factor is looked at, not believed
         model = NMF(number, init="nndsvda", tol=1e-3, max_iter=200, random_state=seed).fit(fitted_to)
     return [_strongest(model, volume) for volume in volumes()]
+
+
+def by_turns(videos: Iterable[int], sources: Sequence[str]) -> list[int]:
+    """The videos in another order: the first of each source, then the second of each, and so on."""
+    turns: Counter[str] = Counter()
+    placed = []
+    for video in videos:
+        placed.append((turns[sources[video]], video))
+        turns[sources[video]] += 1
+    return [video for _, video in sorted(placed, key=lambda each: each[0])]
 
 
 def _strongest(model: NMF, volume: Float32s) -> Strongest:
