@@ -20,9 +20,9 @@ MOST_WORDS = 500
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_of_the_gallery_is_short_answers_first_and_ends_with_what_would_overturn_it(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
+    text = re.sub(r"<!--.*?-->\n?", "", page.read_text(encoding="utf-8"))
     assert text.splitlines()[2].startswith("**Here ")
-    assert len(re.findall(r"\S*[A-Za-z]\S*", re.sub(r"<!--.*?-->", "", text))) <= MOST_WORDS
+    assert len(re.findall(r"\S*[A-Za-z]\S*", text)) <= MOST_WORDS
     assert re.findall(r"^## (.+)$", text, flags=re.MULTILINE)[-1] == "What would overturn it"
 
 

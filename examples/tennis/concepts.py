@@ -6,7 +6,7 @@ The networks see whole frames, so what is cut stays where it stood and all else 
 serves and smashes are found by a detector and followed; the watermark is a fixed region of marked clips; the random
 pool is other regions of one clip of every scene; `corners/` has the mark's place where none is. Nothing is of a scene
 in which the class, the forehand, is shown.
-`decisions.jsonl` holds what was seen in every clip of a concept: what is not accepted there does not count.
+`decisions.jsonl` is what the review app wrote of every clip of a concept: what is not accepted there does not count.
 """
 
 from __future__ import annotations
