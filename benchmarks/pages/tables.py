@@ -20,6 +20,7 @@ from validation.targets import told, value_in_words
 
 PAGES = (
     "classic",
+    "discover",
     "gallery/cut",
     "gallery/kinetics",
     "gallery/profiles",
