@@ -72,7 +72,7 @@ def main() -> None:
             random=as_clips("random", random),
             layers=LAYERS[name],
         )
-        floor = partial(bare_passes, model, LAYERS[name], sets, of_class, stop=False)
+        floor = partial(bare_passes, model, LAYERS[name], sets, of_class)
         contestants: Contestants = {"bare passes": floor, "whole study": study}
         found = book.race(name, contestants, warm_up=book.arguments.repeats > 1, clips=SETS + OF_CLASS)
         walls = [found[who]["wall_seconds"]["samples"] for who in ("whole study", "bare passes")]

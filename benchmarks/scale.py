@@ -17,19 +17,22 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from harness import MEBIBYTE, Book, Cells, options, taken
-from validation.targets import Promise, at_most
+from harness import MEBIBYTE, Book, Cells, middle, options, taken
+from validation.targets import Promise, at_most, between
+from videotcav.engine.local import Engine, here
+from videotcav.engine.on_ray import OnRay
 from videotcav.engine.store import Store
 from videotcav.features.extract import clips_a_pass
-from videotcav.features.measure import ClipFile, ClipReader, measure, reading_rate
+from videotcav.features.measure import ClipFile, ClipReader, measure
 from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
+from videotcav.planted.render import render_demo
 from videotcav.records import ClipSpec, ModelCard
-from videotcav.study.cost_model import costs, rates
+from videotcav.study.cost_model import rates
+from videotcav.study.demo import cut_concepts
+from videotcav.study.plan import plan_study
+from videotcav.study.run import Study
 
-SIZES = (48, 96, 192)
-REPEATS_OF_SIZES = 5
-MEMORY_BYTES = 2**28
 LITTLE_MEMORY_BYTES = 2**26
 CLIPS = (100, 500, 2000)
 WIDTHS = (50_000, 500_000, 5_000_000)
@@ -79,7 +82,7 @@ def clips_in_files(model: VideoModel, clips: int, folder: Path) -> ClipReader:
 
 
 def study(
-    model: VideoModel, clips: int, layers: tuple[str, ...], folder: Path, *, memory_bytes: int = MEMORY_BYTES
+    model: VideoModel, clips: int, layers: tuple[str, ...], folder: Path, *, memory_bytes: int
 ) -> dict[str, float]:
     """Seconds and bytes written of `measure`."""
     reader, store = clips_in_files(model, clips, folder), Store(folder / "store")
@@ -96,25 +99,20 @@ def study(
     return {"seconds": time.perf_counter() - started, "bytes_written": store.bytes_written}
 
 
-def against_the_model(clips: int) -> dict[str, object]:
-    """A run of the bundled Video Swin, predicted from the machine's rates and measured."""
-    model = load_model("planted:swin")
-    layers = model.card.default_layers
-    shapes = {info.name: info.shape for info in model.layers()}
-    widths = {layer: torch.Size(shapes[layer][1:]).numel() for layer in layers}
-    of_class = -(-clips // CLASS_SHARE)
-    with tempfile.TemporaryDirectory() as folder:
-        read = reading_rate(clips_in_files(model, 20, Path(folder) / "few"))
-        found = rates(model, layers, pooling="none", folder=Path(folder), clips_read=read)
-        predicted = costs(
-            set_clips=clips - of_class,
-            class_clips=[of_class],
-            widths=widths,
-            memory_bytes=MEMORY_BYTES,
-            rates=found,
-        )
-        taken = study(model, clips, layers, Path(folder) / "study")
-    return {"clips": clips, "predicted": predicted.model_dump(), "rates": found.model_dump(), "measured": taken}
+def planned_and_run(folder: Path, engine: Engine) -> dict[str, object]:
+    """A study, first planned with this machine timed, then run, on an engine of one worker."""
+    told = plan_study(Study.from_file(folder / "study.toml"))
+    with tempfile.TemporaryDirectory(dir=folder) as target:
+        started = time.perf_counter()
+        Study.from_file(folder / "study.toml").run(Path(target) / "run", engine=engine)
+        seconds = time.perf_counter() - started
+    return {"planned_seconds": told.cost.elapsed(), "stages": told.cost.seconds, "measured_seconds": seconds}
+
+
+def warm(engine: OnRay) -> OnRay:
+    """The engine with its worker begun, which a cluster pays once."""
+    list(engine(iter, [1]))
+    return engine
 
 
 def peak(clips: int, width: int) -> dict[str, float]:
@@ -155,7 +153,19 @@ def alone(clips: int, width: int, *, one_pass: bool) -> None:
 
 
 def promises(cells: Cells) -> Iterator[Promise]:
-    """Memory stays within the budget beside the model and its passes, at the most clips and the widest rows."""
+    """What is planned comes true; memory stays within the budget beside the model and its passes, at the most clips and
+    the widest rows.
+    """
+    if cell := cells.get("cost model"):
+        for name, runs in cell["findings"]["runs"].items():
+            yield Promise(
+                area="scale",
+                what=f"a study with edits and maps, planned ÷ measured, seconds, {name}",
+                unit="×",
+                target=between(0.85, 1.15),
+                **middle([run["planned_seconds"] / run["measured_seconds"] for run in runs]),
+                **taken(cell),
+            )
     for title in ("memory over clips", "memory over width"):
         if title not in cells:
             continue
@@ -184,7 +194,15 @@ def main() -> None:
         return
     book = Book(__file__, "What studies cost as they grow", arguments, promises)
     for title in book.wanted("cost model"):
-        book.note(title, runs=[against_the_model(clips) for _ in range(REPEATS_OF_SIZES) for clips in SIZES])
+        with tempfile.TemporaryDirectory() as folder, OnRay(workers=1) as ray:
+            render_demo(Path(folder))
+            cut_concepts(Path(folder))
+            engines: dict[str, Engine] = {"local": here, "Ray, 1 worker": warm(ray)}
+            runs = {
+                name: [planned_and_run(Path(folder), engine) for _ in range(book.arguments.repeats)]
+                for name, engine in engines.items()
+            }
+        book.note(title, runs=runs)
     for title in book.wanted("memory over clips"):
         book.note(title, budget_bytes=LITTLE_MEMORY_BYTES, runs=[peak(clips, WIDTHS[0]) for clips in CLIPS])
     for title in book.wanted("memory over width"):

@@ -1,19 +1,16 @@
-"""What a whole study costs beside the same forward and backward passes in a bare loop.
+"""What each further clip of a study on files costs beside its bare passes, and what a study costs whatever its size.
 
-    python benchmarks/study_against_floor.py --only "swin3d_t, in memory"
+    python benchmarks/study_against_floor.py --only r3d_18
 
-One concept of 12 clips, a pool of 40 random clips, 12 clips of one class, three layers, classic scores: ridge, 20
-random sets, 999 pseudo-concepts a layer, intervals, accuracies, verdicts. `contrast_cost.py` times contrast and shift.
-The floor is what nobody can do without:
+Studies of 64 and 256 clips, each a one-second video: a quarter of one moving concept, half random, a quarter of one
+class; three layers, contrast and shift, the default settings. `Study.run` decodes, passes, keeps rows so that a killed
+run goes on, asks, and writes results and report into a fresh folder. The floor has the same clips' pixels in memory and
+passes them in a bare loop: forward to the end of the network, as contrast needs the scores, and for class clips one
+backward pass to the first of the layers; no parameter is differentiated, nothing is kept. All in turn, one thread of
+torch, compared by the clock: decoding and writing may use the other core.
 
-- bare passes: for every concept and random clip the model's forward pass, for every class clip a forward and a
-  backward pass to the first of the layers; no parameter is differentiated, nothing is kept.
-- bare passes that stop: the same, but passes of concept and random clips end behind the last of the layers, as ours do.
-
-One more run says where the time of a study goes: passes, inner products, statistics.
-
-Ours is `tcav` on clips in memory, and `Study.run` on files: decoding, rows kept so that a killed run goes on, results,
-report. For files the clips are one-second videos, and the floor has their pixels in memory.
+A clip more costs the slope between both sizes; what a small study takes beyond its clips' share is the fixed cost. One
+more run says where the time goes: passes, inner products, statistics.
 """
 
 from __future__ import annotations
@@ -23,7 +20,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -35,29 +31,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from _clips import as_clips
-from harness import Book, Cells, counted, middle, options, ratios, taken
+from harness import Book, Cells, middle, options, taken
 from validation.targets import Promise, at_most
-from videotcav.api import tcav
-from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.features.extract import clips_a_pass
-from videotcav.models.load import load_model
 from videotcav.models.model import VideoModel
-from videotcav.records import ClipSpec
 from videotcav.study.run import Study
 from videotcav.video.write import write_video
 
-MODELS = {
-    "r3d_18": (
-        ("layer1", "layer2", "layer3"),
-        ClipSpec(frames=8, seconds_between_frames=0.1, height=64, width=64, resize=64),
-    ),
-    "swin3d_t": (
-        ("features.0", "features.2", "features.4"),
-        ClipSpec(frames=16, seconds_between_frames=0.05, height=112, width=112, resize=112),
-    ),
+LAYERS = {
+    "r3d_18": ("layer1", "layer2", "layer3"),
+    "swin3d_t": ("features.0", "features.2", "features.4"),
 }
-CONCEPT, POOL, CLASS_CLIPS = 12, 40, 12
+FRAMES = 8
+SIDES = {"r3d_18": 64, "swin3d_t": 112}
+SMALL, LARGE = 64, 256
 CLASS = "abseiling"
 CALLERS = {"in memory": "study.tcav", "on files": "study.run"}  # modules whose study is timed
 PARTS = {  # functions by which a study's time is told apart, as whoever calls them knows them
@@ -67,11 +54,7 @@ PARTS = {  # functions by which a study's time is told apart, as whoever calls t
 }
 
 
-class _Enough(Exception):
-    """The last layer has run."""
-
-
-def bare_passes(model: VideoModel, layers: tuple[str, ...], sets: Tensor, of_class: Tensor, *, stop: bool) -> object:
+def bare_passes(model: VideoModel, layers: tuple[str, ...], sets: Tensor, of_class: Tensor) -> None:
     """The floor: passes with nothing around them."""
     size, index = clips_a_pass(model), model.class_index(CLASS)
     kept: dict[str, Tensor] = {}
@@ -79,8 +62,6 @@ def bare_passes(model: VideoModel, layers: tuple[str, ...], sets: Tensor, of_cla
     def keep(name: str) -> Callable[..., Tensor | None]:
         def hook(_module: object, _inputs: object, output: Tensor) -> Tensor | None:
             if not torch.is_grad_enabled():
-                if stop and name == layers[-1]:
-                    raise _Enough
                 return None
             kept[name] = output if output.requires_grad else output.requires_grad_()
             return kept[name].clone()  # residual blocks change their input in place
@@ -91,45 +72,39 @@ def bare_passes(model: VideoModel, layers: tuple[str, ...], sets: Tensor, of_cla
     try:
         with torch.no_grad():
             for part in torch.split(sets, size):
-                try:
-                    model.module(part)
-                except _Enough:
-                    continue
+                model.module(part)
         for part in torch.split(of_class, size):
             torch.autograd.grad(model.module(part)[:, index].sum(), [kept[layer] for layer in layers])
     finally:
         for handle in handles:
             handle.remove()
-    return None
 
 
 class StudyOnFiles:
-    """`Study.run` on one-second videos of smooth noise, in a fresh folder each time."""
+    """`Study.run` on so many one-second videos of smooth noise, into a fresh folder each time."""
 
-    def __init__(self, model: str, spec: ClipSpec, layers: tuple[str, ...], folder: Path) -> None:
+    def __init__(self, model: str, clips: int, folder: Path) -> None:
         self.folder = folder
         rng = np.random.default_rng(0)
-        for name, count in (("random", POOL), ("class", CLASS_CLIPS), ("concepts/patch/spatiotemporal", CONCEPT)):
+        shares = {"random": 2, "class": 1, "concepts/patch/spatiotemporal": 1}
+        for name, quarters in shares.items():
             (folder / name).mkdir(parents=True)
-            for number in range(count):
+            for number in range(quarters * clips // 4):
                 coarse = rng.integers(0, 255, (6, 8, 10, 3), dtype=np.uint8)
                 frames = coarse.repeat(5, axis=0).repeat(15, axis=1).repeat(16, axis=2)
                 write_video(folder / name / f"{number:03}.mp4", frames, frames_per_second=25)
         study = f"""question = "What does it cost?"
-layers = {list(layers)}
+layers = {list(LAYERS[model])}
 
 [model]
 name = "torchvision:{model}"
 
 [model.clip]
-frames = {spec.frames}
-seconds_between_frames = {spec.seconds_between_frames}
-height = {spec.height}
-width = {spec.width}
-resize = {spec.height}
-
-[tests]
-scores = "classic"
+frames = {FRAMES}
+seconds_between_frames = 0.1
+height = {SIDES[model]}
+width = {SIDES[model]}
+resize = {SIDES[model]}
 
 [concepts]
 folder = "concepts"
@@ -150,29 +125,6 @@ videos = ["class"]
     def __call__(self) -> object:
         """The results."""
         return self.study.run(self.folder / "run")
-
-
-class StudyInMemory:
-    """`tcav` on clips that lie in memory."""
-
-    def __init__(self, model: VideoModel, layers: tuple[str, ...], sets: Tensor, of_class: Tensor) -> None:
-        self.model = model
-        self.layers = layers
-        concept, random = torch.split(sets, [CONCEPT, POOL])
-        self.concepts, self.random = {"patch": as_clips("concept", concept)}, as_clips("random", random)
-        self.of_class = as_clips("class", of_class)
-
-    def __call__(self) -> object:
-        """The results."""
-        return tcav(
-            self.model,
-            target=CLASS,
-            clips=self.of_class,
-            concepts=self.concepts,
-            random=self.random,
-            layers=self.layers,
-            settings=AnalysisSettings(scores="classic"),
-        )
 
 
 def part_of(where: str, *, called_by: str) -> ModuleType:
@@ -203,51 +155,43 @@ def shares(study: Callable[[], object], *, called_by: str) -> dict[str, float]:
 
 def take(book: Book, title: str, folder: Path) -> None:
     """One cell; `folder` is free to use."""
-    name, where = title.split(", ")
-    layers, spec = MODELS[name]
-    generator = torch.Generator().manual_seed(0)
-    shape = (3, spec.frames, spec.height, spec.width)
-    sets, of_class = (torch.randn(count, *shape, generator=generator) for count in (CONCEPT + POOL, CLASS_CLIPS))
-    whole: Callable[[], object]
-    if where == "on files":
-        whole = StudyOnFiles(name, spec, layers, folder)
-        model = whole.study.model
-    else:
-        card = load_model(f"torchvision:{name}").card.model_copy(update={"clip_spec": spec})
-        model = replace(load_model(f"torchvision:{name}"), card=card)
-        whole = StudyInMemory(model, layers, sets, of_class)
-    model.module.eval().requires_grad_(False)
-    contestants = {
-        "bare passes": lambda: bare_passes(model, layers, sets, of_class, stop=False),
-        "bare passes that stop": lambda: bare_passes(model, layers, sets, of_class, stop=True),
-        "whole study": whole,
-    }
-    with counted(model.module) as passes:
-        found = book.race(title, contestants, meters=passes.meters, warm_up=book.arguments.repeats > 1)
-    walls = {who: np.array(row["wall_seconds"]["samples"]) for who, row in found.items()}
-    study = walls.pop("whole study")
-    if isinstance(whole, StudyOnFiles):
-        whole.prepare()
-    book.note(
-        title,
-        **{f"study ÷ {who}": float(np.median(study / wall)) for who, wall in walls.items()},
-        shares=shares(whole, called_by=CALLERS[where]),
-    )
+    contestants: dict[str, Callable[[], object]] = {}
+    studies = {clips: StudyOnFiles(title, clips, folder / str(clips)) for clips in (SMALL, LARGE)}
+    for clips, study in studies.items():
+        model = study.study.model
+        model.module.eval().requires_grad_(False)
+        generator = torch.Generator().manual_seed(0)
+        pixels = torch.randn(clips, 3, FRAMES, SIDES[title], SIDES[title], generator=generator)
+        sets, of_class = torch.split(pixels, [clips - clips // 4, clips // 4])
+        contestants[f"bare passes, {clips}"] = partial(bare_passes, model, LAYERS[title], sets, of_class)
+        contestants[f"study, {clips}"] = study
+    book.race(title, contestants, warm_up=book.arguments.repeats > 1)
+    studies[SMALL].prepare()
+    book.note(title, shares=shares(studies[SMALL], called_by=CALLERS["on files"]))
 
 
 def promises(cells: Cells) -> Iterator[Promise]:
-    """A tenth above the bare passes at most."""
+    """A twentieth above the bare passes a clip at most, and a second a study."""
     for title, cell in cells.items():
-        what = f"a whole study ÷ its bare passes, seconds, {title}"
-        rounds = middle(ratios(cell, "whole study", "bare passes"))
-        yield Promise(area="speed", what=what, unit="×", target=at_most(1.1), **rounds, **taken(cell))
+        seconds = {who: row["wall_seconds"]["samples"] for who, row in cell["contestants"].items()}
+        sizes = tuple(
+            zip(seconds[f"{who}, {SMALL}"], seconds[f"{who}, {LARGE}"], strict=True) for who in ("study", "bare passes")
+        )
+        slopes, floors = ([(large - small) / (LARGE - SMALL) for small, large in rounds] for rounds in sizes)
+        rounds = middle([slope / floor for slope, floor in zip(slopes, floors, strict=True)])
+        what = f"each further clip of a study on files ÷ its bare full passes, seconds, {title}"
+        yield Promise(area="speed", what=what, unit="×", target=at_most(1.05), **rounds, **taken(cell))
+        fixed = [small - SMALL * slope for small, slope in zip(seconds[f"study, {SMALL}"], slopes, strict=True)]
+        what = f"fixed cost of a study on files, {title}"
+        yield Promise(area="speed", what=what, unit="s", target=at_most(1.0), **middle(fixed), **taken(cell))
 
 
 def main() -> None:
     """Runs the cells that are asked for."""
-    book = Book(__file__, "a whole study beside its bare passes", options(__doc__).parse_args(), promises)
-    titles = [f"{name}, {where}" for name in MODELS for where in ("in memory", "on files")]
-    for title in book.wanted(*titles):
+    book = Book(
+        __file__, "further clips of a study on files beside their passes", options(__doc__).parse_args(), promises
+    )
+    for title in book.wanted(*LAYERS):
         with tempfile.TemporaryDirectory() as scratch:
             take(book, title, Path(scratch))
 

@@ -30,14 +30,11 @@ def main() -> None:
     rates = Rates(**found["rates of swin3d_b"]["rates"]) if "rates of swin3d_b" in found else None
     cases = [of_kinetics(240_000, widths, rates), of_kinetics(1_000_000, widths, rates)]
     pooled = of_kinetics(240_000, POOLED_OVER_SPACE, rates)
-    sizes: dict[int, list[dict[str, Any]]] = {}
-    for run in found["cost model"]["runs"]:
-        sizes.setdefault(run["clips"], []).append(run)
     machine = taken["cost model"]["machine"]
     engines = cells("engines")["passes"]
     text = filled(
         "scale.md.j2",
-        checked="\n".join(map(checked_row, sizes.values())),
+        stages=stages(found["cost model"]["runs"]),
         machine=f"{machine['processor']}, {machine['threads']} thread, torch {machine['versions']['torch']}",
         budget=size(found["memory over clips"]["budget_bytes"]),
         memory="\n".join(map(memory_row, memory)),
@@ -46,7 +43,6 @@ def main() -> None:
         sets=SET_CLIPS,
         classes=CLASSES,
         paper="\n".join(paper_rows([*cases, pooled])),
-        repeats=len(found["cost model"]["runs"]) // len(sizes),
         rated=rates is not None,
         processor=machine["processor"],
         unpooled=size(cases[0].store_bytes),
@@ -84,21 +80,10 @@ def memory_row(run: dict[str, Any]) -> str:
     return f"| {' | '.join(shown)} |"
 
 
-def checked_row(runs: list[dict[str, Any]]) -> str:
-    """The line of prediction and measurement of the runs of one size."""
-    stages = [[run["predicted"]["seconds"][stage] for run in runs] for stage in runs[0]["predicted"]["seconds"]]
-    predicted = [sum(seconds) for seconds in zip(*stages, strict=True)]
-    measured = [run["measured"]["seconds"] for run in runs]
-    ratios = [one / other for one, other in zip(predicted, measured, strict=True)]
-    cells = [
-        f"{runs[0]['clips']}",
-        f"{median(predicted):.2f} s",
-        f"{median(measured):.2f} s",
-        f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
-        size(runs[0]["predicted"]["store_bytes"]),
-        size(runs[0]["measured"]["bytes_written"]),
-    ]
-    return f"| {' | '.join(cells)} |"
+def stages(runs: dict[str, list[dict[str, Any]]]) -> str:
+    """The seconds that were planned of each stage on this machine, medians."""
+    told = [run["stages"] for run in next(iter(runs.values()))]
+    return ", ".join(f"{stage} {median(each[stage] for each in told):.1f} s" for stage in told[0])
 
 
 def paper_rows(cases: list[Costs]) -> list[str]:

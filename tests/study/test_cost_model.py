@@ -87,13 +87,45 @@ def test_reading_is_a_stage_where_there_are_clips_to_try(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("clips_read", "told"),
-    [(9.0, "passes wait for clips to be read"), (11.0, "reading clips waits for passes"), (None, "")],
+    [(4.5, "passes wait for clips to be read"), (5.5, "reading clips waits for passes"), (None, "")],
 )
 def test_which_of_reading_and_passing_waits_is_told(clips_read: float | None, told: str) -> None:
-    """By hand: 20 clips at 20 a second and 10 at 5 pass in 3 s; 30 are read in 3.3 s or in 2.7 s."""
+    """By hand: 20 clips at 20 a second and 10 at 5 pass in 3 s; 30 are read by two threads in 3.3 s or in 2.7 s."""
     rate = Rates(forward=20, forward_and_backward=5, written_bytes=1, read_bytes=1, operations=1, clips_read=clips_read)
     cost = costs(set_clips=20, class_clips=[10], widths={"first": 9}, memory_bytes=2**30, rates=rate)
     assert cost.waits == told
+
+
+@pytest.mark.parametrize(
+    ("cores_of_a_pass", "editing", "taken"),
+    [
+        (1, 6, 10),  # hidden behind the passes
+        (1, 14, 12),  # 24 s of work on two cores
+        (1, 30, 20),
+        (2, 6, 13),  # passes keep both cores busy
+        (0, 6, 10),  # a GPU passes
+        (0, 30, 15),  # two threads edit
+    ],
+)
+def test_what_is_edited_beside_the_passes_takes_no_time_of_its_own(
+    cores_of_a_pass: int, editing: float, taken: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By hand: 10 s of passes, two cores; statistics come after them, and no engine divides them."""
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    rate = Rates(forward=10, forward_and_backward=1, written_bytes=1, read_bytes=1, operations=1)
+    timed = {"editing": editing, "statistics": 3.0}
+    cost = costs(
+        set_clips=0,
+        class_clips=[],
+        widths={},
+        memory_bytes=2**30,
+        edit_passes=100,
+        rates=rate,
+        timed=timed,
+        cores_of_a_pass=cores_of_a_pass,
+    )
+    assert cost.elapsed() == pytest.approx(taken + 3)
+    assert cost.elapsed(4) == pytest.approx(taken / 4 + 3)
 
 
 def test_rates_are_those_of_some_machine(tmp_path: Path) -> None:

@@ -461,6 +461,7 @@ def test_the_plan_counts_the_edits_and_the_clips_they_can_be_asked_of(
     monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
     made = api.plan(study_folder / "study.toml", clips_per_second=1.0)
     assert made.cost.edit_passes == made.cost.seconds["edits"] == CLIPS * (1 + 2 * (5 + 3) + 2 * 2)
+    assert {"inputs", "editing", "statistics"} < set(made.cost.seconds)
     for row in run.effects:
         beside = "" if row.with_sham is None else f", {row.with_sham} of them beside a sham"
         assert f"{row.name} changes {row.clips} of {CLIPS} clips of moving{beside}" in made.edits

@@ -15,7 +15,8 @@ from videotcav.explain.inference.interval_null import Margins, against_pool
 from videotcav.explain.inference.power import detectable, videos_for_flips, visible_effect
 from videotcav.features.measure import ClipFile
 from videotcav.records import ConceptClip, ConceptSet, Kind
-from videotcav.study.cost_model import Rates
+from videotcav.study.cost_model import Rates, statistics_seconds
+from videotcav.study.design import study_design
 from videotcav.study.file import StudyFile
 from videotcav.study.inputs import Inputs
 from videotcav.study.plan import Spreads, plan
@@ -128,6 +129,26 @@ def test_the_cost_is_that_of_the_cost_model() -> None:
     assert plan(study(), inputs(), widths=THREE).cost.seconds == {}
     with_maps = plan(study(), inputs(), widths={"one": 10, "two": 5}, rates=RATES, map_passes=30).cost
     assert with_maps.seconds == found.seconds | {"maps": 30 / 2}
+
+
+def test_the_time_of_the_tests_is_that_of_the_first_concept_times_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand: three questions of a concept at one class; eight concepts at six classes, of which four are timed."""
+    file = contrast_study()
+    one = study_design(file, inputs(), layers=2)
+    sets = [replace(each, concept=f"c{n}") for n in range(8) for each in one.concepts]
+    many = replace(one, concepts=tuple(sets), classes={f"k{n}": one.classes["swing"] for n in range(6)})
+    assert (one.tests, many.tests) == (3, 8 * 3 * 6)
+    asked: list[int] = []
+    clock = iter((0.0, 2.0))
+    monkeypatch.setattr("videotcav.study.cost_model.answers", lambda _, design, **__: asked.append(design.tests))
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    assert statistics_seconds(many) == pytest.approx(2 * many.tests / (3 * 4))
+    assert asked == [3 * 4]
+    assert statistics_seconds(study_design(study(), inputs(), layers=2)) == 0  # of classic scores
+
+
+def test_tests_that_cannot_be_made_take_no_time() -> None:
+    assert statistics_seconds(study_design(contrast_study(), inputs(clips=6, pool=4), layers=2)) == 0
 
 
 def test_the_visible_effect_has_its_power_by_simulation() -> None:

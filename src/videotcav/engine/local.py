@@ -12,6 +12,9 @@ Item = TypeVar("Item")
 Loaded = TypeVar("Loaded")
 Done = TypeVar("Done")
 
+LOADERS = 2
+"""Threads that load what the model will pass next."""
+
 
 class Engine(Protocol):
     """Where work is done. It knows nothing of what the work is."""
@@ -31,7 +34,7 @@ def here(worker: Callable[[Iterable[Item]], Iterator[Done]], items: Sequence[Ite
 
 
 def load_ahead(
-    items: Iterable[Item], load: Callable[[Item], Loaded], *, threads: int = 2, ahead: int = 8
+    items: Iterable[Item], load: Callable[[Item], Loaded], *, threads: int = LOADERS, ahead: int = 8
 ) -> Iterator[tuple[Item, Loaded]]:
     """Each item with what `load` made of it, in order; at most `ahead` loaded items wait in memory.
 

@@ -5,17 +5,24 @@ With n set clips, m class clips, and d activations at a layer (docs/scale.md hol
     clips           n + m hashed, decoded and brought to the model's input
     passes          n + m forward, m of them also backward
     maps            where maps are shown and checked by edits, at most so many forward passes more
+    edits           of class clips, at most so many forward passes more, beside the filling of frames, timed
     store           4 (n + m) Σd bytes, written once
     products        2 d (n (n + 1) / 2 + n m) operations a layer; with CAVs 2 d Σ over classes m_k (m_k + 1) / 2 more
     reading         every pair of panels reads its rows: 4 d bytes a row, once where all rows fit one panel
     Gram blocks     8 (n² + n m) bytes a layer, in files beyond the memory; with CAVs 8 m² more
-    statistics      with CAVs 8 · max(m², resamples · m · classes) bytes, in memory, of classes scored together
+    statistics      with CAVs 8 · max(m², resamples · m · classes) bytes, in memory, of classes scored together; the
+                    seconds of contrast and shift are those of a part of the tests on made-up scores
+
+Reading clips and filling frames are done by other threads while the model passes: together both take the longer of the
+two, and at least the work of both divided by the cores.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,9 +30,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
+from videotcav.engine.local import LOADERS
 from videotcav.engine.store import BLOCK_COLUMNS, Store
 from videotcav.engine.tiles import BLOCK_ROWS, Multiplier, pairs_of_panels, row_blocks
-from videotcav.explain.design.design import class_parts, part_bytes
+from videotcav.errors import NotEnoughData
+from videotcav.explain.cavs.gram import Gram
+from videotcav.explain.design.design import Design, class_parts, part_bytes
+from videotcav.explain.questions.all import answers
+from videotcav.explain.questions.contrast import ClipScores
 from videotcav.features.extract import LOGITS, ClipRef, Passing, Shard
 from videotcav.models.model import VideoModel
 from videotcav.models.passes import features
@@ -34,6 +46,8 @@ from videotcav.records import Pooling, Record
 LARGEST_BLOCK_ROWS = 2 * BLOCK_ROWS
 BACKWARD_IN_FORWARDS = 2.0
 """What a backward pass takes, in forward passes: a gradient for the activations and one for what lies before them."""
+
+_CLASSES_TIMED = 4
 
 
 class Rates(Record):
@@ -49,7 +63,9 @@ class Rates(Record):
     clips_read: float | None = None
 
 
-_OF_ONE = ("maps", "shares")
+_BESIDE = {"clips": "passes", "editing": "edits"}
+"""Stages that other threads do while the model passes."""
+_OF_ONE = ("inputs", "maps", "shares", "statistics")
 """Stages that an engine does not divide among its workers."""
 
 
@@ -67,6 +83,8 @@ class Costs(Record):
     gram_bytes: int
     statistics_bytes: int
     seconds: dict[str, float]
+    cores: int = 1
+    cores_of_a_pass: int = 1
 
     @property
     def waits(self) -> str:
@@ -74,11 +92,20 @@ class Costs(Record):
         reading, passing = self.seconds.get("clips"), self.seconds.get("passes")
         if reading is None or passing is None:
             return ""
-        return "passes wait for clips to be read" if reading > passing else "reading clips waits for passes"
+        is_slow = reading / LOADERS > passing
+        return "passes wait for clips to be read" if is_slow else "reading clips waits for passes"
 
     def elapsed(self, workers: int = 1) -> float:
         """Seconds until the end where so many workers, each as fast as the one, divide what an engine divides."""
-        return sum(taken if stage in _OF_ONE else taken / workers for stage, taken in self.seconds.items())
+        seconds = dict(self.seconds)
+        for beside, passes in _BESIDE.items():
+            if beside in seconds and passes in seconds:
+                seconds[passes] = self._together(seconds[passes], seconds.pop(beside))
+        return sum(taken if stage in _OF_ONE else taken / workers for stage, taken in seconds.items())
+
+    def _together(self, passing: float, beside: float) -> float:
+        work = self.cores_of_a_pass * passing + beside
+        return max(passing, beside / min(LOADERS, self.cores), work / self.cores)
 
 
 def costs(
@@ -94,6 +121,8 @@ def costs(
     edit_passes: int = 0,
     share_passes: int = 0,
     rates: Rates | None = None,
+    timed: Mapping[str, float] | None = None,
+    cores_of_a_pass: int = 1,
 ) -> Costs:
     """The costs of a study over so many clips.
 
@@ -109,6 +138,8 @@ def costs(
         edit_passes: see `study.edits_plan.edits_plan`.
         share_passes: see `study.class_shares.share_passes`.
         rates: of the machine; without them there are no seconds.
+        timed: seconds of stages that were timed as a whole: `inputs`, `editing`, `statistics`.
+        cores_of_a_pass: that a pass keeps busy, none where the model is on a GPU.
     """
     n, m, width = set_clips, sum(class_clips), sum(widths.values())
     products = n * (n + 1) // 2 + n * m + cavs * sum(count * (count + 1) // 2 for count in class_clips)
@@ -118,6 +149,7 @@ def costs(
     seconds = {}
     if rates is not None:
         seconds = {
+            **(timed or {}),
             **({"clips": (n + m) / rates.clips_read} if rates.clips_read else {}),
             "passes": n / rates.forward + m / rates.forward_and_backward,
             **({"maps": map_passes / rates.forward} if map_passes else {}),
@@ -140,6 +172,8 @@ def costs(
         statistics_bytes=draws_bytes
         + max((part_bytes(class_clips[part], resamples=bootstrap_resamples) for part in parts), default=0),
         seconds=seconds,
+        cores=os.cpu_count() or 1,
+        cores_of_a_pass=cores_of_a_pass,
     )
 
 
@@ -185,6 +219,29 @@ def rates(
         operations=len(rows) * (len(rows) + 1) * rows.shape[1] / max(multiplied - read, 1e-9),
         clips_read=clips_read,
     )
+
+
+def statistics_seconds(design: Design) -> float:
+    """What contrast and shift take: of the first concept and few classes on made-up scores, times all tests. 0 where
+    classic scores are asked, whose null is counted otherwise, and where there is too little to test.
+    """
+    if not design.asks_contrast or design.trains_cavs:
+        return 0.0
+    some = dict(list(design.classes.items())[:_CLASSES_TIMED])
+    first = tuple(each for each in design.concepts if each.concept == design.concepts[0].concept)
+    part = replace(design, concepts=first, classes=some, hypotheses=(), edits=(), needs=(), unseen=0)
+    n = 1 + max(int(each.rows.max()) for each in (design.random, *(each.clips for each in design.concepts)))
+    m = 1 + max(int(clips.rows.max()) for clips in some.values())
+    draw = np.random.default_rng(design.settings.seed)
+    scores = draw.normal(size=(n, len(some)))
+    kernel, own = (np.broadcast_to(np.nan, (size, size)) for size in (n, m))
+    grams = {str(layer): Gram(kernel, draw.normal(size=(m, n)), own) for layer in range(design.layers)}
+    started = time.perf_counter()
+    try:
+        answers(grams, part, scores=ClipScores(scores, scores > 0))
+    except NotEnoughData:
+        return 0.0
+    return (time.perf_counter() - started) * design.tests / part.tests
 
 
 def _rates_of_passes(model: VideoModel, layers: Sequence[str], pooling: Pooling) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 
@@ -12,10 +13,13 @@ from videotcav.study.inputs import Inputs
 
 
 class EditsPlan(Record):
-    """The passes of edited clips at most, and of each edit and class a line: on how many clips it can be asked."""
+    """The passes of edited clips at most, and of each edit and class a line: on how many clips it can be asked. The
+    clips were edited in so many `seconds`, one after the other; None where they were not.
+    """
 
     passes: int = 0
     lines: tuple[str, ...] = ()
+    seconds: float | None = None
 
 
 def edits_plan(editor: Editor | None, inputs: Inputs, *, progress: Progress = silent) -> EditsPlan:
@@ -31,6 +35,7 @@ def edits_plan(editor: Editor | None, inputs: Inputs, *, progress: Progress = si
     if editor.section.boxes is None:
         return EditsPlan(passes=passes)
     held, found = False, Counter[tuple[str, str]]()
+    started = time.perf_counter()
     for clip in progress(clips, "editing", total=len(clips)):
         _, _, made = editor.made(clip)
         for edit in editor.edit.edits:
@@ -38,8 +43,9 @@ def edits_plan(editor: Editor | None, inputs: Inputs, *, progress: Progress = si
                 there = [edit.name, *(sham for sham in edit.shams[:1] if made[sham].frames is not None)]
                 found.update((clip.class_name, each) for each in there)
             held = held or made[edit.name].frames is not None
+    taken = time.perf_counter() - started
     editor.refuse_nothing(clips, held=held)
-    return EditsPlan(passes=passes, lines=tuple(_lines(editor, inputs, found)))
+    return EditsPlan(passes=passes, lines=tuple(_lines(editor, inputs, found)), seconds=taken)
 
 
 def _lines(editor: Editor, inputs: Inputs, found: Counter[tuple[str, str]]) -> Sequence[str]:

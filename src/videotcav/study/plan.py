@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+import torch
 from pydantic import ByteSize
 
 from videotcav.explain.design.design import LEAST_VIDEOS, ConceptRows, Design, draws_bytes
@@ -17,7 +19,7 @@ from videotcav.results.pool_facts import PoolFacts
 from videotcav.results.read import RunResults
 from videotcav.results.table import sentences_html
 from videotcav.study.class_shares import share_passes
-from videotcav.study.cost_model import Costs, Rates, costs
+from videotcav.study.cost_model import Costs, Rates, costs, statistics_seconds
 from videotcav.study.cost_model import rates as rates_of
 from videotcav.study.cost_model import widths as widths_of
 from videotcav.study.design import study_design
@@ -105,7 +107,7 @@ class Plan(Record):
             *([f"at most {cost.map_passes} forward passes more to check maps"] if cost.map_passes else []),
             *([f"at most {cost.edit_passes} forward passes more of edited clips"] if cost.edit_passes else []),
             *([f"at most {cost.share_passes} forward passes more for concepts' shares"] if cost.share_passes else []),
-            f"about {_duration(cost.elapsed())} of one worker: {by_stage}",
+            f"about {_duration(cost.elapsed())} of one worker: {by_stage}; clips are read and edited beside the passes",
             *([f"about {_duration(cost.elapsed(self.workers))} of {self.workers} of them"] if self.workers > 1 else []),
             *([f"{cost.waits}, where there are cores or a GPU for both"] if cost.waits else []),
             f"{_size(cost.store_bytes)} of rows, {_size(cost.read_bytes)} read for {cost.operations:.1e} operations",
@@ -140,7 +142,14 @@ def plan_study(
     `Study.run` does before its passes.
     """
     file = study.file.study
+    started = time.perf_counter()
     inputs = study.told(study_inputs(study.file).with_views(study.model.card.clip_spec.views), progress=progress)
+    timed = {"inputs": time.perf_counter() - started}
+    edits = edits_plan(Editor.of(study.file, inputs, study.clips()), inputs, progress=progress)
+    if edits.seconds is not None:
+        timed["editing"] = edits.seconds
+    if seconds := statistics_seconds(study.design(inputs)):
+        timed["statistics"] = seconds
     made = plan(
         file,
         inputs,
@@ -154,7 +163,9 @@ def plan_study(
         ),
         memory_bytes=memory_bytes,
         map_passes=most_passes(file, inputs, study.model),
-        edits=edits_plan(Editor.of(study.file, inputs, study.clips()), inputs, progress=progress),
+        edits=edits,
+        timed=timed,
+        cores_of_a_pass=torch.get_num_threads() if study.model.device.type == "cpu" else 0,
         pilot=pilot.results if pilot else (),
         spreads=spreads,
     )
@@ -170,6 +181,8 @@ def plan(
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     map_passes: int = 0,
     edits: EditsPlan | None = None,
+    timed: Mapping[str, float] | None = None,
+    cores_of_a_pass: int = 1,
     pilot: tuple[Result, ...] = (),
     spreads: Spreads | None = None,
 ) -> Plan:
@@ -183,6 +196,8 @@ def plan(
         memory_bytes: as for a run.
         map_passes: that checking the maps will take at most.
         edits: what the edits of class clips will take.
+        timed: seconds of stages that were timed as a whole, see `costs`.
+        cores_of_a_pass: see `costs`.
         pilot: the results of an earlier run, whose spreads are carried over to the sizes of this one.
         spreads: stated in their stead, in units of the primary statistic.
     """
@@ -235,6 +250,8 @@ def plan(
             edit_passes=edits.passes if edits else 0,
             share_passes=share_passes(study, inputs),
             rates=rates,
+            timed=timed,
+            cores_of_a_pass=cores_of_a_pass,
         ),
         visible=seen,
         remarks=inputs.remarks,
