@@ -112,8 +112,8 @@ def gallery_tennis_answer() -> str:
     right = cells("gallery_tennis")["watermark"]["findings"]["right"]
     shares = (f"{100 * right[name]['all']['before']['value']:.0f} %" for name in ("random-split", "scene-split"))
     return (
-        "**Here a network of a random split is told from its twin of a split by scene by their paired difference,\n"
-        f"random minus scene, in σ of the score: {_with_ends(apart['watermark'])} as the watermark is removed, "
+        "**Here a network of a random split and its twin of a split by scene differ, random minus scene, by so many σ\n"
+        f"of the score: {_with_ends(apart['watermark'])} as the watermark is removed, "
         f"{_with_ends(apart['background'])}\nas the background is, and {_with_ends(push)} in what the mark alone does "
         f"for the forehand.\nOf held-out clips {' and '.join(shares)} are right.**"
     )
