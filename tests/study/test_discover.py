@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import videotcav as vt
-from support.change_net import MODULE, NET, noise
+from support.change_net import change_model, noise
 from videotcav.concepts.discover.candidates import Discovery, read_discovery
 from videotcav.concepts.folder import read_records, write_records
 from videotcav.concepts.review.decisions import Candidate
@@ -33,11 +33,8 @@ TESTS = {"minimum_clips": 5, "minimum_sources": 5}
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VideoModel]:
-    folder = tmp_path_factory.mktemp("code")
-    (folder / f"{MODULE}.py").write_text(NET)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(folder))
-        yield vt.load_model(f"{MODULE}:build")
+    with change_model(tmp_path_factory.mktemp("code")) as loaded:
+        yield loaded
 
 
 @pytest.fixture(scope="module")

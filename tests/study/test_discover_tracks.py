@@ -13,7 +13,7 @@ import torch
 from pycocotools import mask as coco
 
 import videotcav as vt
-from support.change_net import MODULE, NET
+from support.change_net import change_model
 from videotcav.concepts.discover.candidates import read_discovery
 from videotcav.concepts.folder import read_records
 from videotcav.errors import ArgumentError, NotEnoughData, NotFound, TrackNotFound
@@ -64,11 +64,8 @@ def told(scenes: dict[str, Scene], roles: dict[str, str], *, masks: bool) -> dic
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VideoModel]:
-    folder = tmp_path_factory.mktemp("code")
-    (folder / f"{MODULE}.py").write_text(NET)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(folder))
-        yield vt.load_model(f"{MODULE}:build")
+    with change_model(tmp_path_factory.mktemp("code")) as loaded:
+        yield loaded
 
 
 @pytest.fixture(scope="module")

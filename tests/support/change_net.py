@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import numpy as np
+import pytest
+
+import videotcav as vt
+from videotcav.models.model import VideoModel
 
 MODULE = "net_of_the_study_tests"
 NET = '''
@@ -42,6 +50,15 @@ def build_still():
         module.diff.weight[0, :, 1] = 0.5
     return module, card.model_copy(update={"name": "still"})
 '''
+
+
+@contextmanager
+def change_model(folder: Path) -> Iterator[VideoModel]:
+    """The model, loaded from a file of its own in the folder, which Python finds for the while."""
+    (folder / f"{MODULE}.py").write_text(NET)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        yield vt.load_model(f"{MODULE}:build")
 
 
 def noise(rng: np.random.Generator, *, moving: bool, frames: int = 5) -> np.ndarray:
