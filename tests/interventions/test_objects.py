@@ -133,6 +133,49 @@ def test_edits_of_the_background_leave_the_object_alone(edit: str) -> None:
         np.testing.assert_allclose(colour, clip.frames[~clip.masks].mean(axis=0), atol=0.5)
 
 
+def crossing() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """A ball that passes behind the actor: the film, what the ball shows, what the actor shows, the film without it."""
+    ball = {"distractor": "ball", "distractor_x": 0.5, "distractor_y": 0.45, "distractor_size": 0.3}
+    one = scene(10, **ball, distractor_heading=0.0, distractor_speed=1.0)
+    found = masks(one, **SIZE)
+    behind = found["distractor"] & ~found["actor"]
+    assert (grown(behind) & found["actor"]).any()
+    return render(one, **SIZE), behind, found["actor"], render(swap(one, distractor_x=9.0), **SIZE)
+
+
+@pytest.mark.parametrize("edit", ["freeze", "reverse", "remove", "blur"])
+def test_an_edit_leaves_the_pixels_of_another_object_as_they_are(edit: str) -> None:
+    frames, ball, actor, _ = crossing()
+    made = OBJECT[edit](ObjectClip(frames, grown(ball), others=actor)).frames
+    np.testing.assert_array_equal(made[actor], frames[actor])
+    assert (made[~actor] != frames[~actor]).any()
+    blind = OBJECT[edit](ObjectClip(frames, grown(ball))).frames
+    assert (blind[actor] != frames[actor]).any()  # the negative control: whose rim it eats
+
+
+def test_an_object_beside_another_is_removed_as_if_it_had_never_been_there() -> None:
+    frames, ball, actor, truth = crossing()
+    told, blind = (OBJECT["remove"](ObjectClip(frames, grown(ball), others=others)).frames for others in (actor, None))
+    assert error(told, truth, grown(ball)) < LARGEST_ERROR
+    rim = grown(ball) & actor
+    assert error(told, truth, rim) < error(blind, truth, rim) / 2
+
+
+def test_nothing_of_another_object_is_pasted_with_a_rim() -> None:
+    """A ball that is held while the actor, another colour, lies over a part of its rim in the frame that is shown."""
+    frames, ball, actor, _ = crossing()
+    clip = ObjectClip(frames, grown(ball), others=actor)
+    assert not (clip.masks & actor).any()
+    rim = soft(soft(clip.masks[clip.held][None]) > 0)[0] > 0
+    assert (rim & actor[clip.held]).any()
+    painted = frames.copy()
+    painted[clip.held][actor[clip.held]] = (255, 0, 255)
+    made = OBJECT["freeze"](ObjectClip(painted, grown(ball), others=actor)).frames
+    elsewhere = np.delete(np.arange(len(frames)), clip.held)
+    assert not (made[elsewhere] == (255, 0, 255)).all(axis=3).any()
+    assert not (np.abs(made[elsewhere].astype(int) - (255, 0, 255)).sum(axis=3) < 200).any()
+
+
 def test_an_edit_that_changes_nothing_says_so() -> None:
     """An object at rest, without grain, is held already, whatever is made up behind it."""
     still = clip_of(scene(7, class_name="rest", grain=0.0))
@@ -190,6 +233,8 @@ def test_what_does_not_fit_is_refused_in_a_sentence() -> None:
     clip = clip_of(scene(0))
     with pytest.raises(ArgumentError, match="of the frames' size"):
         ObjectClip(clip.frames, clip.masks[:, :32])
+    with pytest.raises(ArgumentError, match="of the frames' size"):
+        ObjectClip(clip.frames, clip.masks, others=clip.masks[:4])
     with pytest.raises(ArgumentError, match="bool"):
         ObjectClip(clip.frames, clip.masks.astype(np.uint8))
     with pytest.raises(ArgumentError, match="uint8"):

@@ -49,6 +49,18 @@ def test_the_round_trip_touches_every_place_that_is_ever_covered_in_every_frame(
     assert not changed[soft(ever) == 0].any()
 
 
+@pytest.mark.parametrize("edit", ["remove", "freeze"])
+def test_shams_leave_the_pixels_of_another_object_as_they_are(edit: str) -> None:
+    """With a fill that is easily seen; the other object lies all around."""
+    clip = clip_of(1)
+    others = ~grown(clip.masks, 3)
+    for told in (others, None):
+        of = ObjectClip(clip.frames, clip.masks, fill=lambda frames, _: 255 - frames, others=told)
+        changed = [(each.frames != clip.frames).any(axis=3)[others].any() for each in shams(OBJECT[edit], of)]
+        assert changed
+        assert any(changed) == (told is None)
+
+
 @pytest.mark.parametrize("camera", [CameraPath(), CameraPath(right=0.2)])
 def test_what_is_removed_elsewhere_is_the_scene_which_stays(camera: CameraPath) -> None:
     clip = clip_of(2, camera=camera)

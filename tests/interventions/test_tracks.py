@@ -18,12 +18,13 @@ from videotcav.concepts.detectors.detect import Detections, VideoFrames
 from videotcav.concepts.detectors.masks import Mask
 from videotcav.concepts.propose.track import Track
 from videotcav.errors import ArgumentError, BoxesError, NotFound, TrackNotFound
+from videotcav.interventions.clips import edit_clips
 from videotcav.interventions.locate import objects_of, objects_of_labels
-from videotcav.interventions.tracks import object_masks
+from videotcav.interventions.tracks import object_masks, shown_by_others
 from videotcav.planted.factors import sample_scene
 from videotcav.planted.scenes import masks as planted_masks
 from videotcav.records import Box, ClipSpec
-from videotcav.video.clips import _crop, read_clip, to_source
+from videotcav.video.clips import _crop, read_clip, read_clips, to_source
 from videotcav.video.info import ClipOrigin, VideoInfo
 
 WHOLE = ClipSpec(frames=4, seconds_between_frames=0.1, height=100, width=100, resize=100)
@@ -228,27 +229,35 @@ def film(path: Path, frames: np.ndarray, milliseconds: Sequence[int]) -> Path:
     return path
 
 
-def coco_of(path: Path, videos: dict[str, np.ndarray], *, label: str = "racket", missing: Sequence[int] = ()) -> Path:
-    """COCO JSON of one object a video, with its masks."""
+def coco_of(
+    path: Path,
+    videos: dict[str, np.ndarray],
+    *,
+    label: str = "racket",
+    missing: Sequence[int] = (),
+    balls: dict[str, np.ndarray] | None = None,
+) -> Path:
+    """COCO JSON of one object a video, with its masks; `balls` are another one in the same video."""
     content: dict[str, list[dict[str, object]]] = {"videos": [], "images": [], "annotations": []}
     for number, (name, masks) in enumerate(videos.items()):
         content["videos"].append({"id": number, "file_name": name})
-        for frame, picture in enumerate(masks):
+        for frame in range(len(masks)):
             image = 1000 * number + frame
             content["images"].append({"id": image, "video_id": number, "frame_index": frame})
-            mask = Mask.of(picture)
-            if mask.edges is None or frame in missing:
-                continue
-            left, top, right, bottom = mask.edges
-            content["annotations"].append(
-                {
-                    "image_id": image,
-                    "category_id": 1,
-                    "track_id": number,
-                    "bbox": [left, top, right - left, bottom - top],
-                    "segmentation": mask.rle,
-                }
-            )
+            for category, pictures in ((1, masks), (2, (balls or {}).get(name))):
+                mask = Mask.of(np.zeros((1, 1), bool) if pictures is None else pictures[frame])
+                if mask.edges is None or frame in missing:
+                    continue
+                left, top, right, bottom = mask.edges
+                content["annotations"].append(
+                    {
+                        "image_id": image,
+                        "category_id": category,
+                        "track_id": 2 * number + category,
+                        "bbox": [left, top, right - left, bottom - top],
+                        "segmentation": mask.rle,
+                    }
+                )
     path.write_text(json.dumps(content | {"categories": [{"id": 1, "name": label}, {"id": 2, "name": "ball"}]}))
     return path
 
@@ -322,6 +331,44 @@ def test_several_labels_are_found_by_one_look_and_one_that_no_clip_has_is_counte
     assert found["ball"].interpolated == 0
     (alone,) = objects_of([clip], SPEC, boxes, "racket").objects
     np.testing.assert_array_equal(found["racket"].objects[0].masks, alone.masks)
+
+
+def test_what_masks_say_of_other_objects_is_not_changed_by_an_edit_of_one(tmp_path: Path):
+    """Racket and ball side by side; each pixel of a frame is told apart by its colour."""
+    rows, still = slice(30, 60), np.zeros((10, 96, 128), bool)
+    racket, ball = still.copy(), still.copy()
+    racket[:, rows, 30:60], ball[:, rows, 60:90] = True, True
+    frames = np.full((10, 96, 128, 3), 40, np.uint8)
+    frames[racket], frames[ball] = 200, 120
+    path = film(tmp_path / "scene.mkv", frames, [100 * t for t in range(10)])
+    spec = ClipSpec(frames=5, seconds_between_frames=0.1, height=96, width=128, resize=96)
+    clips = read_clips([path], spec)
+    files = {
+        name: coco_of(tmp_path / f"{name}.json", {path.name: racket}, balls=balls)
+        for name, balls in (("both", {path.name: ball}), ("alone", None))
+    }
+    told, alone = (edit_clips(clips, file, "remove", label="racket") for file in files.values())
+    change = {
+        name: (each.pixels != clips.pixels).any(dim=1).numpy()[0] for name, each in (("told", told), ("alone", alone))
+    }
+    assert not change["told"][:, rows, 60:90].any()
+    assert change["alone"][:, rows, 60:62].any()  # the negative control: the rim of the racket is the ball's
+    assert change["told"][:, rows, 30:60].all()
+    (seen,) = objects_of(list(clips.records), spec, files["both"], "racket").others
+    np.testing.assert_array_equal(seen, ball[:5])
+
+
+def test_pixels_of_two_objects_are_those_of_the_one_that_is_edited_and_boxes_tell_of_no_pixel():
+    whole = rectangle((100, 200), slice(10, 60), slice(60, 120))
+    part = rectangle((100, 200), slice(20, 30), slice(70, 80))
+    hand = object_masks([mask_track({0: part})], origin(WHOLE), [0], WHOLE, mask_error=0)
+    person = object_masks([mask_track({0: whole})], origin(WHOLE), [0], WHOLE, mask_error=0)
+    boxed = object_masks([box_track({0: (70, 20, 80, 30)})], origin(WHOLE), [0], WHOLE, box_error=0)
+    np.testing.assert_array_equal(shown_by_others([hand], [hand, person]), person.masks & ~hand.masks)
+    assert not shown_by_others([person], [hand, person]).any()
+    assert not shown_by_others([boxed], [boxed, person]).any()
+    assert not shown_by_others([hand], [hand, boxed]).any()
+    assert not shown_by_others([hand, person], [hand, person]).any()
 
 
 def test_a_file_of_another_version_of_a_video_is_refused(tmp_path: Path):

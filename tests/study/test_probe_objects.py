@@ -17,12 +17,17 @@ import videotcav as vt
 from support.far import Far
 from support.flicker import BOXES, scene, sidecar
 from support.own import quietly
+from videotcav.concepts.detectors.detect import load_detector
+from videotcav.concepts.detectors.masks import Mask
 from videotcav.errors import ArgumentError, BoxesError, NotFound, TrackNotFound, VideosError
+from videotcav.interventions.frames import to_frames
 from videotcav.models.model import VideoModel
 from videotcav.records import ClipSpec, ModelCard
 from videotcav.report.probe import ProbeRun
 from videotcav.results.edit_effect import EditEffect
 from videotcav.results.probe_facts import after
+from videotcav.study.object_edits import ObjectEditor, TargetEdit
+from videotcav.video.clips import read_clips
 from videotcav.video.write import write_video
 
 SPEC = ClipSpec(frames=4, seconds_between_frames=0.1, height=16, width=16, resize=16)
@@ -223,3 +228,37 @@ def test_objects_are_looked_for_in_files_that_are_there(folder: Path) -> None:
     )
     with pytest.raises(VideosError, match="gone"):
         vt.probe(model(), dataclasses.replace(clips, records=moved), target="moving", objects=folder / "boxes.json")
+
+
+def test_an_edit_of_one_object_changes_nothing_of_another_whose_mask_the_file_has(tmp_path: Path) -> None:
+    """A left and a right half; what is asked for is one of them."""
+    left = np.zeros((32, 32), bool)
+    left[8:24, 8:16] = True
+    right = left[:, ::-1]
+    pixels = np.full((5, 32, 32, 3), 40, np.uint8)
+    pixels[:, left], pixels[:, right] = 200, 120
+    write_video(tmp_path / "both.mp4", pixels, frames_per_second=10, crf=0)
+    halves = [(1, left), (2, right)]
+    annotations = [
+        {"image_id": frame, "category_id": of, "track_id": of, "segmentation": Mask.of(mask).rle, "bbox": box}
+        for frame in range(5)
+        for (of, mask), box in zip(halves, ([8, 8, 8, 16], [16, 8, 8, 16]), strict=True)
+    ]
+    coco = {
+        "videos": [{"id": 0, "file_name": "both.mp4"}],
+        "images": [{"id": frame, "video_id": 0, "frame_index": frame} for frame in range(5)],
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "left"}, {"id": 2, "name": "right"}],
+    }
+    (tmp_path / "both.json").write_text(json.dumps(coco))
+    spec = SPEC.model_copy(update={"height": 32, "width": 32, "resize": 32})
+    clips = read_clips([tmp_path / "both.mp4"], spec)
+    frames = to_frames(clips.pixels[0], spec)
+    detector = load_detector(tmp_path / "both.json")
+    editor = ObjectEditor(detector, (TargetEdit("remove", "object"),), {"object": ("left",)}, seed=0)
+    made = editor(clips.records[0], frames, spec)["remove object"].frames
+    np.testing.assert_array_equal(made[:, right], frames[:, right])
+    assert (made[:, left] != frames[:, left]).any(axis=-1).all()
+    background = ObjectEditor(detector, (TargetEdit("remove", "background"),), {"background": ()}, seed=0)
+    kept = background(clips.records[0], frames, spec)["remove background"].frames
+    np.testing.assert_array_equal(kept[:, left | right], frames[:, left | right])

@@ -163,12 +163,18 @@ def of_boxes(boxes: Boxes) -> Masks:
     return found
 
 
-def where(film: Film) -> dict[tuple[str, str], Masks]:
-    """The pixels of each object by `mask` and by `box`. Of what the actor hides no mask of a film can know."""
+def object_clips(film: Film, frames: Frames) -> dict[tuple[str, str], ObjectClip]:
+    """The film with each object given by `mask`, beside the other's mask, and by `box`, alone.
+
+    Of what the actor hides no mask of a film can know.
+    """
     boxes, masks = outlines(film.scene, **_SIZE)
     seen = {"actor": masks["actor"], "distractor": masks["distractor"] & ~masks["actor"]}
-    by_mask = {(who, "mask"): grown(seen[who]) for who in OBJECTS}
-    return by_mask | {(who, "box"): of_boxes(boxes[who]) for who in OBJECTS}
+    others = dict(zip(OBJECTS, reversed(seen.values()), strict=True))
+    return {
+        **{(who, "mask"): ObjectClip(frames, grown(seen[who]), others=others[who]) for who in OBJECTS},
+        **{(who, "box"): ObjectClip(frames, of_boxes(boxes[who])) for who in OBJECTS},
+    }
 
 
 def black(frames: Frames, _: Masks) -> Frames:
@@ -216,16 +222,14 @@ class _Class:
         """Every edit by every way: what it does to each clip, what the scene rendered anew does, what is said of it."""
         cells: dict[tuple[Way, str, str], list[_Made]] = {}
         for film in self.films:
-            original, places = frames_of(film), where(film)
-            clips: dict[tuple[Way, str], ObjectClip] = {}
+            clips = object_clips(film, frames_of(film))
             for who in dict.fromkeys(who for who, _ in self.asked):
-                by_mask = clips["mask", who] = ObjectClip(original, places[who, "mask"])
-                clips["box", who] = ObjectClip(original, places[who, "box"])
-                in_black = clips["black", who] = replace(by_mask, fill=black)
+                by_mask = clips[who, "mask"]
+                in_black = clips[who, "black"] = replace(by_mask, fill=black)
                 vars(in_black)["camera"] = by_mask.camera  # of the same frames and masks
             for way in self.ways:
                 for who, edit in self.asked:
-                    made = self._made(film, who, edit, clips[way, who])
+                    made = self._made(film, who, edit, clips[who, way])
                     cells.setdefault((way, who, edit), []).append(made)
         passed = _Passed(self.model, self._clips)
         scores, given = passed.scores[:, self.place], passed.logits.argmax(axis=1) == self.place

@@ -25,7 +25,7 @@ import numpy as np
 from validation.proof.concepts import CLIPS as OF_CONCEPT
 from validation.proof.concepts import CONCEPTS, Concept
 from validation.proof.counting import Row
-from validation.proof.edits import _Passed, frames_of, order_of, path_of, rendered_anew, where
+from validation.proof.edits import _Passed, frames_of, object_clips, order_of, path_of, rendered_anew
 from validation.proof.kept import kept
 from validation.proof.training import NETWORKS, Job, trained
 from validation.proof.world import MOTIONS, RULES, SHAPES, Film, sample
@@ -135,7 +135,7 @@ def facts(model: VideoModel, job: Job) -> dict[str, Any]:
 
 
 def _clip(film: Film, who: str, way: str = "mask") -> ObjectClip:
-    clip = ObjectClip(frames_of(film), where(film)[who, way])
+    clip = object_clips(film, frames_of(film))[who, way]
     vars(clip)["camera"] = standing(clip.frames, clip.masks)
     return clip
 

@@ -67,6 +67,8 @@ def summary(networks: Sequence[Facts]) -> dict[str, Any]:
         "push_alone": auroc([row | {"effect": row["push"]} for row in truths["legs"]]),
         "need_alone": auroc([row | {"effect": row["need"]} for row in truths["legs"]]),
         "factor_seen": auroc([row for row in truths["factor"] if not row["blind"]]),
+        "factor_needed": auroc([row | {"effect": row["need"]} for row in truths["factor"]]),
+        "factor_pushed": auroc([row | {"change": joint(row["true_push"], row["cost"])} for row in rows]),
         "shams": clustered([hits(each["shams"], rejected) for each in networks]),
         "none_told": clustered([hits(filter(does_nothing, each["rows"]), is_large) for each in networks]),
     }
@@ -98,6 +100,10 @@ def promises(found: Facts) -> Iterator[Promise]:
         "factor_seen",
         "joint verdict, truth the factor changed, without the default class and the lack of motion: AUROC",
         None,
+    )
+    yield from area("factor_needed", "need alone, truth the factor changed: AUROC", at_least(0.92))
+    yield from area(
+        "factor_pushed", "joint verdict, truth the push rendered anew and the factor changed: AUROC", at_least(0.92)
     )
     yield from area("push_alone", "push alone, truth both legs rendered anew: AUROC", None)
     yield from area("need_alone", "need alone, truth both legs rendered anew: AUROC", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -90,7 +91,7 @@ def edit_clips(
     chosen, spec = object_edit(edit), spec or clips.spec
     if spec is None:
         raise ArgumentError("these clips do not say what they were read by: give the model's clip spec, `spec=`")
-    masks, missing = _masks(clips, objects, label, spec, progress)
+    masks, others, missing = _masks(clips, objects, label, spec, progress)
     kept, pixels, told, left_out = [], [], [], dict(clips.left_out)
     for place in progress(range(len(clips)), "editing", total=len(clips)):
         record, before = clips.records[place], clips.pixels[place]
@@ -101,7 +102,7 @@ def edit_clips(
             left_out[name] = missing[place]
             continue
         frames = to_frames(before, spec)
-        clip = ObjectClip(frames, masks[place], fill=fill, seed=seed)
+        clip = ObjectClip(frames, masks[place], fill=fill, seed=seed, others=others[place])
         made = next(iter(shams(chosen, clip)), None) if sham else chosen(clip)
         if made is None or made.frames is None:
             left_out[name] = made.reason if made else f"has no sham of '{edit}'"
@@ -135,8 +136,8 @@ def _masks(
     label: str | None,
     spec: ClipSpec,
     progress: Progress,
-) -> tuple[list[Masks], dict[int, str]]:
-    """Each clip's masks, and which clips have none for which reason."""
+) -> tuple[list[Masks], Sequence[Masks | None], dict[int, str]]:
+    """Each clip's masks, what others show there, and which clips have none for which reason."""
     shape = (len(clips), spec.frames, spec.height, spec.width)
     if isinstance(objects, np.ndarray):
         if objects.dtype != np.bool_ or objects.shape != shape:
@@ -144,7 +145,7 @@ def _masks(
                 f"masks of these clips are bool of the shape {shape} (clip time height width), got "
                 f"{objects.dtype} {objects.shape}"
             )
-        return list(objects), {}
+        return list(objects), [None] * len(clips), {}
     if not isinstance(objects, Located):
         if label is None:
             raise ArgumentError("a detector, or a file of boxes, finds many things: say what is edited as `label=`")
@@ -152,4 +153,5 @@ def _masks(
     if len(objects.objects) != len(clips):
         raise ArgumentError(f"objects were looked for in {len(objects.objects)} clips, and {len(clips)} are edited")
     nothing = np.zeros(shape[1:], dtype=np.bool_)
-    return [nothing if each is None else each.masks for each in objects.objects], dict(objects.missing)
+    masks = [nothing if each is None else each.masks for each in objects.objects]
+    return masks, objects.others or [None] * len(clips), dict(objects.missing)

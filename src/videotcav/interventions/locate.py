@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.track import ShotCuts, Track, known_tracks, single_frames, tracks_of
 from videotcav.errors import BoxesNotFound, TrackNotFound
 from videotcav.interventions.frames import Masks
-from videotcav.interventions.tracks import BOX_ERROR, MASK_ERROR, ObjectMasks, object_masks
+from videotcav.interventions.tracks import BOX_ERROR, MASK_ERROR, ObjectMasks, object_masks, shown_by_others
 from videotcav.records import ClipSpec, Progress, silent
 from videotcav.video.info import ClipOrigin
 from videotcav.video.read import VideoFile, on_file
@@ -26,7 +26,8 @@ _FRAMES_PER_BATCH = 16
 class Located:
     """Where a label's object is in each of some clips; `missing` maps the places of clips without it to the reason.
 
-    `source` and `sha256` are the detector's.
+    `source` and `sha256` are the detector's; `others` is what masks say other objects of a clip show, where that is
+    known.
     """
 
     label: str
@@ -34,6 +35,7 @@ class Located:
     missing: Mapping[int, str]
     source: str
     sha256: str
+    others: tuple[Masks | None, ...] = ()
 
     @property
     def interpolated(self) -> float:
@@ -62,20 +64,35 @@ def objects_of(
     Raises NotFound where the detector has no such label, BoxesError where a file does not fit a video, and
     TrackNotFound where no clip has the object.
     """
-    (located,) = objects_of_labels(
+    detector = load_detector(detector)
+    require_label(detector, label)
+    found = objects_of_labels(
         clips,
         spec,
         detector,
-        [label],
+        looked_for(detector, [label]),
         recipe=recipe,
         box_error=box_error,
         mask_error=mask_error,
         progress=progress,
-    ).values()
+    )
+    located = found[label]
     if not any(located.objects):
         reason = next(iter(located.missing.values()), "no clip was given")
         raise TrackNotFound(f"none of the {len(clips)} clips has an object '{label}'; the first: {reason}")
-    return located
+    beside = zip(*(each.objects for each in found.values()), strict=True)
+    return replace(
+        located,
+        others=tuple(
+            None if own is None else shown_by_others([own], filter(None, every))
+            for own, every in zip(located.objects, beside, strict=True)
+        ),
+    )
+
+
+def looked_for(detector: Detector, labels: Iterable[str]) -> list[str]:
+    """What is looked for where these labels are edited: in a file all of its labels, whose masks say what is theirs."""
+    return sorted(detector.labels if isinstance(detector, BoxesFile) else set(labels))
 
 
 def objects_of_labels(

@@ -38,14 +38,15 @@ class Edited(Changed):
 class ObjectClip:
     """A clip, where its object is, rim included, and what several edits of it need.
 
-    `hidden` is what else no frame may be asked for. Raises ArgumentError where frames and masks do not fit each other.
+    `others` are pixels that other objects show: no fill asks for them, and no edit changes them.
+    Raises ArgumentError where frames and masks do not fit each other.
     """
 
     frames: Frames
     masks: Masks
     fill: Fill | str = "median"
     seed: int = 0
-    hidden: Masks | None = None
+    others: Masks | None = None
 
     def __post_init__(self) -> None:
         if self.frames.dtype != np.uint8 or self.frames.ndim != 4 or self.frames.shape[3] != _RGB:  # noqa: PLR2004
@@ -53,11 +54,14 @@ class ObjectClip:
                 "frames to be edited are uint8, time height width 3; got "
                 f"{self.frames.dtype} {' × '.join(map(str, self.frames.shape))}"
             )
-        if self.masks.dtype != np.bool_ or self.masks.shape != self.frames.shape[:3]:
-            raise ArgumentError(
-                f"the object's masks are to be bool and of the frames' size, {self.frames.shape[:3]} (time height "
-                f"width); got {self.masks.dtype} {self.masks.shape}"
-            )
+        for masks in (self.masks, *(() if self.others is None else (self.others,))):
+            if masks.dtype != np.bool_ or masks.shape != self.frames.shape[:3]:
+                raise ArgumentError(
+                    f"an object's masks are to be bool and of the frames' size, {self.frames.shape[:3]} (time height "
+                    f"width); got {masks.dtype} {masks.shape}"
+                )
+        if self.others is not None:
+            object.__setattr__(self, "masks", self.masks & ~self.others)
 
     @cached_property
     def camera(self) -> Camera:
@@ -70,15 +74,20 @@ class ObjectClip:
         return soft(self.masks)
 
     @cached_property
+    def covered(self) -> Masks:
+        """What no fill may ask for."""
+        return self.masks if self.others is None else self.masks | self.others
+
+    @cached_property
     def without_object(self) -> Filled:
         """The clip with the object taken out."""
-        covered = self.masks if self.hidden is None else self.masks | self.hidden
-        return filled(self.frames, self.masks, covered=covered, camera=self.camera, fill=self.fill)
+        return filled(self.frames, self.masks, covered=self.covered, camera=self.camera, fill=self.fill)
 
     @cached_property
     def _cut(self) -> Softness:
-        """The object with its rim: wherever a fill shows at all, and softly beside that."""
-        return soft(self.softness > 0)
+        """The object with its rim: wherever a fill shows at all, and softly beside that; nothing of other objects."""
+        rim = soft(self.softness > 0)
+        return rim if self.others is None else rim * ~self.others
 
     @property
     def shown_in(self) -> list[int]:
@@ -105,6 +114,8 @@ class ObjectClip:
 
     def edited(self, frames: Frames, *, inpainted: float | None = None) -> Edited:
         """These frames as an edit of the clip."""
+        if self.others is not None:
+            frames = np.where(self.others[..., None], self.frames, frames)
         return Edited(
             frames,
             changed=float((frames != self.frames).any(axis=3).mean()),

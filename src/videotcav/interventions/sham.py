@@ -34,7 +34,7 @@ def shams(edit: ObjectEdit, clip: ObjectClip) -> tuple[Edited, ...]:
         return (round_trip(clip),)
     found = []
     for masks in elsewhere(clip.masks, rng=Watched(clip.frames, clip.seed).rng):
-        other = replace(clip, masks=masks, hidden=clip.masks)
+        other = replace(clip, masks=masks, others=clip.covered)
         vars(other)["camera"] = clip.camera  # the clip's own: the sham takes out nothing that moves
         found.append(edit.apply(other))
     return tuple(found)
@@ -52,7 +52,7 @@ def round_trip(clip: ObjectClip) -> Edited:
                 for frame in frames
             ]
         )
-    scene = filled(clip.frames, ever, covered=clip.masks, camera=clip.camera, fill=clip.fill)
+    scene = filled(clip.frames, ever, covered=clip.covered, camera=clip.camera, fill=clip.fill)
     return clip.edited(clip.with_object(scene.frames, frames), inpainted=scene.inpainted)
 
 

@@ -6,7 +6,7 @@ source pixels, and a rim of the object that is left out is one that the model st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -39,11 +39,13 @@ _NOISE = 1e-6  # of pixels, in the position of a crop
 class ObjectMasks:
     """Where an object is in a clip. Shares are of the `frames` that show it.
 
+    `outlined` is what masks say it shows, grown by nothing: no pixel that a box alone tells of.
     `interpolated` are those in which it was not seen itself, but before and after; `by_mask` those in which masks alone
     say where it is, not boxes.
     """
 
     masks: Masks
+    outlined: Masks
     frames: int
     interpolated: float
     by_mask: float
@@ -82,7 +84,8 @@ def object_masks(
         _require_fit(track, clip)
     view = _View.of(clip, spec)
     masks = np.zeros((len(shown), spec.height, spec.width), dtype=np.bool_)
-    seen, outlined = np.zeros(len(shown), dtype=np.bool_), np.ones(len(shown), dtype=np.bool_)
+    outlined = np.zeros_like(masks)
+    seen, by_mask = np.zeros(len(shown), dtype=np.bool_), np.ones(len(shown), dtype=np.bool_)
     for number, frame in enumerate(shown):
         for track in tracks:
             for place in places(track, frame):
@@ -90,20 +93,34 @@ def object_masks(
                     inside = view.box(_grown(place.where, box_error))
                 else:
                     inside = view.pixels(place.where, mask_error)
+                    outlined[number] |= view.pixels(place.where, 0.0)
                 masks[number] |= inside
                 if inside.any():
                     seen[number] |= not place.interpolated
-                    outlined[number] &= not isinstance(place.where, Box)
+                    by_mask[number] &= not isinstance(place.where, Box)
     present = masks.any(axis=(1, 2))
     frames = int(present.sum())
     if not frames:
         raise TrackNotFound(_nothing(tracks, clip, shown))
     return ObjectMasks(
         masks=masks,
+        outlined=outlined,
         frames=frames,
         interpolated=1 - int(seen[present].sum()) / frames,
-        by_mask=int(outlined[present].sum()) / frames,
+        by_mask=int(by_mask[present].sum()) / frames,
     )
+
+
+def shown_by_others(own: Sequence[ObjectMasks], every: Iterable[ObjectMasks]) -> Masks:
+    """What masks say the other objects of a clip show, of `every` one that is not its `own`.
+
+    Pixels of both are its own, and so is all of a frame that tells of it by a box, which does not say which of its
+    pixels are another's.
+    """
+    outlined = np.any([each.outlined for each in own], axis=0)
+    boxed = np.any([each.masks for each in own], axis=(0, 2, 3)) & ~outlined.any(axis=(1, 2))
+    others = [each.outlined for each in every if not any(each is mine for mine in own)]
+    return np.asarray(np.any([np.zeros_like(outlined), *others], axis=0) & ~outlined & ~boxed[:, None, None])
 
 
 def _grown(box: Box, share: float) -> BoxEdges:

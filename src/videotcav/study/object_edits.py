@@ -13,10 +13,10 @@ from videotcav.concepts.detectors.detect import Detector
 from videotcav.explain.cavs.gram import Floats, Rows
 from videotcav.interventions.ask import Edits
 from videotcav.interventions.frames import Frames
-from videotcav.interventions.locate import objects_of_labels
+from videotcav.interventions.locate import looked_for, objects_of_labels
 from videotcav.interventions.objects import ObjectClip, ObjectEdit, object_edit, second_fill
 from videotcav.interventions.sham import PLACES, shams
-from videotcav.interventions.tracks import BOX_ERROR
+from videotcav.interventions.tracks import BOX_ERROR, shown_by_others
 from videotcav.interventions.whole import Changed
 from videotcav.records import ClipSpec
 from videotcav.results.edit_effect import BACKGROUND
@@ -91,23 +91,22 @@ class ObjectEditor:
 
     @cached_property
     def labels(self) -> list[str]:
-        """What is looked for: what is edited, and all that there is beside a background."""
+        """What is looked for: what is edited, and all that there is beside a background or in a file."""
         if BACKGROUND in self.targets:
             return sorted(self.detector.labels)
-        return sorted({label for labels in self.targets.values() for label in labels})
+        return looked_for(self.detector, {label for labels in self.targets.values() for label in labels})
 
     def __call__(self, origin: ClipOrigin, frames: Frames, spec: ClipSpec) -> dict[str, Changed]:
         """Every edit of the clip; without frames where it does not hold the object, or has no place for a sham."""
         found = objects_of_labels([origin], spec, self.detector, self.labels, box_error=self.grow)
-        masks = {label: each.objects[0].masks for label, each in found.items() if each.objects[0] is not None}
-        everything = np.any([*masks.values()], axis=0) if masks else None
+        held = {label: each.objects[0] for label, each in found.items() if each.objects[0] is not None}
         made: dict[str, Changed] = {}
         for target, labels in self.targets.items():
-            own = [masks[label] for label in labels if label in masks]
-            if everything is None or not (own or target == BACKGROUND):
+            own = [each for label, each in held.items() if target == BACKGROUND or label in labels]
+            if not own:
                 continue
-            where = everything if target == BACKGROUND else np.any(own, axis=0)
-            clip = ObjectClip(frames, where, seed=self.seed, hidden=everything & ~where)
+            others = shown_by_others(own, held.values())
+            clip = ObjectClip(frames, np.any([each.masks for each in own], axis=0), seed=self.seed, others=others)
             for edit in self.edits:
                 if edit.target == target:
                     made |= dict(edit.made(clip))
@@ -120,7 +119,9 @@ class ObjectEditor:
 
     def why_missing(self, origin: ClipOrigin, spec: ClipSpec) -> str:
         """Why the clip has nothing that is looked for."""
-        found = objects_of_labels([origin], spec, self.detector, self.labels, box_error=self.grow)
+        edited = {label for labels in self.targets.values() for label in labels}
+        asked = self.labels if BACKGROUND in self.targets else sorted(edited)
+        found = objects_of_labels([origin], spec, self.detector, asked, box_error=self.grow)
         return next((each.missing[0] for each in found.values() if each.missing), NOTHING_FOUND)
 
 
