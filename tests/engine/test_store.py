@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import pickle
 import socket
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -252,3 +253,14 @@ def test_a_place_that_cannot_be_used_is_told_in_a_sentence(tmp_path: Path) -> No
         Store(tmp_path / "file").put(CACHE_KEY, ["clip 0"], matrix(1))
     with pytest.raises((StoreError, MissingExtra), match="the store nowhere://bucket"):
         Store("nowhere://bucket")
+
+
+def test_rows_are_written_without_a_copy_of_all_of_them(tmp_path: Path) -> None:
+    store, rows = Store(tmp_path), list(matrix(8, 40 * BLOCK_COLUMNS))
+    size = sum(row.nbytes for row in rows)
+    tracemalloc.start()
+    store.put(CACHE_KEY, names(0, 8), rows)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < size / 4
+    assert store.bytes_written > size

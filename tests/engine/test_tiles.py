@@ -161,6 +161,7 @@ def test_nothing_is_held_that_grows_with_the_width_of_rows_or_their_number(
     wide = peak_bytes(Store(tmp_path / "wide"), 128, 6 * 8192)
     many = peak_bytes(Store(tmp_path / "many"), 256, 2 * 8192)
     assert max(wide, many) < 1.1 * narrow, (narrow, wide, many)
+    assert narrow < 3.5 * 8 * 64 * 8192  # the columns of two panels, and what is read of the next
 
 
 @pytest.mark.parametrize("memory_bytes", [2**25, 2**28, 2**31, 2**35])

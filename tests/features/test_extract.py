@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from videotcav.engine.store import Store
-from videotcav.errors import StoreError, VideotcavWarning
+from videotcav.errors import NotEnoughData, StoreError, VideotcavWarning
 from videotcav.features import extract as shards
 from videotcav.features.measure import ClipFile, ClipReader, Measured, measure
 from videotcav.models.identity import identity
@@ -193,8 +197,9 @@ def test_a_store_that_keeps_damaging_rows_is_refused(
 ) -> None:
     whole = Store.write
 
-    def damaging(store: Store, path: str, content: bytes) -> None:
-        whole(store, path, content[:-1] + bytes([content[-1] ^ 1]))
+    def damaging(store: Store, path: str, parts: Iterable[bytes | memoryview]) -> None:
+        content = b"".join(parts)
+        whole(store, path, [content[:-1], bytes([content[-1] ^ 1])])
 
     monkeypatch.setattr(Store, "write", damaging)
     with (
@@ -210,6 +215,43 @@ def test_wide_rows_do_not_wait_in_memory(folder: Path, tmp_path: Path, monkeypat
     run(folder, tmp_path, sets=some("s", 12), classes={"a": ["k"]}, layers=("first",))
     of_layer, of_logits = 3 + 1, 3 + 1
     assert len(list(tmp_path.rglob("*.safetensors"))) == of_layer + of_logits
+
+
+class Lazy(Executor):
+    """Does what it is given only when somebody waits for it."""
+
+    def __init__(self, *_: object, **__: object) -> None: ...
+
+    def submit(self, do: Callable[[], None]) -> SimpleNamespace:  # type: ignore[override]
+        return SimpleNamespace(result=cache(do))
+
+
+@pytest.mark.parametrize(
+    ("passes_a_shard", "order"), [(1, "pass pass keep pass keep keep"), (0.5, "pass keep pass keep pass keep")]
+)
+def test_rows_that_fill_more_than_two_shards_do_not_lie_beside_the_next_pass(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passes_a_shard: float, order: str
+) -> None:
+    rows_of_a_pass = 4 * (16 * 4 * 8 * 8 + 5) * 4
+    monkeypatch.setattr(shards, "SHARD_BYTES", int(passes_a_shard * rows_of_a_pass))
+    monkeypatch.setattr(shards, "ThreadPoolExecutor", Lazy)
+    done: list[str] = []
+    compute, keep = shards.Passing.compute, shards.ShardPasser._keep
+
+    def computed(self, shard, pixels, clips):
+        done.append("pass")
+        return compute(self, shard, pixels, clips)
+
+    def kept(self, shard, clips, rows):
+        done.extend(["keep"] if clips else [])
+        keep(self, shard, clips, rows)
+
+    monkeypatch.setattr(shards.Passing, "compute", computed)
+    monkeypatch.setattr(shards.ShardPasser, "_keep", kept)
+    groups = {None: files(folder, *some("s", 12)), "a": []}
+    with pytest.raises(NotEnoughData):
+        measure(net(), ClipReader(groups, pixels), classes=("a",), layers=("first",), pooling="none")
+    assert " ".join(done) == order
 
 
 def test_without_memory_the_same_bits_lie_in_files(folder: Path, tmp_path: Path) -> None:

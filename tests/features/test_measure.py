@@ -113,8 +113,8 @@ def test_small_studies_keep_their_rows_in_memory(
     model: VideoModel, memory_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[Path] = []
-    write = Path.write_bytes
-    monkeypatch.setattr(Path, "write_bytes", lambda path, content: written.append(path) or write(path, content))
+    replace = Path.replace
+    monkeypatch.setattr(Path, "replace", lambda path, target: written.append(target) or replace(path, target))
     groups = {None: clips(7, 1), "a": clips(3, 2)}
     measured = measure(
         model, batches(groups, 2), classes=("a",), layers=("first",), pooling="none", memory_bytes=memory_bytes

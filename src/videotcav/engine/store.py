@@ -16,10 +16,11 @@ import json
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -96,33 +97,36 @@ class Store:
         folder = folder_name(cache_key)
         if folder not in self._described:
             text = json.dumps(cache_key, indent=1, sort_keys=True, ensure_ascii=False)
-            self.write(f"{self.root}/{folder}/recipe.json", text.encode())
+            self.write(f"{self.root}/{folder}/recipe.json", [text.encode()])
             self._described.add(folder)
         columns = len(rows[0])
-        starts = range(0, columns, BLOCK_COLUMNS)
-        blocks = [np.stack([row[start : start + BLOCK_COLUMNS] for row in rows], dtype=np.float32) for start in starts]
-        facts = {"clips": list(clips), "columns": columns, "sums": [_checksum(block.data) for block in blocks]}
-        header = _header(facts, blocks)
-        self.write(
-            f"{self.root}/{folder}/{_name(header)}.safetensors", b"".join([header, *(block.data for block in blocks)])
-        )
+        # Stacked block by block, for the header and again for the file: all at once would take the rows' memory twice.
+        sums = [_checksum(block) for block in _blocks(rows)]
+        header = _header({"clips": list(clips), "columns": columns, "sums": sums}, len(rows), columns)
+        self.write(f"{self.root}/{folder}/{_name(header)}.safetensors", chain([header], _blocks(rows)))
 
-    def write(self, path: str, content: bytes) -> None:
-        """Makes a file appear whole or not at all. Object stores do so by themselves. Raises StoreError."""
+    def write(self, path: str, parts: Iterable[bytes | memoryview]) -> None:
+        """Makes a file of these parts appear whole or not at all. Object stores do so by themselves.
+
+        Raises StoreError.
+        """
         with self.speaking():
             if not self.is_local:
+                content = b"".join(parts)
                 self.files.pipe_file(path, content)
+                self.bytes_written += len(content)
             else:
                 target = Path(path)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 unfinished = target.with_name(f".{uuid.uuid4().hex}.tmp")
                 try:
-                    unfinished.write_bytes(content)
+                    with unfinished.open("wb") as file:
+                        written = sum(map(file.write, parts))
                     unfinished.replace(target)
                 except BaseException:
                     unfinished.unlink(missing_ok=True)
                     raise
-        self.bytes_written += len(content)
+                self.bytes_written += written
 
     @contextmanager
     def speaking(self) -> Iterator[None]:
@@ -261,13 +265,19 @@ def folder_name(cache_key: CacheKey) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _header(facts: Mapping[str, object], blocks: Sequence[Float32Array]) -> bytes:
-    """The header of a safetensors file of these blocks. The library itself would copy them thrice."""
+def _blocks(rows: Sequence[Float32Array]) -> Iterator[memoryview]:
+    """Blocks of columns of the rows, one after the other."""
+    for start in range(0, len(rows[0]), BLOCK_COLUMNS):
+        yield np.stack([row[start : start + BLOCK_COLUMNS] for row in rows], dtype=np.float32).data.cast("B")
+
+
+def _header(facts: Mapping[str, object], rows: int, columns: int) -> bytes:
+    """The header of a safetensors file of their blocks. The library itself would copy them thrice."""
     content: dict[str, object] = {"__metadata__": {"videotcav": json.dumps(facts)}}
-    end = 0
-    for number, block in enumerate(blocks):
-        start, end = end, end + block.nbytes
-        content[f"{number:06}"] = {"dtype": "F32", "shape": block.shape, "data_offsets": (start, end)}
+    for number, start in enumerate(range(0, columns, BLOCK_COLUMNS)):
+        end = min(start + BLOCK_COLUMNS, columns)
+        offsets = tuple(4 * rows * column for column in (start, end))
+        content[f"{number:06}"] = {"dtype": "F32", "shape": (rows, end - start), "data_offsets": offsets}
     text = json.dumps(content).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text

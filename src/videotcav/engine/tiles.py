@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, combinations_with_replacement
 from math import isqrt
 from mmap import MADV_DONTNEED, mmap
@@ -129,25 +130,21 @@ def _products(
         if one.wants(other) and (i <= j or not pair.on_diagonal)
     ]
 
-    def add(tile: tuple[int, int]) -> None:
+    def add(left: Sequence[Floats], right: Sequence[Floats], columns: slice, tile: tuple[int, int]) -> None:
         i, j = tile
-        found[tops[i] : tops[i + 1], lefts[j] : lefts[j + 1]] += left[i] @ right[j].T
+        found[tops[i] : tops[i + 1], lefts[j] : lefts[j + 1]] += left[i][:, columns] @ right[j][:, columns].T
 
-    both = ((part, part) for part in _slices(first))
-    for left, right in both if pair.on_diagonal else zip(_slices(first), _slices(second), strict=True):  # noqa: B007 - add() looks at them
-        list(threads.map(add, tiles))
+    of_first, of_second = ([rows.column_blocks() for rows in panel] for panel in (first, second))
+    for block in range(0, first[0].columns, BLOCK_COLUMNS):
+        left = [next(blocks) for blocks in of_first]
+        right = left if pair.on_diagonal else [next(blocks) for blocks in of_second]
+        for start in range(0, min(BLOCK_COLUMNS, first[0].columns - block), SLICE_COLUMNS):
+            list(threads.map(partial(add, left, right, slice(start, start + SLICE_COLUMNS)), tiles))
+        del left, right  # or they would wait until the next ones are read
     if pair.on_diagonal:  # the other half, of which nothing is computed
         below = np.tril_indices_from(found, -1)
         found[below] = found.T[below]
     return found
-
-
-def _slices(rows: Sequence[StoredRows]) -> Iterator[list[Floats]]:
-    """Slices of columns of all row blocks."""
-    for blocks in zip(*(block.column_blocks() for block in rows), strict=True):
-        for start in range(0, blocks[0].shape[1], SLICE_COLUMNS):
-            yield [block[:, start : start + SLICE_COLUMNS] for block in blocks]
-        del blocks  # or they would wait until the next ones are read
 
 
 def _edges(panel: Sequence[RowBlock]) -> list[int]:

@@ -196,9 +196,12 @@ class ShardPasser:
                 for row, found in self.passing.compute(shard, list(read.values()), list(read)).items():
                     rows[row].extend(found)
                 clips += read
-                if sum(each.nbytes for row in rows.values() for each in row) >= SHARD_BYTES:
+                held = sum(each.nbytes for row in rows.values() for each in row)
+                if held >= SHARD_BYTES:
                     behind(partial(self._keep, shard, clips, rows))
                     clips, rows = [], {row: [] for row in shard.rows}
+                if held >= 2 * SHARD_BYTES:
+                    behind.wait()  # too much to be in memory beside the next pass
                 yield from map(Tried, read)
             behind(partial(self._keep, shard, clips, rows))
         behind.wait()
