@@ -157,6 +157,7 @@ def test_dots_stand_where_the_numbers_are_and_wear_what_is_shown(answered) -> No
     assert need is not None
     assert (push.at, need.at) == pytest.approx((50 + 5 * 4.84, 50 + 5 * 5.45))
     assert push.band == pytest.approx((49.5, 50.5))
+    assert need.text == "negative: without it the score changes by −5.45, 95 % interval −5.75 to −5.15"
     looks = {name: tuple(dot and dot.look for dot in dots) for name, dots in rows.items()}
     assert looks["the motion of “ball”"] == ("shown", "open")
     assert looks["a still “ball”"] == ("none", None)

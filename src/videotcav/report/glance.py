@@ -111,8 +111,8 @@ def _dots(role: ConceptRole, axis: Axis, nothing: float) -> tuple[Dot | None, Do
         push = dot(ends, (row.null_low, row.null_high), axis, look=_LOOKS.get(role.pushes, "open"), text=text)
     if effect is not None and effect.effect is not None and (spans := _spans(role)) and is_finite(spans[-1]):
         value, low, high = spans[-1]
-        said = f"{effect.verdict}: without it the score is {score(value, 'contrast')} lower"
-        text = f"{said}, 95 % interval {span(low, high, 'contrast')}"
+        said = f"{effect.verdict}: without it the score changes by {score(-value, 'contrast')}"
+        text = f"{said}, 95 % interval {span(-high, -low, 'contrast')}"
         look = _LOOKS.get(role.needed, "open")
         need = dot((value, low, high), (-nothing, nothing), axis, look=look, text=text)
     return push, need
