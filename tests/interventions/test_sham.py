@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from videotcav.interventions import sham
 from videotcav.interventions.objects import OBJECT, ObjectClip
 from videotcav.interventions.sham import _allowed, elsewhere, round_trip, shams
 from videotcav.planted.scenes import CameraPath, masks, render, sample_scene
@@ -51,14 +52,40 @@ def test_the_round_trip_touches_every_place_that_is_ever_covered_in_every_frame(
 
 @pytest.mark.parametrize("edit", ["remove", "freeze"])
 def test_shams_leave_the_pixels_of_another_object_as_they_are(edit: str) -> None:
-    """With a fill that is easily seen; the other object lies all around."""
+    """With a fill that is easily seen; the other object is half of all that lies around."""
     clip = clip_of(1)
     others = ~grown(clip.masks, 3)
+    others[:, 1::2] = False
     for told in (others, None):
-        of = ObjectClip(clip.frames, clip.masks, fill=lambda frames, _: 255 - frames, others=told)
-        changed = [(each.frames != clip.frames).any(axis=3)[others].any() for each in shams(OBJECT[edit], of)]
-        assert changed
-        assert any(changed) == (told is None)
+        of = ObjectClip(clip.frames, clip.masks, fill=lambda frames, _: 255 - frames, others=told, depth="behind")
+        made = [(each.frames != clip.frames).any(axis=3) for each in shams(OBJECT[edit], of)]
+        assert made
+        assert all(changed[~others].any() for changed in made)
+        assert any(changed[others].any() for changed in made) == (told is None)
+
+
+def test_a_removal_elsewhere_is_never_filled_with_the_object_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lies for two frames where the object lies in all others."""
+    frames, masks = np.full((9, 40, 40, 3), 60, np.uint8), np.zeros((2, 9, 40, 40), bool)
+    own, other = masks
+    own[:2, 5:10, 5:10] = own[2:, 20:25, 20:25] = other[:2, 20:25, 20:25] = True
+    frames[own] = 250
+    monkeypatch.setattr(sham, "elsewhere", lambda *_, **__: [other])
+    (made,) = shams(OBJECT["remove"], ObjectClip(frames, own))
+    np.testing.assert_allclose(made.frames.astype(int), frames, atol=5)  # inpainted, from the ground around
+
+
+def test_what_is_removed_elsewhere_lies_beside_the_others_by_half_at_least() -> None:
+    clip = clip_of(1)
+    found = elsewhere(clip.masks, rng=np.random.default_rng(0))
+    others = np.zeros_like(clip.masks)
+    others[:, :, :16] = True
+    others &= ~grown(clip.masks, 3)
+    beside = elsewhere(clip.masks, others=others, rng=np.random.default_rng(0))
+    free = [min((each & ~others).sum(axis=(1, 2)) / clip.masks.sum(axis=(1, 2))) for each in (*found, *beside)]
+    assert beside
+    assert min(free[: len(found)]) < 0.5 <= min(free[len(found) :])
+    assert elsewhere(clip.masks, others=~grown(clip.masks, 3), rng=np.random.default_rng(0)) == []
 
 
 @pytest.mark.parametrize("camera", [CameraPath(), CameraPath(right=0.2)])

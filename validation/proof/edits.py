@@ -37,12 +37,12 @@ from validation.proof.world import (
 )
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.interventions import ask as asking
-from videotcav.interventions import moving, objects, sham, whole
+from videotcav.interventions import moving, objects, sham, tracks, whole
 from videotcav.interventions.ask import Edits, ask, judged_edits
 from videotcav.interventions.frames import Frames, Masks
 from videotcav.interventions.objects import ObjectClip, object_edit, second_fill
 from videotcav.interventions.sham import shams
-from videotcav.interventions.tracks import BOX_ERROR
+from videotcav.interventions.tracks import BOX_ERROR, Others
 from videotcav.interventions.whole import WHOLE, Watched, shuffled
 from videotcav.models.model import VideoModel
 from videotcav.planted.scenes import Boxes, outlines, render, swap
@@ -171,8 +171,9 @@ def object_clips(film: Film, frames: Frames) -> dict[tuple[str, str], ObjectClip
     boxes, masks = outlines(film.scene, **_SIZE)
     seen = {"actor": masks["actor"], "distractor": masks["distractor"] & ~masks["actor"]}
     others = dict(zip(OBJECTS, reversed(seen.values()), strict=True))
+    beside = {who: Others(others[who], tracks.depth(seen[who], others[who])) for who in OBJECTS}
     return {
-        **{(who, "mask"): ObjectClip(frames, grown(seen[who]), others=others[who]) for who in OBJECTS},
+        **{(who, "mask"): ObjectClip(frames, grown(seen[who]), **beside[who]._asdict()) for who in OBJECTS},
         **{(who, "box"): ObjectClip(frames, of_boxes(boxes[who])) for who in OBJECTS},
     }
 
@@ -363,7 +364,7 @@ def _clips(name: str, films: Sequence[Film]) -> Clips:
 
 def path_of(job: Job, cache: Path) -> Path:
     """Where the facts of a network are kept, as this code finds them."""
-    modules = (asking, camera, fill, moving, objects, sham, whole, world, sys.modules[__name__])
+    modules = (asking, camera, fill, moving, objects, sham, tracks, whole, world, sys.modules[__name__])
     code = "".join(ast.unparse(ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))) for module in modules)
     return cache / f"{job.name}-{hashlib.sha256(code.encode()).hexdigest()[:8]}.edits.json"
 

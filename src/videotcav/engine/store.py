@@ -100,7 +100,7 @@ class Store:
             self.write(f"{self.root}/{folder}/recipe.json", [text.encode()])
             self._described.add(folder)
         columns = len(rows[0])
-        # Stacked block by block, for the header and again for the file: all at once would take the rows' memory twice.
+        # Stacked block by block, for the header and again for a file: all at once would take the rows' memory twice.
         sums = [_checksum(block) for block in _blocks(rows)]
         header = _header({"clips": list(clips), "columns": columns, "sums": sums}, len(rows), columns)
         self.write(f"{self.root}/{folder}/{_name(header)}.safetensors", chain([header], _blocks(rows)))
@@ -133,7 +133,7 @@ class Store:
         """Turns what the file system says in the body into one sentence."""
         try:
             yield
-        except FileNotFoundError:
+        except (FileNotFoundError, MemoryError):
             raise
         except Exception as error:  # every backend has exceptions of its own
             raise self._unusable(error) from error

@@ -135,10 +135,11 @@ def _products(
         found[tops[i] : tops[i + 1], lefts[j] : lefts[j + 1]] += left[i][:, columns] @ right[j][:, columns].T
 
     of_first, of_second = ([rows.column_blocks() for rows in panel] for panel in (first, second))
-    for block in range(0, first[0].columns, BLOCK_COLUMNS):
+    (columns,) = {rows.columns for rows in (*first, *second)}
+    for block in range(0, columns, BLOCK_COLUMNS):
         left = [next(blocks) for blocks in of_first]
         right = left if pair.on_diagonal else [next(blocks) for blocks in of_second]
-        for start in range(0, min(BLOCK_COLUMNS, first[0].columns - block), SLICE_COLUMNS):
+        for start in range(0, min(BLOCK_COLUMNS, columns - block), SLICE_COLUMNS):
             list(threads.map(partial(add, left, right, slice(start, start + SLICE_COLUMNS)), tiles))
         del left, right  # or they would wait until the next ones are read
     if pair.on_diagonal:  # the other half, of which nothing is computed

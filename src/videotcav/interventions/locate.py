@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.track import ShotCuts, Track, known_tracks, single_frames, tracks_of
 from videotcav.errors import BoxesNotFound, TrackNotFound
 from videotcav.interventions.frames import Masks
-from videotcav.interventions.tracks import BOX_ERROR, MASK_ERROR, ObjectMasks, object_masks, shown_by_others
+from videotcav.interventions.tracks import BOX_ERROR, MASK_ERROR, ObjectMasks, Others, beside, object_masks
 from videotcav.records import ClipSpec, Progress, silent
 from videotcav.video.info import ClipOrigin
 from videotcav.video.read import VideoFile, on_file
@@ -26,8 +26,7 @@ _FRAMES_PER_BATCH = 16
 class Located:
     """Where a label's object is in each of some clips; `missing` maps the places of clips without it to the reason.
 
-    `source` and `sha256` are the detector's; `others` is what masks say other objects of a clip show, where that is
-    known.
+    `source` and `sha256` are the detector's; `others` are each clip's other objects, as far as masks in a file tell.
     """
 
     label: str
@@ -35,7 +34,7 @@ class Located:
     missing: Mapping[int, str]
     source: str
     sha256: str
-    others: tuple[Masks | None, ...] = ()
+    others: tuple[Others, ...] = ()
 
     @property
     def interpolated(self) -> float:
@@ -66,28 +65,27 @@ def objects_of(
     """
     detector = load_detector(detector)
     require_label(detector, label)
-    found = objects_of_labels(
-        clips,
-        spec,
-        detector,
-        looked_for(detector, [label]),
-        recipe=recipe,
-        box_error=box_error,
-        mask_error=mask_error,
-        progress=progress,
-    )
-    located = found[label]
-    if not any(located.objects):
-        reason = next(iter(located.missing.values()), "no clip was given")
+    objects, others, missing = list[ObjectMasks | None](), list[Others](), dict[int, str]()
+    for number, clip in enumerate(progress(clips, "looking for objects", total=len(clips))):
+        found = objects_of_labels(
+            [clip],
+            spec,
+            detector,
+            looked_for(detector, [label]),
+            recipe=recipe,
+            box_error=box_error,
+            mask_error=mask_error,
+        )
+        (own,) = found[label].objects
+        objects.append(own)
+        others.append(
+            beside([own], (each for of in found.values() for each in of.objects if each)) if own else Others()
+        )
+        missing.update((number, reason) for reason in found[label].missing.values())
+    if not any(objects):
+        reason = next(iter(missing.values()), "no clip was given")
         raise TrackNotFound(f"none of the {len(clips)} clips has an object '{label}'; the first: {reason}")
-    beside = zip(*(each.objects for each in found.values()), strict=True)
-    return replace(
-        located,
-        others=tuple(
-            None if own is None else shown_by_others([own], filter(None, every))
-            for own, every in zip(located.objects, beside, strict=True)
-        ),
-    )
+    return Located(label, tuple(objects), missing, detector.name, detector.sha256, tuple(others))
 
 
 def looked_for(detector: Detector, labels: Iterable[str]) -> list[str]:

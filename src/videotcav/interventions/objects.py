@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from videotcav.video.fill import Fill, Filled, filled
 from videotcav.video.softly import Softness, blended, soft
 
 _RGB = 3
+
+Depth = Literal["front", "behind", "unknown"]
+"""Whether an object lies in front of the others of its clip."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +41,9 @@ class Edited(Changed):
 class ObjectClip:
     """A clip, where its object is, rim included, and what several edits of it need.
 
-    `others` are pixels that other objects show: no fill asks for them, and no edit changes them.
+    No fill asks for what is `hidden` beside the object. `others` are pixels that other objects show: they stay as they
+    are, but where this one is pasted over them, which it is not where it lies behind them; a fill asks for them only
+    where it lies in front.
     Raises ArgumentError where frames and masks do not fit each other.
     """
 
@@ -46,7 +51,9 @@ class ObjectClip:
     masks: Masks
     fill: Fill | str = "median"
     seed: int = 0
+    hidden: Masks | None = None
     others: Masks | None = None
+    depth: Depth = "unknown"
 
     def __post_init__(self) -> None:
         if self.frames.dtype != np.uint8 or self.frames.ndim != 4 or self.frames.shape[3] != _RGB:  # noqa: PLR2004
@@ -70,24 +77,28 @@ class ObjectClip:
 
     @cached_property
     def softness(self) -> Softness:
-        """How far each pixel is the object's: 1 in its mask, falling to 0 beside it."""
-        return soft(self.masks)
-
-    @cached_property
-    def covered(self) -> Masks:
-        """What no fill may ask for."""
-        return self.masks if self.others is None else self.masks | self.others
+        """How far each pixel is the object's: 1 in its mask, falling to 0 beside it; 0 where others are."""
+        return self._own(soft(self.masks))
 
     @cached_property
     def without_object(self) -> Filled:
         """The clip with the object taken out."""
-        return filled(self.frames, self.masks, covered=self.covered, camera=self.camera, fill=self.fill)
+        return self.without(self.masks)
+
+    def without(self, places: Masks) -> Filled:
+        """The clip with these places filled, but for what others show."""
+        hidden = [each for each in (self.hidden, None if self.depth == "front" else self.others) if each is not None]
+        covered = np.any([self.masks, *hidden], axis=0)
+        how: dict[str, Any] = {"covered": covered, "others": self.others, "camera": self.camera, "fill": self.fill}
+        return filled(self.frames, places, **how)
+
+    def _own(self, softness: Softness) -> Softness:
+        return softness if self.others is None else softness * ~self.others
 
     @cached_property
     def _cut(self) -> Softness:
         """The object with its rim: wherever a fill shows at all, and softly beside that; nothing of other objects."""
-        rim = soft(self.softness > 0)
-        return rim if self.others is None else rim * ~self.others
+        return self._own(soft(self.softness > 0))
 
     @property
     def shown_in(self) -> list[int]:
@@ -109,13 +120,13 @@ class ObjectClip:
             picture, seen = self.camera.carried(self.frames[source], source=source, target=frame)
             carried, _ = self.camera.carried(share, source=source, target=frame)
             softness = (carried * seen / 255).astype(np.float32)
+            if self.depth == "behind" and self.others is not None:
+                softness[self.others[frame]] = 0
             pasted[frame] = blended(scene[frame : frame + 1], picture[None], softness[None])[0]
         return pasted
 
     def edited(self, frames: Frames, *, inpainted: float | None = None) -> Edited:
         """These frames as an edit of the clip."""
-        if self.others is not None:
-            frames = np.where(self.others[..., None], self.frames, frames)
         return Edited(
             frames,
             changed=float((frames != self.frames).any(axis=3).mean()),
@@ -137,7 +148,8 @@ Sham = Literal["round trip", "elsewhere", "none"]
 class ObjectEdit:
     """An edit of an object or of the rest: `about` says what it does, `without` what the class then has to do without.
 
-    `fills` says whether it hangs on a fill, `sham` which handling without the purpose it has.
+    `fills` says whether it hangs on a fill, `sham` which handling without the purpose it has. An edit of the rest takes
+    other objects for a part of it.
     """
 
     name: str
@@ -146,12 +158,13 @@ class ObjectEdit:
     sham: Sham
     fills: bool
     apply: Callable[[ObjectClip], Edited]
+    of_rest: bool = False
 
     def __call__(self, clip: ObjectClip) -> Edited:
         """The clip after the edit; without frames, and with the reason, where no frame shows the object."""
         if not clip.shown_in:
             return Edited(None, reason="no frame of the clip shows the object")
-        return self.apply(clip)
+        return self.apply(with_same_camera(clip, others=None) if self.of_rest and clip.others is not None else clip)
 
 
 def _freeze(clip: ObjectClip) -> Edited:
@@ -215,6 +228,7 @@ def _edits() -> tuple[ObjectEdit, ...]:
             "none",
             fills=True,
             apply=_background_frozen,
+            of_rest=True,
         ),
         ObjectEdit(
             "background blurred",
@@ -223,6 +237,7 @@ def _edits() -> tuple[ObjectEdit, ...]:
             "none",
             fills=False,
             apply=_background_blurred,
+            of_rest=True,
         ),
         ObjectEdit(
             "background removed",
@@ -231,6 +246,7 @@ def _edits() -> tuple[ObjectEdit, ...]:
             "none",
             fills=True,
             apply=_background_removed,
+            of_rest=True,
         ),
     )
 
@@ -249,7 +265,12 @@ def object_edit(name: str) -> ObjectEdit:
 
 def second_fill(clip: ObjectClip) -> ObjectClip:
     """The same clip with the fill that an edit is held against: another kind, that makes nothing up."""
-    other = replace(clip, fill="median" if clip.fill == "surroundings" else "surroundings")
+    return with_same_camera(clip, fill="median" if clip.fill == "surroundings" else "surroundings")
+
+
+def with_same_camera(clip: ObjectClip, **changes: Any) -> ObjectClip:
+    """The clip with these changes; its camera is not estimated again."""
+    other = replace(clip, **changes)
     if "camera" in vars(clip):
         vars(other)["camera"] = clip.camera
     return other

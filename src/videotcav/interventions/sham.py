@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft2, rfft2
 
 from videotcav.interventions.frames import Masks
-from videotcav.interventions.objects import Edited, ObjectClip, ObjectEdit
+from videotcav.interventions.objects import Edited, ObjectClip, ObjectEdit, with_same_camera
 from videotcav.interventions.whole import Watched
-from videotcav.video.fill import filled
 from videotcav.video.softly import border_width, soft
 
 PLACES = 3
@@ -32,12 +29,9 @@ def shams(edit: ObjectEdit, clip: ObjectClip) -> tuple[Edited, ...]:
         return ()
     if edit.sham == "round trip":
         return (round_trip(clip),)
-    found = []
-    for masks in elsewhere(clip.masks, rng=Watched(clip.frames, clip.seed).rng):
-        other = replace(clip, masks=masks, others=clip.covered)
-        vars(other)["camera"] = clip.camera  # the clip's own: the sham takes out nothing that moves
-        found.append(edit.apply(other))
-    return tuple(found)
+    clip.camera  # noqa: B018 - estimated once, of the clip itself: the sham takes out nothing that moves
+    places = elsewhere(clip.masks, others=clip.others, rng=Watched(clip.frames, clip.seed).rng)
+    return tuple(edit.apply(with_same_camera(clip, masks=masks, hidden=clip.masks)) for masks in places)
 
 
 def round_trip(clip: ObjectClip) -> Edited:
@@ -52,15 +46,17 @@ def round_trip(clip: ObjectClip) -> Edited:
                 for frame in frames
             ]
         )
-    scene = filled(clip.frames, ever, covered=clip.covered, camera=clip.camera, fill=clip.fill)
+    scene = clip.without(ever)
     return clip.edited(clip.with_object(scene.frames, frames), inpainted=scene.inpainted)
 
 
-def elsewhere(masks: Masks, *, rng: np.random.Generator, count: int = PLACES) -> list[Masks]:
+def elsewhere(
+    masks: Masks, *, rng: np.random.Generator, others: Masks | None = None, count: int = PLACES
+) -> list[Masks]:
     """Up to `count` times the same track at another place, chosen at random: never over the object in that frame,
-    borders included, and at least half inside the picture in every frame.
+    borders included, and at least half inside the picture, beside what others show, in every frame.
     """
-    allowed = np.argwhere(_allowed(masks))
+    allowed = np.argwhere(_allowed(masks, others))
     height, width = masks.shape[1:]
     apart = _APART * float(np.sqrt(masks.sum(axis=(1, 2)).max()))
     chosen: list[NDArray[np.int64]] = []
@@ -72,20 +68,21 @@ def elsewhere(masks: Masks, *, rng: np.random.Generator, count: int = PLACES) ->
     return [_shifted(masks, int(down) - height + 1, int(right) - width + 1) for down, right in chosen]
 
 
-def _allowed(masks: Masks) -> NDArray[np.bool_]:
+def _allowed(masks: Masks, others: Masks | None = None) -> NDArray[np.bool_]:
     """By how far the track may be moved: [height − 1 + down, width − 1 + right], of all moves that leave a pixel."""
     _, height, width = masks.shape
-    picture, ok = np.ones((height, width), dtype=np.bool_), np.ones((2 * height - 1, 2 * width - 1), dtype=np.bool_)
+    ok = np.ones((2 * height - 1, 2 * width - 1), dtype=np.bool_)
+    free = np.ones_like(masks) if others is None else ~others
     # A border that the picture cuts off is there again where the track is moved inwards.
     beyond = border_width(masks)
     inner = (slice(beyond, height + beyond), slice(beyond, width + beyond))
     borders = soft(np.pad(masks, ((0, 0), (beyond, beyond), (beyond, beyond)))) > 0
-    for mask, border in zip(masks, borders, strict=True):
+    for mask, border, room in zip(masks, borders, free, strict=True):
         if mask.any():
             shown = np.zeros_like(border)
             shown[inner] = border[inner]
             overlap = _overlaps(shown, border)[2 * beyond : -2 * beyond, 2 * beyond : -2 * beyond]
-            ok &= (overlap == 0) & (_overlaps(picture, mask) >= INSIDE * mask.sum())
+            ok &= (overlap == 0) & (_overlaps(room, mask) >= INSIDE * mask.sum())
     return ok
 
 

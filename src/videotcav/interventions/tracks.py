@@ -18,8 +18,10 @@ from videotcav.concepts.propose.places import places
 from videotcav.concepts.propose.track import Track
 from videotcav.errors import ArgumentError, BoxesError, TrackNotFound
 from videotcav.interventions.frames import Masks
+from videotcav.interventions.objects import Depth
 from videotcav.records import Box, ClipSpec
 from videotcav.video.info import ClipOrigin
+from videotcav.video.softly import grown
 
 BOX_ERROR = 0.1
 """By what share of its width and height a box is grown on each side: a detector's usual error."""
@@ -31,6 +33,9 @@ Of the pixels that planted objects change by more than 10 of 255 grey levels, ex
 grown by a pixel less than 1 in 1000.
 """
 
+_WHOLE = 0.95
+"""Share of an object that is shown, from which on nothing is taken to hide it."""
+
 _SUPPORT = {"bilinear": 1.0, "bicubic": 2.0}  # how far resizing mixes, in pixels of the coarser grid (Keys 1981)
 _NOISE = 1e-6  # of pixels, in the position of a crop
 
@@ -39,7 +44,7 @@ _NOISE = 1e-6  # of pixels, in the position of a crop
 class ObjectMasks:
     """Where an object is in a clip. Shares are of the `frames` that show it.
 
-    `outlined` is what masks say it shows, grown by nothing: no pixel that a box alone tells of.
+    `outlined` is what masks say it shows, grown by nothing, in frames that no box tells of.
     `interpolated` are those in which it was not seen itself, but before and after; `by_mask` those in which masks alone
     say where it is, not boxes.
     """
@@ -93,11 +98,12 @@ def object_masks(
                     inside = view.box(_grown(place.where, box_error))
                 else:
                     inside = view.pixels(place.where, mask_error)
-                    outlined[number] |= view.pixels(place.where, 0.0)
+                    outlined[number] |= inside if not mask_error else view.pixels(place.where, 0.0)
                 masks[number] |= inside
                 if inside.any():
                     seen[number] |= not place.interpolated
                     by_mask[number] &= not isinstance(place.where, Box)
+    outlined[~by_mask] = False
     present = masks.any(axis=(1, 2))
     frames = int(present.sum())
     if not frames:
@@ -111,16 +117,42 @@ def object_masks(
     )
 
 
-def shown_by_others(own: Sequence[ObjectMasks], every: Iterable[ObjectMasks]) -> Masks:
-    """What masks say the other objects of a clip show, of `every` one that is not its `own`.
+class Others(NamedTuple):
+    """What the other objects of a clip show, and whether the edited one lies in front of them."""
+
+    others: Masks | None = None
+    depth: Depth = "unknown"
+
+
+def beside(own: Sequence[ObjectMasks], every: Iterable[ObjectMasks]) -> Others:
+    """The others of a clip, `every` one that is not its `own`, as far as masks tell of them.
 
     Pixels of both are its own, and so is all of a frame that tells of it by a box, which does not say which of its
     pixels are another's.
     """
+    theirs = [each.outlined for each in every if each.outlined.any() and not any(each is mine for mine in own)]
+    if not theirs:
+        return Others()
     outlined = np.any([each.outlined for each in own], axis=0)
-    boxed = np.any([each.masks for each in own], axis=(0, 2, 3)) & ~outlined.any(axis=(1, 2))
-    others = [each.outlined for each in every if not any(each is mine for mine in own)]
-    return np.asarray(np.any([np.zeros_like(outlined), *others], axis=0) & ~outlined & ~boxed[:, None, None])
+    boxed = np.any([each.masks.any(axis=(1, 2)) & ~each.outlined.any(axis=(1, 2)) for each in own], axis=0)
+    others = np.any(theirs, axis=0) & ~outlined & ~boxed[:, None, None]
+    return Others(others, depth(outlined, others)) if others.any() else Others()
+
+
+def depth(own: Masks, others: Masks) -> Depth:
+    """Whether an object lies in front of others, by exact masks: what lies behind shows less of itself where they touch
+    each other than where they do not, and by a larger share than what lies in front.
+    """
+    touching = (grown(own) & others).any(axis=(1, 2))
+    apart = ~touching & own.any(axis=(1, 2))
+    if not touching.any() or not apart.any():
+        return "unknown"
+    left, left_of_others = (
+        each[touching].sum(axis=(1, 2)).mean() / max(1.0, each[apart].sum(axis=(1, 2)).mean()) for each in (own, others)
+    )
+    if min(left, left_of_others) >= _WHOLE:
+        return "unknown"
+    return "behind" if left < left_of_others else "front"
 
 
 def _grown(box: Box, share: float) -> BoxEdges:

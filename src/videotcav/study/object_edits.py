@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from videotcav.concepts.detectors.boxes import BoxesFile
 from videotcav.concepts.detectors.detect import Detector
 from videotcav.explain.cavs.gram import Floats, Rows
 from videotcav.interventions.ask import Edits
@@ -16,7 +17,7 @@ from videotcav.interventions.frames import Frames
 from videotcav.interventions.locate import looked_for, objects_of_labels
 from videotcav.interventions.objects import ObjectClip, ObjectEdit, object_edit, second_fill
 from videotcav.interventions.sham import PLACES, shams
-from videotcav.interventions.tracks import BOX_ERROR, shown_by_others
+from videotcav.interventions.tracks import BOX_ERROR, Others, beside
 from videotcav.interventions.whole import Changed
 from videotcav.records import ClipSpec
 from videotcav.results.edit_effect import BACKGROUND
@@ -105,8 +106,10 @@ class ObjectEditor:
             own = [each for label, each in held.items() if target == BACKGROUND or label in labels]
             if not own:
                 continue
-            others = shown_by_others(own, held.values())
-            clip = ObjectClip(frames, np.any([each.masks for each in own], axis=0), seed=self.seed, others=others)
+            where, others = np.any([each.masks for each in own], axis=0), Others()
+            if isinstance(self.detector, BoxesFile):  # of all labels in it, whatever else is edited
+                others = beside(own, held.values())
+            clip = ObjectClip(frames, where, seed=self.seed, **others._asdict())
             for edit in self.edits:
                 if edit.target == target:
                     made |= dict(edit.made(clip))

@@ -33,14 +33,16 @@ def filled(
     where: Masks,
     *,
     covered: Masks | None = None,
+    others: Masks | None = None,
     camera: Camera,
     fill: Fill | str = "median",
 ) -> Filled:
     """The frames with the places `where` filled, softly.
 
-    `covered` is what no frame may be asked for, `where` itself unless it is given. Fills by name: `median`, the median
-    over the frames in which a place is uncovered, after the camera's motion, and inpainted (Telea 2004) where it never
-    is; `surroundings`, a blur of what lies around. A callable fills as it likes.
+    `covered` is what no frame may be asked for, `where` itself unless it is given; what `others` show stays as it is.
+    Fills by name: `median`, the median over the frames in which a place is uncovered, after the camera's motion, and
+    inpainted (Telea 2004) where it never is; `surroundings`, a blur of what lies around and is none of the others. A
+    callable fills as it likes, and the places of others too.
 
     Raises:
         ArgumentError: no such fill, or a callable gives other than frames of the same shape.
@@ -50,11 +52,13 @@ def filled(
     if not where.any():
         return Filled(frames.copy(), 0.0)
     softness = soft(where)
+    if others is not None:
+        softness *= ~others
     if fill == "median":
         scene, unseen = _scene(frames, softness > 0, where if covered is None else covered, camera)
         return Filled(blended(frames, scene, softness), float(unseen[where].mean()))
     chosen = _surroundings if isinstance(fill, str) else fill
-    made = chosen(frames.copy(), softness > 0)
+    made = chosen(frames.copy(), softness > 0 if others is None else (softness > 0) | others)
     if not isinstance(made, np.ndarray) or made.dtype != np.uint8 or made.shape != frames.shape:
         got = f"{made.dtype} {made.shape}" if isinstance(made, np.ndarray) else type(made).__name__
         raise ArgumentError(f"a fill gives back frames of its own kind, uint8 {frames.shape}; got {got}")
