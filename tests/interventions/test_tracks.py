@@ -20,7 +20,7 @@ from videotcav.concepts.propose.track import Track
 from videotcav.errors import ArgumentError, BoxesError, NotFound, TrackNotFound
 from videotcav.interventions.clips import edit_clips
 from videotcav.interventions.locate import objects_of, objects_of_labels
-from videotcav.interventions.tracks import Others, beside, depth, object_masks
+from videotcav.interventions.tracks import Others, beside, lies_behind, object_masks
 from videotcav.planted.factors import sample_scene
 from videotcav.planted.scenes import masks as planted_masks
 from videotcav.records import Box, ClipSpec
@@ -379,12 +379,12 @@ def test_what_shows_less_of_itself_where_two_objects_touch_lies_behind():
     """A ball goes by a wall: behind it, in front of it, beside it."""
     ball = np.stack([rectangle((40, 60), slice(10, 20), slice(5 * t, 5 * t + 10)) for t in range(9)])
     wall = np.broadcast_to(rectangle((40, 60), slice(0, 30), slice(22, 34)), ball.shape)
-    assert depth(ball & ~wall, wall) == "behind"
-    assert depth(wall, ball & ~wall) == "front"
-    assert depth(ball, wall & ~ball) == "front"
-    assert depth(wall & ~ball, ball) == "behind"
-    assert depth(ball[:2], wall[:2]) == "unknown"  # never touches it
-    assert depth(ball[4:5], wall[4:5] & ~ball[4:5]) == "unknown"  # always does
+    assert lies_behind(ball & ~wall, wall)
+    assert not lies_behind(wall, ball & ~wall)
+    assert not lies_behind(ball, wall & ~ball)
+    assert lies_behind(wall & ~ball, ball)
+    assert not lies_behind(ball[:2], wall[:2])  # never touches it
+    assert not lies_behind(ball[4:5], wall[4:5] & ~ball[4:5])  # always does
 
 
 def test_a_file_of_another_version_of_a_video_is_refused(tmp_path: Path):

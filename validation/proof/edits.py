@@ -171,7 +171,7 @@ def object_clips(film: Film, frames: Frames) -> dict[tuple[str, str], ObjectClip
     boxes, masks = outlines(film.scene, **_SIZE)
     seen = {"actor": masks["actor"], "distractor": masks["distractor"] & ~masks["actor"]}
     others = dict(zip(OBJECTS, reversed(seen.values()), strict=True))
-    beside = {who: Others(others[who], tracks.depth(seen[who], others[who])) for who in OBJECTS}
+    beside = {who: Others(others[who], tracks.lies_behind(seen[who], others[who])) for who in OBJECTS}
     return {
         **{(who, "mask"): ObjectClip(frames, grown(seen[who]), **beside[who]._asdict()) for who in OBJECTS},
         **{(who, "box"): ObjectClip(frames, of_boxes(boxes[who])) for who in OBJECTS},

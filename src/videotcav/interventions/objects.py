@@ -22,9 +22,6 @@ from videotcav.video.softly import Softness, blended, soft
 
 _RGB = 3
 
-Depth = Literal["front", "behind", "unknown"]
-"""Whether an object lies in front of the others of its clip."""
-
 
 @dataclass(frozen=True, eq=False)
 class Edited(Changed):
@@ -41,9 +38,8 @@ class Edited(Changed):
 class ObjectClip:
     """A clip, where its object is, rim included, and what several edits of it need.
 
-    No fill asks for what is `hidden` beside the object. `others` are pixels that other objects show: they stay as they
-    are, but where this one is pasted over them, which it is not where it lies behind them; a fill asks for them only
-    where it lies in front.
+    No fill asks for what is `hidden` beside the object, nor for what `others` show. These stay as they are, but where
+    this one is pasted over them: not where it lies `behind` them.
     Raises ArgumentError where frames and masks do not fit each other.
     """
 
@@ -53,7 +49,7 @@ class ObjectClip:
     seed: int = 0
     hidden: Masks | None = None
     others: Masks | None = None
-    depth: Depth = "unknown"
+    behind: bool = False
 
     def __post_init__(self) -> None:
         if self.frames.dtype != np.uint8 or self.frames.ndim != 4 or self.frames.shape[3] != _RGB:  # noqa: PLR2004
@@ -87,7 +83,7 @@ class ObjectClip:
 
     def without(self, places: Masks) -> Filled:
         """The clip with these places filled, but for what others show."""
-        hidden = [each for each in (self.hidden, None if self.depth == "front" else self.others) if each is not None]
+        hidden = [each for each in (self.hidden, self.others) if each is not None]
         covered = np.any([self.masks, *hidden], axis=0)
         how: dict[str, Any] = {"covered": covered, "others": self.others, "camera": self.camera, "fill": self.fill}
         return filled(self.frames, places, **how)
@@ -120,7 +116,7 @@ class ObjectClip:
             picture, seen = self.camera.carried(self.frames[source], source=source, target=frame)
             carried, _ = self.camera.carried(share, source=source, target=frame)
             softness = (carried * seen / 255).astype(np.float32)
-            if self.depth == "behind" and self.others is not None:
+            if self.behind and self.others is not None:
                 softness[self.others[frame]] = 0
             pasted[frame] = blended(scene[frame : frame + 1], picture[None], softness[None])[0]
         return pasted

@@ -18,7 +18,6 @@ from videotcav.concepts.propose.places import places
 from videotcav.concepts.propose.track import Track
 from videotcav.errors import ArgumentError, BoxesError, TrackNotFound
 from videotcav.interventions.frames import Masks
-from videotcav.interventions.objects import Depth
 from videotcav.records import Box, ClipSpec
 from videotcav.video.info import ClipOrigin
 from videotcav.video.softly import grown
@@ -118,10 +117,10 @@ def object_masks(
 
 
 class Others(NamedTuple):
-    """What the other objects of a clip show, and whether the edited one lies in front of them."""
+    """What the other objects of a clip show, and whether the edited one lies behind them."""
 
     others: Masks | None = None
-    depth: Depth = "unknown"
+    behind: bool = False
 
 
 def beside(own: Sequence[ObjectMasks], every: Iterable[ObjectMasks]) -> Others:
@@ -136,23 +135,21 @@ def beside(own: Sequence[ObjectMasks], every: Iterable[ObjectMasks]) -> Others:
     outlined = np.any([each.outlined for each in own], axis=0)
     boxed = np.any([each.masks.any(axis=(1, 2)) & ~each.outlined.any(axis=(1, 2)) for each in own], axis=0)
     others = np.any(theirs, axis=0) & ~outlined & ~boxed[:, None, None]
-    return Others(others, depth(outlined, others)) if others.any() else Others()
+    return Others(others, lies_behind(outlined, others)) if others.any() else Others()
 
 
-def depth(own: Masks, others: Masks) -> Depth:
-    """Whether an object lies in front of others, by exact masks: what lies behind shows less of itself where they touch
-    each other than where they do not, and by a larger share than what lies in front.
+def lies_behind(own: Masks, others: Masks) -> bool:
+    """Whether others hide a part of an object, by exact masks: where they touch each other, it shows less of itself
+    than where they do not, and by a larger share than the others do. Where no frame tells, it lies in front.
     """
     touching = (grown(own) & others).any(axis=(1, 2))
     apart = ~touching & own.any(axis=(1, 2))
     if not touching.any() or not apart.any():
-        return "unknown"
+        return False
     left, left_of_others = (
         each[touching].sum(axis=(1, 2)).mean() / max(1.0, each[apart].sum(axis=(1, 2)).mean()) for each in (own, others)
     )
-    if min(left, left_of_others) >= _WHOLE:
-        return "unknown"
-    return "behind" if left < left_of_others else "front"
+    return bool(left < min(_WHOLE, left_of_others))
 
 
 def _grown(box: Box, share: float) -> BoxEdges:
