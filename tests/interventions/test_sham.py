@@ -57,7 +57,7 @@ def test_shams_leave_the_pixels_of_another_object_as_they_are(edit: str) -> None
     others = ~grown(clip.masks, 3)
     others[:, 1::2] = False
     for told in (others, None):
-        of = ObjectClip(clip.frames, clip.masks, fill=lambda frames, _: 255 - frames, others=told, behind=True)
+        of = ObjectClip(clip.frames, clip.masks, fill=lambda frames, _: 255 - frames, others=told)
         made = [(each.frames != clip.frames).any(axis=3) for each in shams(OBJECT[edit], of)]
         assert made
         assert all(changed[~others].any() for changed in made)

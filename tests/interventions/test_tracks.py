@@ -20,7 +20,7 @@ from videotcav.concepts.propose.track import Track
 from videotcav.errors import ArgumentError, BoxesError, NotFound, TrackNotFound
 from videotcav.interventions.clips import edit_clips
 from videotcav.interventions.locate import objects_of, objects_of_labels
-from videotcav.interventions.tracks import Others, beside, lies_behind, object_masks
+from videotcav.interventions.tracks import beside, object_masks
 from videotcav.planted.factors import sample_scene
 from videotcav.planted.scenes import masks as planted_masks
 from videotcav.records import Box, ClipSpec
@@ -355,7 +355,7 @@ def test_what_masks_say_of_other_objects_is_not_changed_by_an_edit_of_one(tmp_pa
     assert change["alone"][:, rows, 60:62].any()  # the negative control: the rim of the racket is the ball's
     assert change["told"][:, rows, 30:60].all()
     (seen,) = objects_of(list(clips.records), spec, files["both"], "racket").others
-    np.testing.assert_array_equal(seen.others, ball[:5])
+    np.testing.assert_array_equal(seen, ball[:5])
     frozen = edit_clips(clips, files["both"], "background removed", label="racket").pixels
     assert (frozen != clips.pixels).any(dim=1).numpy()[0][:, rows, 63:90].all()  # to a background the ball is one
 
@@ -366,25 +366,16 @@ def test_pixels_of_two_objects_are_those_of_the_one_that_is_edited_and_boxes_tel
     hand = object_masks([mask_track({0: part})], origin(WHOLE), [0], WHOLE, mask_error=0)
     person = object_masks([mask_track({0: whole})], origin(WHOLE), [0], WHOLE, mask_error=0)
     boxed = object_masks([box_track({0: (70, 20, 80, 30)})], origin(WHOLE), [0], WHOLE, box_error=0)
-    np.testing.assert_array_equal(beside([hand], [hand, person]).others, person.masks & ~hand.masks)
+    np.testing.assert_array_equal(beside([hand], [hand, person]), person.masks & ~hand.masks)
+    np.testing.assert_array_equal(beside([boxed], [boxed, person]), person.masks & ~boxed.masks)
     far = rectangle((100, 200), slice(10, 60), slice(130, 140))
     several = [box_track({0: (70, 20, 80, 30)}), mask_track({0: far})]
     both = object_masks(several, origin(WHOLE), [0], WHOLE, box_error=0, mask_error=0)
-    for own, other in ((person, hand), (boxed, person), (hand, boxed), (both, person)):
-        assert beside([own], [own, other]) == Others()
-    assert beside([hand, person], [hand, person]) == Others()
-
-
-def test_what_shows_less_of_itself_where_two_objects_touch_lies_behind():
-    """A ball goes by a wall: behind it, in front of it, beside it."""
-    ball = np.stack([rectangle((40, 60), slice(10, 20), slice(5 * t, 5 * t + 10)) for t in range(9)])
-    wall = np.broadcast_to(rectangle((40, 60), slice(0, 30), slice(22, 34)), ball.shape)
-    assert lies_behind(ball & ~wall, wall)
-    assert not lies_behind(wall, ball & ~wall)
-    assert not lies_behind(ball, wall & ~ball)
-    assert lies_behind(wall & ~ball, ball)
-    assert not lies_behind(ball[:2], wall[:2])  # never touches it
-    assert not lies_behind(ball[4:5], wall[4:5] & ~ball[4:5])  # always does
+    np.testing.assert_array_equal(beside([both], [both, person]), person.masks & ~both.masks)
+    ground = object_masks([mask_track({0: np.ones((100, 200), bool)})], origin(WHOLE), [0], WHOLE)
+    for own, other in ((person, hand), (hand, boxed), (hand, ground)):
+        assert beside([own], [own, other]) is None
+    assert beside([hand, person], [hand, person]) is None
 
 
 def test_a_file_of_another_version_of_a_video_is_refused(tmp_path: Path):

@@ -42,7 +42,7 @@ from videotcav.interventions.ask import Edits, ask, judged_edits
 from videotcav.interventions.frames import Frames, Masks
 from videotcav.interventions.objects import ObjectClip, object_edit, second_fill
 from videotcav.interventions.sham import shams
-from videotcav.interventions.tracks import BOX_ERROR, Others
+from videotcav.interventions.tracks import BOX_ERROR
 from videotcav.interventions.whole import WHOLE, Watched, shuffled
 from videotcav.models.model import VideoModel
 from videotcav.planted.scenes import Boxes, outlines, render, swap
@@ -171,9 +171,8 @@ def object_clips(film: Film, frames: Frames) -> dict[tuple[str, str], ObjectClip
     boxes, masks = outlines(film.scene, **_SIZE)
     seen = {"actor": masks["actor"], "distractor": masks["distractor"] & ~masks["actor"]}
     others = dict(zip(OBJECTS, reversed(seen.values()), strict=True))
-    beside = {who: Others(others[who], tracks.lies_behind(seen[who], others[who])) for who in OBJECTS}
     return {
-        **{(who, "mask"): ObjectClip(frames, grown(seen[who]), **beside[who]._asdict()) for who in OBJECTS},
+        **{(who, "mask"): ObjectClip(frames, grown(seen[who]), others=others[who]) for who in OBJECTS},
         **{(who, "box"): ObjectClip(frames, of_boxes(boxes[who])) for who in OBJECTS},
     }
 

@@ -16,7 +16,6 @@ from videotcav.interventions.frames import Frames, Masks, to_frames, with_frames
 from videotcav.interventions.locate import Located, objects_of
 from videotcav.interventions.objects import ObjectClip, object_edit, side_by_side
 from videotcav.interventions.sham import shams
-from videotcav.interventions.tracks import Others
 from videotcav.records import ClipSpec, Progress, Record, silent
 from videotcav.video.camera import MotionModel
 from videotcav.video.clips import Clips
@@ -103,7 +102,7 @@ def edit_clips(
             left_out[name] = missing[place]
             continue
         frames = to_frames(before, spec)
-        clip = ObjectClip(frames, masks[place], fill=fill, seed=seed, **others[place]._asdict())
+        clip = ObjectClip(frames, masks[place], fill=fill, seed=seed, others=others[place])
         made = next(iter(shams(chosen, clip)), None) if sham else chosen(clip)
         if made is None or made.frames is None:
             left_out[name] = made.reason if made else f"has no sham of '{edit}'"
@@ -137,7 +136,7 @@ def _masks(
     label: str | None,
     spec: ClipSpec,
     progress: Progress,
-) -> tuple[list[Masks], Sequence[Others], dict[int, str]]:
+) -> tuple[list[Masks], Sequence[Masks | None], dict[int, str]]:
     """Each clip's masks, the others in it, and which clips have none for which reason."""
     shape = (len(clips), spec.frames, spec.height, spec.width)
     if isinstance(objects, np.ndarray):
@@ -146,7 +145,7 @@ def _masks(
                 f"masks of these clips are bool of the shape {shape} (clip time height width), got "
                 f"{objects.dtype} {objects.shape}"
             )
-        return list(objects), [Others()] * len(clips), {}
+        return list(objects), [None] * len(clips), {}
     if not isinstance(objects, Located):
         if label is None:
             raise ArgumentError("a detector, or a file of boxes, finds many things: say what is edited as `label=`")
@@ -155,4 +154,4 @@ def _masks(
         raise ArgumentError(f"objects were looked for in {len(objects.objects)} clips, and {len(clips)} are edited")
     nothing = np.zeros(shape[1:], dtype=np.bool_)
     masks = [nothing if each is None else each.masks for each in objects.objects]
-    return masks, objects.others or [Others()] * len(clips), dict(objects.missing)
+    return masks, objects.others or [None] * len(clips), dict(objects.missing)

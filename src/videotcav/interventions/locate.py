@@ -14,7 +14,7 @@ from videotcav.concepts.propose.recipe import Recipe
 from videotcav.concepts.propose.track import ShotCuts, Track, known_tracks, single_frames, tracks_of
 from videotcav.errors import BoxesNotFound, TrackNotFound
 from videotcav.interventions.frames import Masks
-from videotcav.interventions.tracks import BOX_ERROR, MASK_ERROR, ObjectMasks, Others, beside, object_masks
+from videotcav.interventions.tracks import BOX_ERROR, MASK_ERROR, ObjectMasks, beside, object_masks
 from videotcav.records import ClipSpec, Progress, silent
 from videotcav.video.info import ClipOrigin
 from videotcav.video.read import VideoFile, on_file
@@ -34,7 +34,7 @@ class Located:
     missing: Mapping[int, str]
     source: str
     sha256: str
-    others: tuple[Others, ...] = ()
+    others: tuple[Masks | None, ...] = ()
 
     @property
     def interpolated(self) -> float:
@@ -65,7 +65,7 @@ def objects_of(
     """
     detector = load_detector(detector)
     require_label(detector, label)
-    objects, others, missing = list[ObjectMasks | None](), list[Others](), dict[int, str]()
+    objects, others, missing = list[ObjectMasks | None](), list[Masks | None](), dict[int, str]()
     for number, clip in enumerate(progress(clips, "looking for objects", total=len(clips))):
         found = objects_of_labels(
             [clip],
@@ -78,9 +78,7 @@ def objects_of(
         )
         (own,) = found[label].objects
         objects.append(own)
-        others.append(
-            beside([own], (each for of in found.values() for each in of.objects if each)) if own else Others()
-        )
+        others.append(beside([own], (each for of in found.values() for each in of.objects if each)) if own else None)
         missing.update((number, reason) for reason in found[label].missing.values())
     if not any(objects):
         reason = next(iter(missing.values()), "no clip was given")
@@ -104,7 +102,7 @@ def objects_of_labels(
     mask_error: float = MASK_ERROR,
     progress: Progress = silent,
 ) -> dict[str, Located]:
-    """What `objects_of` gives of each label, from one look at every frame; also of a label that no clip has."""
+    """What `objects_of` gives of each label but for the `others`, from one look; also of a label that no clip has."""
     detector = load_detector(detector)
     for label in labels:
         require_label(detector, label)

@@ -39,7 +39,7 @@ class ObjectClip:
     """A clip, where its object is, rim included, and what several edits of it need.
 
     No fill asks for what is `hidden` beside the object, nor for what `others` show. These stay as they are, but where
-    this one is pasted over them: not where it lies `behind` them.
+    this one is pasted over them.
     Raises ArgumentError where frames and masks do not fit each other.
     """
 
@@ -49,7 +49,6 @@ class ObjectClip:
     seed: int = 0
     hidden: Masks | None = None
     others: Masks | None = None
-    behind: bool = False
 
     def __post_init__(self) -> None:
         if self.frames.dtype != np.uint8 or self.frames.ndim != 4 or self.frames.shape[3] != _RGB:  # noqa: PLR2004
@@ -116,8 +115,6 @@ class ObjectClip:
             picture, seen = self.camera.carried(self.frames[source], source=source, target=frame)
             carried, _ = self.camera.carried(share, source=source, target=frame)
             softness = (carried * seen / 255).astype(np.float32)
-            if self.behind and self.others is not None:
-                softness[self.others[frame]] = 0
             pasted[frame] = blended(scene[frame : frame + 1], picture[None], softness[None])[0]
         return pasted
 

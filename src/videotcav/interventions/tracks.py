@@ -20,7 +20,6 @@ from videotcav.errors import ArgumentError, BoxesError, TrackNotFound
 from videotcav.interventions.frames import Masks
 from videotcav.records import Box, ClipSpec
 from videotcav.video.info import ClipOrigin
-from videotcav.video.softly import grown
 
 BOX_ERROR = 0.1
 """By what share of its width and height a box is grown on each side: a detector's usual error."""
@@ -32,8 +31,7 @@ Of the pixels that planted objects change by more than 10 of 255 grey levels, ex
 grown by a pixel less than 1 in 1000.
 """
 
-_WHOLE = 0.95
-"""Share of an object that is shown, from which on nothing is taken to hide it."""
+_MOST = 0.5
 
 _SUPPORT = {"bilinear": 1.0, "bicubic": 2.0}  # how far resizing mixes, in pixels of the coarser grid (Keys 1981)
 _NOISE = 1e-6  # of pixels, in the position of a crop
@@ -53,6 +51,11 @@ class ObjectMasks:
     frames: int
     interpolated: float
     by_mask: float
+
+    @property
+    def known(self) -> Masks:
+        """What it is known to show: its outline, and its box in frames that have none."""
+        return np.where(self.outlined.any(axis=(1, 2), keepdims=True), self.outlined, self.masks)
 
 
 def object_masks(
@@ -116,40 +119,15 @@ def object_masks(
     )
 
 
-class Others(NamedTuple):
-    """What the other objects of a clip show, and whether the edited one lies behind them."""
+def beside(own: Sequence[ObjectMasks], every: Iterable[ObjectMasks]) -> Masks | None:
+    """What masks say the other objects of a clip show, `every` one that is not its `own`; None where they tell of none.
 
-    others: Masks | None = None
-    behind: bool = False
-
-
-def beside(own: Sequence[ObjectMasks], every: Iterable[ObjectMasks]) -> Others:
-    """The others of a clip, `every` one that is not its `own`, as far as masks tell of them.
-
-    Pixels of both are its own, and so is all of a frame that tells of it by a box, which does not say which of its
-    pixels are another's.
+    Pixels of both are its own, and so is all of its box in frames where no mask tells of it. Masks of most of the
+    picture tell of its ground, which is no other object.
     """
-    theirs = [each.outlined for each in every if each.outlined.any() and not any(each is mine for mine in own)]
-    if not theirs:
-        return Others()
-    outlined = np.any([each.outlined for each in own], axis=0)
-    boxed = np.any([each.masks.any(axis=(1, 2)) & ~each.outlined.any(axis=(1, 2)) for each in own], axis=0)
-    others = np.any(theirs, axis=0) & ~outlined & ~boxed[:, None, None]
-    return Others(others, lies_behind(outlined, others)) if others.any() else Others()
-
-
-def lies_behind(own: Masks, others: Masks) -> bool:
-    """Whether others hide a part of an object, by exact masks: where they touch each other, it shows less of itself
-    than where they do not, and by a larger share than the others do. Where no frame tells, it lies in front.
-    """
-    touching = (grown(own) & others).any(axis=(1, 2))
-    apart = ~touching & own.any(axis=(1, 2))
-    if not touching.any() or not apart.any():
-        return False
-    left, left_of_others = (
-        each[touching].sum(axis=(1, 2)).mean() / max(1.0, each[apart].sum(axis=(1, 2)).mean()) for each in (own, others)
-    )
-    return bool(left < min(_WHOLE, left_of_others))
+    theirs = [each.outlined for each in every if not any(each is mine for mine in own)]
+    others = np.any([np.zeros_like(own[0].masks), *theirs], axis=0) & ~np.any([each.known for each in own], axis=0)
+    return others if 0 < others.mean() <= _MOST else None
 
 
 def _grown(box: Box, share: float) -> BoxEdges:

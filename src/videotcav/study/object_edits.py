@@ -17,7 +17,7 @@ from videotcav.interventions.frames import Frames
 from videotcav.interventions.locate import looked_for, objects_of_labels
 from videotcav.interventions.objects import ObjectClip, ObjectEdit, object_edit, second_fill
 from videotcav.interventions.sham import PLACES, shams
-from videotcav.interventions.tracks import BOX_ERROR, Others, beside
+from videotcav.interventions.tracks import BOX_ERROR, beside
 from videotcav.interventions.whole import Changed
 from videotcav.records import ClipSpec
 from videotcav.results.edit_effect import BACKGROUND
@@ -106,10 +106,10 @@ class ObjectEditor:
             own = [each for label, each in held.items() if target == BACKGROUND or label in labels]
             if not own:
                 continue
-            where, others = np.any([each.masks for each in own], axis=0), Others()
-            if isinstance(self.detector, BoxesFile):  # of all labels in it, whatever else is edited
-                others = beside(own, held.values())
-            clip = ObjectClip(frames, where, seed=self.seed, **others._asdict())
+            where = np.any([each.masks for each in own], axis=0)
+            # Of all labels in a file, whatever else is edited.
+            others = beside(own, held.values()) if isinstance(self.detector, BoxesFile) else None
+            clip = ObjectClip(frames, where, seed=self.seed, others=others)
             for edit in self.edits:
                 if edit.target == target:
                     made |= dict(edit.made(clip))

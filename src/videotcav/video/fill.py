@@ -42,7 +42,7 @@ def filled(
     `covered` is what no frame may be asked for, `where` itself unless it is given; what `others` show stays as it is.
     Fills by name: `median`, the median over the frames in which a place is uncovered, after the camera's motion, and
     inpainted (Telea 2004) where it never is; `surroundings`, a blur of what lies around and is none of the others. A
-    callable fills as it likes, and the places of others too.
+    callable fills as it likes.
 
     Raises:
         ArgumentError: no such fill, or a callable gives other than frames of the same shape.
@@ -56,9 +56,13 @@ def filled(
         softness *= ~others
     if fill == "median":
         scene, unseen = _scene(frames, softness > 0, where if covered is None else covered, camera)
-        return Filled(blended(frames, scene, softness), float(unseen[where].mean()))
-    chosen = _surroundings if isinstance(fill, str) else fill
-    made = chosen(frames.copy(), softness > 0 if others is None else (softness > 0) | others)
+        own = where & (softness > 0)
+        return Filled(blended(frames, scene, softness), float(unseen[own].mean()) if own.any() else 0.0)
+    places = softness > 0
+    if isinstance(fill, str):
+        made = _surroundings(frames, places, places if others is None else places | others)
+    else:
+        made = fill(frames.copy(), places)
     if not isinstance(made, np.ndarray) or made.dtype != np.uint8 or made.shape != frames.shape:
         got = f"{made.dtype} {made.shape}" if isinstance(made, np.ndarray) else type(made).__name__
         raise ArgumentError(f"a fill gives back frames of its own kind, uint8 {frames.shape}; got {got}")
@@ -123,18 +127,18 @@ def _inpaint(picture: NDArray[np.uint8], missing: Masks) -> None:
         picture[missing] = made[missing]
 
 
-def _surroundings(frames: Frames, where: Masks) -> Frames:
-    """Each frame's mean of what lies around, by a wide Gaussian: smooth, and of the frame's own colours."""
+def _surroundings(frames: Frames, where: Masks, covered: Masks) -> Frames:
+    """Each frame's mean of what lies around and is not covered, by a wide Gaussian: smooth, of its own colours."""
     made = frames.copy()
     for frame, places in enumerate(where):
-        outside = (~places).astype(np.float32)
+        outside = (~(covered[frame] if not covered[frame].all() else places)).astype(np.float32)
         if not places.any() or not outside.any():
             continue
         far = float(cv2.distanceTransform(places.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE).max())
         deviation = max(1.0, far)
         weight = cv2.GaussianBlur(outside, (0, 0), deviation)
         total = cv2.GaussianBlur(frames[frame] * outside[..., None], (0, 0), deviation)
-        mean = frames[frame][~places].mean(axis=0)
+        mean = frames[frame][outside > 0].mean(axis=0)
         around = (total + 1e-6 * mean) / (weight + 1e-6)[..., None]
         made[frame][places] = np.rint(around[places]).astype(np.uint8)
     return made
