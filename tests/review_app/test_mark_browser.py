@@ -98,3 +98,22 @@ def test_a_clip_is_marked_followed_and_added(marked: Site, visit: Callable) -> N
     press(page, "Enter")
     page.wait_for_selector("body.ready")
     assert page.locator("#to-mark").is_visible()
+
+
+def test_typed_numbers_outlive_an_answer_that_comes_late(marked: Site, visit: Callable) -> None:  # noqa: F811 - a fixture
+    page = visit(marked, "Ada", ready="body[data-frame='0:0']", path="mark")
+    held: list = []
+    page.route("**/follow", lambda route: held.append(route))  # noqa: PLW0108 - it is given an attribute
+    press(page, "i", "Shift+ArrowRight", "o", "Shift+ArrowLeft")
+    at_frame(page, 0, 0)
+    typed = {"left": "7", "top": "8", "width": "9", "height": "10"}
+    for name, value in typed.items():
+        page.fill(f"#{name}", value)
+    page.locator("#main").focus()
+    until(page, "document.getElementById('found').textContent === '…'")
+    held[-1].continue_()
+    until(page, "document.getElementById('found').textContent.includes('whole picture')")
+    assert {name: page.input_value(f"#{name}") for name in typed} == typed
+    press(page, "ArrowRight")  # of another frame they are no box
+    at_frame(page, 0, 1)
+    assert page.input_value("#left") == ""

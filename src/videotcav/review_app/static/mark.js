@@ -28,6 +28,7 @@ let boxes = new Map(); // frame → [left, top, right, bottom] in pixels
 let drag = null;
 let followed = null; // the server's answer for what is marked now
 let asked = 0;
+let typed = false; // numbers that are no box yet: an answer that comes in between leaves them alone
 const context = byId("picture").getContext("2d");
 
 const total = () => video.times.length;
@@ -36,7 +37,9 @@ const clock = (index) => `${video.times[index].toFixed(2)} s`;
 // --- showing ---------------------------------------------------------------------------------------------------
 
 async function show(index) {
+  const before = frame;
   frame = Math.max(0, Math.min(total() - 1, index));
+  typed &&= frame === before;
   byId("at").value = String(frame);
   byId("at").setAttribute("aria-valuetext", `frame ${frame}, ${clock(frame)}`);
   setText(byId("clock"), `${clock(frame)} of ${clock(total() - 1)} · frame ${frame}`);
@@ -89,6 +92,7 @@ function label(text) {
 }
 
 function showEdges() {
+  if (typed) return;
   const box = boxNow();
   const values = box ? [box[0], box[1], box[2] - box[0], box[3] - box[1]] : ["", "", "", ""];
   EDGES.forEach((name, index) => {
@@ -214,6 +218,7 @@ function setBox(box) {
     tell("The box lies outside the picture or has no size.", "bad");
     return;
   }
+  typed = false;
   boxes.set(frame, [left, top, right, bottom]);
   first = first === null ? null : Math.min(first, frame);
   last = last === null ? null : Math.max(last, frame);
@@ -282,6 +287,7 @@ function setUpDrawing() {
     if (!corner) return;
     const [x, y] = placeOf(event);
     drag = [Math.min(corner[0], x), Math.min(corner[1], y), Math.max(corner[0], x), Math.max(corner[1], y)];
+    typed = false;
     show(frame);
   });
   canvas.addEventListener("pointerup", () => {
@@ -329,6 +335,7 @@ function setUpKeys() {
 }
 
 function removeBoxes() {
+  typed = false;
   boxes = new Map();
   changed();
 }
@@ -336,6 +343,7 @@ function removeBoxes() {
 // --- beginning -------------------------------------------------------------------------------------------------
 
 async function choose(index) {
+  typed = false;
   stop();
   number = index;
   video = undefined;
@@ -379,6 +387,7 @@ async function begin() {
     stop();
     show(byId("at").valueAsNumber);
   });
+  for (const name of EDGES) byId(name).addEventListener("input", () => (typed = true));
   byId("video").addEventListener("change", () => choose(Number(byId("video").value)));
   byId("form").addEventListener("submit", (event) => {
     event.preventDefault();
