@@ -31,7 +31,7 @@ Of the pixels that planted objects change by more than 10 of 255 grey levels, ex
 grown by a pixel less than 1 in 1000.
 """
 
-_MOST = 0.5
+_MOST = 0.5  # of the picture: other objects that cover more are its ground
 
 _SUPPORT = {"bilinear": 1.0, "bicubic": 2.0}  # how far resizing mixes, in pixels of the coarser grid (Keys 1981)
 _NOISE = 1e-6  # of pixels, in the position of a crop

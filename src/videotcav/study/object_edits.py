@@ -93,9 +93,14 @@ class ObjectEditor:
     @cached_property
     def labels(self) -> list[str]:
         """What is looked for: what is edited, and all that there is beside a background or in a file."""
+        return looked_for(self.detector, self._edited)
+
+    @cached_property
+    def _edited(self) -> list[str]:
+        """The labels of what is edited; all that there are where that is a background."""
         if BACKGROUND in self.targets:
             return sorted(self.detector.labels)
-        return looked_for(self.detector, {label for labels in self.targets.values() for label in labels})
+        return sorted({label for labels in self.targets.values() for label in labels})
 
     def __call__(self, origin: ClipOrigin, frames: Frames, spec: ClipSpec) -> dict[str, Changed]:
         """Every edit of the clip; without frames where it does not hold the object, or has no place for a sham."""
@@ -122,9 +127,7 @@ class ObjectEditor:
 
     def why_missing(self, origin: ClipOrigin, spec: ClipSpec) -> str:
         """Why the clip has nothing that is looked for."""
-        edited = {label for labels in self.targets.values() for label in labels}
-        asked = self.labels if BACKGROUND in self.targets else sorted(edited)
-        found = objects_of_labels([origin], spec, self.detector, asked, box_error=self.grow)
+        found = objects_of_labels([origin], spec, self.detector, self._edited, box_error=self.grow)
         return next((each.missing[0] for each in found.values() if each.missing), NOTHING_FOUND)
 
 
