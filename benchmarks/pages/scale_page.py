@@ -25,7 +25,7 @@ def main() -> None:
     """Writes the page."""
     taken = cells("scale")
     found = {title: cell["findings"] for title, cell in taken.items()}
-    memory = [run for title in found if title.startswith("memory") for run in found[title]["runs"]]
+    memory = [run for title in found if title.startswith("memory over") for run in found[title]["runs"]]
     widths = WIDTHS
     rates = Rates(**found["rates of swin3d_b"]["rates"]) if "rates of swin3d_b" in found else None
     cases = [of_kinetics(240_000, widths, rates), of_kinetics(1_000_000, widths, rates)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from functools import cache
@@ -252,6 +253,24 @@ def test_rows_that_fill_more_than_two_shards_do_not_lie_beside_the_next_pass(
     with pytest.raises(NotEnoughData):
         measure(net(), ClipReader(groups, pixels), classes=("a",), layers=("first",), pooling="none")
     assert " ".join(done) == order
+
+
+def test_no_rows_that_are_in_the_store_lie_beside_the_next_pass(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1)
+    compute = shards.Passing.compute
+    made: list[weakref.ref[np.ndarray]] = []
+
+    def computed(self, shard, pixels, clips):
+        assert [each() for each in made] == [None] * len(made)
+        found = compute(self, shard, pixels, clips)
+        made.extend(map(weakref.ref, found.values()))
+        return found
+
+    monkeypatch.setattr(shards.Passing, "compute", computed)
+    run(folder, tmp_path, sets=some("s", 12), classes={"a": ["k"]})
+    assert len(made) == 3 * 3 + 3
 
 
 def test_without_memory_the_same_bits_lie_in_files(folder: Path, tmp_path: Path) -> None:

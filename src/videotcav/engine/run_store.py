@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from videotcav.engine.store import CacheKey, Float32Array, Floats, RowsLost, Shelf, Store, StoredRows, folder_name
+from videotcav.engine.store import CacheKey, Float32Array, RowsLost, Shelf, Store, StoredRows, folder_name
 from videotcav.errors import StoreError
 
 _Rows = dict[str, Float32Array]
@@ -75,8 +75,8 @@ class _HeldShelf(Shelf):
         return StoredRows(len(found), len(found[0]) if found else 0, partial(_columns, found))
 
 
-def _columns(rows: Sequence[Float32Array], columns: slice) -> Floats:
-    return np.stack([row[columns] for row in rows], dtype=np.float64)
+def _columns(rows: Sequence[Float32Array], columns: slice) -> Float32Array:
+    return np.stack([row[columns] for row in rows])
 
 
 @contextmanager

@@ -192,8 +192,8 @@ class Shelf:
         columns = next((shard.columns for shard, _, _ in places.values()), 0)
         return StoredRows(len(clips), columns, partial(self._block, list(places.values()), len(clips)))
 
-    def _block(self, places: Sequence[_Place], count: int, columns: slice) -> Floats:
-        found = np.empty((count, columns.stop - columns.start))
+    def _block(self, places: Sequence[_Place], count: int, columns: slice) -> Float32Array:
+        found = np.empty((count, columns.stop - columns.start), np.float32)
         parts = self.read([shard for shard, _, _ in places], columns.start // BLOCK_COLUMNS)
         for (_, positions, rows), part in zip(places, parts, strict=True):
             found[positions] = part[rows]
@@ -201,8 +201,9 @@ class Shelf:
 
     def read(self, shards: Sequence[_Shard], block: int) -> Iterator[Float32Array]:
         """A block of columns of each shard, checked. Raises RowsLost."""
-        for first in range(0, len(shards), _READ_AT_ONCE):
-            some = shards[first : first + _READ_AT_ONCE]
+        at_once = 1 if self._store.is_local else _READ_AT_ONCE  # a disk answers each at once
+        for first in range(0, len(shards), at_once):
+            some = shards[first : first + at_once]
             starts = [shard.edges[block] for shard in some]
             ends = [shard.edges[block + 1] for shard in some]
             with self._store.speaking():
@@ -241,22 +242,22 @@ class Shelf:
 
 
 class StoredRows:
-    """`rows × columns` that lie on a shelf; `read` gives a block of columns of all of them, in float64."""
+    """`rows × columns` that lie on a shelf; `read` gives a block of columns of all of them."""
 
-    def __init__(self, count: int, columns: int, read: Callable[[slice], Floats]) -> None:
+    def __init__(self, count: int, columns: int, read: Callable[[slice], Float32Array]) -> None:
         self._count, self.columns, self._read = count, columns, read
 
     def __len__(self) -> int:
         return self._count
 
-    def column_blocks(self) -> Iterator[Floats]:
+    def column_blocks(self) -> Iterator[Float32Array]:
         """Blocks of `BLOCK_COLUMNS` columns of all rows, the last one narrower, left to right. Raises RowsLost."""
         for start in range(0, self.columns, BLOCK_COLUMNS):
             yield self._read(slice(start, min(start + BLOCK_COLUMNS, self.columns)))
 
     def whole(self) -> Float32Array:
         """All rows at once: for narrow ones, as logits."""
-        return np.concatenate(list(self.column_blocks()), axis=1, dtype=np.float32)
+        return np.concatenate(list(self.column_blocks()), axis=1)
 
 
 def folder_name(cache_key: CacheKey) -> str:

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from videotcav.engine.store import BLOCK_COLUMNS, CacheKey, Floats, Shelf, Store, StoredRows
+from videotcav.engine.store import BLOCK_COLUMNS, CacheKey, Float32Array, Floats, Shelf, Store, StoredRows
 
 BLOCK_ROWS = 256
 SLICE_COLUMNS = 2048
@@ -85,8 +85,8 @@ def pairs_of_panels(rows: Sequence[RowBlock], *, memory_bytes: int, of: str = ""
 
 
 def blocks_a_panel(memory_bytes: int) -> int:
-    """The most row blocks a panel may have: two panels' columns in float64, and their p × p products."""
-    column_bytes = 2 * 8 * BLOCK_COLUMNS
+    """The most row blocks a panel may have: two panels' columns, a slice of both in float64, p × p products."""
+    column_bytes = 2 * (4 * BLOCK_COLUMNS + 8 * SLICE_COLUMNS)
     rows = (isqrt(column_bytes**2 + 32 * memory_bytes) - column_bytes) // 16  # of 8 p² + column_bytes · p = memory
     return max(1, rows // BLOCK_ROWS)
 
@@ -130,9 +130,9 @@ def _products(
         if one.wants(other) and (i <= j or not pair.on_diagonal)
     ]
 
-    def add(left: Sequence[Floats], right: Sequence[Floats], columns: slice, tile: tuple[int, int]) -> None:
+    def add(left: Sequence[Floats], right: Sequence[Floats], tile: tuple[int, int]) -> None:
         i, j = tile
-        found[tops[i] : tops[i + 1], lefts[j] : lefts[j + 1]] += left[i][:, columns] @ right[j][:, columns].T
+        found[tops[i] : tops[i + 1], lefts[j] : lefts[j + 1]] += left[i] @ right[j].T
 
     of_first, of_second = ([rows.column_blocks() for rows in panel] for panel in (first, second))
     (columns,) = {rows.columns for rows in (*first, *second)}
@@ -140,12 +140,20 @@ def _products(
         left = [next(blocks) for blocks in of_first]
         right = left if pair.on_diagonal else [next(blocks) for blocks in of_second]
         for start in range(0, min(BLOCK_COLUMNS, columns - block), SLICE_COLUMNS):
-            list(threads.map(partial(add, left, right, slice(start, start + SLICE_COLUMNS)), tiles))
-        del left, right  # or they would wait until the next ones are read
+            one = _in_float64(left, start)
+            other = one if pair.on_diagonal else _in_float64(right, start)
+            list(threads.map(partial(add, one, other), tiles))
+            del one, other  # or they would wait until the next ones are made
+        del left, right
     if pair.on_diagonal:  # the other half, of which nothing is computed
         below = np.tril_indices_from(found, -1)
         found[below] = found.T[below]
     return found
+
+
+def _in_float64(blocks: Sequence[Float32Array], start: int) -> list[Floats]:
+    """A slice of the columns of each block; all of them at once would be twice what was read."""
+    return [block[:, start : start + SLICE_COLUMNS].astype(np.float64) for block in blocks]
 
 
 def _edges(panel: Sequence[RowBlock]) -> list[int]:

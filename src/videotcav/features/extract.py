@@ -193,8 +193,9 @@ class ShardPasser:
                         read[clip] = pixels
                 if not read:
                     continue
-                for row, found in self.passing.compute(shard, list(read.values()), list(read)).items():
-                    rows[row].extend(found)
+                found = self.passing.compute(shard, list(read.values()), list(read))
+                for row in shard.rows:
+                    rows[row].extend(found.pop(row))  # a name for them would keep them beside the next pass
                 clips += read
                 held = sum(each.nbytes for row in rows.values() for each in row)
                 if held >= SHARD_BYTES:
