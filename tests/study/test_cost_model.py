@@ -128,6 +128,15 @@ def test_what_is_edited_beside_the_passes_takes_no_time_of_its_own(
     assert cost.elapsed(4) == pytest.approx(taken / 4 + 3)
 
 
+def test_clips_of_shares_are_read_and_passed_one_after_the_other() -> None:
+    """By hand: 20 clips at 10 a second and at 5 a second; pictures beside them, which no engine divides either."""
+    rate = Rates(forward=10, forward_and_backward=1, written_bytes=1, read_bytes=1, operations=1, clips_read=5)
+    asked = {"set_clips": 0, "class_clips": [], "widths": {}, "memory_bytes": 2**30, "rates": rate}
+    cost = costs(**asked, share_passes=20, timed={"pictures": 4.0})
+    assert cost.seconds["shares"] == pytest.approx(6)
+    assert cost.elapsed() == cost.elapsed(3) == pytest.approx(10)
+
+
 def test_rates_are_those_of_some_machine(tmp_path: Path) -> None:
     model = load_model(Net(), card=ModelCard(name="net", clip_spec=SPEC, classes=("a", "b")))
     found = rates(model, ["first"], pooling="none", folder=tmp_path)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ from videotcav.report.comparison import read_comparison
 from videotcav.report.evidence import class_clips, picture_of
 from videotcav.report.run import Run
 from videotcav.results.read import RunResults
-from videotcav.study import edit_worker, reading
+from videotcav.study import edit_worker, media, object_edits, reading
 from videotcav.study.class_shares import VIDEOS, telling_layer
 from videotcav.study.edit_pictures import Pictures, worth_showing
 from videotcav.study.edits import Editor
@@ -45,6 +46,7 @@ from videotcav.video.read import read_all
 from videotcav.video.write import write_video
 
 CLIPS = 14
+MAPS = SimpleNamespace(probabilities=[[0.5]])
 SECTION = """
 hypotheses = ["moving needs flicker motion", "moving needs nothing of lamp"]
 {study}
@@ -461,10 +463,37 @@ def test_the_plan_counts_the_edits_and_the_clips_they_can_be_asked_of(
     monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
     made = api.plan(study_folder / "study.toml", clips_per_second=1.0)
     assert made.cost.edit_passes == made.cost.seconds["edits"] == CLIPS * (1 + 2 * (5 + 3) + 2 * 2)
-    assert {"inputs", "editing", "statistics"} < set(made.cost.seconds)
+    assert {"inputs", "editing", "pictures", "statistics"} < set(made.cost.seconds)
     for row in run.effects:
         beside = "" if row.with_sham is None else f", {row.with_sham} of them beside a sham"
         assert f"{row.name} changes {row.clips} of {CLIPS} clips of moving{beside}" in made.edits
+
+
+def test_all_maps_take_what_the_first_two_tell(study_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand: two in 4 s, so three clips of the class in 6 s."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    study = Study.from_file(study_folder / "study.toml")
+    monkeypatch.setattr(media, "time", SimpleNamespace(perf_counter=iter([10.0, 14.0]).__next__))
+    written: list[Path] = []
+    monkeypatch.setattr(media, "write_maps", lambda path, *_, **__: written.append(path) or MAPS)
+    assert media.overlay_seconds(study.file, study_inputs(study.file), study.model) == 6
+    assert len(written) == 2
+
+
+def test_a_picture_makes_neither_shams_nor_second_fills(study_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    study = Study.from_file(study_folder / "study.toml")
+    inputs = study_inputs(study.file)
+    editor = Editor.of(study.file, inputs, study.clips())
+    assert editor is not None
+    first = next(editor.clips(inputs))
+    _, _, all_made = editor.made(first)
+    monkeypatch.setattr(object_edits, "shams", lambda *_: pytest.fail("a sham was made"))
+    monkeypatch.setattr(object_edits, "second_fill", lambda _: pytest.fail("a second fill was made"))
+    _, _, made = editor.made(first, alone=True)
+    assert [*made] == [edit.name for edit in editor.edit.edits]
+    for name, each in made.items():
+        np.testing.assert_array_equal(each.frames, all_made[name].frames)
 
 
 def test_the_same_clips_are_shown_in_whatever_order_clips_are_edited(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ With n set clips, m class clips, and d activations at a layer (docs/scale.md hol
     passes          n + m forward, m of them also backward
     maps            where maps are shown and checked by edits, at most so many forward passes more
     edits           of class clips, at most so many forward passes more, beside the filling of frames, timed
+    shares          clips read and passed once more, one after the other
+    pictures        of maps and edits, by the first ones, timed
     store           4 (n + m) Σd bytes, written once
     products        2 d (n (n + 1) / 2 + n m) operations a layer; with CAVs 2 d Σ over classes m_k (m_k + 1) / 2 more
     reading         every pair of panels reads its rows: 4 d bytes a row, once where all rows fit one panel
@@ -65,7 +67,7 @@ class Rates(Record):
 
 _BESIDE = {"clips": "passes", "editing": "edits"}
 """Stages that other threads do while the model passes."""
-_OF_ONE = ("inputs", "maps", "shares", "statistics")
+_OF_ONE = ("inputs", "maps", "pictures", "shares", "statistics")
 """Stages that an engine does not divide among its workers."""
 
 
@@ -138,7 +140,7 @@ def costs(
         edit_passes: see `study.edits_plan.edits_plan`.
         share_passes: see `study.class_shares.share_passes`.
         rates: of the machine; without them there are no seconds.
-        timed: seconds of stages that were timed as a whole: `inputs`, `editing`, `statistics`.
+        timed: seconds of stages that were timed as a whole: `inputs`, `editing`, `pictures`, `statistics`.
         cores_of_a_pass: that a pass keeps busy, none where the model is on a GPU.
     """
     n, m, width = set_clips, sum(class_clips), sum(widths.values())
@@ -148,13 +150,14 @@ def costs(
     read_bytes = 4 * width * _rows_read(n, class_clips, memory_bytes // 2)
     seconds = {}
     if rates is not None:
+        share_reading = share_passes / rates.clips_read if rates.clips_read else 0.0
         seconds = {
             **(timed or {}),
             **({"clips": (n + m) / rates.clips_read} if rates.clips_read else {}),
             "passes": n / rates.forward + m / rates.forward_and_backward,
             **({"maps": map_passes / rates.forward} if map_passes else {}),
             **({"edits": edit_passes / rates.forward} if edit_passes else {}),
-            **({"shares": share_passes / rates.forward} if share_passes else {}),
+            **({"shares": share_passes / rates.forward + share_reading} if share_passes else {}),
             "store": store_bytes / rates.written_bytes,
             "reading": read_bytes / rates.read_bytes,
             "products": operations / rates.operations,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -175,16 +175,15 @@ class Editor:
 
     def picture(self, clip: ClipToProbe, pictures: Pictures) -> None:
         """Adds a clip beside its edits to the pictures."""
-        origin, frames, made = self.made(clip)
-        edited = {edit.name: made[edit.name].frames for edit in self.edit.edits}
-        shown = {name: after for name, after in edited.items() if after is not None}
+        origin, frames, made = self.made(clip, alone=True)
+        shown = {name: each.frames for name, each in made.items() if each.frames is not None}
         pictures.add(clip, self.paths.get(clip.name), frames, shown, frames_per_second=origin.frames_per_second)
 
-    def made(self, clip: ClipToProbe) -> tuple[ClipOrigin, Frames, dict[str, Changed]]:
-        """Where a clip comes from, its frames, and these after every edit, sham and second fill."""
+    def made(self, clip: ClipToProbe, *, alone: bool = False) -> tuple[ClipOrigin, Frames, dict[str, Changed]]:
+        """Where a clip comes from, its frames, and these after every edit, with shams and second fills or `alone`."""
         origin, pixels = clip.read(self.spec)
         frames = to_frames(pixels, self.spec)
-        return origin, frames, self.edit(origin, frames, self.spec)
+        return origin, frames, replace(self.edit, alone=alone)(origin, frames, self.spec)
 
     def clips(self, inputs: Inputs) -> Iterator[ClipToProbe]:
         """The class clips of a study, read as the study reads them."""

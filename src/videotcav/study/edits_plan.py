@@ -5,21 +5,27 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from videotcav.records import Progress, Record, silent
 from videotcav.results.words import count
+from videotcav.study.edit_pictures import worth_showing
 from videotcav.study.edits import Editor
 from videotcav.study.inputs import Inputs
+from videotcav.study.probe_inputs import ClipToProbe
 
 
 class EditsPlan(Record):
     """The passes of edited clips at most, and of each edit and class a line: on how many clips it can be asked. The
-    clips were edited in so many `seconds`, one after the other; None where they were not.
+    clips were edited in so many `seconds`, one after the other; None where they were not. Pictures of some take
+    `picture_seconds`.
     """
 
     passes: int = 0
     lines: tuple[str, ...] = ()
     seconds: float | None = None
+    picture_seconds: float = 0.0
 
 
 def edits_plan(editor: Editor | None, inputs: Inputs, *, progress: Progress = silent) -> EditsPlan:
@@ -34,18 +40,25 @@ def edits_plan(editor: Editor | None, inputs: Inputs, *, progress: Progress = si
     passes = len(clips) * (1 + len(editor.edit.names))
     if editor.section.boxes is None:
         return EditsPlan(passes=passes)
-    held, found = False, Counter[tuple[str, str]]()
+    found, takes = Counter[tuple[str, str]](), dict[ClipToProbe, list[str]]()
     started = time.perf_counter()
     for clip in progress(clips, "editing", total=len(clips)):
         _, _, made = editor.made(clip)
+        takes[clip] = [edit.name for edit in editor.edit.edits if made[edit.name].frames is not None]
         for edit in editor.edit.edits:
             if made[edit.name].changed:
                 there = [edit.name, *(sham for sham in edit.shams[:1] if made[sham].frames is not None)]
                 found.update((clip.class_name, each) for each in there)
-            held = held or made[edit.name].frames is not None
     taken = time.perf_counter() - started
-    editor.refuse_nothing(clips, held=held)
-    return EditsPlan(passes=passes, lines=tuple(_lines(editor, inputs, found)), seconds=taken)
+    editor.refuse_nothing(clips, held=any(takes.values()))
+    shown = worth_showing(takes, editor.paths)
+    with TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        for _ in editor.pictures(shown[:1]).media(Path(folder), seen_from=Path(folder)):
+            pass
+        one = time.perf_counter() - started
+    lines = tuple(_lines(editor, inputs, found))
+    return EditsPlan(passes=passes, lines=lines, seconds=taken, picture_seconds=one * len(shown))
 
 
 def _lines(editor: Editor, inputs: Inputs, found: Counter[tuple[str, str]]) -> Sequence[str]:

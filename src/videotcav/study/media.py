@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from videotcav.features.measure import ClipFile
 from videotcav.maps import last_spatial_layer, write_maps
 from videotcav.models.model import VideoModel
-from videotcav.records import Progress
+from videotcav.records import Progress, silent
 from videotcav.results.manifest import Medium
-from videotcav.study.file import StudyText
+from videotcav.study.file import CamSection, StudyText
 from videotcav.study.inputs import Inputs
 
 EXEMPLARS = 4
@@ -52,11 +55,7 @@ def overlays(
     if cam is None:
         return
     layer = cam.layer or last_spatial_layer(model)
-    clips = [
-        (name, one)
-        for name, files in inputs.classes.items()
-        for one in _these_first(files, beside.of(name) if beside else [])[: cam.clips]
-    ]
+    clips = _mapped(cam, inputs, beside)
     for number, (name, one) in enumerate(progress(clips, "overlays", total=len(clips)), start=1):
         shown = (name, cam.against) if cam.against and cam.against != name else (name,)
         path = f"cam-{number}-{slug(name)}.mp4"
@@ -81,6 +80,26 @@ def overlays(
             clip=as_told(one.path, file.folder),
             value=maps.probabilities[0][0],
         )
+
+
+def overlay_seconds(file: StudyText, inputs: Inputs, model: VideoModel) -> float:
+    """What all of these take, by the first two of them."""
+    if file.study.cam is None:
+        return 0.0
+    clips = len(_mapped(file.study.cam, inputs, None))
+    with TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        made = list(islice(overlays(file, inputs, model, Path(folder), beside=None, progress=silent), 2))
+        return (time.perf_counter() - started) * clips / max(1, len(made))
+
+
+def _mapped(cam: CamSection, inputs: Inputs, beside: _Shown | None) -> list[tuple[str, ClipFile]]:
+    """The clips whose maps are shown, with their class."""
+    return [
+        (name, one)
+        for name, files in inputs.classes.items()
+        for one in _these_first(files, beside.of(name) if beside else [])[: cam.clips]
+    ]
 
 
 def _these_first(files: Sequence[ClipFile], first: Sequence[Path]) -> list[ClipFile]:

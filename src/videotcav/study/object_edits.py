@@ -63,12 +63,12 @@ class TargetEdit:
         """All of these."""
         return (self.name, *([self.second] if self.second else []), *self.shams)
 
-    def made(self, clip: ObjectClip) -> Iterator[tuple[str, Changed]]:
-        """All of these of a clip, but for the shams that it has no place for."""
-        yield self.name, self.of(clip)
+    def made(self, clip: ObjectClip) -> Iterator[Changed]:
+        """A clip after each of these, one at a time, but for the shams that it has no place for."""
+        yield self.of(clip)
         if self.second:
-            yield self.second, self.of(second_fill(clip))
-        yield from zip(self.shams, shams(self.of, clip), strict=False)
+            yield self.of(second_fill(clip))
+        yield from shams(self.of, clip)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class ObjectEditor:
     """Makes all edits of clips, with their shams and second fills.
 
     `targets` says which labels of the detector are which target; the background is all that no box covers, whatever its
-    label. Boxes are grown by the share `grow`.
+    label. Boxes are grown by the share `grow`. `alone` makes edits without shams and second fills, as they are shown.
     """
 
     detector: Detector
@@ -84,11 +84,15 @@ class ObjectEditor:
     targets: Mapping[str, tuple[str, ...]]
     seed: int
     grow: float = BOX_ERROR
+    alone: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
         """Of all edits, second fills and shams."""
-        return tuple(name for edit in self.edits for name in edit.names)
+        return tuple(name for edit in self.edits for name in self._names(edit))
+
+    def _names(self, edit: TargetEdit) -> tuple[str, ...]:
+        return edit.names[: 1 if self.alone else None]
 
     @cached_property
     def labels(self) -> list[str]:
@@ -117,11 +121,11 @@ class ObjectEditor:
             clip = ObjectClip(frames, where, seed=self.seed, others=others)
             for edit in self.edits:
                 if edit.target == target:
-                    made |= dict(edit.made(clip))
+                    made |= zip(self._names(edit), edit.made(clip), strict=False)
         none = {
             name: Changed(None, reason=NOTHING_FOUND if edit.target == BACKGROUND else NOT_HELD)
             for edit in self.edits
-            for name in edit.names
+            for name in self._names(edit)
         }
         return {name: made.get(name, none[name]) for name in self.names}
 

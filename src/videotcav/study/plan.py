@@ -28,6 +28,7 @@ from videotcav.study.edits_plan import EditsPlan, edits_plan
 from videotcav.study.file import StudyFile
 from videotcav.study.inputs import Inputs, study_inputs
 from videotcav.study.map_checks import most_passes
+from videotcav.study.media import overlay_seconds
 from videotcav.study.reading import clip_reader
 from videotcav.study.run import Study
 
@@ -148,6 +149,8 @@ def plan_study(
     edits = edits_plan(Editor.of(study.file, inputs, study.clips()), inputs, progress=progress)
     if edits.seconds is not None:
         timed["editing"] = edits.seconds
+    if pictures := edits.picture_seconds + overlay_seconds(study.file, inputs, study.model):
+        timed["pictures"] = pictures
     if seconds := statistics_seconds(study.design(inputs)):
         timed["statistics"] = seconds
     made = plan(
