@@ -144,6 +144,14 @@ def test_rates_are_those_of_some_machine(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_products_that_nothing_reads_cost_nothing() -> None:
+    """By hand, of widths 7 and one class: 2 · 7 · (10 · 11 / 2 + 10 · 5) operations, or 2 · 7 · 10 · 5 of them."""
+    asked = {"set_clips": 10, "class_clips": [5], "widths": {"one": 7}, "memory_bytes": 2**31, "cavs": False}
+    with_kernel, without = costs(**asked), costs(**asked, kernel=False)
+    assert (with_kernel.operations, without.operations) == (14 * 105, 14 * 50)
+    assert (with_kernel.gram_bytes, without.gram_bytes) == (8 * 150, 8 * 50)
+
+
 @pytest.mark.parametrize("clips", [10**4, 10**5])
 def test_what_grows_with_the_square_is_told(clips: int) -> None:
     once, twice = (

@@ -33,6 +33,7 @@ from videotcav.report.comparison import write_comparison_page
 from videotcav.results.declaration import Declaration
 from videotcav.results.followed import above_maps
 from videotcav.results.read import RunResults
+from videotcav.study import run as study_run
 from videotcav.study.comparison import compare, load_studies
 from videotcav.study.inputs import Inputs, study_inputs
 from videotcav.study.plan import plan
@@ -95,6 +96,35 @@ def test_the_run_folder_holds_what_the_route_promises(study_folder: Path, tmp_pa
     for medium in manifest["media"]:
         assert (run.folder / "media" / medium["path"]).is_file()
     assert {medium["role"] for medium in manifest["media"]} == {"exemplar", "cam"}
+
+
+@pytest.mark.parametrize(
+    ("tests", "concepts", "are_read"),
+    [
+        ("", ["flicker"], False),
+        ("", ["flicker", "again"], True),
+        ('\n[tests]\nscores = "classic"\n', ["flicker"], True),
+    ],
+)
+def test_products_of_set_clips_are_made_where_something_reads_them(
+    study_folder: Path, monkeypatch: pytest.MonkeyPatch, tests: str, concepts: list[str], *, are_read: bool
+) -> None:
+    """CAVs do, and what is told of several concepts beside each other."""
+    for name in concepts[1:]:
+        shutil.copytree(study_folder / "concepts" / concepts[0], study_folder / "concepts" / name)
+    (study_folder / "study.toml").write_text(STUDY + tests)
+    foretold = api.plan(study_folder / "study.toml", clips_per_second=1.0).cost
+    n, m, layers = foretold.clips_forward - foretold.clips_backward, foretold.clips_backward, 1
+    gradients = m * m if tests else 0
+    assert foretold.gram_bytes == 8 * layers * (n * m + (n * n if are_read else 0) + gradients)
+
+    def asked(*_: object, kernel: bool, **__: object) -> None:
+        assert kernel == are_read
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study_run, "measure", asked)
+    with pytest.raises(KeyboardInterrupt):
+        Study.from_file(study_folder / "study.toml").run(study_folder / "run")
 
 
 def test_flicker_is_found_to_move_the_class_that_is_flicker_and_its_frozen_twin_is_not(

@@ -42,8 +42,10 @@ def appearance(frames: NDArray[np.uint8]) -> Appearance:
     luma = pixels @ _LUMA
     middle = luma[:, 1:-1, 1:-1]
     around = luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1] + luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:]
-    brightest = pixels.max(axis=-1)
-    colours = (brightest - pixels.min(axis=-1)) / np.where(brightest > 0, brightest, 1.0)
+    # A colour at a time: along an axis of three numpy takes ten times as long.
+    red, green, blue = np.moveaxis(frames, -1, 0)
+    brightest, darkest = (of(of(red, green), blue) for of in (np.maximum, np.minimum))
+    colours = (brightest - darkest) / np.maximum(brightest, 1)
     return Appearance(
         brightness=float(luma.mean()),
         contrast=float(luma.std(axis=(1, 2)).mean()),

@@ -9,9 +9,10 @@ With n set clips, m class clips, and d activations at a layer (docs/scale.md hol
     shares          clips read and passed once more, one after the other
     pictures        of maps and edits, by the first ones, timed
     store           4 (n + m) Σd bytes, written once
-    products        2 d (n (n + 1) / 2 + n m) operations a layer; with CAVs 2 d Σ over classes m_k (m_k + 1) / 2 more
+    products        2 d n m operations a layer; with two concepts or CAVs d n (n + 1) more, with CAVs d Σ m_k (m_k + 1)
+                    over classes too
     reading         every pair of panels reads its rows: 4 d bytes a row, once where all rows fit one panel
-    Gram blocks     8 (n² + n m) bytes a layer, in files beyond the memory; with CAVs 8 m² more
+    Gram blocks     8 n m bytes a layer, in files beyond the memory; in those cases 8 n² and 8 m² more
     statistics      with CAVs 8 · max(m², resamples · m · classes) bytes, in memory, of classes scored together; the
                     seconds of contrast and shift are those of a part of the tests on made-up scores
 
@@ -118,6 +119,7 @@ def costs(
     memory_bytes: int,
     bootstrap_resamples: int = 1000,
     draws_bytes: int = 0,
+    kernel: bool = True,
     cavs: bool = True,
     map_passes: int = 0,
     edit_passes: int = 0,
@@ -135,6 +137,7 @@ def costs(
         memory_bytes: as for a run.
         bootstrap_resamples: as in the study's tests.
         draws_bytes: what the draws of a null take, see `explain.design.draws_bytes`.
+        kernel: whether products of set clips with each other are needed, see `measure`.
         cavs: whether any are trained, as classic and relative scores need.
         map_passes: see `study.map_checks.most_passes`.
         edit_passes: see `study.edits_plan.edits_plan`.
@@ -144,7 +147,7 @@ def costs(
         cores_of_a_pass: that a pass keeps busy, none where the model is on a GPU.
     """
     n, m, width = set_clips, sum(class_clips), sum(widths.values())
-    products = n * (n + 1) // 2 + n * m + cavs * sum(count * (count + 1) // 2 for count in class_clips)
+    products = kernel * n * (n + 1) // 2 + n * m + cavs * sum(count * (count + 1) // 2 for count in class_clips)
     parts = class_parts(class_clips, resamples=bootstrap_resamples) if cavs else []
     store_bytes, operations = 4 * (n + m) * width, 2 * products * width
     read_bytes = 4 * width * _rows_read(n, class_clips, memory_bytes // 2)
@@ -171,7 +174,7 @@ def costs(
         store_bytes=store_bytes,
         read_bytes=read_bytes,
         operations=operations,
-        gram_bytes=8 * len(widths) * (n * n + n * m + cavs * m * m),
+        gram_bytes=8 * len(widths) * (kernel * n * n + n * m + cavs * m * m),
         statistics_bytes=draws_bytes
         + max((part_bytes(class_clips[part], resamples=bootstrap_resamples) for part in parts), default=0),
         seconds=seconds,

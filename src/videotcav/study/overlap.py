@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -69,15 +68,17 @@ def near_overlaps(
     looks = [look for _, look in progress(looked_at, "comparing", total=len(picked)) if look and not look.is_flat]
     alike: list[tuple[Path, Path]] = []
     going_on: list[tuple[Path, Path]] = []
-    for one, other in combinations(looks, 2):
+    are_alike, go_on = _look_alike(looks, [0, 1, 2], [0, 1, 2]), _look_alike(looks, [2], [0])
+    for first, second in np.argwhere(np.triu(are_alike | go_on | go_on.T, 1)).tolist():
+        one, other = looks[first], looks[second]
         if one.file.source == other.file.source:
             continue
-        if _look_alike(one, other, (0, 1, 2), (0, 1, 2)):
+        if are_alike[first, second]:
             alike.append((one.file.path, other.file.path))
         elif one.place == other.place:
-            for before, after in ((one, other), (other, one)):
-                if _look_alike(before, after, (2,), (0,)):
-                    going_on.append((before.file.path, after.file.path))
+            for before, after in ((first, second), (second, first)):
+                if go_on[before, after]:
+                    going_on.append((looks[before].file.path, looks[after].file.path))
     of = "" if len(picked) == len(chosen) else f" ({len(picked)} of {len(chosen)} clips were compared)"
     remarks = []
     if alike:
@@ -123,13 +124,15 @@ def _look(item: tuple[_Place, ClipFile]) -> _Look | None:
     )
 
 
-def _look_alike(one: _Look, other: _Look, frames: Sequence[int], others: Sequence[int]) -> bool:
-    """Whether these frames of the one and of the other differ in few bits and are equally bright."""
-    pairs = list(zip(frames, others, strict=True))
-    differing = sum((one.bits[a] ^ other.bits[b]).bit_count() for a, b in pairs)
-    if differing * 3 >= NEARLY_BITS * len(pairs):
-        return False
-    return bool(np.abs(one.pictures[list(frames)] - other.pictures[list(others)]).mean() < NEARLY_GREY)
+def _look_alike(looks: Sequence[_Look], frames: list[int], others: list[int]) -> NDArray[np.bool_]:
+    """Whether these frames of one look and of another (look, look) differ in few bits and are equally bright."""
+    bits = np.array([look.bits for look in looks], np.uint64).reshape(-1, 3)
+    differing = np.bitwise_count(bits[:, None, frames] ^ bits[:, others]).sum(axis=2, dtype=np.int64)
+    found: NDArray[np.bool_] = differing * 3 < NEARLY_BITS * len(frames)
+    for one, other in np.argwhere(found).tolist():
+        apart = np.abs(looks[one].pictures[frames] - looks[other].pictures[others]).mean()
+        found[one, other] = apart < NEARLY_GREY
+    return found
 
 
 def _named(pairs: Sequence[tuple[Path, Path]]) -> str:

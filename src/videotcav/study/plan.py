@@ -13,6 +13,7 @@ from pydantic import ByteSize
 from videotcav.explain.design.design import LEAST_VIDEOS, ConceptRows, Design, draws_bytes
 from videotcav.explain.design.settings import AnalysisSettings
 from videotcav.explain.inference.power import detectable, equivalence_reach, videos_for_flips, visible_effect
+from videotcav.explain.questions.entanglement import reads_kernel
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, reading_rate
 from videotcav.records import TWINS, Progress, Record, Result, Statistic, silent
 from videotcav.results.pool_facts import PoolFacts
@@ -248,6 +249,7 @@ def plan(
                 null_draws=draws,
                 classes=len(design.classes),
             ),
+            kernel=reads_kernel(design),
             cavs=design.trains_cavs,
             map_passes=map_passes,
             edit_passes=edits.passes if edits else 0,

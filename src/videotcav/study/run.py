@@ -23,6 +23,7 @@ from videotcav.errors import StoreError, StudyFileError
 from videotcav.explain.design.design import Design
 from videotcav.explain.questions.all import answers, refuse_untestable
 from videotcav.explain.questions.domain_gap import with_origins
+from videotcav.explain.questions.entanglement import reads_kernel
 from videotcav.features.measure import DEFAULT_MEMORY_BYTES, measure
 from videotcav.models.class_score import ClassScore, against_class, asked_score
 from videotcav.models.load import load_model
@@ -246,6 +247,7 @@ class Study:
                 memory_bytes=memory_bytes,
                 batch_size=batch_size,
                 engine=engine,
+                kernel=reads_kernel(design),
                 gradients=design.trains_cavs,
             )
             inputs = inputs.without(reader.left_out)

@@ -40,6 +40,11 @@ def held_together(design: Design) -> tuple[ConceptRows, ...]:
     return ordered if len(ordered) > 1 else ()
 
 
+def reads_kernel(design: Design) -> bool:
+    """Whether anything that is told of a run needs the products of set clips with each other: CAVs do, and this."""
+    return design.trains_cavs or bool(held_together(design))
+
+
 def entanglements(grams: Mapping[str, Gram], design: Design) -> dict[str, Entanglement]:
     """The concepts of `held_together` at each layer; nothing where there are no two."""
     concepts = held_together(design)
