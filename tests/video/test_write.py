@@ -120,7 +120,7 @@ def test_ffmpeg_and_x264_stay_silent(tmp_path, capfd):
 def test_a_picture_that_came_before_is_not_coded_again_and_the_files_are_those_of_new_writers(tmp_path, monkeypatch):
     pictures = np.random.default_rng(0).integers(0, 256, (6, 47, 63, 3), dtype=np.uint8)
     coded = []
-    monkeypatch.setattr(write, "_frame", lambda pixels, frame=write._frame: coded.append(0) or frame(pixels))
+    monkeypatch.setattr(write, "_frame", lambda *given, frame=write._frame: coded.append(0) or frame(*given))
     shared = PictureWriter(frames_per_second=12.5, quantiser=16)
     for order in ([0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [3] * 6, [2, 0, 1, 5, 3, 4]):
         shared.write(tmp_path / "shared.mp4", pictures[order])

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import av
 import numpy as np
 import xxhash
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 
 from videotcav.errors import OutputError
 from videotcav.outputs import MARK, whole_file
@@ -33,8 +33,9 @@ def write_video(path: Path | str, frames: Frames, *, frames_per_second: float, c
     options = {"crf": str(crf), "preset": "medium", **_STEADY}
 
     def coded(stream: av.VideoStream, even: Frames) -> Iterator[_Packet]:
+        to_yuv = VideoReformatter()
         for index, pixels in enumerate(even):
-            frame = _frame(pixels)
+            frame = _frame(pixels, to_yuv)
             frame.pts, frame.time_base = index, 1 / rate
             yield from stream.encode(frame)
         yield from stream.encode(None)
@@ -86,6 +87,7 @@ class _Pictures:
         self._encoder.flags |= av.codec.context.Flags.global_header
         self._encoder.time_base, self._encoder.framerate = 1 / rate, rate
         _describe(self._encoder, height, width)
+        self._to_yuv = VideoReformatter()
         self._remark = b""
         self._count = 0
         self._known: dict[tuple[str, int], bytes] = {}
@@ -94,7 +96,7 @@ class _Pictures:
         """The picture as the one at that place of a video."""
         digest, odd = xxhash.xxh3_128_hexdigest(pixels.tobytes()), index % 2
         if (digest, odd) not in self._known:
-            frame = _frame(pixels)
+            frame = _frame(pixels, self._to_yuv)
             for _ in range(1 + (self._count + odd) % 2):  # where this is not its turn, once more
                 self._known[digest, self._count % 2] = self._encode(frame)
                 self._count += 1
@@ -131,7 +133,8 @@ def _write(
     if not path.parent.is_dir():
         raise OutputError(f"{path}: cannot be written: there is no folder {path.parent}; make it first")
     height, width = frames.shape[1:3]
-    even = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    is_odd = height % 2 or width % 2
+    even = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge") if is_odd else frames
     with whole_file(path) as unfinished:
         try:
             with av.open(f"file:{unfinished}", mode="w", format="mp4", options=_CONTAINER) as container:
@@ -154,7 +157,11 @@ def _describe(encoder: av.VideoCodecContext, height: int, width: int) -> None:
     encoder.color_range = ColorRange.MPEG
 
 
-def _frame(pixels: Frames) -> av.VideoFrame:
-    return av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24").reformat(
-        format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+def _frame(pixels: Frames, to_yuv: VideoReformatter) -> av.VideoFrame:
+    """The picture as the encoder takes it; one `to_yuv` for all, as to set it up takes longer than to use it."""
+    return to_yuv.reformat(
+        av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24"),
+        format="yuv420p",
+        dst_colorspace=Colorspace.ITU709,
+        dst_color_range=ColorRange.MPEG,
     )
