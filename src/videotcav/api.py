@@ -493,9 +493,8 @@ def plan(
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     progress: Progress = silent,
 ) -> Plan:
-    """What a study needs, could see and will cost, without passing a clip of it; of several models with the first, and
-    a warning says so. Arguments as `plan_study`, and `events`, `target`, `score` and `device`, which is timed, as for
-    `run`.
+    """What a study needs, could see and will cost, before it is run; of several models with the first, and a warning
+    says so. Arguments as `plan_study`, and `events`, `target`, `score` and `device`, which is timed, as for `run`.
     """
     if isinstance(study, Study):
         _refuse_changes(events=events, target=target, score=score, device=device)

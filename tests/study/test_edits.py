@@ -461,6 +461,7 @@ def test_the_plan_counts_the_edits_and_the_clips_they_can_be_asked_of(
 ) -> None:
     """As many as the run then has. Of an object: remove, another fill, three shams; freeze, another fill, one sham."""
     monkeypatch.setattr(sys, "path", [*sys.path, str(study_folder)])
+    monkeypatch.setattr(media, "write_maps", lambda *_, **__: pytest.fail("a clip passed the model"))
     made = api.plan(study_folder / "study.toml", clips_per_second=1.0)
     assert made.cost.edit_passes == made.cost.seconds["edits"] == CLIPS * (1 + 2 * (5 + 3) + 2 * 2)
     assert {"inputs", "editing", "pictures", "statistics"} < set(made.cost.seconds)

@@ -28,7 +28,9 @@ def plan(
     score: ScoreOption = None,
     memory: Annotated[str, typer.Option(metavar="SIZE", help="As of `videotcav run`.")] = "2GiB",
 ) -> None:
-    """Say what a study needs, what effect it could see and what it will cost, without passing a clip of it.
+    """Say what a study needs, what effect it could see and what it will cost, before it is run.
+
+    To time that, class clips are edited and the first maps made. With --clips-per-second nothing passes the model.
 
     Exit codes: 0 it can be run, 1 something is missing or does not fit.
     """

@@ -5,7 +5,8 @@ With n set clips, m class clips, and d activations at a layer (docs/scale.md hol
     clips           n + m hashed, decoded and brought to the model's input
     passes          n + m forward, m of them also backward
     maps            where maps are shown and checked by edits, at most so many forward passes more
-    edits           of class clips, at most so many forward passes more, beside the filling of frames, timed
+    edits           of class clips, at most so many forward passes more, beside the filling of frames, whose
+                    processor time is taken
     shares          clips read and passed once more, one after the other
     pictures        of maps and edits, by the first ones, timed
     store           4 (n + m) Σd bytes, written once

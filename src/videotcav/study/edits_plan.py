@@ -17,9 +17,9 @@ from videotcav.study.probe_inputs import ClipToProbe
 
 
 class EditsPlan(Record):
-    """The passes of edited clips at most, and of each edit and class a line: on how many clips it can be asked. The
-    clips were edited in so many `seconds`, one after the other; None where they were not. Pictures of some take
-    `picture_seconds`.
+    """The passes of edited clips at most, and of each edit and class a line: on how many clips it can be asked. To edit
+    the clips takes so many `seconds` of a processor; None where they were not edited. Pictures of some take
+    `picture_seconds` by the clock.
     """
 
     passes: int = 0
@@ -41,7 +41,7 @@ def edits_plan(editor: Editor | None, inputs: Inputs, *, progress: Progress = si
     if editor.section.boxes is None:
         return EditsPlan(passes=passes)
     found, takes = Counter[tuple[str, str]](), dict[ClipToProbe, list[str]]()
-    started = time.perf_counter()
+    started = time.process_time()  # of all threads: OpenCV has its own
     for clip in progress(clips, "editing", total=len(clips)):
         _, _, made = editor.made(clip)
         takes[clip] = [edit.name for edit in editor.edit.edits if made[edit.name].frames is not None]
@@ -49,7 +49,7 @@ def edits_plan(editor: Editor | None, inputs: Inputs, *, progress: Progress = si
             if made[edit.name].changed:
                 there = [edit.name, *(sham for sham in edit.shams[:1] if made[sham].frames is not None)]
                 found.update((clip.class_name, each) for each in there)
-    taken = time.perf_counter() - started
+    taken = time.process_time() - started
     editor.refuse_nothing(clips, held=any(takes.values()))
     shown = worth_showing(takes, editor.paths)
     with TemporaryDirectory() as folder:

@@ -137,11 +137,11 @@ def plan_study(
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     progress: Progress = silent,
 ) -> Plan:
-    """The plan of a study, its clips counted and this machine timed, without passing a clip of it.
+    """The plan of a study, its clips counted and this machine timed. It passes the two clips whose maps come first.
 
-    `pilot` is an earlier run, whose spreads are carried over; `clips_per_second` the rate of forward passes, timed
-    where it is left out; `workers` how many the time is told of too. Other arguments as those of `plan`. Raises as
-    `Study.run` does before its passes.
+    `pilot` is an earlier run, whose spreads are carried over; `clips_per_second` the rate of forward passes, with
+    which nothing is passed, maps' pictures not timed; `workers` how many the time is told of too. Other arguments as
+    those of `plan`. Raises as `Study.run` does before its passes.
     """
     file = study.file.study
     started = time.perf_counter()
@@ -150,7 +150,8 @@ def plan_study(
     edits = edits_plan(Editor.of(study.file, inputs, study.clips()), inputs, progress=progress)
     if edits.seconds is not None:
         timed["editing"] = edits.seconds
-    if pictures := edits.picture_seconds + overlay_seconds(study.file, inputs, study.model):
+    of_maps = 0.0 if clips_per_second else overlay_seconds(study.file, inputs, study.model)
+    if pictures := edits.picture_seconds + of_maps:
         timed["pictures"] = pictures
     if seconds := statistics_seconds(study.design(inputs)):
         timed["statistics"] = seconds
