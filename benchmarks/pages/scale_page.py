@@ -44,7 +44,7 @@ def main() -> None:
         classes=CLASSES,
         paper="\n".join(paper_rows([*cases, pooled])),
         rated=rates is not None,
-        processor=machine["processor"],
+        processor=taken["rates of swin3d_b"]["machine"]["processor"] if rates is not None else "",
         unpooled=size(cases[0].store_bytes),
         pooled=size(pooled.store_bytes),
         requests=240_000,
