@@ -1,4 +1,4 @@
-"""`videotcav plan`: what a study needs, could see and will cost, before any pass."""
+"""`videotcav plan`: what a study needs, could see and will cost, before it is run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Before any pass: what the edits of a study's class clips will take, and how many clips they can be asked of."""
+"""Before a run: what the edits of a study's class clips will take, and how many clips they can be asked of."""
 
 from __future__ import annotations
 

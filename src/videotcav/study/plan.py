@@ -1,4 +1,4 @@
-"""Before any pass: what the declared family needs, what it could see, and what it will cost."""
+"""Before a run: what the declared family needs, what it could see, and what it will cost."""
 
 from __future__ import annotations
 
