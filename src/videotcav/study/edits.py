@@ -90,6 +90,7 @@ class Editor:
             seed=file.study.seed,
             grow=section.grow,
         )
+        self._shown = replace(self.edit, alone=True)
 
     @classmethod
     def of(cls, file: StudyText, inputs: Inputs, clips: StudyClips) -> Self | None:
@@ -183,7 +184,7 @@ class Editor:
         """Where a clip comes from, its frames, and these after every edit, with shams and second fills or `alone`."""
         origin, pixels = clip.read(self.spec)
         frames = to_frames(pixels, self.spec)
-        return origin, frames, replace(self.edit, alone=alone)(origin, frames, self.spec)
+        return origin, frames, (self._shown if alone else self.edit)(origin, frames, self.spec)
 
     def clips(self, inputs: Inputs) -> Iterator[ClipToProbe]:
         """The class clips of a study, read as the study reads them."""
