@@ -416,6 +416,8 @@ def test_models_that_are_shown_clips_of_their_own_have_no_preview_in_common(
 
 KILLED = """
 import os, signal, sys
+import torch
+torch.set_num_threads(1)  # as conftest.py: other numbers of threads round otherwise
 from videotcav.study import edit_worker, probe_passes
 from videotcav.study.run import Study
 probe_passes._ROWS_A_SHARD = 8
